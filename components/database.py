@@ -1,0 +1,142 @@
+"""MySQL: its configuration on both nodes, its data on DRBD, its accounts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.remote import RemoteScript, ScriptContext
+
+
+@dataclass(frozen=True)
+class ServerArgs:
+    """Args:
+    context: the nodes and their operating system.
+    options: further options of mysqld, by name.
+    probe_port: TCP port of the balancer's probe.
+    after: what each node needs first, by node name.
+    replication: after which DRBD r0 can hold the data.
+    """
+
+    context: ScriptContext
+    options: Mapping[str, str]
+    probe_port: int
+    after: Mapping[str, pulumi.Resource]
+    replication: pulumi.Resource
+
+
+class Server(pulumi.ComponentResource):
+    """The server's configuration on both nodes, and one data directory on DRBD.
+
+    Attributes:
+        done: all scripts after which Pacemaker can start the server.
+    """
+
+    done: list[RemoteScript]
+
+    def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azure-mysql-ha:index:Server", name, None, opts)
+        context = args.context
+        servers = [
+            RemoteScript(
+                f"{node.name}-server",
+                node=node,
+                script=context.script(
+                    node,
+                    "mysql/server.sh.j2",
+                    "Configuration of the server, and what answers the balancer's probe",
+                    options=args.options,
+                    probe_port=args.probe_port,
+                ),
+                after=[args.after[node.name]],
+                parent=self,
+            )
+            for node in context.nodes
+        ]
+        first = context.nodes[0]
+        data_directory = RemoteScript(
+            f"{name}-data-directory",
+            node=first,
+            script=context.script(
+                first,
+                "mysql/data-directory.sh.j2",
+                "File system and data directory on DRBD r0, once",
+                file_system_label="mysql-r0",  # ext4 has room for 16 characters
+            ),
+            after=[*servers, args.replication],
+            parent=self,
+        )
+        self.done = [*servers, data_directory]
+        self.register_outputs({})
+
+
+@dataclass(frozen=True)
+class AccessArgs:
+    """Args:
+    context: the nodes and their operating system.
+    database_name: the application's database.
+    user: the application's account.
+    password: its password, secret.
+    endpoint_host: IPv4 address of the endpoint.
+    endpoint_is_public: whether that is a public address.
+    after: what must run first: the cluster's resources, the endpoint.
+    """
+
+    context: ScriptContext
+    database_name: str
+    user: str
+    password: pulumi.Input[str]
+    endpoint_host: pulumi.Input[str]
+    endpoint_is_public: bool
+    after: Sequence[pulumi.Resource]
+
+
+class Access(pulumi.ComponentResource):
+    """The application's database and account, and the proof that the endpoint answers a query.
+
+    Attributes:
+        proof: the scripts that have seen an answer.
+    """
+
+    proof: list[RemoteScript]
+
+    def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azure-mysql-ha:index:Access", name, None, opts)
+        context = args.context
+        # Each node looks whether it is the one that serves; only that one has anything to do.
+        accounts = [
+            RemoteScript(
+                f"{node.name}-accounts",
+                node=node,
+                script=context.script(
+                    node,
+                    "mysql/accounts.sh.j2",
+                    "Database and account of the application",
+                    database_name=args.database_name,
+                    user=args.user,
+                ),
+                variables={"HA_DATABASE_PASSWORD": args.password},
+                after=args.after,
+                parent=self,
+            )
+            for node in context.nodes
+        ]
+        self.proof = [
+            RemoteScript(
+                f"{node.name}-endpoint",
+                node=node,
+                script=context.script(
+                    node,
+                    "mysql/endpoint.sh.j2",
+                    "Waits until the endpoint answers a query",
+                    database_name=args.database_name,
+                    user=args.user,
+                    endpoint_is_public=args.endpoint_is_public,
+                ),
+                variables={"HA_DATABASE_PASSWORD": args.password, "HA_ENDPOINT": args.endpoint_host},
+                after=accounts,
+                parent=self,
+            )
+            for node in context.nodes
+        ]
+        self.register_outputs({})

@@ -1,0 +1,129 @@
+"""Scripts on nodes over SSH: the one place that makes a command.remote.Command."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_command as command
+
+from components.operating_system import OperatingSystem
+from components.templates import render
+
+# The data directory is a folder in it, since AppArmor's profile of the server knows nothing but this path.
+MOUNT_POINT = "/var/lib/mysql"
+
+
+@dataclass(frozen=True)
+class ClusterNode:
+    """A machine of the cluster: all that the configuration of a node may know of the cloud it runs on.
+
+    Args:
+        name: host name, and name in DRBD, Corosync and Pacemaker.
+        private_address: IPv4 address for the traffic between the nodes.
+        connection: how to reach the node by SSH; its host key is pinned.
+        host_key: the public host key, in OpenSSH's form.
+        data_disk_lun: logical unit number of the data disk, 0 to 63.
+        machine_id: changes when, and only when, the node becomes another machine.
+        ready: what must exist before the first script can run.
+    """
+
+    name: str
+    private_address: str
+    connection: command.remote.ConnectionArgs
+    host_key: str
+    data_disk_lun: int
+    machine_id: pulumi.Input[str]
+    ready: tuple[pulumi.Resource, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScriptContext:
+    """What every script may name.
+
+    Args:
+        cluster_name: the cluster's name.
+        nodes: its nodes; the first one does what has to be done once.
+        operating_system: what is particular to the image that the nodes run.
+    """
+
+    cluster_name: str
+    nodes: tuple[ClusterNode, ClusterNode]
+    operating_system: OperatingSystem
+
+    def script(self, node: ClusterNode, template: str, purpose: str, **more: object) -> str:
+        """Render the script for one node.
+
+        Args:
+            node: where it will run.
+            template: path below configs/.
+            purpose: one line on what it does, for whoever reads the script.
+            more: further names for the template.
+
+        Returns:
+            The script's text.
+        """
+        first, second = self.nodes
+        return render(
+            template,
+            {
+                "purpose": purpose,
+                "cluster_name": self.cluster_name,
+                "nodes": self.nodes,
+                "node": node,
+                "peer": second if node == first else first,
+                "database": self.operating_system.database,
+                "mount_point": MOUNT_POINT,
+                "data_directory": f"{MOUNT_POINT}/data",
+                "partition": f"/dev/disk/by-partlabel/{self.partition_label}",
+                "partition_label": self.partition_label,
+                **more,
+            },
+        )
+
+    @property
+    def partition_label(self) -> str:
+        """GPT name of the data disk's partition: the same path whether the disk is SCSI or NVMe, and proof of whose it is."""
+        return f"{self.cluster_name}-r0"
+
+
+class RemoteScript(command.remote.Command):
+    """One idempotent script, run as root on one node when it is new, when it changes, and on a new machine.
+
+    The script travels on standard input and is shown by `pulumi preview`, so it holds no secret. Secrets
+    reach it in environment variables (sshd is told to accept HA_*, see configs/host/user-data.yaml.j2):
+    encrypted in Pulumi's state, and in no process list.
+
+    Args:
+        name: the resource's name.
+        node: where to run it.
+        script: the rendered text.
+        variables: environment variables for what must not be shown or is not known before the update;
+            names begin with HA_.
+        after: resources that must be there first.
+        parent: the component that this script is part of.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        node: ClusterNode,
+        script: str,
+        parent: pulumi.Resource,
+        after: Sequence[pulumi.Resource] = (),
+        variables: Mapping[str, pulumi.Input[str]] | None = None,
+    ) -> None:
+        variables = variables or {}
+        sudo = f"sudo --preserve-env={','.join(variables)} bash -s" if variables else "sudo bash -s"
+        super().__init__(
+            name,
+            connection=node.connection,
+            create=sudo,
+            stdin=script,
+            environment=dict(variables) or None,
+            # A new machine starts from nothing. A changed script is an update, which runs it again in place.
+            triggers=[node.machine_id],
+            # The previous outputs would be two more variables that sshd has to accept.
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[*node.ready, *after]),
+        )

@@ -1,0 +1,67 @@
+"""DRBD: every write of the serving node is on both data disks before it is acknowledged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components.remote import RemoteScript, ScriptContext
+
+
+@dataclass(frozen=True)
+class ReplicationArgs:
+    """Args:
+    context: the nodes.
+    shared_secret: by which the peers know each other, secret; at most 63 characters (drbd.conf(5)).
+    resync_max_rate: most that a resynchronisation may take of disk and network, in DRBD's form ("100M" per second).
+    after: what each node needs first, by node name.
+    """
+
+    context: ScriptContext
+    shared_secret: pulumi.Input[str]
+    resync_max_rate: str
+    after: Mapping[str, pulumi.Resource]
+
+
+class Replication(pulumi.ComponentResource):
+    """Partition, DRBD resource r0 on both nodes, and its first generation of data, once.
+
+    Attributes:
+        ready: the script after which r0 is connected and has data.
+    """
+
+    ready: RemoteScript
+
+    def __init__(self, name: str, args: ReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azure-mysql-ha:index:Replication", name, None, opts)
+        context = args.context
+        resources: list[RemoteScript] = []
+        for node in context.nodes:
+            disk = RemoteScript(
+                f"{node.name}-disk",
+                node=node,
+                script=context.script(node, "drbd/disk.sh.j2", "Partition of the data disk"),
+                after=[args.after[node.name]],
+                parent=self,
+            )
+            resources.append(
+                RemoteScript(
+                    f"{node.name}-drbd",
+                    node=node,
+                    script=context.script(
+                        node, "drbd/resource.sh.j2", "DRBD resource r0", resync_max_rate=args.resync_max_rate
+                    ),
+                    variables={"HA_DRBD_SECRET": args.shared_secret},
+                    after=[disk],
+                    parent=self,
+                )
+            )
+        first = context.nodes[0]
+        self.ready = RemoteScript(
+            f"{name}-first-generation",
+            node=first,
+            script=context.script(first, "drbd/first-generation.sh.j2", "First generation of data of DRBD r0, once"),
+            after=resources,
+            parent=self,
+        )
+        self.register_outputs({})

@@ -1,0 +1,34 @@
+"""The stack's tags on every Azure resource that can bear them."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+# Parts of other resources, and what belongs to no resource group, bear none.
+_WITHOUT_TAGS = frozenset(
+    {
+        "azure-native:network:Subnet",
+        "azure-native:authorization:RoleDefinition",
+        "azure-native:authorization:RoleAssignment",
+    }
+)
+
+
+def bears_tags(resource_type: str) -> bool:
+    """Tell whether a Pulumi resource type (such as "azure-native:compute:Disk") has Azure tags."""
+    return resource_type.startswith("azure-native:") and resource_type not in _WITHOUT_TAGS
+
+
+def tag_everything(tags: Mapping[str, str]) -> None:
+    """Register a transform that adds the tags to all resources made from now on.
+
+    Args:
+        tags: names and values; a resource's own tag of the same name wins.
+    """
+
+    def add_tags(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        if not tags or not bears_tags(args.type_):
+            return None
+        return pulumi.ResourceTransformResult({**args.props, "tags": {**tags, **(args.props.get("tags") or {})}}, args.opts)
+
+    pulumi.runtime.register_resource_transform(add_tags)
