@@ -41,8 +41,8 @@ class DatabaseServer:
 
     Args:
         server: "mysql" or "mariadb".
-        program: path of the server's program.
-        start_program: what the resource agent starts: the program itself, or its wrapper.
+        program: path of the server's program. Pacemaker starts it without the wrapper mysqld_safe, which would
+            start it again by itself.
         client: path of the command-line client.
         initialize: command lines that fill the empty directory "$directory" (a variable of the
             script) with a new database, whose root logs in through the local socket only.
@@ -60,7 +60,6 @@ class DatabaseServer:
 
     server: str
     program: str
-    start_program: str
     client: str
     initialize: tuple[str, ...]
     validate: str
