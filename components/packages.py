@@ -6,9 +6,6 @@ import pulumi
 
 from components.remote import RemoteScript, ScriptContext
 
-# Daemons whose restart in passing would be a fail-over.
-_NEVER_RESTART = ("corosync", "pacemaker", "mysql", "mariadb")
-
 
 @dataclass(frozen=True)
 class PackagesArgs:
@@ -60,9 +57,9 @@ class Packages(pulumi.ComponentResource):
                     "host/packages.sh.j2",
                     "Packages of the cluster, nothing started",
                     packages=system.packages,
-                    kernel_modules_package=system.kernel_modules_package,
+                    kernel_modules_hint=system.kernel_modules_hint,
                     left_to_pacemaker=system.left_to_pacemaker,
-                    never_restart=_NEVER_RESTART,
+                    never_restart=system.never_restart,
                 ),
                 after=[host],
                 parent=self,

@@ -14,6 +14,8 @@ _environment = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
+    comment_start_string="{*",  # {# is the length of a Bash array
+    comment_end_string="*}",
 )
 
 
