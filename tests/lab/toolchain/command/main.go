@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -35,12 +36,22 @@ const (
 func main() {
 	err := provider.Main("command", func(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
 		ctx, cancel := context.WithCancel(context.Background())
+		go endWithParent(cancel)
 		return &commands{engine: host, stopping: ctx, stop: cancel}, nil
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pulumi-resource-command:", err)
 		os.Exit(1)
 	}
+}
+
+// endWithParent ends this process, and what it runs, soon after an engine that was killed.
+func endWithParent(stop func()) {
+	for parent := os.Getppid(); os.Getppid() == parent; time.Sleep(time.Second) {
+	}
+	stop()
+	time.Sleep(2 * time.Second) // for the commands that run to be ended
+	os.Exit(1)
 }
 
 type commands struct {

@@ -122,7 +122,12 @@ func (c *commands) run(ctx context.Context, urn string, t *task, command string)
 
 	var err error
 	if t.Connection != nil {
-		err = t.overSSH(ctx, say, command, stdin, out, errs)
+		var client *ssh.Client
+		if client, err = t.Connection.dial(ctx, say); err != nil {
+			return output{}, err
+		}
+		defer client.Close()
+		err = t.overSSH(ctx, client, say, command, stdin, out, errs)
 	} else {
 		err = t.here(ctx, command, stdin, out, errs)
 	}
@@ -162,13 +167,8 @@ func (t *task) here(ctx context.Context, command string, stdin io.Reader, out, e
 }
 
 func (t *task) overSSH(
-	ctx context.Context, say func(string), command string, stdin io.Reader, out, errs io.Writer,
+	ctx context.Context, client *ssh.Client, say func(string), command string, stdin io.Reader, out, errs io.Writer,
 ) error {
-	client, err := t.Connection.dial(ctx, say)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	defer context.AfterFunc(ctx, func() { client.Close() })()
 	session, err := client.NewSession()
 	if err != nil {

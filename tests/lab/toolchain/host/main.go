@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,6 +56,12 @@ func serve() error {
 		}
 	}
 
+	// An engine that was killed asks for nothing: its death is seen by the change of parent.
+	go func() {
+		for parent := os.Getppid(); os.Getppid() == parent; time.Sleep(time.Second) {
+		}
+		os.Exit(1)
+	}()
 	cancel := make(chan bool)
 	go func() {
 		<-ctx.Done()
@@ -203,6 +210,10 @@ func (h *host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	cmd.Env = append(cmd.Env, "PULUMI_CONFIG="+string(config), "PULUMI_CONFIG_SECRET_KEYS="+string(secret))
 	// The engine shows what comes here as the program's own output.
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	// The program must not outlive this process, which the kernel takes to mean this thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 
 	err = cmd.Run()
 	var exit *exec.ExitError
