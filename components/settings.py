@@ -1,0 +1,531 @@
+"""The stack's settings: typed, checked, and all mistakes told at once. The only reader of pulumi.Config.
+
+Defaults stand in Pulumi.yaml, whence the engine hands them to the program; none stands here.
+"""
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Generic, Literal, TypeVar, cast
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
+
+from components import operating_system
+from components import settings_checks as checks
+from components.operating_system import OperatingSystem, OperatingSystemError
+from components.settings_checks import Mistake
+
+# The balancer's NAT rules lead there, and so does an address of a node's own.
+SSH_PORT = 22
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """A node's SSH host key.
+
+    Args:
+        private: the private key in OpenSSH's form, secret.
+        public: the public key's line, "ssh-ed25519 AAAA...".
+    """
+
+    private: pulumi.Output[str]
+    public: str
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """One of the two nodes.
+
+    Args:
+        name: VM name in Azure, host name, and node name in the cluster.
+        private_address: IPv4 address in the subnet.
+        zone: availability zone "1" to "3"; None in an availability set.
+        host_key: by which SSH knows the node.
+        ssh_port: port under which SSH finds it from outside.
+    """
+
+    name: str
+    private_address: str
+    zone: str | None
+    host_key: HostKey
+    ssh_port: int
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The virtual network.
+
+    Args:
+        address_space: its IPv4 network, in CIDR form.
+        subnet: the nodes' subnet of it.
+        endpoint_address: the endpoint's address in that subnet; None for a public endpoint.
+    """
+
+    address_space: str
+    subnet: str
+    endpoint_address: str | None
+
+
+@dataclass(frozen=True)
+class VmSettings:
+    """The machines.
+
+    Args:
+        size: Azure's name of the size, such as "Standard_D2s_v5".
+        admin_user: the account that SSH logs in to.
+        os_disk_sku: SKU of the operating system's disk.
+    """
+
+    size: str
+    admin_user: str
+    os_disk_sku: str
+
+
+@dataclass(frozen=True)
+class DataDiskSettings:
+    """The data disk of each node.
+
+    Args:
+        size_gib: 4 to 32767.
+        sku: Azure's SKU, such as "Premium_LRS".
+        protect: whether Pulumi refuses to delete it.
+    """
+
+    size_gib: int
+    sku: str
+    protect: bool
+
+
+@dataclass(frozen=True)
+class SshSettings:
+    """Administration by SSH.
+
+    Args:
+        access: "nat-rules", ports of the endpoint's address; or "node-addresses", one a node.
+        admin_cidrs: networks that may connect, in CIDR form.
+        private_key: private key of the admin user, secret.
+        public_key: its public key's line.
+        cluster_private_key: private key by which the nodes reach each other, secret.
+        cluster_public_key: its public key's line.
+    """
+
+    access: Literal["nat-rules", "node-addresses"]
+    admin_cidrs: tuple[str, ...]
+    private_key: pulumi.Output[str]
+    public_key: str
+    cluster_private_key: pulumi.Output[str]
+    cluster_public_key: str
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """Where clients find MySQL.
+
+    Args:
+        public: whether the endpoint has a public address.
+        client_cidrs: networks that may connect, in CIDR form.
+        probe_port: TCP port that only the node that serves answers.
+    """
+
+    public: bool
+    client_cidrs: tuple[str, ...]
+    probe_port: int
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """The application's database.
+
+    Args:
+        name: its name.
+        user: the application's account, which owns it.
+        password: that account's password, secret.
+        options: further options of the server, names spelt with _; none that the cluster sets.
+    """
+
+    name: str
+    user: str
+    password: pulumi.Output[str]
+    options: dict[str, str]
+
+
+@dataclass(frozen=True)
+class MembershipSettings:
+    """Corosync.
+
+    Args:
+        token_ms: time after which a silent node is missed, in milliseconds, 1000 to 60000.
+        key: base64 of 256 random bytes, secret.
+    """
+
+    token_ms: int
+    key: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
+class ReplicationSettings:
+    """DRBD.
+
+    Args:
+        shared_secret: by which the peers know each other, 32 to 63 characters, secret.
+        resync_max_rate: most that a resynchronisation may take a second, in DRBD's form ("100M").
+    """
+
+    shared_secret: pulumi.Output[str]
+    resync_max_rate: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a stack can say.
+
+    Args:
+        cluster_name: begins or ends the names of all that is made.
+        location: Azure region.
+        operating_system: what the nodes run.
+        nodes: the two nodes; the first does what is done once.
+        zones: zones in use; None for an availability set.
+        tags: on every Azure resource.
+    """
+
+    cluster_name: str
+    location: str
+    operating_system: OperatingSystem
+    nodes: tuple[NodeSettings, NodeSettings]
+    network: NetworkSettings
+    zones: tuple[str, ...] | None
+    vm: VmSettings
+    data_disk: DataDiskSettings
+    ssh: SshSettings
+    endpoint: EndpointSettings
+    database: DatabaseSettings
+    membership: MembershipSettings
+    replication: ReplicationSettings
+    tags: dict[str, str]
+
+
+class SettingsError(pulumi.RunError):
+    """Some settings are wrong; the text names all of them. The engine shows it without a traceback.
+
+    Args:
+        stack: the stack's name.
+        mistakes: a line for each, beginning with the key.
+    """
+
+    def __init__(self, stack: str, mistakes: list[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        head = f"{count} in the settings of stack {stack}; nothing was changed"
+        super().__init__("\n".join([f"{head}:", *(f"  {mistake}" for mistake in mistakes)]))
+
+
+def load(config: pulumi.Config | None = None) -> Settings:
+    """Read and check all settings of the stack.
+
+    Args:
+        config: the project's configuration; by default that of the running program.
+
+    Raises:
+        SettingsError: something is missing, wrong, or not known; all of it is named.
+    """
+    read = _Reader(config or pulumi.Config())
+    check = read.check
+
+    cluster = check("clusterName", lambda: checks.cluster_name(read.text("clusterName")))
+    names = check(
+        "nodeNames",
+        lambda: checks.node_names(
+            read.texts("nodeNames") or [f"{cluster.value}-1", f"{cluster.value}-2"]
+        ),
+    )
+    location = check("location", lambda: checks.location(read.text("location")))
+    system = check("operatingSystem", lambda: _operating_system(read.text("operatingSystem")))
+
+    space = check("addressSpace", lambda: checks.address_space(read.text("addressSpace")))
+    subnet = check("subnet", lambda: checks.subnet(read.text("subnet")))
+    check("subnet", lambda: checks.subnet_within(subnet.value, space.value))
+    addresses = check(
+        "nodeAddresses",
+        lambda: checks.node_addresses(
+            read.texts("nodeAddresses") or checks.default_node_addresses(subnet.value), subnet.value
+        ),
+    )
+    endpoint = check(
+        "endpoint", lambda: checks.choice(read.text("endpoint"), ("public", "internal"))
+    )
+    endpoint_address = check(
+        "endpointAddress",
+        lambda: _endpoint_address(
+            read.text("endpointAddress", optional=True), endpoint, subnet, addresses
+        ),
+    )
+
+    availability_set = check("availabilitySet", lambda: read.boolean("availabilitySet"))
+    zones = check("zones", lambda: checks.zones(read.texts("zones")))
+    check("zones", lambda: checks.placement(zones.value, availability_set.value))
+
+    vm_size = check("vmSize", lambda: checks.vm_size(read.text("vmSize")))
+    os_disk_sku = check("osDiskSku", lambda: checks.os_disk_sku(read.text("osDiskSku")))
+    check("osDiskSku", lambda: checks.premium_fits(os_disk_sku.value, vm_size.value))
+    disk_size = check(
+        "dataDiskSizeGb", lambda: checks.data_disk_size(read.integer("dataDiskSizeGb"))
+    )
+    disk_sku = check("dataDiskSku", lambda: checks.data_disk_sku(read.text("dataDiskSku")))
+    check("dataDiskSku", lambda: checks.premium_fits(disk_sku.value, vm_size.value))
+    check("dataDiskSku", lambda: checks.sku_fits_zones(disk_sku.value, zones.value))
+    protect = check("protectData", lambda: read.boolean("protectData"))
+
+    admin_user = check("adminUser", lambda: checks.admin_user(read.text("adminUser")))
+    admin_cidrs = check("adminCidrs", lambda: checks.sources(read.texts("adminCidrs"), "SSH"))
+    access = check(
+        "sshAccess", lambda: checks.choice(read.text("sshAccess"), ("nat-rules", "node-addresses"))
+    )
+    probe_port = check("probePort", lambda: checks.probe_port(read.integer("probePort")))
+    ssh_ports = check("sshPorts", lambda: checks.ssh_ports(read.integers("sshPorts")))
+    check("sshPorts", lambda: checks.ports_differ(ssh_ports.value, probe_port.value))
+    ssh_key = check("sshPrivateKey", lambda: checks.ssh_key(read.secret("sshPrivateKey")))
+    host_keys = check("sshHostKeys", lambda: checks.host_keys(read.secrets("sshHostKeys")))
+    cluster_key = check("clusterSshKey", lambda: checks.ssh_key(read.secret("clusterSshKey")))
+    check("clusterSshKey", lambda: checks.keys_differ(cluster_key.value, ssh_key.value))
+
+    client_cidrs = check(
+        "clientCidrs", lambda: _client_cidrs(read.texts("clientCidrs"), endpoint)
+    )
+    database = check("databaseName", lambda: checks.database_name(read.text("databaseName")))
+    user = check("databaseUser", lambda: checks.database_user(read.text("databaseUser")))
+    password = check(
+        "databasePassword", lambda: checks.database_password(read.secret("databasePassword"))
+    )
+    check("databasePassword", lambda: checks.password_differs(password.value, user.value))
+    options = check("mysqlOptions", lambda: checks.mysql_options(read.mapping("mysqlOptions")))
+    token_ms = check(
+        "corosyncTokenMs",
+        lambda: checks.number(read.integer("corosyncTokenMs"), 1000, 60000, "milliseconds"),
+    )
+    corosync_key = check(
+        "corosyncKey", lambda: checks.corosync_key(read.secret("corosyncKey"))
+    )
+    drbd_secret = check("drbdSecret", lambda: checks.drbd_secret(read.secret("drbdSecret")))
+    resync_rate = check(
+        "drbdResyncMaxRate", lambda: checks.resync_rate(read.text("drbdResyncMaxRate"))
+    )
+    tags = check("tags", lambda: checks.tags(read.mapping("tags")))
+    read.finish()
+
+    by_ports = access.value == "nat-rules"
+    zone_of_node = (zones.value * 2)[:2] or (None, None)
+    first, second = (
+        NodeSettings(
+            name=names.value[index],
+            private_address=addresses.value[index],
+            zone=zone_of_node[index],
+            host_key=HostKey(
+                _secret(host_keys.value[index].private), host_keys.value[index].public
+            ),
+            ssh_port=ssh_ports.value[index] if by_ports else SSH_PORT,
+        )
+        for index in range(2)
+    )
+    return Settings(
+        cluster_name=cluster.value,
+        location=location.value,
+        operating_system=system.value,
+        nodes=(first, second),
+        network=NetworkSettings(str(space.value), str(subnet.value), endpoint_address.value),
+        zones=zones.value or None,
+        vm=VmSettings(vm_size.value, admin_user.value, os_disk_sku.value),
+        data_disk=DataDiskSettings(disk_size.value, disk_sku.value, protect.value),
+        ssh=SshSettings(
+            access="nat-rules" if by_ports else "node-addresses",
+            admin_cidrs=admin_cidrs.value,
+            private_key=_secret(ssh_key.value.private),
+            public_key=ssh_key.value.public,
+            cluster_private_key=_secret(cluster_key.value.private),
+            cluster_public_key=cluster_key.value.public,
+        ),
+        endpoint=EndpointSettings(
+            endpoint.value == "public", client_cidrs.value, probe_port.value
+        ),
+        database=DatabaseSettings(
+            database.value, user.value, _secret(password.value), options.value
+        ),
+        membership=MembershipSettings(token_ms.value, _secret(corosync_key.value)),
+        replication=ReplicationSettings(_secret(drbd_secret.value), resync_rate.value),
+        tags=tags.value,
+    )
+
+
+def _secret(value: str) -> pulumi.Output[str]:
+    return pulumi.Output.secret(value)
+
+
+def _operating_system(name: str) -> OperatingSystem:
+    try:
+        return operating_system.load(name)
+    except OperatingSystemError as error:
+        raise Mistake(str(error)) from None
+
+
+def _endpoint_address(
+    value: str,
+    endpoint: "_Setting[str]",
+    subnet: "_Setting[IPv4Network]",
+    node_addresses: "_Setting[tuple[str, str]]",
+) -> str | None:
+    if endpoint.value == "public":
+        if value:
+            raise Mistake("is for an internal endpoint; a public one gets its address from Azure")
+        return None
+    chosen = value or checks.default_endpoint_address(subnet.value)
+    return checks.endpoint_address(chosen, subnet.value, node_addresses.value)
+
+
+def _client_cidrs(values: list[str], endpoint: "_Setting[str]") -> tuple[str, ...]:
+    # Nobody reaches an internal endpoint but the virtual network and what is joined to it.
+    return checks.sources(values, "MySQL", may_be_world=endpoint.value == "internal")
+
+
+class _Told(Exception):
+    """A value is asked for that is wrong, which has been told already."""
+
+
+@dataclass(frozen=True)
+class _Setting(Generic[T]):
+    """A checked value, or nothing where the check failed."""
+
+    found: tuple[()] | tuple[T]
+
+    @property
+    def value(self) -> T:
+        if not self.found:
+            raise _Told
+        return self.found[0]
+
+
+class _Reader:
+    """Reads the values of one namespace and collects what is wrong with them."""
+
+    def __init__(self, config: pulumi.Config) -> None:
+        self._config = config
+        self._known: set[str] = set()
+        self._mistakes: list[str] = []
+
+    def check(self, key: str, look: Callable[[], T]) -> _Setting[T]:
+        """Return what `look` returns; or note its mistake under the key, and return nothing."""
+        try:
+            return _Setting((look(),))
+        except Mistake as mistake:
+            self._mistakes.append(f"{self._config.full_key(key)}: {mistake}")
+        except _Told:
+            pass
+        return _Setting(())
+
+    def finish(self) -> None:
+        """Raise SettingsError if there was any mistake, or a key that nobody has asked for."""
+        prefix = f"{self._config.name}:"
+        present = {key for key in (*CONFIG.get(), *get_config_env()) if key.startswith(prefix)}
+        for key in sorted(key.removeprefix(prefix) for key in present):
+            if key not in self._known:
+                near = difflib.get_close_matches(key, sorted(self._known), n=1)
+                hint = f"did you mean {near[0]}?" if near else "Pulumi.yaml has those that there are"
+                self._mistakes.append(f"{prefix}{key}: there is no such setting; {hint}")
+        if self._mistakes:
+            raise SettingsError(pulumi.get_stack(), self._mistakes)
+
+    def text(self, key: str, *, optional: bool = False) -> str:
+        """Return a text, stripped of white space around it; empty only if optional."""
+        value = self._raw(key).strip()
+        if not value and not optional:
+            raise Mistake("is missing")
+        return value
+
+    def integer(self, key: str) -> int:
+        """Return a whole number."""
+        return _integer(self.text(key))
+
+    def boolean(self, key: str) -> bool:
+        """Return true or false."""
+        value = self.text(key)
+        if value.lower() not in ("true", "false"):
+            raise Mistake(f"{value!r} is neither true nor false")
+        return value.lower() == "true"
+
+    def texts(self, key: str) -> list[str]:
+        """Return a list of texts."""
+        value = self._json(key, list, "a list")
+        return [_scalar(item) for item in cast(list[object], value)]
+
+    def integers(self, key: str) -> list[int]:
+        """Return a list of whole numbers."""
+        return [_integer(item) for item in self.texts(key)]
+
+    def mapping(self, key: str) -> dict[str, str]:
+        """Return names and values, all of them as texts."""
+        value = cast(dict[object, object], self._json(key, dict, "an object (name: value)"))
+        return {str(name): _scalar(item) for name, item in value.items()}
+
+    def secret(self, key: str) -> str:
+        """Return a secret in clear: it must be there, and encrypted in the stack's file."""
+        value = self._raw(key).strip()
+        self._is_secret(key, bool(value))
+        return value
+
+    def secrets(self, key: str) -> list[str]:
+        """Return a list of secrets in clear."""
+        value = self._raw(key).strip()
+        self._is_secret(key, value not in ("", "[]"))
+        try:
+            items: object = json.loads(value)
+        except ValueError:
+            items = None
+        if not isinstance(items, list):
+            raise Mistake("is not a list")
+        return [str(item) for item in cast(list[object], items)]
+
+    def _raw(self, key: str) -> str:
+        self._known.add(key)
+        return self._config.get(key) or ""
+
+    def _json(self, key: str, kind: type, name: str) -> object:
+        raw = self._raw(key)
+        if not raw:
+            raise Mistake("is missing")
+        try:
+            value: object = json.loads(raw)
+        except ValueError:
+            value = raw
+        if not isinstance(value, kind):
+            raise Mistake(f"{raw!r} is not {name}")
+        return value
+
+    def _is_secret(self, key: str, is_there: bool) -> None:
+        if not is_there:
+            raise Mistake(
+                f"is missing; python -m components.new_stack {pulumi.get_stack()} makes every"
+                " secret that is not there"
+            )
+        if not is_config_secret(self._config.full_key(key)):
+            raise Mistake(
+                "is in clear text; remove it (whoever read the file knows it) and make a new one:"
+                f" python -m components.new_stack {pulumi.get_stack()}"
+            )
+
+
+def _integer(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise Mistake(f"{value!r} is not a whole number") from None
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise Mistake(f"has {json.dumps(value)} where a text or a number is expected")

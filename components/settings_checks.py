@@ -1,0 +1,581 @@
+"""What a setting's value must be like: one pure function a kind of value, without Pulumi.
+
+Each takes what stands in the stack's file and returns it, parsed; or raises `Mistake`, whose text
+follows the key in the message and says what to write instead. None quotes a secret.
+"""
+
+import base64
+import binascii
+import difflib
+import re
+import string
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+
+from components import sshkeys
+
+MYSQL_PORT = 3306
+
+# Azure keeps the first four addresses of a subnet and the last (learn.microsoft.com, "Virtual
+# network FAQ": network, gateway, two for DNS, broadcast).
+_RESERVED_FIRST = 4
+_RESERVED_LAST = 1
+
+# RFC 1918 and RFC 6598: what Azure recommends for a virtual network.
+_PRIVATE = tuple(
+    IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+
+# Fewer bits than a class A network's are as good as the whole world.
+_WIDEST_SOURCE = 8
+
+# learn.microsoft.com, osProfile.adminUsername, "Disallowed values".
+_AZURE_FORBIDS_ADMIN = frozenset(
+    "administrator admin user user1 test user2 test1 user3 admin1 1 123 a actuser adm admin2 aspnet"
+    " backup console david guest john owner root server sql support support_388945a0 sys test2"
+    " test3 user4 user5".split()
+)
+
+# Accounts that the image or the cluster's packages bring.
+_SYSTEM_ACCOUNTS = frozenset(
+    "bin daemon games gnats hacluster haclient irc list lp mail man messagebus mysql news nobody"
+    " proxy sshd sudo sync systemd-network systemd-resolve uucp www-data".split()
+)
+
+# Accounts of MySQL's, MariaDB's and their packages' own.
+_DATABASE_ACCOUNTS = frozenset(
+    "root mysql mysql.sys mysql.session mysql.infoschema mariadb.sys debian-sys-maint replication"
+    " public".split()
+)
+
+_SYSTEM_DATABASES = frozenset("mysql sys information_schema performance_schema ndbinfo".split())
+
+# Options that the cluster itself sets, with the reason why nobody else may.
+_CLUSTERS_OPTIONS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("datadir", "socket", "pid_file", "log_error", "basedir", "user", "tmpdir"),
+        "Pacemaker's resource agent knows it too, and both must agree",
+    ),
+    **dict.fromkeys(
+        ("port", "bind_address", "networking", "bind_port"),
+        "the load balancer's rule and its probe lead to it",
+    ),
+    **dict.fromkeys(
+        (
+            "innodb_flush_log_at_trx_commit",
+            "sync_binlog",
+            "innodb_doublewrite",
+            "innodb_flush_method",
+            "flush_log_at_trx_commit",
+            "innodb_fast_shutdown",
+            "innodb_force_recovery",
+        ),
+        "an acknowledged commit must survive the loss of a node",
+    ),
+    **dict.fromkeys(
+        ("innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory"),
+        "everything must be on the replicated disk",
+    ),
+    **dict.fromkeys(
+        ("grant_tables", "init_file", "local_infile", "secure_file_priv", "plugin_load"),
+        "it would open the server to more than its accounts",
+    ),
+    **dict.fromkeys(
+        ("read_only", "super_read_only"),
+        "the node that serves must take writes",
+    ),
+    "name_resolve": "the cluster's configuration has it on already",
+}
+
+_DATA_DISK_SKUS = ("Standard_LRS", "StandardSSD_LRS", "Premium_LRS", "PremiumV2_LRS")
+_OS_DISK_SKUS = ("Standard_LRS", "StandardSSD_LRS", "Premium_LRS")
+
+# Family and capabilities: Standard_D4s_v5, Standard_E4-2ds_v5, Standard_M416s_8_v2,
+# Standard_NC24ads_A100_v4 (learn.microsoft.com, "Azure VM sizes naming conventions").
+_VM_SIZE = re.compile(
+    r"Standard_(?P<family>[A-Z]{1,3})(?P<cpus>\d+)(-\d+)?(?P<features>[a-z]*)"
+    r"(_[A-Z0-9][A-Za-z0-9]*)?(_v\d+)?"
+)
+
+_PASSWORD_CHARACTERS = set(string.ascii_letters + string.digits + string.punctuation) - set("'\"`\\")
+_DRBD_CHARACTERS = set(string.ascii_letters + string.digits + "-_.+/=")
+
+
+class Mistake(Exception):
+    """A setting is wrong. The text says how, and what to do; it begins after the key."""
+
+
+def _near(value: str, allowed: Iterable[str]) -> str:
+    found = difflib.get_close_matches(value, list(allowed), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def choice(value: str, allowed: Sequence[str]) -> str:
+    """Return the value if it is one of those allowed."""
+    if value not in allowed:
+        raise Mistake(f"{value!r} is not one of {', '.join(allowed)}{_near(value, allowed)}")
+    return value
+
+
+def number(value: int, least: int, most: int, unit: str = "") -> int:
+    """Return the number if it is from `least` to `most`, both included."""
+    if not least <= value <= most:
+        raise Mistake(f"{value} is not from {least} to {most}{unit and ' ' + unit}")
+    return value
+
+
+# Names
+
+
+def cluster_name(value: str) -> str:
+    """Check the cluster's name, which begins the names of everything that Azure makes for it."""
+    # 40: the longest that we make of it, vnet-…, pip-…-egress, …-1, stay legal host names and
+    # Azure names (63 and 64) by a wide margin.
+    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", value):
+        raise Mistake(
+            f"{value!r} is not a cluster's name: 1 to 40 of a-z, 0-9 and -, beginning with a letter"
+            " and not ending with -"
+        )
+    return value
+
+
+def node_names(values: Sequence[str]) -> tuple[str, str]:
+    """Check the two nodes' names: VM names in Azure, host names, node names in the cluster."""
+    if len(values) != 2:
+        raise Mistake(f"has {len(values)} names; a cluster has 2 nodes")
+    for value in values:
+        if not re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", value) or value == "localhost":
+            raise Mistake(
+                f"{value!r} is not a host name: 1 to 63 of a-z, 0-9 and -, beginning with a letter"
+                " and not ending with -"
+            )
+    first, second = values
+    if first == second:
+        raise Mistake(f"both nodes are called {first!r}; give them different names")
+    return first, second
+
+
+def location(value: str) -> str:
+    """Check the form of an Azure region's name."""
+    if not re.fullmatch(r"[a-z][a-z0-9]+", value):
+        meant = re.sub(r"[^a-z0-9]", "", value.lower())
+        hint = f"; did you mean {meant}?" if meant else "; an example is westeurope"
+        raise Mistake(f"{value!r} is not the name of an Azure region{hint}")
+    return value
+
+
+def admin_user(value: str) -> str:
+    """Check the name of the account that SSH logs in to."""
+    if value.lower() in _AZURE_FORBIDS_ADMIN:
+        raise Mistake(f"{value!r} is a name that Azure forbids; an example is azureuser")
+    if value in _SYSTEM_ACCOUNTS or value.startswith("systemd-"):
+        raise Mistake(f"{value!r} is an account of the system's own; an example is azureuser")
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", value):
+        raise Mistake(
+            f"{value!r} is not a user name: 1 to 32 of a-z, 0-9, _ and -, not beginning with a"
+            " digit or -"
+        )
+    return value
+
+
+def database_name(value: str) -> str:
+    """Check the name of the application's database."""
+    if value.lower() in _SYSTEM_DATABASES:
+        raise Mistake(f"{value!r} is a database of the server's own; choose another name")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", value):
+        raise Mistake(
+            f"{value!r} is not a database's name: 1 to 64 of A-Z, a-z, 0-9 and _, beginning with a"
+            " letter"
+        )
+    return value
+
+
+def database_user(value: str) -> str:
+    """Check the name of the application's account."""
+    if value.lower() in _DATABASE_ACCOUNTS or value.lower().startswith(("mysql.", "mariadb.")):
+        raise Mistake(f"{value!r} is an account of the server's own; choose another name")
+    # 32: MySQL's limit; MariaDB's is higher.
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,31}", value):
+        raise Mistake(
+            f"{value!r} is not an account's name: 1 to 32 of A-Z, a-z, 0-9 and _, beginning with a"
+            " letter"
+        )
+    return value
+
+
+# Network
+
+
+def cidr(value: str) -> IPv4Network:
+    """Parse an IPv4 network in CIDR form whose host bits are all 0."""
+    address, slash, _length = value.partition("/")
+    if ":" in value:
+        raise Mistake(f"{value} is an IPv6 network; only IPv4 is supported")
+    if not slash:
+        try:
+            IPv4Address(address)
+        except AddressValueError:
+            raise Mistake(f"{value!r} is not a network; an example is 10.32.0.0/24") from None
+        raise Mistake(f"{value} has no prefix length; one address alone is {value}/32")
+    try:
+        loose = IPv4Network(value, strict=False)
+    except (AddressValueError, NetmaskValueError):
+        raise Mistake(f"{value!r} is not a network; an example is 10.32.0.0/24") from None
+    if str(loose) != value:
+        raise Mistake(f"{value} is an address within a network; did you mean {loose}?")
+    return loose
+
+
+def address_space(value: str) -> IPv4Network:
+    """Parse the virtual network's address space: private, /8 to /29."""
+    network = cidr(value)
+    if not any(network.subnet_of(private) for private in _PRIVATE):
+        raise Mistake(f"{network} is not private; choose within {', '.join(map(str, _PRIVATE))}")
+    return _sized(network)
+
+
+def subnet(value: str) -> IPv4Network:
+    """Parse a subnet: /8 to /29, since Azure keeps 5 addresses of each."""
+    return _sized(cidr(value))
+
+
+def _sized(network: IPv4Network) -> IPv4Network:
+    if not 8 <= network.prefixlen <= 29:
+        raise Mistake(f"{network} is not from /8 to /29, the sizes that Azure takes")
+    return network
+
+
+def subnet_within(network: IPv4Network, space: IPv4Network) -> None:
+    """Check that a subnet lies within the address space."""
+    if not network.subnet_of(space):
+        raise Mistake(f"{network} is outside addressSpace {space}; choose a subnet of it")
+
+
+def default_node_addresses(network: IPv4Network) -> tuple[str, str]:
+    """Return the first two addresses of a subnet that Azure leaves to its user."""
+    return str(network[_RESERVED_FIRST]), str(network[_RESERVED_FIRST + 1])
+
+
+def default_endpoint_address(network: IPv4Network) -> str:
+    """Return the subnet's 11th address, or the last that is free in a subnet too small for that."""
+    return str(network[min(10, network.num_addresses - 1 - _RESERVED_LAST)])
+
+
+def host_address(value: str, network: IPv4Network) -> str:
+    """Check an address of a subnet that a machine is to have."""
+    try:
+        address = IPv4Address(value)
+    except AddressValueError:
+        example = network[_RESERVED_FIRST]
+        raise Mistake(f"{value!r} is not an IPv4 address; an example is {example}") from None
+    if address not in network:
+        raise Mistake(f"{address} is outside subnet {network}; choose an address of it")
+    offset = int(address) - int(network.network_address)
+    last = network.num_addresses - 1 - _RESERVED_LAST
+    if not _RESERVED_FIRST <= offset <= last:
+        raise Mistake(
+            f"{address} is one that Azure keeps for itself in subnet {network}; choose from"
+            f" {network[_RESERVED_FIRST]} to {network[last]}"
+        )
+    return str(address)
+
+
+def node_addresses(values: Sequence[str], network: IPv4Network) -> tuple[str, str]:
+    """Check the two nodes' private addresses."""
+    if len(values) != 2:
+        raise Mistake(f"has {len(values)} addresses; a cluster has 2 nodes")
+    first, second = (host_address(value, network) for value in values)
+    if first == second:
+        raise Mistake(f"both nodes have {first}; give them different addresses")
+    return first, second
+
+
+def endpoint_address(value: str, network: IPv4Network, taken: Collection[str]) -> str:
+    """Check the private address of an internal endpoint."""
+    address = host_address(value, network)
+    if address in taken:
+        raise Mistake(f"{address} is a node's; choose another")
+    return address
+
+
+def sources(values: Sequence[str], what: str, *, may_be_world: bool = False) -> tuple[str, ...]:
+    """Check the networks that may connect.
+
+    Args:
+        values: the networks, in CIDR form.
+        what: what they may reach, for the message.
+        may_be_world: whether a network wider than /8 is allowed.
+    """
+    if not values:
+        raise Mistake(f"is empty: nobody could reach {what}; name the networks that may")
+    networks: list[IPv4Network] = []
+    for value in values:
+        if value.lower() in ("*", "any", "internet", "::/0"):
+            raise Mistake(f"{value} opens {what} to the whole world; name the networks that may")
+        network = cidr(value)
+        if network.prefixlen < _WIDEST_SOURCE and not may_be_world:
+            raise Mistake(
+                f"{network} opens {what} to {_share(network)}; name the networks that may, none"
+                f" wider than /{_WIDEST_SOURCE}"
+            )
+        for other in networks:
+            # Azure: OverlappingSubnetsNotPermittedInSecurityRule.
+            if network.overlaps(other):
+                raise Mistake(f"{other} and {network} overlap, which Azure refuses; keep the wider")
+        networks.append(network)
+    return tuple(str(network) for network in networks)
+
+
+def _share(network: IPv4Network) -> str:
+    return "the whole world" if network.prefixlen == 0 else f"1/{2**network.prefixlen} of the world"
+
+
+def ssh_ports(values: Sequence[int]) -> tuple[int, int]:
+    """Check the two frontend ports by which SSH reaches the nodes."""
+    if len(values) != 2:
+        raise Mistake(f"has {len(values)} ports; a cluster has 2 nodes")
+    first, second = (number(value, 1, 65535) for value in values)
+    if first == second:
+        raise Mistake(f"both nodes have {first}; give them different ports")
+    if MYSQL_PORT in (first, second):
+        raise Mistake(f"{MYSQL_PORT} is MySQL's; choose another")
+    return first, second
+
+
+def ports_differ(ssh: Collection[int], probe: int) -> None:
+    """Check that no frontend port of SSH is the probe's."""
+    if probe in ssh:
+        raise Mistake(f"{probe} is probePort; choose another")
+
+
+def probe_port(value: int) -> int:
+    """Check the port that only the node that serves answers."""
+    number(value, 1, 65535)
+    # 22 SSH, 5405 Corosync, 7789 DRBD: in use on every node.
+    if value in (22, MYSQL_PORT, 5405, 7789):
+        raise Mistake(f"{value} is in use on the nodes; choose another, such as 61500")
+    return value
+
+
+# Machines and disks
+
+
+def vm_size(value: str) -> str:
+    """Check the form of a VM size's name."""
+    if not _VM_SIZE.fullmatch(value):
+        hint = "; Basic sizes cannot join a Standard load balancer" * value.startswith("Basic_")
+        raise Mistake(f"{value!r} is not a VM size; an example is Standard_D2s_v5{hint}")
+    return value
+
+
+def has_premium_storage(size: str) -> bool:
+    """Tell whether a VM size takes Premium disks: by its "s", and by the families DS, GS and M."""
+    match = _VM_SIZE.fullmatch(size)
+    if match is None:
+        return False
+    return "s" in match["features"] or match["family"] in ("DS", "GS", "LS", "M")
+
+
+def premium_fits(sku: str, size: str) -> None:
+    """Check that a VM size takes a disk's SKU."""
+    if sku.startswith("Premium") and not has_premium_storage(size):
+        raise Mistake(
+            f"{sku} does not fit vmSize {size}, which has no premium storage (no s in its name)"
+        )
+
+
+def data_disk_sku(value: str) -> str:
+    """Check the data disks' SKU. DRBD makes the second copy, so zone-redundant disks are not taken."""
+    if value.endswith("_ZRS"):
+        raise Mistake(f"{value} is copied across zones, which DRBD does already; choose an LRS SKU")
+    return choice(value, _DATA_DISK_SKUS)
+
+
+def os_disk_sku(value: str) -> str:
+    """Check the SKU of the operating system's disk."""
+    if value == "PremiumV2_LRS":
+        raise Mistake(f"{value} cannot hold an operating system; choose Premium_LRS")
+    return choice(value, _OS_DISK_SKUS)
+
+
+def data_disk_size(value: int) -> int:
+    """Check a data disk's size: the database's files and DRBD's metadata must fit, 4 GiB."""
+    if value < 4:
+        raise Mistake(f"{value} GiB is too small for a database; choose 4 or more")
+    return number(value, 4, 32767, "GiB")
+
+
+def zones(values: Sequence[str]) -> tuple[str, ...]:
+    """Check the availability zones: one for both nodes, or one each."""
+    for value in values:
+        if value not in ("1", "2", "3"):
+            raise Mistake(f"{value!r} is not a zone; zones are 1, 2 and 3")
+    if len(values) > 2:
+        raise Mistake(f"has {len(values)} zones; name one a node, or one for both")
+    if len(values) == 2 and values[0] == values[1]:
+        raise Mistake(f"both nodes are in zone {values[0]}; name it once if that is meant")
+    return tuple(values)
+
+
+def placement(chosen: Sequence[str], availability_set: bool) -> None:
+    """Check that either zones or an availability set keep the nodes apart, and not both."""
+    if chosen and availability_set:
+        raise Mistake("excludes an availability set; set availabilitySet to false, or leave it out")
+    if not chosen and not availability_set:
+        raise Mistake("is empty, and availabilitySet is false: one rack could hold both nodes")
+
+
+def sku_fits_zones(sku: str, chosen: Sequence[str]) -> None:
+    """Check that a SKU that exists in zones only is used in zones."""
+    if sku == "PremiumV2_LRS" and not chosen:
+        raise Mistake(f"{sku} needs zones; an availability set cannot have it")
+
+
+# Database and cluster
+
+
+def mysql_options(values: Mapping[str, str]) -> dict[str, str]:
+    """Check further options of the server, and spell their names with _ throughout."""
+    checked: dict[str, str] = {}
+    for name, value in values.items():
+        plain = name.replace("-", "_")
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", plain):
+            raise Mistake(f"{name!r} is not an option's name: a-z, 0-9, _ and -")
+        core = re.sub(r"^(loose_|skip_|disable_|enable_|maximum_)+", "", plain)
+        if reason := _CLUSTERS_OPTIONS.get(core):
+            raise Mistake(f"{name} is set by the cluster: {reason}")
+        if plain in checked:
+            raise Mistake(f"{name} is there twice, once with - and once with _")
+        if not value.isprintable() or "#" in value or value != value.strip() or not value:
+            raise Mistake(f"{name} has a value that an option file cannot hold on one line")
+        checked[plain] = value
+    return checked
+
+
+def resync_rate(value: str) -> str:
+    """Check a rate in DRBD's form: K, M or G bytes a second."""
+    if not re.fullmatch(r"[1-9]\d{0,5}[KMG]", value):
+        raise Mistake(f"{value!r} is not a rate of DRBD's; an example is 100M (a second)")
+    # drbd.conf(5): c-max-rate is at most 4 GiB a second.
+    if int(value[:-1]) << {"K": 10, "M": 20, "G": 30}[value[-1]] > 4 << 30:
+        raise Mistake(f"{value} is more than DRBD takes, 4G a second")
+    return value
+
+
+def tags(values: Mapping[str, str]) -> dict[str, str]:
+    """Check Azure's tags: 50, names of 512 and values of 256 characters."""
+    if len(values) > 50:
+        raise Mistake(f"has {len(values)} tags; Azure takes 50")
+    seen: set[str] = set()
+    for name, value in values.items():
+        if not 1 <= len(name) <= 512 or set(name) & set("<>%&\\?/"):
+            raise Mistake(f"{name!r} is not a tag's name: 1 to 512 characters, none of <>%&\\?/")
+        if name.lower().startswith(("microsoft", "azure", "windows")):
+            raise Mistake(f"{name!r} begins with a word that Azure keeps for itself")
+        if name.lower() in seen:
+            raise Mistake(f"{name!r} is there twice; Azure does not tell upper from lower case")
+        seen.add(name.lower())
+        if len(value) > 256:
+            raise Mistake(f"{name!r} has a value of {len(value)} characters; Azure takes 256")
+    return dict(values)
+
+
+# Secrets
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A private key in OpenSSH's form, and its public key's line."""
+
+    private: str = field(repr=False)
+    public: str
+
+
+def ssh_key(value: str) -> KeyPair:
+    """Read a private key: Ed25519, in OpenSSH's form, without a passphrase."""
+    try:
+        key = sshkeys.parse(value)
+    except sshkeys.SshKeyError as error:
+        raise Mistake(f"{error}; make one with ssh-keygen -t ed25519 -N ''") from None
+    if key.kind != "ssh-ed25519":
+        raise Mistake(f"is of type {key.kind}; make one with ssh-keygen -t ed25519 -N ''")
+    if key.encrypted:
+        raise Mistake("has a passphrase, which nobody could type here; remove it: ssh-keygen -p")
+    # `pulumi config set` cuts the last line feed off, without which OpenSSH refuses the file.
+    return KeyPair(value.strip() + "\n", key.public)
+
+
+def host_keys(values: Sequence[str]) -> tuple[KeyPair, KeyPair]:
+    """Read the two nodes' SSH host keys."""
+    if len(values) != 2:
+        raise Mistake(f"has {len(values)} keys; a cluster has 2 nodes")
+    keys: list[KeyPair] = []
+    for place, value in zip(("the first", "the second"), values, strict=True):
+        try:
+            keys.append(ssh_key(value))
+        except Mistake as mistake:
+            raise Mistake(f"{place} {mistake}") from None
+    first, second = keys
+    keys_differ(first, second)
+    return first, second
+
+
+def keys_differ(one: KeyPair, other: KeyPair) -> None:
+    """Check that two keys are not the same: who has one of them must not have both."""
+    if one.public == other.public:
+        raise Mistake("is the same key twice; make one for each use")
+
+
+def database_password(value: str) -> str:
+    """Check the application account's password.
+
+    It travels through SQL and an option file, so what would end a string there is not allowed.
+    """
+    if not set(value) <= _PASSWORD_CHARACTERS:
+        raise Mistake(
+            "has a character that is not allowed; allowed are ASCII's letters, digits and signs,"
+            " without quotes, backslash and space"
+        )
+    if len(value) > 128:
+        raise Mistake("is longer than 128 characters")
+    kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits, string.punctuation)
+    variety = sum(1 for kind in kinds if set(value) & set(kind))
+    if len(value) < 16 or (len(value) < 24 and variety < 3) or len(set(value)) < 8:
+        raise Mistake(
+            "is weak; make it 24 characters long, or 16 of three kinds (small, capital, digit,"
+            " sign), 8 of them different"
+        )
+    return value
+
+
+def password_differs(value: str, user: str) -> None:
+    """Check that the password does not contain the account's name."""
+    if user.lower() in value.lower():
+        raise Mistake("contains databaseUser")
+
+
+def corosync_key(value: str) -> str:
+    """Check Corosync's key: base64 of 256 bytes, as many as corosync-keygen makes."""
+    value = "".join(value.split())
+    try:
+        key = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise Mistake("is not base64") from None
+    if len(key) != 256:
+        raise Mistake(f"is base64 of {len(key)} bytes; 256 are needed")
+    # Of 256 random bytes 162 are different on average.
+    if len(set(key)) < 100:
+        raise Mistake("is not random")
+    return value
+
+
+def drbd_secret(value: str) -> str:
+    """Check the secret by which DRBD's peers know each other: 63 characters at most."""
+    if not 32 <= len(value) <= 63:
+        raise Mistake(f"has {len(value)} characters; 32 to 63 are needed")
+    if not set(value) <= _DRBD_CHARACTERS:
+        raise Mistake("has a character that is not allowed: letters, digits and -_.+/=")
+    if len(set(value)) < 12:
+        raise Mistake("is weak: it has fewer than 12 different characters")
+    return value
