@@ -83,6 +83,7 @@ pulumi.export(
     "connect",
     pulumi.Output.concat("mysql --host ", endpoint.host, f" --user {database.user} --password {database.name}"),
 )
+pulumi.export("database", {"name": database.name, "user": database.user})
 pulumi.export("ssh", nodes.ssh_commands)
 pulumi.export(
     "secrets",

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_command as command
 from pulumi_azure_native import compute, network
 
-from components.operating_system import ImageReference
+from components.operating_system import Image
 from components.remote import ClusterNode
 from components.settings import NodeSettings
 from components.templates import render
@@ -54,7 +54,7 @@ class NodesArgs:
     nodes: Sequence[NodeSettings]
     zones: Sequence[str] | None
     vm_size: str
-    image: ImageReference
+    image: Image
     os_disk_sku: str
     data_disk_size_gib: int
     data_disk_sku: str

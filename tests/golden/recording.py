@@ -1,0 +1,138 @@
+"""Runs the program without an engine, and records every resource that it registers."""
+
+import asyncio
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.stack import run_pulumi_func
+
+from components import sshkeys
+from tests.unit import stack_configuration as configuration
+
+_SECRET_MARK = "4dabf18193072939515e22adb298388d"  # how Pulumi's wire format marks a secret
+_SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One registered resource.
+
+    Args:
+        type: Pulumi's type, such as "azure-native:compute:Disk".
+        name: its name in the program.
+        parent: name of its parent; empty for the stack.
+        dependencies: names of all it depends on, sorted.
+        protect: whether Pulumi refuses to delete it.
+        delete_before_replace: whether a replacement is made after the old one is gone.
+        inputs: its inputs as the engine would see them; secrets as {"secret": ...}.
+    """
+
+    type: str
+    name: str
+    parent: str
+    dependencies: list[str]
+    protect: bool
+    delete_before_replace: bool
+    inputs: dict[str, Any]
+
+
+class _Answers(Mocks):
+    """Gives each resource an id of Azure's form, and the few outputs that the program reads."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        outputs = dict(args.inputs)
+        outputs["name"] = next(
+            (value for key, value in args.inputs.items() if key.endswith("Name") and key != "resourceGroupName"), args.name
+        )
+        match args.typ:
+            case "azure-native:network:PublicIPAddress":
+                outputs["ipAddress"] = "203.0.113.1"
+            case "azure-native:compute:VirtualMachine":
+                outputs["vmId"] = f"id-of-{args.name}"
+            case "azure-native:resources:ResourceGroup":
+                return f"{_SUBSCRIPTION}/resourceGroups/{args.inputs['resourceGroupName']}", outputs
+            case _:
+                pass
+        return f"{_SUBSCRIPTION}/{args.typ.split(':')[-1]}/{args.name}", outputs
+
+    def call(self, args: MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"the program calls no function, but called {args.token}")
+
+
+class _Recorder(MockMonitor):
+    def __init__(self) -> None:
+        super().__init__(_Answers())
+        self.recorded: list[Resource] = []
+
+    def RegisterResource(self, request: Any) -> Any:
+        if request.type != "pulumi:pulumi:Stack":
+            self.recorded.append(
+                Resource(
+                    type=request.type,
+                    name=request.name,
+                    parent=_name(request.parent),
+                    dependencies=sorted({_name(urn) for urn in request.dependencies}),
+                    protect=request.protect,
+                    delete_before_replace=request.deleteBeforeReplace,
+                    inputs=_readable(MessageToDict(request.object)),
+                )
+            )
+        return super().RegisterResource(request)
+
+
+def _name(urn: str) -> str:
+    name = urn.split("::")[-1]
+    return "" if "pulumi:pulumi:Stack" in urn and "$" not in urn.split("::")[-2] else name
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        if _SECRET_MARK in value:
+            return {"secret": _readable(value.get("value"))}
+        return {key: _readable(inner) for key, inner in value.items()}  # pyright: ignore
+    if isinstance(value, list):
+        return [_readable(inner) for inner in value]  # pyright: ignore
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resource]:
+    """Run the program with a tracked stack's settings and throw-away secrets.
+
+    Args:
+        stack: the stack's name.
+        changes: settings in place of the tracked ones.
+
+    Returns:
+        The resources, sorted by type and name.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    recorder = _Recorder()
+    pulumi.runtime.set_mocks(_Answers(), project="azure-mysql-ha", stack=stack, preview=False, monitor=recorder)
+    configuration.use_stack(stack, changes)
+
+    async def run() -> None:
+        await run_pulumi_func(lambda: runpy.run_path(str(configuration.CHECKOUT / "__main__.py")))
+
+    loop.run_until_complete(run())
+    loop.close()
+    return sorted(recorder.recorded, key=lambda resource: (resource.type, resource.name))
+
+
+def without_keys(text: str) -> str:
+    """Put names in place of the throw-away public keys, which differ from run to run."""
+    made = configuration.throw_away_secrets()
+    keys = {
+        "HOST-KEY-1": made["sshHostKeys"][0],
+        "HOST-KEY-2": made["sshHostKeys"][1],
+        "ADMIN-KEY": made["sshPrivateKey"],
+        "CLUSTER-KEY": made["clusterSshKey"],
+    }
+    for name, private in keys.items():
+        text = text.replace(sshkeys.parse(private).public, f"ssh-ed25519 {name}")
+    return text

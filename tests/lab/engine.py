@@ -1,0 +1,199 @@
+"""The Pulumi engine, run on the project's own program with a stack, a back end and a home of the lab's."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components import new_stack
+from tests.lab import azure_native
+from tests.lab.events import EventReader
+from tests.lab.paths import CHECKOUT
+from tests.lab.progress import Progress
+from tests.lab.toolchain import Toolchain, engine_environment, prepare_home
+
+PROJECT = "azure-mysql-ha"
+
+
+class EngineError(Exception):
+    """The engine failed; the text tells the user why, and where its log is."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One stack of the program, with everything that Pulumi keeps for it in one folder.
+
+    Args:
+        directory: the folder; made where it is missing.
+        stack: the stack's name, such as "lab".
+        toolchain: the CLI and what it starts.
+        prefix: what to run it with, such as `ip netns exec NAME`.
+        variables: further environment variables, for the providers.
+    """
+
+    directory: Path
+    stack: str
+    toolchain: Toolchain
+    prefix: tuple[str, ...] = ()
+    variables: Mapping[str, str] | None = None
+
+    @property
+    def config_file(self) -> Path:
+        """The stack's settings and encrypted secrets."""
+        return self.directory / f"Pulumi.{self.stack}.yaml"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that the engine and its plug-ins find in their environment."""
+        home = self.directory / "home"
+        return {
+            **os.environ,
+            **engine_environment(home, self.toolchain),
+            "PULUMI_BACKEND_URL": f"file://{self.directory / 'backend'}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.directory / "passphrase"),
+            "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
+            **(self.variables or {}),
+        }
+
+    def prepare(self, changes: Mapping[str, object] | None = None) -> None:
+        """Make the stack with all its secrets, from the tracked stack file; may be repeated.
+
+        Args:
+            changes: settings to put in place of those of the tracked file, by their key without the namespace.
+
+        Raises:
+            EngineError: the CLI refuses something.
+        """
+        home = self.directory / "home"
+        (self.directory / "backend").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory.chmod(0o700)
+        prepare_home(home, self.toolchain)
+        azure_native.install(home)
+        passphrase = self.directory / "passphrase"
+        if not passphrase.exists():
+            passphrase.touch(mode=0o600)
+            passphrase.write_text(secrets.token_urlsafe(32))
+        self._write_settings(changes or {})
+        new_stack.fill_secrets(self.toolchain.pulumi, self.stack, self.config_file, self.environment)
+
+    def run(
+        self, verb: Sequence[str], progress: Progress, log: Path, report_every: float = 15.0
+    ) -> EventReader:
+        """Run a long command of the CLI, with progress.
+
+        Args:
+            verb: the command and its options, such as ["up", "--yes"].
+            progress: told what is going on.
+            log: where the engine's own output goes; its event log lies beside it.
+            report_every: seconds of silence after which the steps at work are named.
+
+        Returns:
+            What the engine did.
+
+        Raises:
+            EngineError: it failed.
+        """
+        log.parent.mkdir(parents=True, exist_ok=True)
+        event_log = log.with_suffix(".events.json")
+        event_log.unlink(missing_ok=True)
+        reader = EventReader(event_log, progress)
+        command = [*self._command(verb), "--event-log", str(event_log)]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, cwd=CHECKOUT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+            try:
+                told = time.monotonic()
+                while process.poll() is None:
+                    before = len(reader.steps), len(reader.running())
+                    reader.read()
+                    if before != (len(reader.steps), len(reader.running())):
+                        told = time.monotonic()
+                    elif time.monotonic() - told > report_every:
+                        names = ", ".join(step.name for step in reader.running()) or "the engine"
+                        progress(f"at work: {names}")
+                        told = time.monotonic()
+                    time.sleep(0.2)
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+        reader.read()
+        if process.returncode != 0:
+            why = "\n".join(reader.errors) or log.read_text(errors="replace")[-2000:]
+            raise EngineError(f"pulumi {verb[0]} failed:\n{why}\nIts whole output: {log}")
+        return reader
+
+    def show(self, verb: Sequence[str]) -> int:
+        """Run a command of the CLI on the caller's terminal; return its exit code."""
+        return subprocess.run(self._command(verb), cwd=CHECKOUT, env=self.environment, check=False).returncode
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs; empty where there are none.
+
+        Raises:
+            EngineError: the CLI refuses.
+        """
+        return json.loads(self._ask(["stack", "output", "--json"]) or "{}")
+
+    def setting(self, key: str) -> str:
+        """Return one setting, a secret one too, by its key without the namespace.
+
+        Raises:
+            EngineError: there is no such setting.
+        """
+        return self._ask(["config", "get", f"{PROJECT}:{key}"]).removesuffix("\n")
+
+    def _ask(self, verb: Sequence[str]) -> str:
+        run = subprocess.run(
+            self._command(verb)[len(self.prefix) :],
+            cwd=CHECKOUT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode != 0:
+            raise EngineError(f"pulumi {' '.join(verb[:2])}: {run.stderr.strip()}")
+        return run.stdout
+
+    def _command(self, verb: Sequence[str]) -> list[str]:
+        config_file = [] if verb[0] == "stack" else ["--config-file", str(self.config_file)]
+        return [
+            *self.prefix, str(self.toolchain.pulumi), *verb, "--stack", self.stack, "--non-interactive", *config_file
+        ]  # fmt: skip
+
+    def _write_settings(self, changes: Mapping[str, object]) -> None:
+        """Take over the tracked file's plain settings, and keep what is encrypted in ours."""
+        tracked = yaml.safe_load((CHECKOUT / f"Pulumi.{self.stack}.yaml").read_text())
+        settings = {key: value for key, value in tracked["config"].items() if not _is_encrypted(value)}
+        settings |= {f"{PROJECT}:{key}": value for key, value in changes.items()}
+        ours = yaml.safe_load(self.config_file.read_text()) if self.config_file.exists() else {}
+        encrypted = {key: value for key, value in (ours.get("config") or {}).items() if _is_encrypted(value)}
+        content = {**ours, "config": settings | encrypted}
+        temporary = self.config_file.with_suffix(".new")
+        temporary.write_text(yaml.safe_dump(content, sort_keys=False))
+        temporary.replace(self.config_file)
+
+
+def _is_encrypted(value: object) -> bool:
+    """Tell whether a value of a stack file is, or contains, an encrypted one."""
+    if isinstance(value, dict):
+        return "secure" in value or any(_is_encrypted(inner) for inner in value.values())  # pyright: ignore
+    if isinstance(value, list):
+        return any(_is_encrypted(inner) for inner in value)  # pyright: ignore
+    return False
+
+
+def remove(directory: Path) -> None:
+    """Remove a stack's folder with its secrets."""
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,262 @@
+"""A whole lab: its parts in the order in which they are made, and taken away."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components import sshkeys
+from tests.lab import fabric, image, kernel, preflight, status, toolchain
+from tests.lab.cloud import client as cloud
+from tests.lab.engine import Engine, EngineError
+from tests.lab.events import EventReader
+from tests.lab.nodes import Node, write_known_hosts
+from tests.lab.paths import LabPaths
+from tests.lab.progress import Progress
+
+# What the lab cloud's token endpoint knows the engine by. Good for nothing but this lab.
+_CREDENTIALS = {
+    "ARM_CLIENT_ID": "00000000-0000-0000-0000-00000000000c",
+    "ARM_CLIENT_SECRET": "lab",
+    "ARM_TENANT_ID": "00000000-0000-0000-0000-00000000000a",
+    "ARM_SUBSCRIPTION_ID": "00000000-0000-0000-0000-00000000000b",
+}
+
+
+class LabError(Exception):
+    """The lab cannot do what is asked; the text is for the user."""
+
+
+@dataclass
+class Lab:
+    """One lab.
+
+    Args:
+        paths: its name and places.
+        progress: told what is going on.
+    """
+
+    paths: LabPaths
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def settings_file(self) -> Path:
+        """What this lab's stack has in place of the tracked stack file's settings."""
+        return self.paths.pulumi / "changes.json"
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """What a command is run with to be inside of the lab."""
+        return tuple(fabric.run_inside(self.paths.namespace, []))
+
+    def is_up(self) -> bool:
+        """Tell whether the lab is there, working or not."""
+        return fabric.exists(self.paths.namespace)
+
+    def engine(self, stack: str = "lab") -> Engine:
+        """Return the engine on one of this lab's stacks, making the tool chain if it is missing."""
+        return Engine(
+            directory=self.paths.pulumi if stack == "lab" else self.paths.pulumi / stack,
+            stack=stack,
+            toolchain=toolchain.ensure(self.progress),
+            prefix=self.prefix if self.is_up() else (),
+            variables={
+                **_CREDENTIALS,
+                "ARM_METADATA_HOSTNAME": cloud.ARM_HOST,
+                "SSL_CERT_FILE": str(cloud.ca_file(self.paths)),
+            },
+        )
+
+    def set_up(self, operating_system: str) -> None:
+        """Make all that a lab needs and that takes long only once: tool chain, kernel, image.
+
+        Args:
+            operating_system: one that the lab has a guest for.
+
+        Raises:
+            LabError: the machine lacks something.
+        """
+        preflight.install(self.progress)
+        if missing := preflight.check(self.paths):
+            raise LabError("the lab cannot run here:\n  " + "\n  ".join(missing))
+        with self.progress.phase("tool chain, kernel, image"), ThreadPoolExecutor() as pool:
+            # The engine's build wants processors, the image's the network and the disk: side by side.
+            jobs = [
+                pool.submit(toolchain.ensure, self.progress),
+                pool.submit(image.ensure, operating_system, self.progress),
+            ]
+            for job in jobs:
+                job.result()
+
+    def up(self, changes: Mapping[str, object] | None = None) -> EventReader:
+        """Make the lab and run `pulumi up` in it; may be repeated at any time.
+
+        Args:
+            changes: settings in place of those of Pulumi.lab.yaml; remembered until `down`.
+
+        Raises:
+            LabError, EngineError: something is missing or fails.
+        """
+        remembered: dict[str, object] = {}
+        if self.settings_file.exists():
+            remembered = json.loads(self.settings_file.read_text())
+        settings = {**remembered, **(changes or {})}
+        self.set_up(str(settings.get("operatingSystem", "debian-12")))
+        self.start()
+        self.paths.pulumi.mkdir(parents=True, exist_ok=True)
+        self.settings_file.write_text(json.dumps(settings))
+        engine = self.engine()
+        with self.progress.phase("stack and secrets"):
+            engine.prepare(settings)
+        with self.progress.phase("pulumi up"):
+            reader = engine.run(["up", "--yes", "--skip-preview"], self.progress, self.paths.logs / "engine-up.log")
+        with self.progress.phase("keys for the administrator"):
+            self._write_keys(engine)
+        return reader
+
+    def preview(self, stack: str, options: list[str]) -> int:
+        """Run `pulumi preview` on the caller's terminal; return its exit code.
+
+        The lab's own stack is previewed against its state if it has one. Any other stack file of this project is
+        previewed offline, as new, with secrets made up for the purpose.
+
+        Args:
+            stack: the stack's name.
+            options: further options of `pulumi preview`.
+        """
+        engine = self.engine(stack)
+        if stack != "lab" or not engine.config_file.exists():
+            engine.prepare()
+        return engine.show(["preview", *options])
+
+    def start(self) -> None:
+        """Start the lab's namespace and cloud where they do not run; machines that ran before run again as they were."""
+        with self.progress.phase("namespace and cloud"):
+            fabric.create(self.paths.namespace)
+            cloud.start(self.paths, self.progress)
+
+    def down(self) -> None:
+        """Take away every trace of the lab but its logs. Good after any crash of it, and more than once."""
+        self._keep_logs()
+        cloud.stop(self.paths)
+        fabric.remove(self.paths.namespace)
+        shutil.rmtree(self.paths.state, ignore_errors=True)
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes of the lab's cluster, in the stack's order.
+
+        Raises:
+            LabError: there is no cluster.
+        """
+        return [
+            Node(name, login, self.paths.pulumi / "ssh_key", self.paths.pulumi / "known_hosts", self.prefix)
+            for name, login in self.outputs()["ssh"].items()
+        ]
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs.
+
+        Raises:
+            LabError: there are none.
+        """
+        if not self.is_up():
+            raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
+        file = self.paths.pulumi / "outputs.json"
+        state = self.paths.pulumi / "backend/.pulumi/stacks/azure-mysql-ha/lab.json"
+        if not file.exists() or (state.exists() and state.stat().st_mtime > file.stat().st_mtime):
+            file.write_text(json.dumps(self.engine().outputs()))
+        outputs = json.loads(file.read_text())
+        if "endpoint" not in outputs:
+            raise LabError("the cluster is not there yet, or its update has failed: make up")
+        return outputs
+
+    def status(self) -> status.Status:
+        """Ask the cluster how it is."""
+        outputs = self.outputs()
+        return status.read(self.nodes(), outputs["endpoint"], cloud.status(self.paths)["loopback"])
+
+    def client(self) -> list[str]:
+        """Return the argument list of a MySQL client that talks to the endpoint as the application."""
+        outputs = self.outputs()
+        options = self.paths.pulumi / "client.cnf"
+        return [
+            *self.prefix, "mariadb", f"--defaults-extra-file={options}", f"--host={outputs['endpoint']['host']}",
+            f"--port={outputs['endpoint']['port']}", "--protocol=tcp",
+        ]  # fmt: skip
+
+    def run_client(self) -> None:
+        """Become that client, on the caller's terminal. Does not return."""
+        command = self.client()
+        os.execvp(command[0], command)
+
+    def _write_keys(self, engine: Engine) -> None:
+        """Lay ready what SSH and the database's client need, for this user alone."""
+
+        def write(name: str, text: str) -> None:
+            file = self.paths.pulumi / name
+            file.touch(mode=0o600)
+            file.chmod(0o600)
+            file.write_text(text)
+
+        write("ssh_key", engine.setting("sshPrivateKey") + "\n")
+        outputs = engine.outputs()
+        keys = json.loads(engine.setting("sshHostKeys"))
+        public = {name: sshkeys.parse(key).public for name, key in zip(outputs["ssh"], keys, strict=True)}
+        write_known_hosts(self.paths.pulumi / "known_hosts", public)
+        write(
+            "client.cnf",
+            "[client]\n"
+            f"user={outputs['database']['user']}\n"
+            f"password=\"{engine.setting('databasePassword')}\"\n"
+            f"[mysql]\ndatabase={outputs['database']['name']}\n",
+        )
+
+    def _keep_logs(self) -> None:
+        """Copy what tells what happened to where it survives."""
+        self.paths.logs.mkdir(parents=True, exist_ok=True)
+        for file in [*self.paths.cloud.glob("*.log"), *self.paths.machines.glob("*/console*")]:
+            name = file.name if file.parent == self.paths.cloud else f"{file.parent.name}-{file.name}"
+            shutil.copy2(file, self.paths.logs / name)
+
+    def collect(self) -> Path:
+        """Gather logs of engine, cloud, consoles and the guests' journals into one folder.
+
+        Returns:
+            The folder.
+        """
+        self._keep_logs()
+        try:
+            nodes = self.nodes()
+        except (LabError, EngineError):
+            return self.paths.logs
+        for node in nodes:
+            try:
+                journal = node.run("journalctl --no-pager --boot; crm_mon --one-shot --inactive; cat /proc/drbd", check=False)
+            except Exception as error:
+                journal = f"cannot be asked: {error}\n"
+            (self.paths.logs / f"{node.name}-journal.log").write_text(journal)
+        return self.paths.logs
+
+
+def wait_until(what: str, condition: Any, timeout: float, every: float = 0.5) -> None:
+    """Wait for an event.
+
+    Args:
+        what: what is awaited, for the error.
+        condition: called again and again until it returns something true.
+        timeout: seconds to the end of patience.
+        every: seconds between two calls.
+
+    Raises:
+        TimeoutError: it did not come.
+    """
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {timeout:.0f} s")
+        time.sleep(every)
