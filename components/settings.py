@@ -301,7 +301,6 @@ def load(config: pulumi.Config | None = None) -> Settings:
     password = check(
         "databasePassword", lambda: checks.database_password(read.secret("databasePassword"))
     )
-    check("databasePassword", lambda: checks.password_differs(password.value, user.value))
     options = check("mysqlOptions", lambda: checks.mysql_options(read.mapping("mysqlOptions")))
     token_ms = check(
         "corosyncTokenMs",

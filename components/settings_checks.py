@@ -549,12 +549,6 @@ def database_password(value: str) -> str:
     return value
 
 
-def password_differs(value: str, user: str) -> None:
-    """Check that the password does not contain the account's name."""
-    if user.lower() in value.lower():
-        raise Mistake("contains databaseUser")
-
-
 def corosync_key(value: str) -> str:
     """Check Corosync's key: base64 of 256 bytes, as many as corosync-keygen makes."""
     value = "".join(value.split())
