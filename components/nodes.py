@@ -94,7 +94,7 @@ class Nodes(pulumi.ComponentResource):
                 # Two racks for two nodes. "Aligned" keeps their managed disks apart as well.
                 platform_fault_domain_count=2,
                 platform_update_domain_count=5,
-                sku=compute.SkuArgs(name=compute.AvailabilitySetSkuTypes.ALIGNED),
+                sku=compute.SkuArgs(name="Aligned"),
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.cluster_nodes = []

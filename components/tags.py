@@ -20,15 +20,16 @@ def bears_tags(resource_type: str) -> bool:
 
 
 def tag_everything(tags: Mapping[str, str]) -> None:
-    """Register a transform that adds the tags to all resources made from now on.
+    """Register a transformation that adds the tags to all resources made from now on.
 
     Args:
         tags: names and values; a resource's own tag of the same name wins.
     """
 
-    def add_tags(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+    def add_tags(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if not tags or not bears_tags(args.type_):
             return None
-        return pulumi.ResourceTransformResult({**args.props, "tags": {**tags, **(args.props.get("tags") or {})}}, args.opts)
+        own = args.props.get("tags") or {}
+        return pulumi.ResourceTransformationResult({**args.props, "tags": {**tags, **own}}, args.opts)
 
-    pulumi.runtime.register_resource_transform(add_tags)
+    pulumi.runtime.register_stack_transformation(add_tags)

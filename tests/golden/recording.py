@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
 from components import sshkeys
@@ -55,6 +56,7 @@ class _Answers(Mocks):
             case "azure-native:compute:VirtualMachine":
                 outputs["vmId"] = f"id-of-{args.name}"
             case "azure-native:resources:ResourceGroup":
+                outputs["name"] = args.inputs["resourceGroupName"]
                 return f"{_SUBSCRIPTION}/resourceGroups/{args.inputs['resourceGroupName']}", outputs
             case _:
                 pass
@@ -115,6 +117,10 @@ def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resourc
     recorder = _Recorder()
     pulumi.runtime.set_mocks(_Answers(), project="azure-mysql-ha", stack=stack, preview=False, monitor=recorder)
     configuration.use_stack(stack, changes)
+
+    root = get_root_resource()
+    assert root is not None
+    root._transformations = []  # pyright: ignore  # those of an earlier run
 
     async def run() -> None:
         await run_pulumi_func(lambda: runpy.run_path(str(configuration.CHECKOUT / "__main__.py")))

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Corosync and Pacemaker, running
+# Node mysql-dev-2 of cluster mysql-dev. Safe to run again at any time: changes only what differs,
+# destroys nothing, and stops with one line where it finds what it does not expect.
+set -euo pipefail
+export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
+
+# Secrets and addresses come in HA_* variables; they are not passed on to other programs.
+for variable in ${!HA_@}; do export -n "${variable?}"; done
+
+say() { printf '%s\n' "$*"; }
+
+# stop FOUND EXPECTED REMEDY
+stop() {
+  printf 'STOPPED on mysql-dev-2: found %s; expected %s. Nothing was changed by this step. %s\n' "$1" "$2" "$3" >&2
+  exit 1
+}
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds; says what is awaited, and gives up with a clear line.
+wait_for() {
+  local limit=$1 what=$2 begin=$SECONDS told=$SECONDS
+  shift 2
+  until "$@"; do
+    if ((SECONDS - begin >= limit)); then
+      stop "no $what after $limit s" "it sooner" "See journalctl on mysql-dev-2, then run pulumi up again."
+    fi
+    if ((SECONDS - told >= 10)); then
+      say "waiting for $what ($((SECONDS - begin)) of $limit s)"
+      told=$SECONDS
+    fi
+    sleep 1
+  done
+}
+
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs, whole or not at all. Sets changed=yes if so.
+# shellcheck disable=SC2034 # for the scripts that want to know
+install_file() {
+  local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
+  changed=no
+  IFS= read -rd '' content || true
+  if [[ -f $path ]] && cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  mkdir -p "${path%/*}"
+  (umask 077 && printf '%s' "$content" >"$new")
+  chmod "$mode" "$new"
+  chown "$owner" "$new"
+  sync "$new"
+  mv "$new" "$path"
+  changed=yes
+  say "wrote $path"
+}
+
+# One script of ours at a time on a node. A child that outlived its interrupted script still holds the lock.
+exec 9>/run/azure-mysql-ha.lock
+flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-2."
+
+both_are_members() { [[ $(corosync-quorumtool -l 2>/dev/null | grep --count --word-regexp --extended-regexp 'mysql-dev-1|mysql-dev-2') == 2 ]]; }
+main() {
+  local config_changed key_changed found
+  install --directory --mode=0700 /run/azure-mysql-ha
+  base64 --decode <<<"$HA_COROSYNC_KEY" >/run/azure-mysql-ha/authkey || stop "a Corosync key that is not base64" "one" "Correct corosyncKey."
+  if cmp --quiet /run/azure-mysql-ha/authkey /etc/corosync/authkey; then
+    key_changed=no
+    rm /run/azure-mysql-ha/authkey
+  else
+    key_changed=yes
+    install --mode=0400 /run/azure-mysql-ha/authkey /etc/corosync/authkey.new
+    rm /run/azure-mysql-ha/authkey
+    sync /etc/corosync/authkey.new
+    mv /etc/corosync/authkey.new /etc/corosync/authkey
+    say "wrote /etc/corosync/authkey"
+  fi
+
+  # Read by Corosync's own parser before it replaces what is in use.
+  cat >/run/azure-mysql-ha/corosync.conf <<'FILE'
+# Written by Pulumi.
+totem {
+  version: 2
+  cluster_name: mysql-dev
+  transport: knet
+  crypto_cipher: aes256
+  crypto_hash: sha256
+  # Microsoft's guidance for Azure (high availability guides for Pacemaker) is behind the default of the token, and
+  # behind the ratio of 1.2 for the consensus; join, retransmits and messages are its values.
+  token: 15000
+  consensus: 18000
+  token_retransmits_before_loss_const: 10
+  join: 60
+  max_messages: 20
+}
+
+nodelist {
+  node {
+    nodeid: 1
+    name: mysql-dev-1
+    ring0_addr: 10.32.0.4
+  }
+  node {
+    nodeid: 2
+    name: mysql-dev-2
+    ring0_addr: 10.32.0.5
+  }
+}
+
+quorum {
+  provider: corosync_votequorum
+  two_node: 1                    # either node goes on alone; it implies wait_for_all: no start without having seen both
+}
+
+logging {
+  to_syslog: yes
+  to_logfile: no
+  debug: off
+}
+FILE
+  found=$(COROSYNC_MAIN_CONFIG_FILE=/run/azure-mysql-ha/corosync.conf corosync -t 2>&1) ||
+    stop "a corosync.conf that Corosync refuses (${found//$'\n'/ })" "one it reads" "Correct the settings of membership."
+  install_file /etc/corosync/corosync.conf 0644 </run/azure-mysql-ha/corosync.conf
+  config_changed=$changed
+
+  local unit
+  for unit in corosync pacemaker; do
+    [[ $(systemctl is-enabled $unit 2>/dev/null) == enabled ]] || systemctl --quiet enable $unit
+  done
+  if systemctl --quiet is-active corosync; then
+    if [[ $config_changed == yes || $key_changed == yes ]]; then
+      corosync-cfgtool -R >/dev/null # every member reads its own file again; none restarts
+      say "Corosync: read again"
+    fi
+  else
+    say "Corosync: starting"
+    systemctl start corosync
+  fi
+  systemctl --quiet is-active pacemaker || systemctl start pacemaker
+  wait_for 180 "membership of both nodes" both_are_members
+  say "Corosync: mysql-dev-1 and mysql-dev-2 are members"
+}
+
+# The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
+main </dev/null
