@@ -1,0 +1,233 @@
+"""The lab's network: one namespace, in it a bridge for each virtual network and a tap for each interface.
+
+Everything is asked for again without harm, and gone with the namespace.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+PREFIX = "mha-"
+
+IMDS_ADDRESS = "169.254.169.254"
+PLATFORM_ADDRESS = "168.63.129.16"  # Azure's: name server, and source of the balancer's probes
+CLIENT_ADDRESS = "198.51.100.10"  # the outside world
+ARM_ADDRESS = "198.18.0.1"
+PUBLIC_RANGE = "203.0.113.0/24"
+
+
+class FabricError(RuntimeError):
+    """The network cannot be made or taken away as asked; the message says why."""
+
+
+def _check(name: str) -> None:
+    if not name.startswith(PREFIX) or not name[len(PREFIX) :].isalnum():
+        raise FabricError(f"network namespace {name!r}: only those of the lab, {PREFIX}<letters and digits>, are touched")
+
+
+def _ip(*arguments: str, missing_ok: str = "") -> str:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0 and not (missing_ok and missing_ok in done.stderr):
+        raise FabricError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def run_inside(name: str, argv: Sequence[str]) -> list[str]:
+    """Return the command that runs `argv` in the namespace.
+
+    Args:
+        name: the namespace.
+        argv: a command.
+    """
+    _check(name)
+    return ["ip", "netns", "exec", name, *argv]
+
+
+def exists(name: str) -> bool:
+    """Tell whether the namespace is there."""
+    _check(name)
+    return Path("/run/netns", name).exists()
+
+
+def create(name: str) -> None:
+    """Make the namespace with the addresses of the world around a virtual network; one that is there is completed.
+
+    Args:
+        name: `mha-` and the lab's name, see `LabPaths.namespace`.
+
+    Raises:
+        FabricError: it cannot be made.
+    """
+    _check(name)
+    if not exists(name):
+        _ip("netns", "add", name)
+    _ip("-n", name, "link", "set", "lo", "up")
+    for address in (IMDS_ADDRESS, PLATFORM_ADDRESS, CLIENT_ADDRESS, ARM_ADDRESS):
+        _ip("-n", name, "address", "replace", f"{address}/32", "dev", "lo")
+    # Who connects to a public address, and binds no other, comes from outside: also to one that is not there.
+    _ip("-n", name, "route", "replace", PUBLIC_RANGE, "dev", "lo", "src", CLIENT_ADDRESS)
+    _ip(*_local_route(name, "replace", ARM_ADDRESS))
+
+
+def _local_route(name: str, action: str, address: str) -> list[str]:
+    return [
+        *("-n", name, "route", action, "local", f"{address}/32", "dev", "lo"),
+        *("table", "local", "src", CLIENT_ADDRESS),
+    ]
+
+
+def add_public_address(name: str, address: str) -> None:
+    """Make an address of `PUBLIC_RANGE` one of the namespace's: it can be bound, and be reached by all in it.
+
+    Connections to it that bind no source come from `CLIENT_ADDRESS` (an address on an interface
+    would be its own source).
+
+    Args:
+        name: the namespace.
+        address: IPv4 address.
+    """
+    _check(name)
+    _ip(*_local_route(name, "replace", address))
+
+
+def remove_public_address(name: str, address: str) -> None:
+    """Take away what `add_public_address` made; one that is not there is no error."""
+    _check(name)
+    _ip(*_local_route(name, "delete", address), missing_ok="No such process")
+
+
+def _links(name: str) -> set[str]:
+    lines = _ip("-n", name, "-brief", "link", "show").splitlines()
+    return {line.split()[0].partition("@")[0] for line in lines}
+
+
+def add_bridge(name: str, bridge: str, address_with_prefix: str) -> None:
+    """Make a virtual network's bridge, with the gateway's address.
+
+    Args:
+        name: the namespace.
+        bridge: name of the bridge, at most 15 characters.
+        address_with_prefix: for example "10.0.0.1/24".
+    """
+    _check(name)
+    if bridge not in _links(name):
+        _ip("-n", name, "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0", "mcast_snooping", "0")
+    _ip("-n", name, "address", "replace", address_with_prefix, "dev", bridge)
+    _ip("-n", name, "link", "set", bridge, "up")
+
+
+def remove_bridge(name: str, bridge: str) -> None:
+    """Delete a bridge; one that is not there is no error."""
+    _check(name)
+    _ip("-n", name, "link", "delete", bridge, missing_ok="Cannot find device")
+
+
+def add_tap(name: str, tap: str, bridge: str) -> None:
+    """Make a tap device as a port of a bridge.
+
+    Args:
+        name: the namespace.
+        tap: name of the device, at most 15 characters.
+        bridge: name of the bridge.
+    """
+    _check(name)
+    if tap not in _links(name):
+        _ip("-n", name, "tuntap", "add", "dev", tap, "mode", "tap")
+    _ip("-n", name, "link", "set", tap, "master", bridge)
+    _ip("-n", name, "link", "set", tap, "up")
+
+
+def remove_tap(name: str, tap: str) -> None:
+    """Delete a tap device; one that is not there is no error."""
+    _check(name)
+    _ip("-n", name, "link", "delete", tap, missing_ok="Cannot find device")
+
+
+def isolate(name: str, tap: str) -> None:
+    """Part a port from all other isolated ports; the gateway and other ports still reach it.
+
+    Isolate the taps of both nodes to cut the cluster in two while both keep their clients.
+    """
+    _check(name)
+    _ip("-n", name, "link", "set", tap, "type", "bridge_slave", "isolated", "on")
+
+
+def unisolate(name: str, tap: str) -> None:
+    """Undo `isolate`."""
+    _check(name)
+    _ip("-n", name, "link", "set", tap, "type", "bridge_slave", "isolated", "off")
+
+
+def cut(name: str, tap: str) -> None:
+    """Let a port forward nothing, in neither direction, as a switch does with a disabled port; the guest's link stays up."""
+    _check(name)
+    _ip("-n", name, "link", "set", tap, "type", "bridge_slave", "state", "0")
+
+
+def mend(name: str, tap: str) -> None:
+    """Undo `cut`."""
+    _check(name)
+    _ip("-n", name, "link", "set", tap, "type", "bridge_slave", "state", "3")
+
+
+def processes(name: str) -> list[int]:
+    """Return the numbers of the processes in the namespace; none if it does not exist."""
+    if not exists(name):
+        return []
+    return [int(pid) for pid in _ip("netns", "pids", name).split()]
+
+
+def _signal(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def end_processes(name: str, grace_seconds: float = 10.0) -> None:
+    """End every process in the namespace, by number: by request, and what is left after the grace by force.
+
+    Raises:
+        FabricError: the caller itself is in it, or a process stays.
+    """
+    pids = processes(name)
+    if os.getpid() in pids:
+        raise FabricError(f"{name} cannot be emptied from inside")
+    _signal(pids, signal.SIGTERM)
+    # A stopped process hears only when it goes on.
+    _signal(pids, signal.SIGCONT)
+    deadline = time.monotonic() + grace_seconds
+    while (pids := processes(name)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    deadline = time.monotonic() + 10.0
+    while pids := processes(name):
+        _signal(pids, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise FabricError(f"{name}: processes {pids} do not end")
+        time.sleep(0.05)
+
+
+def remove(name: str, grace_seconds: float = 10.0) -> None:
+    """Take the namespace away with all that is in it: processes, bridges, taps; one that is not there is no error.
+
+    Args:
+        name: the namespace.
+        grace_seconds: time that processes get to end by themselves, in seconds.
+
+    Raises:
+        FabricError: not one of the lab's, the caller itself is in it, or a process stays.
+    """
+    _check(name)
+    if not exists(name):
+        return
+    try:
+        end_processes(name, grace_seconds)
+    except FabricError:
+        # A name without a namespace, left by a crash between the two, has no processes to list.
+        if os.path.ismount(f"/run/netns/{name}"):  # noqa: PTH114  Path.is_mount is false for files
+            raise
+    _ip("netns", "delete", name)

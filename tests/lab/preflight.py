@@ -1,0 +1,102 @@
+"""Says what a machine lacks to be the lab's host, and installs what can be installed."""
+
+import os
+import platform
+import shutil
+import time
+from pathlib import Path
+
+from tests.lab.paths import LabPaths, cache_directory
+from tests.lab.shell import Progress, run, say
+
+# Program → Debian's package that has it.
+PROGRAMS = {
+    "chroot": "coreutils",
+    "ip": "iproute2",
+    "mkfs.ext4": "e2fsprogs",
+    "mmdebstrap": "mmdebstrap",
+    "mount": "mount",
+    "ssh": "openssh-client",
+    "unshare": "util-linux",
+}
+
+# Files → package; for the machines' package lists to be trusted.
+FILES = {"/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
+
+# Measured: a guest's image with its tree 1.7 GB, the kernel 0.2; twice an image while a newer one is made.
+CACHE_GIB = 6
+# Measured: two machines' disks 0.5 GB each after an hour, state and logs.
+STATE_GIB = 3
+# Both machines' memory lives there.
+SHARED_MEMORY_GIB = 2.5
+
+
+def _free_gib(folder: Path) -> float:
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free / 2**30
+
+
+def _space(what: str, folder: Path, needed: float) -> list[str]:
+    free = _free_gib(folder)
+    return [f"too little space for {what} in {folder}: {needed:g} GiB needed, {free:.1f} GiB free"] if free < needed else []
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages of the programs that are not there."""
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+    missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=path) is None}
+    missing |= {package for file, package in FILES.items() if not Path(file).exists()}
+    return sorted(missing)
+
+
+def check(paths: LabPaths) -> list[str]:
+    """Return one clear line for each thing that the lab lacks here; none if it can run.
+
+    Args:
+        paths: the lab whose folders must have space.
+    """
+    lines: list[str] = []
+    system, machine = platform.system(), platform.machine()
+    if system != "Linux" or machine != "x86_64":
+        lines.append(f"the lab's machines need Linux on x86-64; this is {system} on {machine}")
+    if os.geteuid() != 0:
+        lines.append("not root: the lab makes a network namespace and mounts; run it with sudo or in a root shell")
+    tun = Path("/dev/net/tun")
+    if not tun.exists():
+        lines.append("no /dev/net/tun: load the module (modprobe tun), or give the container this device")
+    else:
+        try:
+            os.close(os.open(tun, os.O_RDWR))
+        except OSError as error:
+            lines.append(f"/dev/net/tun cannot be opened: {error.strerror}")
+    packages = missing_packages()
+    if packages:
+        lines.append(f"missing programs; install the packages: {' '.join(packages)}")
+    have_image = any((cache_directory() / "images").glob("debian-*"))
+    lines += _space("images", paths.cache, 2 if have_image else CACHE_GIB)
+    lines += _space("the lab's state", paths.state, STATE_GIB)
+    shared = Path("/dev/shm")
+    lines += _space("the machines' memory", shared, SHARED_MEMORY_GIB) if shared.exists() else ["no /dev/shm: mount a tmpfs there"]
+    return lines
+
+
+def install(progress: Progress = say) -> None:
+    """Install the packages of missing programs with apt-get, when root on a machine of Debian's family; else do nothing.
+
+    Args:
+        progress: called with lines of progress.
+
+    Raises:
+        CommandError: apt-get failed.
+    """
+    packages = missing_packages()
+    if not packages or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    begin = time.monotonic()
+    log = cache_directory() / "logs" / "preflight.log"
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    progress(f"installing {' '.join(packages)}")
+    for argv in (["apt-get", "-q", "update"], ["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages]):
+        run(argv, label=" ".join(argv[:4]), log=log, progress=progress, environment=environment)
+    progress(f"installed {' '.join(packages)}, {time.monotonic() - begin:.0f} s")
