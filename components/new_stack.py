@@ -26,9 +26,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PROJECT = "azure-mysql-ha"
 
 # RFC 5737: networks for examples. Where they stand, somebody has to put his own.
-_EXAMPLES = tuple(
-    ipaddress.IPv4Network(each) for each in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
-)
+_EXAMPLES = tuple(ipaddress.IPv4Network(each) for each in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 
 
 class NewStackError(Exception):
@@ -48,9 +46,7 @@ class FilledSecrets:
     kept: tuple[str, ...]
 
 
-def fill_secrets(
-    pulumi: Path | str, stack: str, config_file: Path, env: Mapping[str, str]
-) -> FilledSecrets:
+def fill_secrets(pulumi: Path | str, stack: str, config_file: Path, env: Mapping[str, str]) -> FilledSecrets:
     """Make the stack in the back end where it is not there, and every secret that it lacks.
 
     Args:
@@ -94,9 +90,7 @@ def begin_stack_file(config_file: Path, stack: str, source: Path) -> None:
     if not source.exists():
         raise NewStackError(f"there is no {source.name} to begin with")
     settings = {
-        key: value
-        for key, value in _settings_of(source).items()
-        if key.removeprefix(f"{PROJECT}:") not in _MAKERS
+        key: value for key, value in _settings_of(source).items() if key.removeprefix(f"{PROJECT}:") not in _MAKERS
     }
     label = re.sub(r"[^a-z0-9]+", "-", _short(stack).lower()).strip("-")
     settings[f"{PROJECT}:clusterName"] = f"mysql-{label}"[:40].rstrip("-")
@@ -195,7 +189,9 @@ class _Cli:
                 check=False,
             )
         except FileNotFoundError:
-            raise NewStackError(f"{self.pulumi}: there is no such program") from None
+            raise NewStackError(
+                f"there is no program {self.pulumi}: put the Pulumi CLI on PATH, or name it with --pulumi"
+            ) from None
         if run.returncode != 0:
             reason = run.stderr.strip() or run.stdout.strip()
             raise NewStackError(f"pulumi {' '.join(arguments[:2])}: {reason}")
@@ -220,9 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="Make a stack with every secret that it needs; keep those that it has.",
     )
     parser.add_argument("stack", metavar="NAME", help="the stack")
-    parser.add_argument(
-        "--config-file", type=Path, metavar="FILE", help="its settings (default: Pulumi.NAME.yaml)"
-    )
+    parser.add_argument("--config-file", type=Path, metavar="FILE", help="its settings (default: Pulumi.NAME.yaml)")
     parser.add_argument(
         "--from",
         dest="source",

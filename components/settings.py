@@ -239,9 +239,7 @@ def load(config: pulumi.Config | None = None) -> Settings:
     cluster = check("clusterName", lambda: checks.cluster_name(read.text("clusterName")))
     names = check(
         "nodeNames",
-        lambda: checks.node_names(
-            read.texts("nodeNames") or [f"{cluster.value}-1", f"{cluster.value}-2"]
-        ),
+        lambda: checks.node_names(read.texts("nodeNames") or [f"{cluster.value}-1", f"{cluster.value}-2"]),
     )
     location = check("location", lambda: checks.location(read.text("location")))
     system = check("operatingSystem", lambda: _operating_system(read.text("operatingSystem")))
@@ -255,14 +253,10 @@ def load(config: pulumi.Config | None = None) -> Settings:
             read.texts("nodeAddresses") or checks.default_node_addresses(subnet.value), subnet.value
         ),
     )
-    endpoint = check(
-        "endpoint", lambda: checks.choice(read.text("endpoint"), ("public", "internal"))
-    )
+    endpoint = check("endpoint", lambda: checks.choice(read.text("endpoint"), ("public", "internal")))
     endpoint_address = check(
         "endpointAddress",
-        lambda: _endpoint_address(
-            read.text("endpointAddress", optional=True), endpoint, subnet, addresses
-        ),
+        lambda: _endpoint_address(read.text("endpointAddress", optional=True), endpoint, subnet, addresses),
     )
 
     availability_set = check("availabilitySet", lambda: read.boolean("availabilitySet"))
@@ -272,9 +266,7 @@ def load(config: pulumi.Config | None = None) -> Settings:
     vm_size = check("vmSize", lambda: checks.vm_size(read.text("vmSize")))
     os_disk_sku = check("osDiskSku", lambda: checks.os_disk_sku(read.text("osDiskSku")))
     check("osDiskSku", lambda: checks.premium_fits(os_disk_sku.value, vm_size.value))
-    disk_size = check(
-        "dataDiskSizeGb", lambda: checks.data_disk_size(read.integer("dataDiskSizeGb"))
-    )
+    disk_size = check("dataDiskSizeGb", lambda: checks.data_disk_size(read.integer("dataDiskSizeGb")))
     disk_sku = check("dataDiskSku", lambda: checks.data_disk_sku(read.text("dataDiskSku")))
     check("dataDiskSku", lambda: checks.premium_fits(disk_sku.value, vm_size.value))
     check("dataDiskSku", lambda: checks.sku_fits_zones(disk_sku.value, zones.value))
@@ -282,9 +274,7 @@ def load(config: pulumi.Config | None = None) -> Settings:
 
     admin_user = check("adminUser", lambda: checks.admin_user(read.text("adminUser")))
     admin_cidrs = check("adminCidrs", lambda: checks.sources(read.texts("adminCidrs"), "SSH"))
-    access = check(
-        "sshAccess", lambda: checks.choice(read.text("sshAccess"), ("nat-rules", "node-addresses"))
-    )
+    access = check("sshAccess", lambda: checks.choice(read.text("sshAccess"), ("nat-rules", "node-addresses")))
     probe_port = check("probePort", lambda: checks.probe_port(read.integer("probePort")))
     ssh_ports = check("sshPorts", lambda: checks.ssh_ports(read.integers("sshPorts")))
     check("sshPorts", lambda: checks.ports_differ(ssh_ports.value, probe_port.value))
@@ -293,26 +283,18 @@ def load(config: pulumi.Config | None = None) -> Settings:
     cluster_key = check("clusterSshKey", lambda: checks.ssh_key(read.secret("clusterSshKey")))
     check("clusterSshKey", lambda: checks.keys_differ(cluster_key.value, ssh_key.value))
 
-    client_cidrs = check(
-        "clientCidrs", lambda: _client_cidrs(read.texts("clientCidrs"), endpoint)
-    )
+    client_cidrs = check("clientCidrs", lambda: _client_cidrs(read.texts("clientCidrs"), endpoint))
     database = check("databaseName", lambda: checks.database_name(read.text("databaseName")))
     user = check("databaseUser", lambda: checks.database_user(read.text("databaseUser")))
-    password = check(
-        "databasePassword", lambda: checks.database_password(read.secret("databasePassword"))
-    )
+    password = check("databasePassword", lambda: checks.database_password(read.secret("databasePassword")))
     options = check("mysqlOptions", lambda: checks.mysql_options(read.mapping("mysqlOptions")))
     token_ms = check(
         "corosyncTokenMs",
         lambda: checks.number(read.integer("corosyncTokenMs"), 1000, 60000, "milliseconds"),
     )
-    corosync_key = check(
-        "corosyncKey", lambda: checks.corosync_key(read.secret("corosyncKey"))
-    )
+    corosync_key = check("corosyncKey", lambda: checks.corosync_key(read.secret("corosyncKey")))
     drbd_secret = check("drbdSecret", lambda: checks.drbd_secret(read.secret("drbdSecret")))
-    resync_rate = check(
-        "drbdResyncMaxRate", lambda: checks.resync_rate(read.text("drbdResyncMaxRate"))
-    )
+    resync_rate = check("drbdResyncMaxRate", lambda: checks.resync_rate(read.text("drbdResyncMaxRate")))
     tags = check("tags", lambda: checks.tags(read.mapping("tags")))
     read.finish()
 
@@ -323,9 +305,7 @@ def load(config: pulumi.Config | None = None) -> Settings:
             name=names.value[index],
             private_address=addresses.value[index],
             zone=zone_of_node[index],
-            host_key=HostKey(
-                _secret(host_keys.value[index].private), host_keys.value[index].public
-            ),
+            host_key=HostKey(_secret(host_keys.value[index].private), host_keys.value[index].public),
             ssh_port=ssh_ports.value[index] if by_ports else SSH_PORT,
         )
         for index in range(2)
@@ -347,12 +327,8 @@ def load(config: pulumi.Config | None = None) -> Settings:
             cluster_private_key=_secret(cluster_key.value.private),
             cluster_public_key=cluster_key.value.public,
         ),
-        endpoint=EndpointSettings(
-            endpoint.value == "public", client_cidrs.value, probe_port.value
-        ),
-        database=DatabaseSettings(
-            database.value, user.value, _secret(password.value), options.value
-        ),
+        endpoint=EndpointSettings(endpoint.value == "public", client_cidrs.value, probe_port.value),
+        database=DatabaseSettings(database.value, user.value, _secret(password.value), options.value),
         membership=MembershipSettings(token_ms.value, _secret(corosync_key.value)),
         replication=ReplicationSettings(_secret(drbd_secret.value), resync_rate.value),
         tags=tags.value,
@@ -504,14 +480,11 @@ class _Reader:
 
     def _is_secret(self, key: str, is_there: bool) -> None:
         if not is_there:
-            raise Mistake(
-                f"is missing; python -m components.new_stack {pulumi.get_stack()} makes every"
-                " secret that is not there"
-            )
+            raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is not there")
         if not is_config_secret(self._config.full_key(key)):
             raise Mistake(
                 "is in clear text; remove it (whoever read the file knows it) and make a new one:"
-                f" python -m components.new_stack {pulumi.get_stack()}"
+                f" make stack STACK={pulumi.get_stack()}"
             )
 
 

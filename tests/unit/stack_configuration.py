@@ -4,6 +4,7 @@ Defaults come from Pulumi.yaml and values from Pulumi.STACK.yaml, merged as
 pkg/workspace/config.go of the engine does it; secrets are throw-away ones.
 """
 
+import asyncio
 import base64
 import functools
 import json
@@ -36,7 +37,8 @@ def ssh_key(kind: str = "ed25519", passphrase: str = "") -> str:
 def _make_ssh_key(kind: str, passphrase: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "key"
-        command = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(file)]
+        bits = ["-b", "1024"] if kind == "rsa" else []  # quick to make
+        command = ["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-C", "", "-f", str(file)]
         subprocess.run(command, check=True)
         return file.read_text()
 
@@ -71,6 +73,7 @@ def use(values: Mapping[str, Any], *, secret: bool = True) -> pulumi.Config:
     Returns:
         The configuration to read them from.
     """
+    _have_an_event_loop()
     merged = {key: declared["default"] for key, declared in schema().items()} | dict(values)
     present = {f"{PROJECT}:{key}": value for key, value in merged.items() if value is not None}
     hidden = [f"{PROJECT}:{key}" for key, declared in schema().items() if declared.get("secret")]
@@ -79,6 +82,14 @@ def use(values: Mapping[str, Any], *, secret: bool = True) -> pulumi.Config:
         hidden if secret else [],
     )
     return pulumi.Config(PROJECT)
+
+
+def _have_an_event_loop() -> None:
+    """Outputs belong to a loop, and a test before may have closed its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 def use_stack(stack: str, changes: Mapping[str, Any] | None = None) -> pulumi.Config:

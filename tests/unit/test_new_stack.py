@@ -1,0 +1,211 @@
+"""A new stack gets every secret, an old one keeps its own; none is ever on a command line."""
+
+import base64
+import os
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from components import new_stack, settings_checks
+from components.new_stack import FilledSecrets, NewStackError, fill_secrets
+from components.settings import load
+from tests.unit.stack_configuration import CHECKOUT, schema, use
+
+PREFIX = "azure-mysql-ha:"
+SECRETS = tuple(key for key, declared in schema().items() if declared.get("secret"))
+
+# What `pulumi` does as far as new_stack needs it. Each call is noted; base64 stands for encryption.
+CLI = r"""#!/bin/sh -eu
+printf '%s\n' "$*" >>"$FAKE/calls"
+if [ -e "$FAKE/fail" ]; then
+    echo "error: incorrect passphrase" >&2
+    exit 1
+fi
+case "$1 $2" in
+"stack ls")
+    echo "[$(paste -sd, "$FAKE/stacks")]"
+    ;;
+"stack init")
+    test -e Pulumi.yaml
+    echo "{\"name\": \"$3\", \"resourceCount\": 0}" >>"$FAKE/stacks"
+    file=Pulumi.$3.yaml
+    test -e "$file" || echo config: >"$file"
+    sed -i '1i encryptionsalt: v1:salt' "$file"
+    ;;
+"config set")
+    key=$3 file=
+    while [ "$file" != --config-file ]; do
+        file=$4
+        shift
+    done
+    printf '  %s: {secure: %s}\n' "$key" "$(base64 --wrap=0)" >>"$4"
+    ;;
+*)
+    exit 9
+    ;;
+esac
+"""
+
+
+class Cli:
+    """A stand-in of the Pulumi CLI in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "pulumi"
+        self.path.write_text(CLI)
+        self.path.chmod(0o755)
+        (folder / "stacks").touch()
+        self.environment = {**os.environ, "FAKE": str(folder)}
+
+    @property
+    def calls(self) -> str:
+        return (self.folder / "calls").read_text()
+
+    def fill(self, config_file: Path, stack: str = "trial") -> FilledSecrets:
+        return fill_secrets(self.path, stack, config_file, self.environment)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    folder = tmp_path / "cli"
+    folder.mkdir()
+    return Cli(folder)
+
+
+def settings_of(config_file: Path) -> dict[str, Any]:
+    config = yaml.safe_load(config_file.read_text())["config"]
+    return {key.removeprefix(PREFIX): value for key, value in config.items()}
+
+
+def decrypted(config_file: Path) -> dict[str, Any]:
+    values = settings_of(config_file)
+    return {
+        key: base64.b64decode(value["secure"]).decode() if key in SECRETS else value for key, value in values.items()
+    }
+
+
+def test_a_new_stack_gets_every_secret(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.trial.yaml"
+    new_stack.begin_stack_file(file, "trial", CHECKOUT / "Pulumi.dev.yaml")
+    assert cli.fill(file) == FilledSecrets(made=SECRETS, kept=())
+    # What was made is what settings asks for, as the engine hands it over.
+    settings = load(use(decrypted(file)))
+    assert settings.cluster_name == "mysql-trial"
+    assert settings.tags == {"environment": "trial"}
+    assert yaml.safe_load(file.read_text())["encryptionsalt"] == "v1:salt"
+
+
+def test_no_secret_is_on_a_command_line(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.trial.yaml"
+    cli.fill(file)
+    made = decrypted(file)
+    assert set(made) == set(SECRETS)
+    assert cli.calls.count("config set") == len(SECRETS)
+    assert not any(part in cli.calls for secret in made.values() for part in secret.split() if len(part) > 20)
+
+
+def test_nothing_is_ever_overwritten(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.trial.yaml"
+    cli.fill(file)
+    before = file.read_text()
+    assert cli.fill(file) == FilledSecrets(made=(), kept=SECRETS)
+    assert file.read_text() == before
+
+    # Half of them, as an interrupted run leaves it.
+    content = yaml.safe_load(before)
+    for key in SECRETS[3:]:
+        del content["config"][PREFIX + key]
+    file.write_text(yaml.safe_dump({"encryptionsalt": "v1:salt", "config": content["config"]}, sort_keys=False))
+    assert cli.fill(file) == FilledSecrets(made=SECRETS[3:], kept=SECRETS[:3])
+    for key in SECRETS[:3]:
+        assert settings_of(file)[key] == content["config"][PREFIX + key]
+
+
+def test_two_stacks_share_no_secret(cli: Cli, tmp_path: Path) -> None:
+    one, two = tmp_path / "Pulumi.one.yaml", tmp_path / "Pulumi.two.yaml"
+    cli.fill(one, "one")
+    cli.fill(two, "two")
+    assert not set(decrypted(one).values()) & set(decrypted(two).values())
+
+
+def test_a_lost_stack_file_is_not_made_anew_for_a_stack_that_runs(cli: Cli, tmp_path: Path) -> None:
+    (cli.folder / "stacks").write_text('{"name": "trial", "resourceCount": 42}')
+    file = tmp_path / "Pulumi.trial.yaml"
+    file.write_text("config:\n")
+    with pytest.raises(NewStackError, match=r"stack trial has 42 resources, but .* has none"):
+        cli.fill(file)
+    assert file.read_text() == "config:\n"
+
+
+def test_the_tracked_file_is_not_touched(cli: Cli, tmp_path: Path) -> None:
+    before = (CHECKOUT / "Pulumi.lab.yaml").read_text()
+    file = tmp_path / "Pulumi.lab.yaml"
+    file.write_text(before)
+    cli.fill(file, "lab")
+    assert (CHECKOUT / "Pulumi.lab.yaml").read_text() == before
+
+
+def test_what_the_cli_says_is_told(cli: Cli, tmp_path: Path) -> None:
+    (cli.folder / "fail").touch()
+    with pytest.raises(NewStackError, match=r"^pulumi stack ls: error: incorrect passphrase$"):
+        cli.fill(tmp_path / "Pulumi.trial.yaml")
+
+
+def test_a_missing_cli_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NewStackError, match=r"there is no program .*: put the Pulumi CLI on PATH"):
+        fill_secrets(tmp_path / "pulumi", "trial", tmp_path / "Pulumi.trial.yaml", os.environ)
+
+
+def test_keys_are_made_in_a_private_folder_that_goes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    modes: list[int] = []
+    run = subprocess.run
+
+    def watched(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        modes.append(stat.S_IMODE(Path(command[-1]).parent.stat().st_mode))
+        return cast(subprocess.CompletedProcess[str], run(command, **options))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(subprocess, "run", watched)
+    settings_checks.ssh_key(new_stack._make_ssh_key())  # pyright: ignore[reportPrivateUsage]
+    assert modes == [0o700]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAKE", str(cli.folder))
+    file = tmp_path / "Pulumi.trial.yaml"
+    arguments = ["trial", "--config-file", str(file), "--pulumi", str(cli.path)]
+    assert new_stack.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "Pulumi.trial.yaml: begun from Pulumi.dev.yaml" in said
+    assert all(f"{key}: made" in said for key in SECRETS)
+    assert "pulumi config get azure-mysql-ha:databasePassword --stack trial" in said
+    assert "put networks of yours into adminCidrs and clientCidrs" in said
+    assert not any(decrypted(file)[key] in said for key in SECRETS)
+
+    assert new_stack.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(f"{key}: kept" in said for key in SECRETS)
+    assert "begun" not in said
+
+    assert new_stack.main(["trial", "--config-file", str(tmp_path / "Pulumi.x.yaml"), "--from", "nowhere"]) == 1
+    assert "there is no Pulumi.nowhere.yaml to begin with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stack", "cluster"),
+    [("prod", "mysql-prod"), ("acme/Prod_EU.1", "mysql-prod-eu-1"), ("x" * 60, "mysql-" + "x" * 34)],
+)
+def test_cluster_names(stack: str, cluster: str, tmp_path: Path) -> None:
+    file = tmp_path / "new.yaml"
+    new_stack.begin_stack_file(file, stack, CHECKOUT / "Pulumi.dev.yaml")
+    assert settings_of(file)["clusterName"] == cluster
+    settings_checks.cluster_name(cluster)
