@@ -1,0 +1,39 @@
+"""A stand-in for the `azure-native` plug-in, for where its binary cannot be had.
+
+The real plug-in, `pulumi-resource-azure-native`, is a binary that is downloaded; from source it cannot be built, since
+the descriptions of resource types that it embeds are not in its repository. **This is not that plug-in.** It is a
+plug-in in Python that serves the same SDK, pulumi-azure-native 3.x, for the resource types that this project uses,
+and turns them into the same REST calls to Azure Resource Manager (ARM). It has no state and no judgement of its own:
+whether a resource is sound, ARM says, be it Azure's or the lab cloud's.
+
+Where the real plug-in can be had, it can be pointed at the lab cloud by the same environment instead:
+ARM_METADATA_HOSTNAME, ARM_CLIENT_ID, ARM_CLIENT_SECRET, ARM_TENANT_ID, ARM_SUBSCRIPTION_ID, SSL_CERT_FILE
+(and ARM_DISABLE_INSTANCE_DISCOVERY=true, which the stand-in does not need).
+
+What it maps (`schema.py` has every property):
+
+| type | ARM |
+|---|---|
+| resources:ResourceGroup | resource group |
+| network:{VirtualNetwork, Subnet, NetworkSecurityGroup, PublicIPAddress, NatGateway, LoadBalancer, NetworkInterface} | Microsoft.Network, 2024-05-01 |
+| compute:{AvailabilitySet, VirtualMachine}, Disk | Microsoft.Compute, 2024-11-01; 2024-03-02 |
+| authorization:{RoleDefinition, RoleAssignment, ManagementLockByScope} | Microsoft.Authorization |
+| authorization:getClientConfig | the configuration, and the claims of a token |
+
+Like the real one it refuses to create what exists already, replaces a resource (deleting first) where a part of its id
+or one of a few properties changes, sends the whole resource on an update, leaves a network's subnets alone where the
+program does not list them, drops properties that the SDK does not have, takes over into the inputs, on refresh, what
+changed in Azure since the last look, and reports a resource that ARM began to make and failed on as half made.
+Unlike the real one it
+- knows the types above only, and one way to log in: a service principal with a secret;
+- looks every 0.2 to 2 seconds whether ARM is done where ARM names no time (the real one: every 10);
+- keeps, in the preview of an update, the outputs of before (the real one: only name and location), so that a preview
+  shows no more than will happen; AZURE_NATIVE_STAND_IN_UPDATE_PREVIEW=forget makes it as the real one is;
+- answers getClientConfig without credentials, with zeros, so that a preview needs no cloud.
+
+`install` lays it into a PULUMI_HOME.
+"""  # noqa: E501 - a table's row is one line
+
+from .plugin import install, version
+
+__all__ = ["install", "version"]

@@ -1,0 +1,486 @@
+"""What the plug-in does with a resource: check, diff, create, read, update, delete, and one function.
+
+It has no state and no judgement of its own. It knows of gRPC as little as of HTTP: `server` and `arm` do.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import urllib.parse
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from .arm import Account, Arm, ArmError
+from .convert import overlay, to_body, to_inputs, to_outputs, to_preview
+from .diff import Change, carry_over, compare, equal
+from .schema import RESOURCE_TYPES, SHAPES, ResourceType, Shape
+from .values import Object, Value, configured, is_unknown, plain, secret_strings, with_secrets_of
+
+GET_CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
+
+# Stands for what a preview without credentials cannot know, where a GUID is expected.
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+# The real plug-in forgets, when it previews an update, every output but the inputs, name and location, so that
+# whatever depends on another output (a VM's vmId, an address) is shown as changing too. Set to "forget" to see that.
+UPDATE_PREVIEW = "AZURE_NATIVE_STAND_IN_UPDATE_PREVIEW"
+
+_API_VERSION = "azureApiVersion"
+_NAMED_AT_RANDOM = "__createBeforeDelete"  # the real plug-in's flag: a name of its own allows create before delete
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_DEFAULT_SECONDS = 2 * 60 * 60.0  # the real plug-in's
+
+
+class ResourceError(Exception):
+    """An operation failed; the message is one line without secrets.
+
+    Args:
+        message: what went wrong.
+        resource_id: ARM id of what is there all the same; empty if there is nothing.
+        state: outputs of what is there.
+    """
+
+    def __init__(self, message: str, resource_id: str = "", state: Object | None = None) -> None:
+        super().__init__(message)
+        self.resource_id = resource_id
+        self.state = state
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A property that cannot be.
+
+    Args:
+        property: its path.
+        reason: why.
+    """
+
+    property: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What an update would mean.
+
+    Args:
+        changes: every property that differs, by its path.
+        replaces: names of those that replace the resource.
+        delete_before_replace: whether the old one must go first, since both would have the same name.
+    """
+
+    changes: Mapping[str, Change]
+    replaces: tuple[str, ...]
+    delete_before_replace: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """A resource as it is in Azure.
+
+    Args:
+        outputs: its properties.
+        inputs: what a program would have had to set for that.
+    """
+
+    outputs: Object
+    inputs: Object
+
+
+def type_of(urn: str) -> str:
+    """Return the type token in a resource's URN."""
+    return urn.split("::")[2].split("$")[-1]
+
+
+def _find(token: str) -> tuple[ResourceType, Shape]:
+    kind = RESOURCE_TYPES.get(token)
+    if kind is None:
+        raise ResourceError(
+            f"{token}: the stand-in for azure-native does not know this type; it knows {', '.join(RESOURCE_TYPES)}"
+        )
+    return kind, SHAPES[kind.shape]
+
+
+def _parts(kind: ResourceType) -> list[str]:
+    return [name for name in _PLACEHOLDER.findall(kind.path) if name != "subscriptionId"]
+
+
+class Provider:
+    """The plug-in's answers.
+
+    Args:
+        version: version of the SDK that it serves.
+        environment: environment variables; the process's own by default.
+    """
+
+    def __init__(self, version: str, environment: Mapping[str, str] | None = None) -> None:
+        self.version = version
+        self._environment = os.environ if environment is None else environment
+        self._settings: Mapping[str, Value] = {}
+        self._arm: Arm | None = None
+        self._account = Account()
+        self.configure({})
+
+    def configure(self, settings: Mapping[str, Value]) -> None:
+        """Take the provider's settings; what they leave open, the environment may say. Nobody is asked for anything.
+
+        Args:
+            settings: location, subscriptionId, tenantId, clientId, clientSecret, metadataHost.
+        """
+        self._settings = settings
+        self._account = Account(
+            subscription_id=self._setting("subscriptionId", "ARM_SUBSCRIPTION_ID"),
+            tenant_id=self._setting("tenantId", "ARM_TENANT_ID"),
+            client_id=self._setting("clientId", "ARM_CLIENT_ID"),
+            client_secret=self._setting("clientSecret", "ARM_CLIENT_SECRET"),
+            metadata_host=self._setting("metadataHost", "ARM_METADATA_HOSTNAME", "ARM_METADATA_HOST"),
+        )
+        self._arm = Arm(self._account, f"pulumi-azure-native-stand-in/{self.version}")
+
+    def _setting(self, name: str, *variables: str) -> str:
+        values = (configured(self._settings.get(name)), *(self._environment.get(item, "") for item in variables))
+        return next((value for value in values if value), "")
+
+    @property
+    def _client(self) -> Arm:
+        assert self._arm is not None
+        return self._arm
+
+    def cancel(self) -> None:
+        """Give up what is under way."""
+        self._client.cancel()
+
+    # --- the life of a resource
+
+    def check(
+        self, urn: str, old: Mapping[str, Value], new: Mapping[str, Value], seed: bytes = b""
+    ) -> tuple[Object, list[Failure]]:
+        """Complete a program's inputs with defaults, and say what is missing.
+
+        Args:
+            urn: the resource's URN.
+            old: inputs of the last time; names that were made up then stay.
+            new: what the program says.
+            seed: randomness for a name.
+
+        Returns:
+            The inputs, and what is wrong with them.
+        """
+        kind, shape = _find(type_of(urn))
+        inputs: Object = {key: value for key, value in new.items() if value is not None}
+        if kind.name not in inputs:
+            if kind.name in old:
+                inputs[kind.name] = old[kind.name]
+                if _NAMED_AT_RANDOM in old:
+                    inputs[_NAMED_AT_RANDOM] = old[_NAMED_AT_RANDOM]
+            else:
+                inputs[kind.name] = _random_name(kind, urn.split("::")[-1], seed)
+                inputs[_NAMED_AT_RANDOM] = True
+        if "location" in shape.inputs and "location" not in inputs:
+            place = self._setting("location", "ARM_LOCATION") or old.get("location")
+            if place:
+                inputs["location"] = place
+        inputs.setdefault(_API_VERSION, kind.api_version)
+        failures = [
+            Failure(name, _missing(name)) for name in (*_parts(kind), *kind.required) if inputs.get(name) in (None, "")
+        ]
+        return inputs, failures
+
+    def diff(
+        self, urn: str, old_inputs: Mapping[str, Value], old_state: Mapping[str, Value], new: Mapping[str, Value]
+    ) -> Difference:
+        """Compare a program's inputs with those of the last time; what Azure says of the resource is no matter here.
+
+        Args:
+            urn: the resource's URN.
+            old_inputs: inputs of the last time.
+            old_state: outputs of the last time.
+            new: the inputs, checked.
+        """
+        kind, _ = _find(type_of(urn))
+        before, state, after = cast(Object, plain(old_inputs)), cast(Object, plain(old_state)), cast(Object, plain(new))
+        before = dict(before)
+        before.setdefault(_API_VERSION, state.get(_API_VERSION))
+        changes = compare(_shown(before), _shown(after), (*_parts(kind), *kind.replaced_by))
+        # A default that the program now spells out is no change.
+        changes = {
+            path: Change(change.kind, change.replaces and not (path in state and equal(state[path], after.get(path))))
+            for path, change in changes.items()
+        }
+        replaces = tuple(sorted({re.split(r"[.\[]", path)[0] for path, item in changes.items() if item.replaces}))
+        return Difference(changes, replaces, bool(replaces) and before.get(_NAMED_AT_RANDOM) is not True)
+
+    def preview_create(self, urn: str, inputs: Mapping[str, Value]) -> Object:
+        """Return what is known of a resource before it is made."""
+        kind, shape = _find(type_of(urn))
+        return _complete(kind, with_secrets_of(to_preview(shape, plain(inputs)), inputs))
+
+    async def create(self, urn: str, inputs: Mapping[str, Value], seconds: float = 0) -> tuple[str, Object]:
+        """Make a resource.
+
+        Args:
+            urn: its URN.
+            inputs: its inputs, checked.
+            seconds: how long to wait for ARM; 0 for two hours.
+
+        Returns:
+            Its ARM id and its outputs.
+
+        Raises:
+            ResourceError: ARM refused, or there is such a resource already.
+        """
+        kind, shape = _find(type_of(urn))
+        values = cast(Object, plain(inputs))
+        resource_id = self._identify(kind, values)
+        try:
+            await self._must_be_absent(resource_id, kind)
+            body = to_body(shape, values, resource_id)
+            for name in kind.kept:
+                if name not in values:
+                    body.setdefault("properties", {})[name] = []
+            answer = await self._client.put(resource_id, kind.api_version, body, seconds or _DEFAULT_SECONDS)
+        except ArmError as error:
+            raise await self._failed(error, kind, resource_id, inputs) from None
+        told = answer.get("id")
+        resource_id = told if isinstance(told, str) and told else resource_id
+        return resource_id, await self._outputs_after(resource_id, kind, answer, inputs)
+
+    def preview_update(self, urn: str, inputs: Mapping[str, Value], state: Mapping[str, Value]) -> Object:
+        """Return what is known of a resource before it is changed: its old outputs stay, but for the inputs."""
+        kind, shape = _find(type_of(urn))
+        old = cast(Object, plain(state))
+        outputs = to_preview(shape, plain(inputs))
+        if self._environment.get(UPDATE_PREVIEW) == "forget":
+            outputs.update({key: old[key] for key in ("name", "location") if key in old})
+        else:
+            outputs = {
+                key: value
+                for key, value in overlay(old, outputs).items()
+                # An output that Azure did not give before the update will not be there after it.
+                if key in old or not is_unknown(value)
+            }
+        return _complete(kind, with_secrets_of(with_secrets_of(outputs, state), inputs))
+
+    async def update(
+        self,
+        urn: str,
+        resource_id: str,
+        inputs: Mapping[str, Value],
+        seconds: float = 0,
+    ) -> Object:
+        """Change a resource, by sending the whole of it.
+
+        Args:
+            urn: its URN.
+            resource_id: its ARM id.
+            inputs: its new inputs, checked.
+            seconds: how long to wait for ARM; 0 for two hours.
+
+        Returns:
+            Its outputs.
+
+        Raises:
+            ResourceError: ARM refused.
+        """
+        kind, shape = _find(type_of(urn))
+        values = cast(Object, plain(inputs))
+        body = to_body(shape, values, resource_id)
+        try:
+            await self._keep(kind, resource_id, values, body)
+            answer = await self._client.put(resource_id, kind.api_version, body, seconds or _DEFAULT_SECONDS)
+        except ArmError as error:
+            raise await self._failed(error, kind, resource_id, inputs) from None
+        return await self._outputs_after(resource_id, kind, answer, inputs)
+
+    async def read(
+        self, urn: str, resource_id: str, inputs: Mapping[str, Value], state: Mapping[str, Value]
+    ) -> Found | None:
+        """Look at a resource.
+
+        Args:
+            urn: its URN.
+            resource_id: its ARM id.
+            inputs: inputs of the last time; empty for a resource that no program made.
+            state: outputs of the last time.
+
+        Returns:
+            The resource; None if it is gone.
+
+        Raises:
+            ResourceError: ARM refused.
+        """
+        kind, shape = _find(type_of(urn))
+        try:
+            answer = await self._client.get(resource_id, kind.api_version)
+        except ArmError as error:
+            if error.status == 404:
+                return None
+            raise ResourceError(_without_secrets(str(error), inputs)) from None
+        outputs = to_outputs(shape, answer)
+        if inputs:
+            known = cast(Object, plain(inputs))
+            silent = [name for name in kind.kept if name not in known]
+            before = _without(to_inputs(shape, plain(state)), silent)
+            after = _without(to_inputs(shape, outputs), silent)
+            found = cast(Object, carry_over(known, before, after))
+        else:
+            found = {**_named(kind, resource_id), **to_inputs(shape, outputs), _API_VERSION: kind.api_version}
+            found.pop("id", None)
+        marked = with_secrets_of(with_secrets_of(_complete(kind, outputs), state), inputs)
+        return Found(marked, with_secrets_of(found, inputs))
+
+    async def delete(self, urn: str, resource_id: str, seconds: float = 0) -> None:
+        """Delete a resource; one that is gone already is fine.
+
+        Args:
+            urn: its URN.
+            resource_id: its ARM id.
+            seconds: how long to wait for ARM; 0 for two hours.
+
+        Raises:
+            ResourceError: ARM refused.
+        """
+        kind, _ = _find(type_of(urn))
+        try:
+            await self._client.delete(resource_id, kind.api_version, seconds or _DEFAULT_SECONDS)
+        except ArmError as error:
+            raise ResourceError(str(error)) from None
+
+    async def invoke(self, token: str) -> Object:
+        """Answer a function of the SDK.
+
+        Args:
+            token: its name; only getClientConfig is known.
+
+        Returns:
+            Who the plug-in is logged in as. Without credentials or a cloud to ask, as in a preview offline, what the
+            configuration does not say is a GUID of zeros.
+
+        Raises:
+            ResourceError: another function.
+        """
+        if token != GET_CLIENT_CONFIG:
+            raise ResourceError(f"{token}: the stand-in for azure-native knows no function but {GET_CLIENT_CONFIG}")
+        account = self._account
+        claims: Object = {}
+        if account.client_secret and account.client_id and account.tenant_id:
+            try:
+                claims = await self._client.claims()
+            except ArmError:
+                claims = {}
+        return {
+            "clientId": claims.get("appid") or account.client_id or NOBODY,
+            "objectId": claims.get("oid") or NOBODY,
+            "subscriptionId": account.subscription_id or NOBODY,
+            "tenantId": claims.get("tid") or account.tenant_id or NOBODY,
+        }
+
+    # --- parts of the above
+
+    def _identify(self, kind: ResourceType, inputs: Mapping[str, Value]) -> str:
+        """Return the ARM id that follows from a resource's inputs."""
+        values: dict[str, str] = {}
+        if "{subscriptionId}" in kind.path:
+            if not self._account.subscription_id:
+                raise ResourceError(
+                    "no Azure subscription: set ARM_SUBSCRIPTION_ID, or azure-native:subscriptionId in the stack"
+                )
+            values["subscriptionId"] = self._account.subscription_id
+        for name in _parts(kind):
+            value = inputs.get(name)
+            if not isinstance(value, str):
+                raise ResourceError(f"{name} must be a string")
+            values[name] = value.strip("/") if name == "scope" else urllib.parse.quote(value, safe="")
+        return _PLACEHOLDER.sub(lambda match: values[match[1]], kind.path)
+
+    async def _must_be_absent(self, resource_id: str, kind: ResourceType) -> None:
+        try:
+            found = await self._client.get(resource_id, kind.api_version)
+        except ArmError as error:
+            if error.status in (204, 404):
+                return
+            if error.status:
+                raise ArmError(f"cannot check existence of resource '{resource_id}': {error}", error.status) from None
+            raise
+        if found:
+            raise ArmError(f"cannot create already existing resource '{resource_id}'", 409)
+
+    async def _keep(self, kind: ResourceType, resource_id: str, inputs: Object, body: Object) -> None:
+        """Put into the body what other resources have added to lists on which the program is silent."""
+        silent = [name for name in kind.kept if name not in inputs]
+        if silent:
+            found = cast(Object, (await self._client.get(resource_id, kind.api_version)).get("properties") or {})
+            for name in silent:
+                if name in found:
+                    body.setdefault("properties", {})[name] = found[name]
+
+    async def _outputs_after(
+        self, resource_id: str, kind: ResourceType, answer: Object, inputs: Mapping[str, Value]
+    ) -> Object:
+        # The answer of a GET is what a refresh compares with; a PUT's may differ.
+        with contextlib.suppress(ArmError):
+            answer = await self._client.get(resource_id, kind.api_version)
+        return _complete(kind, with_secrets_of(to_outputs(SHAPES[kind.shape], answer), inputs))
+
+    async def _failed(
+        self, error: ArmError, kind: ResourceType, resource_id: str, inputs: Mapping[str, Value]
+    ) -> ResourceError:
+        message = _without_secrets(str(error), inputs)
+        if not error.accepted:
+            return ResourceError(message)
+        # ARM had begun: the engine is to know what is there, so that the next update mends it.
+        try:
+            answer = await self._client.get(resource_id, kind.api_version)
+        except ArmError as second:
+            if second.status == 404:
+                return ResourceError(message)
+            answer = {}
+        state = _complete(kind, with_secrets_of(to_outputs(SHAPES[kind.shape], answer), inputs))
+        return ResourceError(message, resource_id, state)
+
+
+def _complete(kind: ResourceType, outputs: Object) -> Object:
+    return {**outputs, _API_VERSION: kind.api_version}
+
+
+def _shown(inputs: Object) -> Object:
+    """Return the inputs without the flags that are nobody's business."""
+    return {key: value for key, value in inputs.items() if not key.startswith("__")}
+
+
+def _without(properties: Object, names: list[str]) -> Object:
+    return {key: value for key, value in properties.items() if key not in names}
+
+
+def _without_secrets(message: str, inputs: Mapping[str, Value]) -> str:
+    for secret in sorted(set(secret_strings(dict(inputs))), key=len, reverse=True):
+        message = message.replace(secret, "[secret]")
+    return message
+
+
+def _missing(name: str) -> str:
+    reason = f"missing required property '{name}'"
+    if name == "location":
+        reason += ". Either set it explicitly or configure it with 'pulumi config set azure-native:location <value>'."
+    return reason
+
+
+def _named(kind: ResourceType, resource_id: str) -> Object:
+    """Return the parts of a resource's id as the inputs that they come from."""
+    pattern = re.escape(kind.path)
+    for name in _PLACEHOLDER.findall(kind.path):
+        pattern = pattern.replace(re.escape("{" + name + "}"), f"(?P<{name}>{'.+' if name == 'scope' else '[^/]+'})")
+    match = re.fullmatch(pattern, resource_id, re.IGNORECASE)
+    if match is None:
+        raise ResourceError(f"{resource_id!r} is no id of the form {kind.path}")
+    return {name: urllib.parse.unquote(value) for name, value in match.groupdict().items() if name != "subscriptionId"}
+
+
+def _random_name(kind: ResourceType, name: str, seed: bytes) -> str:
+    digest = hashlib.sha256(seed + b"\0" + name.encode()).digest() if seed else os.urandom(32)
+    if kind.random_name == "uuid":
+        return str(uuid.UUID(bytes=digest[:16], version=4))
+    return f"{name}{digest[:4].hex()}"
