@@ -91,7 +91,7 @@ _OS_DISK_SKUS = ("Standard_LRS", "StandardSSD_LRS", "Premium_LRS")
 # Standard_NC24ads_A100_v4 (learn.microsoft.com, "Azure VM sizes naming conventions").
 _VM_SIZE = re.compile(
     r"Standard_(?P<family>[A-Z]{1,3})(?P<cpus>\d+)(-\d+)?(?P<features>[a-z]*)"
-    r"(_[A-Z0-9][A-Za-z0-9]*)?(_v\d+)?"
+    r"(_(?!v)[A-Za-z0-9]+)*(_v\d+)?"
 )
 
 _PASSWORD_CHARACTERS = set(string.ascii_letters + string.digits + string.punctuation) - set("'\"`\\")
@@ -350,9 +350,12 @@ def probe_port(value: int) -> int:
 
 def vm_size(value: str) -> str:
     """Check the form of a VM size's name."""
-    if not _VM_SIZE.fullmatch(value):
+    match = _VM_SIZE.fullmatch(value)
+    if not match:
         hint = "; Basic sizes cannot join a Standard load balancer" * value.startswith("Basic_")
         raise Mistake(f"{value!r} is not a VM size; an example is Standard_D2s_v5{hint}")
+    if "p" in match["features"]:
+        raise Mistake(f"{value} has ARM processors (its p); the images are for x86-64")
     return value
 
 
@@ -361,7 +364,7 @@ def has_premium_storage(size: str) -> bool:
     match = _VM_SIZE.fullmatch(size)
     if match is None:
         return False
-    return "s" in match["features"] or match["family"] in ("DS", "GS", "LS", "M")
+    return "s" in match["features"] or match["family"] in ("DS", "GS", "M")
 
 
 def premium_fits(sku: str, size: str) -> None:

@@ -108,6 +108,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     # Machines and disks
     ({"vmSize": "standard_b2s"}, "vmSize: 'standard_b2s' is not a VM size; an example is Standard_D2s_v5"),
     ({"vmSize": "Basic_A1"}, "vmSize: 'Basic_A1' is not a VM size; an example is Standard_D2s_v5; Basic sizes cannot"),
+    (
+        {"vmSize": "Standard_B2pts_v2"},
+        "vmSize: Standard_B2pts_v2 has ARM processors (its p); the images are for x86-64",
+    ),
+    ({"vmSize": "Standard_D2s_v"}, "vmSize: 'Standard_D2s_v' is not a VM size; an example is Standard_D2s_v5"),
     ({"vmSize": ["Standard_B2s"]}, "vmSize: '[\"Standard_B2s\"]' is not a VM size"),
     (
         {"vmSize": "Standard_D2_v5"},
@@ -281,6 +286,8 @@ def test_no_message_has_a_secret_in_it() -> None:
         {"vmSize": "Standard_DS2_v2"},
         {"vmSize": "Standard_E4-2ds_v5"},
         {"vmSize": "Standard_M416s_8_v2"},
+        {"vmSize": "Standard_DC2as_cc_v5"},
+        {"vmSize": "Standard_M64"},
         {"vmSize": "Standard_NC24ads_A100_v4"},
         {"databasePassword": "Kurz-aber-gut-16"},
         {"databasePassword": "correct-horse-battery-staple"},
