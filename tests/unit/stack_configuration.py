@@ -85,10 +85,12 @@ def use(values: Mapping[str, Any], *, secret: bool = True) -> pulumi.Config:
 
 
 def _have_an_event_loop() -> None:
-    """Outputs belong to a loop, and a test before may have closed its own."""
+    """See to it that there is a loop for outputs, which a test before may have closed."""
     try:
-        asyncio.get_running_loop()
+        usable = not asyncio.get_event_loop_policy().get_event_loop().is_closed()
     except RuntimeError:
+        usable = False
+    if not usable:
         asyncio.set_event_loop(asyncio.new_event_loop())
 
 
