@@ -1,0 +1,158 @@
+"""What there is to order: regions, sizes of machines, images, kinds of disks."""
+
+from dataclasses import dataclass
+
+REGIONS = frozenset(
+    [
+        "australiacentral",
+        "australiaeast",
+        "australiasoutheast",
+        "austriaeast",
+        "belgiumcentral",
+        "brazilsouth",
+        "canadacentral",
+        "canadaeast",
+        "centralindia",
+        "centralus",
+        "chilecentral",
+        "eastasia",
+        "eastus",
+        "eastus2",
+        "francecentral",
+        "germanywestcentral",
+        "indonesiacentral",
+        "israelcentral",
+        "italynorth",
+        "japaneast",
+        "japanwest",
+        "koreacentral",
+        "koreasouth",
+        "malaysiawest",
+        "mexicocentral",
+        "newzealandnorth",
+        "northcentralus",
+        "northeurope",
+        "norwayeast",
+        "polandcentral",
+        "qatarcentral",
+        "southafricanorth",
+        "southcentralus",
+        "southeastasia",
+        "southindia",
+        "spaincentral",
+        "swedencentral",
+        "switzerlandnorth",
+        "uaenorth",
+        "uksouth",
+        "ukwest",
+        "westcentralus",
+        "westeurope",
+        "westindia",
+        "westus",
+        "westus2",
+        "westus3",
+    ]
+)
+
+ZONELESS_REGIONS = frozenset(
+    [
+        "australiacentral",
+        "australiasoutheast",
+        "canadaeast",
+        "koreasouth",
+        "northcentralus",
+        "southindia",
+        "ukwest",
+        "westcentralus",
+        "westindia",
+        "westus",
+    ]
+)
+"""Regions without availability zones."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of virtual machine.
+
+    Args:
+        cores: as in Azure's tables.
+        memory_mib: memory on Azure.
+        data_disks: how many data disks it takes.
+        premium: whether it takes Premium disks.
+    """
+
+    cores: int
+    memory_mib: int
+    data_disks: int
+    premium: bool = True
+
+    @property
+    def lab_memory_mib(self) -> int:
+        """Memory of the guest in the lab: the whole lab stays under 4 GiB, and one serving node fits."""
+        return min(1024, max(512, self.memory_mib // 4))
+
+
+def _family(pattern: str, memory_per_core: int, cores: tuple[int, ...]) -> dict[str, Size]:
+    return {pattern.format(n): Size(n, n * memory_per_core, {2: 4, 4: 8, 8: 16, 16: 32}[n]) for n in cores}
+
+
+SIZES: dict[str, Size] = {
+    "Standard_B1s": Size(1, 1024, 2),
+    "Standard_B1ms": Size(1, 2048, 2),
+    "Standard_B2s": Size(2, 4096, 4),
+    "Standard_B2ms": Size(2, 8192, 4),
+    "Standard_B4ms": Size(4, 16384, 8),
+    "Standard_B2ts_v2": Size(2, 1024, 4),
+    "Standard_B2ls_v2": Size(2, 4096, 4),
+    "Standard_A1_v2": Size(1, 2048, 2, premium=False),
+    "Standard_A2_v2": Size(2, 4096, 4, premium=False),
+    "Standard_DS1_v2": Size(1, 3584, 4),
+    "Standard_DS2_v2": Size(2, 7168, 8),
+    **_family("Standard_B{}s_v2", 4096, (2, 4, 8)),
+    **_family("Standard_B{}as_v2", 4096, (2, 4, 8)),
+    **_family("Standard_F{}s_v2", 2048, (2, 4, 8, 16)),
+    **{
+        name: size
+        for version in ("v3", "v4", "v5", "v6")
+        for letters in (("s",) if version == "v3" else ("s", "as", "ds", "ads"))
+        for name, size in (
+            _family(f"Standard_D{{}}{letters}_{version}", 4096, (2, 4, 8, 16))
+            | _family(f"Standard_E{{}}{letters}_{version}", 8192, (2, 4, 8, 16))
+        ).items()
+    },
+}
+"""Sizes by name; numbers of Azure's size tables."""
+
+
+def size(name: str) -> Size | None:
+    """Return a size by its name; letter case does not matter."""
+    return next((size for key, size in SIZES.items() if key.lower() == name.lower()), None)
+
+
+GUESTS: dict[tuple[str, str, str], str] = {
+    ("debian", "debian-12", "12-gen2"): "debian-12",
+    ("debian", "debian-12", "12"): "debian-12",
+    ("debian", "debian-13", "13-gen2"): "debian-13",
+    ("debian", "debian-13", "13"): "debian-13",
+    ("debian", "debian-sid-daily", "sid-gen2"): "debian-sid",
+}
+"""Images that the lab has a guest for: (publisher, offer, sku) in lower case → operating system."""
+
+KNOWN_IMAGES = frozenset(
+    {("canonical", "ubuntu-24_04-lts", "server"), ("canonical", "ubuntu-24_04-lts", "server-gen1")}
+)
+"""Images that exist on Azure, and not in the lab."""
+
+DISK_SKUS = (
+    "Standard_LRS",
+    "StandardSSD_LRS",
+    "StandardSSD_ZRS",
+    "Premium_LRS",
+    "Premium_ZRS",
+    "PremiumV2_LRS",
+    "UltraSSD_LRS",
+)
+
+PERFORMANCE_SKUS = ("PremiumV2_LRS", "UltraSSD_LRS")
+"""Disks that live in a zone, want no host caching, and join no availability set."""

@@ -1,0 +1,37 @@
+"""The resource types, one module each."""
+
+from tests.lab.cloud.resources.availability_set import AvailabilitySetKind
+from tests.lab.cloud.resources.base import Kind
+from tests.lab.cloud.resources.disk import DiskKind
+from tests.lab.cloud.resources.group import GroupKind
+from tests.lab.cloud.resources.interface import InterfaceKind
+from tests.lab.cloud.resources.load_balancer import LoadBalancerKind
+from tests.lab.cloud.resources.nat_gateway import NatGatewayKind
+from tests.lab.cloud.resources.public_address import PublicAddressKind
+from tests.lab.cloud.resources.security_group import SecurityGroupKind
+from tests.lab.cloud.resources.virtual_machine import VirtualMachineKind
+from tests.lab.cloud.resources.virtual_network import SubnetKind, VirtualNetworkKind
+
+MACHINES = VirtualMachineKind()
+
+# In the order in which a new start applies them; removed in the opposite one.
+ALL: tuple[Kind, ...] = (
+    GroupKind(),
+    SecurityGroupKind(),
+    PublicAddressKind(),
+    NatGatewayKind(),
+    VirtualNetworkKind(),
+    SubnetKind(),
+    LoadBalancerKind(),
+    InterfaceKind(),
+    AvailabilitySetKind(),
+    DiskKind(),
+    MACHINES,
+)
+
+_BY_TYPE = {kind.type.lower(): kind for kind in ALL}
+
+
+def kind_of(type_: str) -> Kind | None:
+    """Return the resource type of that name in any letter case; None where the lab has none."""
+    return _BY_TYPE.get(type_.lower())
