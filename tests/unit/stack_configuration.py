@@ -87,7 +87,7 @@ def use(values: Mapping[str, Any], *, secret: bool = True) -> pulumi.Config:
 def _have_an_event_loop() -> None:
     """See to it that there is a loop for outputs, which a test before may have closed."""
     try:
-        usable = not asyncio.get_event_loop_policy().get_event_loop().is_closed()
+        usable = not asyncio.get_event_loop().is_closed()
     except RuntimeError:
         usable = False
     if not usable:

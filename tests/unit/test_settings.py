@@ -17,8 +17,13 @@ PREFIX = "azure-mysql-ha:"
 
 INTERNAL = {"endpoint": "internal"}
 ZONES = {"availabilitySet": False, "zones": ["1", "2"]}
-MISSING = "is missing; make stack STACK=stack makes every secret that is not there"
+MISSING = "is missing; make stack STACK=trial makes every secret that is not there"
 RANDOM = base64.b64encode(bytes(range(256))).decode()
+
+
+@pytest.fixture(autouse=True)
+def _stack(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "trial")
 
 
 def mistakes(changes: dict[str, Any], *, secret: bool = True) -> list[str]:
@@ -233,13 +238,13 @@ def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
         load(config)
     assert str(raised.value) == (
-        "6 mistakes in the settings of stack stack; nothing was changed:\n"
+        "6 mistakes in the settings of stack trial; nothing was changed:\n"
         "  azure-mysql-ha:nodeNames: both nodes are called 'one'; give them different names\n"
         "  azure-mysql-ha:subnet: 10.99.0.0/24 is outside addressSpace 10.32.0.0/16; choose a subnet of it\n"
         "  azure-mysql-ha:dataDiskSizeGb: 1 GiB is too small for a database; choose 4 or more\n"
         "  azure-mysql-ha:adminCidrs: 0.0.0.0/0 opens SSH to the whole world; name the networks that may,"
         " none wider than /8\n"
-        "  azure-mysql-ha:databasePassword: is missing; make stack STACK=stack makes every secret that is not there\n"
+        "  azure-mysql-ha:databasePassword: is missing; make stack STACK=trial makes every secret that is not there\n"
         "  azure-mysql-ha:vmSiz: there is no such setting; did you mean vmSize?"
     )
 
