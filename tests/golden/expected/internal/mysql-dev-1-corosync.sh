@@ -104,7 +104,8 @@ nodelist {
 
 quorum {
   provider: corosync_votequorum
-  two_node: 1                    # either node goes on alone; it implies wait_for_all: no start without having seen both
+  # Either node goes on alone. It implies wait_for_all: no start without having seen the other.
+  two_node: 1
 }
 
 logging {
@@ -113,7 +114,7 @@ logging {
   debug: off
 }
 FILE
-  found=$(COROSYNC_MAIN_CONFIG_FILE=/run/azure-mysql-ha/corosync.conf corosync -t 2>&1) ||
+  found=$(corosync -t -c /run/azure-mysql-ha/corosync.conf 2>&1) ||
     stop "a corosync.conf that Corosync refuses (${found//$'\n'/ })" "one it reads" "Correct the settings of membership."
   install_file /etc/corosync/corosync.conf 0644 </run/azure-mysql-ha/corosync.conf
   config_changed=$changed

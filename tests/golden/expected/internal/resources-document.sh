@@ -54,9 +54,7 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-1."
 
-both_are_online() {
-  [[ $(crm_mon --output-as=xml 2>/dev/null | grep --count '<node .*online="true".*unclean="false".*pending="false"') == 2 ]]
-}
+both_are_online() { [[ $(crm_node --partition 2>/dev/null | wc --words) == 2 && $(crmadmin --dc_lookup --quiet 2>/dev/null) ]]; }
 main() {
   local work=/run/azure-mysql-ha/cib found
   wait_for 180 "both nodes online in Pacemaker" both_are_online
