@@ -471,7 +471,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
         "virtualNetworks/{virtualNetworkName}",
         "virtualNetworkName",
         replaced_by=("location",),
-        kept=("subnets",),
+        kept=("subnets", "virtualNetworkPeerings"),
     ),
     "azure-native:network:Subnet": _network(
         "Subnet", "virtualNetworks/{virtualNetworkName}/subnets/{subnetName}", "subnetName"
@@ -490,7 +490,10 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
     ),
     "azure-native:network:NatGateway": _network("NatGateway", "natGateways/{natGatewayName}", "natGatewayName"),
     "azure-native:network:LoadBalancer": _network(
-        "LoadBalancer", "loadBalancers/{loadBalancerName}", "loadBalancerName", kept=("backendAddressPools",)
+        "LoadBalancer",
+        "loadBalancers/{loadBalancerName}",
+        "loadBalancerName",
+        kept=("backendAddressPools", "inboundNatRules"),
     ),
     "azure-native:network:NetworkInterface": _network(
         "NetworkInterface", "networkInterfaces/{networkInterfaceName}", "networkInterfaceName"
