@@ -25,14 +25,25 @@ class FabricError(RuntimeError):
 
 def _check(name: str) -> None:
     if not name.startswith(PREFIX) or not name[len(PREFIX) :].isalnum():
-        raise FabricError(f"network namespace {name!r}: only those of the lab, {PREFIX}<letters and digits>, are touched")
+        raise FabricError(
+            f"network namespace {name!r}: only those of the lab, {PREFIX}<letters and digits>, are touched"
+        )
+
+
+def _run(*argv: str, missing_ok: str = "") -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0 and not (missing_ok and missing_ok in done.stderr):
+        raise FabricError(f"{' '.join(argv)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _ip(*arguments: str, missing_ok: str = "") -> str:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != 0 and not (missing_ok and missing_ok in done.stderr):
-        raise FabricError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
+    return _run("ip", *arguments, missing_ok=missing_ok)
+
+
+def _bridge_port(name: str, tap: str, attribute: str, value: str) -> None:
+    # `ip link set … type bridge_slave state` is accepted, and does nothing.
+    _run("bridge", "-n", name, "link", "set", "dev", tap, attribute, value)
 
 
 def run_inside(name: str, argv: Sequence[str]) -> list[str]:
@@ -114,7 +125,21 @@ def add_bridge(name: str, bridge: str, address_with_prefix: str) -> None:
     """
     _check(name)
     if bridge not in _links(name):
-        _ip("-n", name, "link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0", "mcast_snooping", "0")
+        _ip(
+            "-n",
+            name,
+            "link",
+            "add",
+            bridge,
+            "type",
+            "bridge",
+            "stp_state",
+            "0",
+            "forward_delay",
+            "0",
+            "mcast_snooping",
+            "0",
+        )
     _ip("-n", name, "address", "replace", address_with_prefix, "dev", bridge)
     _ip("-n", name, "link", "set", bridge, "up")
 
@@ -152,25 +177,28 @@ def isolate(name: str, tap: str) -> None:
     Isolate the taps of both nodes to cut the cluster in two while both keep their clients.
     """
     _check(name)
-    _ip("-n", name, "link", "set", tap, "type", "bridge_slave", "isolated", "on")
+    _bridge_port(name, tap, "isolated", "on")
 
 
 def unisolate(name: str, tap: str) -> None:
     """Undo `isolate`."""
     _check(name)
-    _ip("-n", name, "link", "set", tap, "type", "bridge_slave", "isolated", "off")
+    _bridge_port(name, tap, "isolated", "off")
 
 
 def cut(name: str, tap: str) -> None:
-    """Let a port forward nothing, in neither direction, as a switch does with a disabled port; the guest's link stays up."""
+    """Let a port forward nothing, in neither direction, as a switch's disabled port; the guest's link stays up.
+
+    Ends by itself when the machine is switched off or rebooted.
+    """
     _check(name)
-    _ip("-n", name, "link", "set", tap, "type", "bridge_slave", "state", "0")
+    _bridge_port(name, tap, "state", "0")
 
 
 def mend(name: str, tap: str) -> None:
     """Undo `cut`."""
     _check(name)
-    _ip("-n", name, "link", "set", tap, "type", "bridge_slave", "state", "3")
+    _bridge_port(name, tap, "state", "3")
 
 
 def processes(name: str) -> list[int]:
@@ -228,6 +256,6 @@ def remove(name: str, grace_seconds: float = 10.0) -> None:
         end_processes(name, grace_seconds)
     except FabricError:
         # A name without a namespace, left by a crash between the two, has no processes to list.
-        if os.path.ismount(f"/run/netns/{name}"):  # noqa: PTH114  Path.is_mount is false for files
+        if os.path.ismount(f"/run/netns/{name}"):
             raise
     _ip("netns", "delete", name)

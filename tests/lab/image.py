@@ -32,6 +32,7 @@ _OFFLINE_PACKAGES = "var/lib/offline-packages"
 
 # $1 the tree, $2 packages.  Runs while the tree still has the lists of the mirror's packages.
 _DOWNLOAD = f"""set -eu
+rm -f "$1"/var/cache/apt/archives/*.deb
 chroot "$1" apt-get -y -q --no-install-recommends --download-only install $2
 mkdir -p "$1/{_OFFLINE_PACKAGES}"
 mv "$1"/var/cache/apt/archives/*.deb "$1/{_OFFLINE_PACKAGES}/"
@@ -120,7 +121,7 @@ def key(operating_system: str, kernel_release: str) -> str:
     add(_BUILD, _DOWNLOAD, kernel_release, yaml.safe_dump(recipe(operating_system), sort_keys=True))
     for path in _overlay():
         file = RECIPES / "rootfs" / path
-        add(str(path), os.readlink(file) if file.is_symlink() else file.read_bytes())
+        add(str(path), str(file.readlink()) if file.is_symlink() else file.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -192,7 +193,9 @@ def _furnish(parts: dict[str, Any], tree: Path, kernel: Kernel) -> None:
 
 
 def _has_unit(tree: Path, unit: str) -> bool:
-    return any((tree / folder / unit).exists() for folder in ("usr/lib/systemd/system", "lib/systemd/system", "etc/init.d"))
+    return any(
+        (tree / folder / unit).exists() for folder in ("usr/lib/systemd/system", "lib/systemd/system", "etc/init.d")
+    )
 
 
 def _build(operating_system: str, kernel: Kernel, new: Path, progress: Progress) -> None:
@@ -253,7 +256,11 @@ def ensure(operating_system: str, progress: Progress = say) -> Image:
             new = cache / f".new-{operating_system}"
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
-            _build(operating_system, kernel, new, progress)
+            try:
+                _build(operating_system, kernel, new, progress)
+            except BaseException:
+                shutil.rmtree(new, ignore_errors=True)
+                raise
             new.rename(folder)
             size = sum(file.stat().st_blocks for file in (image.disk,)) * 512 / 1e6
             progress(f"image {operating_system}: {time.monotonic() - begin:.0f} s, disk {size:.0f} MB")

@@ -1,9 +1,7 @@
 """The machines' kernel: the newest User-Mode Linux that can be had.
 
 It comes from Debian's package, with the C library of the same distribution: unstable's kernel needs a
-newer one than a stable host has.  The loader's path is fixed in the kernel's binary, which also runs
-itself again at a reboot, so the loader is bound over the host's own in a mount namespace that dies
-with the machine.
+newer one than a stable host has.  `images/run-kernel.sh` brings the two together.
 """
 
 import fcntl
@@ -23,16 +21,10 @@ from tests.lab.paths import cache_directory
 from tests.lab.shell import CommandError, Progress, run, say
 
 RECIPE = Path(__file__).parent / "images" / "kernel.yaml"
+START = Path(__file__).parent / "images" / "run-kernel.sh"
 
 # Changes when this file lays out the folder in another way.
-_LAYOUT = "2"
-
-# $1 loader, $2 folder of its libraries, then the command.  Between the mount and exec nothing may be
-# started: it would get the new loader and the old libraries.
-_START = (
-    'host=$(readlink -f /lib64/ld-linux-x86-64.so.2) && mount --bind "$1" "$host" && '
-    'export LD_LIBRARY_PATH="$2" && shift 2 && exec "$@"'
-)
+_LAYOUT = "3"
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class Kernel:
 
 
 def _key() -> str:
-    return hashlib.sha256(_LAYOUT.encode() + RECIPE.read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(_LAYOUT.encode() + RECIPE.read_bytes() + START.read_bytes()).hexdigest()[:12]
 
 
 def _load(folder: Path) -> Kernel | None:
@@ -69,10 +61,7 @@ def _load(folder: Path) -> Kernel | None:
         command=(
             # `slave`: what the host unmounts goes away here too, so that a machine keeps no other
             # lab's network namespace alive.
-            *("unshare", "--mount", "--propagation", "slave", "sh", "-c", _START, "sh"),
-            str(folder / "lib" / "ld-linux-x86-64.so.2"),
-            str(folder / "lib"),
-            str(folder / "linux"),
+            *("unshare", "--mount", "--propagation", "slave", str(folder / "run")),
         ),
         modules=folder / "modules" / release,
         arguments=tuple(str(argument) for argument in facts["arguments"]),
@@ -98,6 +87,7 @@ def _fetch(source: dict[str, Any], packages: list[str], folder: Path, log: Path,
         progress=progress,
     )
     shutil.copy2(extracted / "usr" / "bin" / "linux.uml", folder / "linux")
+    shutil.copy(START, folder / "run")
     # Before the merge of /usr was complete, the C library's package had /lib.
     lib = next(
         path
@@ -119,7 +109,9 @@ def _fetch(source: dict[str, Any], packages: list[str], folder: Path, log: Path,
     assert kernel is not None
     words = subprocess.run([*kernel.command, "--help"], capture_output=True, text=True, timeout=60, check=False)
     if "User Mode Linux" not in words.stdout:
-        raise CommandError(f"kernel: {suite}'s User-Mode Linux does not run here: {words.stderr.strip() or words.stdout}")
+        raise CommandError(
+            f"kernel: {suite}'s User-Mode Linux does not run here: {words.stderr.strip() or words.stdout}"
+        )
     if "\nseccomp=" in words.stdout:
         # A fork costs 8 ms with it, 14 without.
         facts["arguments"] = ["seccomp=on"]

@@ -26,8 +26,16 @@ _SEED_DISK = 7
 LUNS = range(_SEED_DISK - 1)
 
 # The shell becomes the kernel; field 22 of its stat is the start time, which exec does not change.
-_RECORD = 'read -r s < /proc/$$/stat; set -- "${s##*) }" "$@"; f=$1; shift; set -f; p=0; for w in $f; do p=$((p+1)); '
-_RECORD += '[ $p = 20 ] && t=$w; done; set +f; echo "$$ $t" > process.new && mv process.new process && exec "$@"'
+_RECORD = """read -r stat < /proc/$$/stat
+set -f
+n=2
+for word in ${stat##*) }; do
+  n=$((n + 1))
+  if [ $n = 22 ]; then echo "$$ $word" > process.new; fi
+done
+set +f
+mv process.new process && exec "$@"
+"""
 
 
 class MachineError(RuntimeError):
@@ -274,8 +282,9 @@ class Machine:
         for lun in spec.data_disks:
             if lun not in LUNS:
                 raise MachineError(f"machine {spec.name}: LUN {lun}: expected {LUNS.start} to {LUNS.stop - 1}")
-        for part in (spec.image.disk, spec.seed, *spec.data_disks.values()):
-            if not part.is_file() and not self._base().exists():
+        # Once there is a base, the image may be gone.
+        for part in (*([] if self._base().exists() else [spec.image.disk]), spec.seed, *spec.data_disks.values()):
+            if not part.is_file():
                 raise MachineError(f"machine {spec.name}: {part} is missing")
         spec.directory.mkdir(parents=True, exist_ok=True)
         if not self._base().exists():
@@ -314,7 +323,9 @@ class Machine:
         leader = _process(record[0])
         if leader is not None and leader.start_time != record[1]:
             return []
-        return sorted((process for process in _processes() if process.session == record[0]), key=lambda one: one.pid != record[0])
+        return sorted(
+            (process for process in _processes() if process.session == record[0]), key=lambda one: one.pid != record[0]
+        )
 
     def _end_all(self) -> None:
         deadline = time.monotonic() + 30

@@ -9,8 +9,12 @@ from pathlib import Path
 from tests.lab.paths import LabPaths, cache_directory
 from tests.lab.shell import Progress, run, say
 
+TUN = Path("/dev/net/tun")
+
 # Program → Debian's package that has it.
 PROGRAMS = {
+    "bash": "bash",
+    "bridge": "iproute2",
     "chroot": "coreutils",
     "ip": "iproute2",
     "mkfs.ext4": "e2fsprogs",
@@ -39,7 +43,11 @@ def _free_gib(folder: Path) -> float:
 
 def _space(what: str, folder: Path, needed: float) -> list[str]:
     free = _free_gib(folder)
-    return [f"too little space for {what} in {folder}: {needed:g} GiB needed, {free:.1f} GiB free"] if free < needed else []
+    return (
+        [f"too little space for {what} in {folder}: {needed:g} GiB needed, {free:.1f} GiB free"]
+        if free < needed
+        else []
+    )
 
 
 def missing_packages() -> list[str]:
@@ -62,14 +70,13 @@ def check(paths: LabPaths) -> list[str]:
         lines.append(f"the lab's machines need Linux on x86-64; this is {system} on {machine}")
     if os.geteuid() != 0:
         lines.append("not root: the lab makes a network namespace and mounts; run it with sudo or in a root shell")
-    tun = Path("/dev/net/tun")
-    if not tun.exists():
-        lines.append("no /dev/net/tun: load the module (modprobe tun), or give the container this device")
+    if not TUN.exists():
+        lines.append(f"no {TUN}: load the module (modprobe tun), or give the container this device")
     else:
         try:
-            os.close(os.open(tun, os.O_RDWR))
+            os.close(os.open(TUN, os.O_RDWR))
         except OSError as error:
-            lines.append(f"/dev/net/tun cannot be opened: {error.strerror}")
+            lines.append(f"{TUN} cannot be opened: {error.strerror}")
     packages = missing_packages()
     if packages:
         lines.append(f"missing programs; install the packages: {' '.join(packages)}")
@@ -77,12 +84,16 @@ def check(paths: LabPaths) -> list[str]:
     lines += _space("images", paths.cache, 2 if have_image else CACHE_GIB)
     lines += _space("the lab's state", paths.state, STATE_GIB)
     shared = Path("/dev/shm")
-    lines += _space("the machines' memory", shared, SHARED_MEMORY_GIB) if shared.exists() else ["no /dev/shm: mount a tmpfs there"]
+    lines += (
+        _space("the machines' memory", shared, SHARED_MEMORY_GIB)
+        if shared.exists()
+        else ["no /dev/shm: mount a tmpfs there"]
+    )
     return lines
 
 
 def install(progress: Progress = say) -> None:
-    """Install the packages of missing programs with apt-get, when root on a machine of Debian's family; else do nothing.
+    """Install the packages of missing programs with apt-get, if root on a machine of Debian's family; else nothing.
 
     Args:
         progress: called with lines of progress.

@@ -1,0 +1,42 @@
+"""A guest's recipe, and the key under which its image is kept."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab import image
+
+
+def test_a_recipe_joins_the_common_lists_with_its_own() -> None:
+    for system in image.SYSTEMS:
+        parts = image.recipe(system)
+        assert {"pacemaker", "corosync", "cloud-init"} < set(parts["packages"])
+        assert {"mariadb-server", "mysql-server"} & set(parts["packages"])
+        assert not set(parts["offline_packages"]) & set(parts["packages"])
+    assert image.recipe("debian-sid")["ignore_valid_until"]
+
+
+def test_an_unknown_guest_is_refused() -> None:
+    with pytest.raises(ValueError, match="debian-13"):
+        image.recipe("plan9")
+
+
+def test_the_key_changes_with_all_that_goes_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    keys = {image.key("debian-12", "7.2.7"), image.key("debian-13", "7.2.7"), image.key("debian-12", "6.1.1")}
+    for file in image.RECIPES.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr(image, "RECIPES", tmp_path)
+    keys.add(image.key("debian-12", "7.2.7"))  # no overlay
+    (tmp_path / "rootfs").mkdir()
+    (tmp_path / "rootfs" / "file").write_text("a")
+    keys.add(image.key("debian-12", "7.2.7"))
+    (tmp_path / "rootfs" / "file").write_text("b")
+    keys.add(image.key("debian-12", "7.2.7"))
+    assert len(keys) == 6
+
+
+def test_a_check_sees_the_tree_and_its_work(tmp_path: Path) -> None:
+    made = image.Image("debian-12", tmp_path / "disk.ext4", tmp_path / "tree")
+    argv = made.inside(["drbdadm", "dump"], tmp_path / "work")
+    assert argv[-4:] == [str(tmp_path / "tree"), str(tmp_path / "work"), "drbdadm", "dump"]
