@@ -4,6 +4,7 @@ The authority is made once per lab; its key never leaves the cloud's folder.
 """
 
 import datetime
+import hashlib
 import ssl
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -60,6 +61,25 @@ def _usage(**allowed: bool) -> x509.KeyUsage:
         "decipher_only",
     )
     return x509.KeyUsage(**{word: allowed.get(word, False) for word in words})
+
+
+def subject_hash(certificate: x509.Certificate) -> str:
+    """Return the name that OpenSSL looks a trusted certificate up by, without its number: as `openssl x509 -hash`.
+
+    It is the start of the SHA-1 of the subject in a canonical form: text in lower case as UTF-8, no outer frame.
+    """
+
+    def framed(tag: int, content: bytes) -> bytes:
+        assert len(content) < 128, "the names here are short"
+        return bytes([tag, len(content)]) + content
+
+    canonical = b""
+    for attribute in certificate.subject:
+        numbers = [int(number) for number in attribute.oid.dotted_string.split(".")]
+        identifier = framed(0x06, bytes([numbers[0] * 40 + numbers[1], *numbers[2:]]))
+        text = framed(0x0C, " ".join(str(attribute.value).lower().split()).encode())
+        canonical += framed(0x31, framed(0x30, identifier + text))
+    return f"{int.from_bytes(hashlib.sha1(canonical).digest()[:4], 'little'):08x}"
 
 
 def ensure(folder: Path) -> None:

@@ -1,0 +1,679 @@
+"""The lab cloud with real guests, driven by Microsoft's own clients: they must not notice that it is none of theirs."""
+
+import base64
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.identity import ClientSecretCredential
+from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.network import NetworkManagementClient
+
+from tests.lab import fabric, preflight
+from tests.lab.cloud import client
+from tests.lab.cloud.addresses import OUTSIDE
+from tests.lab.paths import LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+PATHS = LabPaths("tcloud")
+BASE = f"https://{client.ARM_HOST}"
+GROUP, REGION = "rg-test", "westeurope"
+PORT, PROBE = 3306, 61500
+
+# A guest's stand-in for a database: says who asked, then echoes until the client has said all; and the probe's port.
+SERVER = """#!/usr/bin/python3
+import socketserver, sys
+class Say(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(f"{sys.argv[1]} {self.client_address[0]}\\n".encode())
+        for line in self.rfile:
+            self.wfile.write(line)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+Server(("", int(sys.argv[2])), Say).serve_forever()
+"""
+
+
+@contextlib.contextmanager
+def inside() -> Iterator[None]:
+    """Let this thread, and the threads that it starts, be in the lab's namespace."""
+    setns = ctypes.CDLL(None, use_errno=True).setns
+    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{PATHS.namespace}", os.O_RDONLY)
+    try:
+        assert setns(there, 0) == 0
+        yield
+    finally:
+        assert setns(here, 0) == 0
+        os.close(here)
+        os.close(there)
+
+
+@dataclass
+class Azure:
+    """Microsoft's clients, logged in to the lab cloud."""
+
+    compute: Any
+    network: Any
+    credential: ClientSecretCredential
+    subscription: str
+    folder: Path
+
+    def identity(self, path: str) -> str:
+        """Return the identity of a network resource of the group."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{GROUP}/providers/Microsoft.Network/{path}"
+
+    def rest(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask for what those two clients do not have."""
+        token = self.credential.get_token("https://management.azure.com/.default").token
+        request = urllib.request.Request(
+            f"{BASE}{path}?api-version=2025-04-01",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        import ssl
+
+        context = ssl.create_default_context(cafile=client.ca_file(PATHS))
+        try:
+            with urllib.request.urlopen(request, context=context) as response:
+                return response.status, json.loads(response.read() or "null")
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or "null")
+
+
+def connect() -> Azure:
+    """Log in."""
+    settings = client.environment(PATHS)
+    ca = settings["SSL_CERT_FILE"]
+    credential = ClientSecretCredential(
+        settings["ARM_TENANT_ID"],
+        settings["ARM_CLIENT_ID"],
+        settings["ARM_CLIENT_SECRET"],
+        authority=BASE,
+        disable_instance_discovery=True,
+        connection_verify=ca,
+    )
+    options: dict[str, Any] = {
+        "base_url": BASE,
+        "credential_scopes": ["https://management.azure.com/.default"],
+        "connection_verify": ca,
+        "retry_total": 0,
+    }
+    subscription = settings["ARM_SUBSCRIPTION_ID"]
+    return Azure(
+        ComputeManagementClient(credential, subscription, **options),
+        NetworkManagementClient(credential, subscription, **options),
+        credential,
+        subscription,
+        PATHS.state,
+    )
+
+
+def until(what: str, condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait for something to become true, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"{what}: not within {seconds} s; {PATHS.cloud}/cloud.log"
+        time.sleep(0.2)
+    return found
+
+
+def rule(name: str, priority: int, source: str, ports: list[str]) -> dict[str, Any]:
+    """Return an inbound rule that allows."""
+    return {
+        "name": name,
+        "properties": {
+            "priority": priority,
+            "direction": "Inbound",
+            "access": "Allow",
+            "protocol": "Tcp",
+            "sourceAddressPrefix": source,
+            "sourcePortRange": "*",
+            "destinationAddressPrefix": "*",
+            "destinationPortRanges": ports,
+        },
+    }
+
+
+def balancer_body(azure: Azure, public: str) -> dict[str, Any]:
+    """Return a balancer as the program makes it."""
+    balancer = azure.identity("loadBalancers/lb")
+    front = {"id": f"{balancer}/frontendIPConfigurations/front"}
+    return {
+        "location": REGION,
+        "sku": {"name": "Standard"},
+        "properties": {
+            "frontendIPConfigurations": [{"name": "front", "properties": {"publicIPAddress": {"id": public}}}],
+            "backendAddressPools": [{"name": "pool"}],
+            "probes": [
+                {
+                    "name": "probe",
+                    "properties": {"protocol": "Tcp", "port": PROBE, "intervalInSeconds": 5, "probeThreshold": 1},
+                }
+            ],
+            "loadBalancingRules": [
+                {
+                    "name": "mysql",
+                    "properties": {
+                        "protocol": "Tcp",
+                        "frontendPort": PORT,
+                        "backendPort": PORT,
+                        "frontendIPConfiguration": front,
+                        "backendAddressPool": {"id": f"{balancer}/backendAddressPools/pool"},
+                        "probe": {"id": f"{balancer}/probes/probe"},
+                        "enableTcpReset": True,
+                        "disableOutboundSnat": True,
+                        "idleTimeoutInMinutes": 30,
+                    },
+                }
+            ],
+            "inboundNatRules": [
+                {
+                    "name": f"ssh{number}",
+                    "properties": {
+                        "protocol": "Tcp",
+                        "frontendPort": 50000 + number,
+                        "backendPort": 22,
+                        "frontendIPConfiguration": front,
+                    },
+                }
+                for number in (1, 2)
+            ],
+        },
+    }
+
+
+def machine_body(azure: Azure, number: int, data_disk: str, set_id: str) -> dict[str, Any]:
+    """Return a machine as the program makes it."""
+    custom = {
+        "write_files": [{"path": "/usr/local/bin/say", "permissions": "0755", "content": SERVER}],
+        "runcmd": [
+            ["systemd-run", "--unit=say", "/usr/local/bin/say", f"vm{number}", str(PORT)],
+            ["systemd-run", "--unit=probe", "/usr/local/bin/say", f"vm{number}", str(PROBE)],
+        ],
+    }
+    return {
+        "location": REGION,
+        "identity": {"type": "SystemAssigned"},
+        "tags": {"number": str(number)},
+        "properties": {
+            "hardwareProfile": {"vmSize": "Standard_B2s"},
+            "availabilitySet": {"id": set_id},
+            "osProfile": {
+                "computerName": f"vm{number}",
+                "adminUsername": "azureuser",
+                "customData": base64.b64encode(f"#cloud-config\n{json.dumps(custom)}\n".encode()).decode(),
+                "linuxConfiguration": {
+                    "disablePasswordAuthentication": True,
+                    "ssh": {
+                        "publicKeys": [
+                            {
+                                "path": "/home/azureuser/.ssh/authorized_keys",
+                                "keyData": (azure.folder / "key.pub").read_text(),
+                            }
+                        ]
+                    },
+                },
+            },
+            "storageProfile": {
+                "imageReference": {
+                    "publisher": "Debian",
+                    "offer": "debian-12",
+                    "sku": "12-gen2",
+                    "version": "latest",
+                },
+                "osDisk": {
+                    "name": f"os{number}",
+                    "createOption": "FromImage",
+                    "deleteOption": "Delete",
+                    "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
+                },
+                "dataDisks": [{"lun": 0, "createOption": "Attach", "managedDisk": {"id": data_disk}}],
+            },
+            "networkProfile": {
+                "networkInterfaces": [
+                    {"id": azure.identity(f"networkInterfaces/nic{number}"), "properties": {"primary": True}}
+                ]
+            },
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[LabPaths]:
+    """Run a lab with a cloud in it, and take both away again."""
+    if missing := preflight.check(PATHS):
+        pytest.fail("\n".join(missing))
+    client.stop(PATHS)
+    fabric.remove(PATHS.namespace)
+    shutil.rmtree(PATHS.state, ignore_errors=True)
+    fabric.create(PATHS.namespace)
+    client.start(PATHS, loopback_port=0)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(PATHS.state / "key")], check=True)
+    yield PATHS
+    PATHS.logs.mkdir(parents=True, exist_ok=True)
+    for log in [PATHS.cloud / "cloud.log", *PATHS.machines.glob("*/console.log")]:
+        shutil.copy(log, PATHS.logs / f"{log.parent.name}-{log.name}")
+    client.stop(PATHS)
+    fabric.remove(PATHS.namespace)
+    shutil.rmtree(PATHS.state, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def azure(cloud: LabPaths) -> Iterator[Azure]:
+    """Make everything: group, network, security group, addresses, balancer, two machines with a data disk each."""
+    with inside():
+        azure = connect()
+        group = f"/subscriptions/{azure.subscription}/resourceGroups/{GROUP}"
+        assert azure.rest("PUT", group, {"location": "West Europe"})[0] == 201
+        network, compute = azure.network, azure.compute
+        rules = [
+            rule("ssh", 100, f"{OUTSIDE}/32", ["22"]),
+            rule("mysql", 110, "198.51.100.0/24", [str(PORT)]),
+            rule("probe", 120, "AzureLoadBalancer", [str(PROBE)]),
+            {
+                "name": "nothing-else",
+                "properties": {
+                    **rule("", 4096, "*", [])["properties"],
+                    "access": "Deny",
+                    "protocol": "*",
+                    "destinationPortRange": "*",
+                },
+            },
+        ]
+        security = network.network_security_groups.begin_create_or_update(
+            GROUP, "nsg", {"location": REGION, "properties": {"securityRules": rules}}
+        ).result()
+        addresses = [
+            network.public_ip_addresses.begin_create_or_update(
+                GROUP,
+                name,
+                {
+                    "location": REGION,
+                    "sku": {"name": "Standard"},
+                    "properties": {"publicIPAllocationMethod": "Static"},
+                },
+            ).result()
+            for name in ("pip", "pip-egress")
+        ]
+        gateway = network.nat_gateways.begin_create_or_update(
+            GROUP,
+            "nat",
+            {
+                "location": REGION,
+                "sku": {"name": "Standard"},
+                "properties": {"publicIpAddresses": [{"id": addresses[1].id}]},
+            },
+        ).result()
+        network.virtual_networks.begin_create_or_update(
+            GROUP, "vnet", {"location": REGION, "properties": {"addressSpace": {"addressPrefixes": ["10.7.0.0/16"]}}}
+        ).result()
+        subnet = network.subnets.begin_create_or_update(
+            GROUP,
+            "vnet",
+            "subnet",
+            {
+                "properties": {
+                    "addressPrefix": "10.7.1.0/24",
+                    "networkSecurityGroup": {"id": security.id},
+                    "natGateway": {"id": gateway.id},
+                    "defaultOutboundAccess": False,
+                }
+            },
+        ).result()
+        balancer = network.load_balancers.begin_create_or_update(
+            GROUP, "lb", balancer_body(azure, addresses[0].id)
+        ).result()
+        set_id = compute.availability_sets.create_or_update(
+            GROUP,
+            "set",
+            {"location": REGION, "sku": {"name": "Aligned"}, "properties": {"platformFaultDomainCount": 2}},
+        ).id
+        disks: list[str] = []
+        for number in (1, 2):
+            network.network_interfaces.begin_create_or_update(
+                GROUP,
+                f"nic{number}",
+                {
+                    "location": REGION,
+                    "properties": {
+                        "ipConfigurations": [
+                            {
+                                "name": "primary",
+                                "properties": {
+                                    "subnet": {"id": subnet.id},
+                                    "privateIPAddress": f"10.7.1.1{number}",
+                                    "privateIPAllocationMethod": "Static",
+                                    "loadBalancerBackendAddressPools": [
+                                        {"id": f"{balancer.id}/backendAddressPools/pool"}
+                                    ],
+                                    "loadBalancerInboundNatRules": [
+                                        {"id": f"{balancer.id}/inboundNatRules/ssh{number}"}
+                                    ],
+                                },
+                            }
+                        ]
+                    },
+                },
+            ).result()
+            disks.append(
+                compute.disks.begin_create_or_update(
+                    GROUP,
+                    f"data{number}",
+                    {
+                        "location": REGION,
+                        "sku": {"name": "Premium_LRS"},
+                        "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4},
+                    },
+                )
+                .result()
+                .id
+            )
+        makers = [
+            compute.virtual_machines.begin_create_or_update(
+                GROUP, f"vm{number}", machine_body(azure, number, disks[number - 1], set_id)
+            )
+            for number in (1, 2)
+        ]
+        for maker in makers:
+            assert maker.result().provisioning_state == "Succeeded"
+    yield azure
+
+
+def ssh(number: int, command: str) -> str:
+    """Run a shell line in a guest, by its NAT rule."""
+    options = ["-F", "none", "-i", str(PATHS.state / "key"), "-p", str(50000 + number)]
+    for option in ("ConnectTimeout=5", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"):
+        options += ["-o", option]
+    argv = fabric.run_inside(PATHS.namespace, ["ssh", *options, "azureuser@203.0.113.1", command])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout.strip()
+
+
+def greeting(host: str = "203.0.113.1", port: int = PORT, source: str = OUTSIDE, seconds: float = 3) -> str:
+    """Connect as a client, and return what the server says first: its name and the client's address."""
+    with socket.create_connection((host, port), timeout=seconds, source_address=(source, 0)) as connection:
+        return connection.makefile().readline().strip()
+
+
+def healthy() -> set[str]:
+    """Return the names of the machines that the balancer finds healthy."""
+    (balancer,) = client.status(PATHS)["balancers"]
+    return {backend["vm"] for backend in balancer["backends"] if backend["healthy"]}
+
+
+def power(azure: Azure, name: str) -> str:
+    """Return a machine's power state as fence agents read it."""
+    with inside():
+        machine = azure.compute.virtual_machines.get(GROUP, name, expand="instanceView")
+    codes = [status.code for status in machine.instance_view.statuses]
+    return next(code for code in codes if code.startswith("PowerState/"))
+
+
+def test_a_guest_has_what_its_resources_say(azure: Azure) -> None:
+    """Host name, user, data disk, names, metadata; and it trusts Resource Manager's certificate."""
+    assert ssh(1, "hostname; id --user --name; sudo id --user") == "vm1\nazureuser\n0"
+    assert ssh(1, "sudo blockdev --getsize64 /dev/disk/azure/scsi1/lun0") == str(4 * 1024**3)
+    assert ssh(1, "ip -4 -brief address show vec0").split()[2] == "10.7.1.11/24"
+    until("end of cloud-init", lambda: "done" in ssh(1, "cloud-init status || true"))
+    assert ssh(1, "cloud-init schema --system --annotate 2>&1 || sudo cloud-init schema --system").count("Invalid") == 0
+    assert ssh(1, "getent ahostsv4 vm2 | head -1").split()[0] == "10.7.1.12"
+    begin = time.monotonic()
+    assert ssh(1, "getent hosts deb.debian.org || echo none") == "none"
+    assert time.monotonic() - begin < 5
+    url = "http://169.254.169.254/metadata/instance?api-version=2021-02-01"
+    instance = json.loads(ssh(2, f"curl -s -H Metadata:true '{url}'"))
+    assert instance["compute"]["name"] == "vm2"
+    assert instance["compute"]["resourceGroupName"] == GROUP
+    assert instance["network"]["interface"][0]["ipv4"]["ipAddress"][0]["privateIpAddress"] == "10.7.1.12"
+    assert "Required metadata header" in ssh(2, f"curl -s '{url}'")
+    trusted = ssh(1, "curl -sS https://management.azure.com/metadata/endpoints?api-version=2022-09-01")
+    assert json.loads(trusted)["resourceManager"] == "https://management.azure.com/"
+    assert "200" in ssh(
+        1, "python3 -c 'import urllib.request as u; print(u.urlopen(\"https://login.microsoftonline.com"
+        "/metadata/endpoints?api-version=1\").status)'",
+    )  # fmt: skip
+
+
+def test_clients_see_what_azure_shows(azure: Azure) -> None:
+    """What follows from references is shown: who uses what."""
+    with inside():
+        compute, network = azure.compute, azure.network
+        machine = compute.virtual_machines.get(GROUP, "vm1")
+        assert machine.os_profile.custom_data is None
+        assert machine.identity.principal_id
+        assert {m.name for m in compute.virtual_machines.list(GROUP)} == {"vm1", "vm2"}
+        disk = compute.disks.get(GROUP, "data1")
+        assert disk.managed_by == machine.id
+        assert disk.disk_state == "Attached"
+        interface = network.network_interfaces.get(GROUP, "nic1")
+        assert interface.virtual_machine.id == machine.id
+        pool = network.load_balancer_backend_address_pools.get(GROUP, "lb", "pool")
+        assert len(pool.backend_ip_configurations) == 2
+        assert len(compute.availability_sets.get(GROUP, "set").virtual_machines) == 2
+        assert network.public_ip_addresses.get(GROUP, "pip").ip_configuration.id.endswith(
+            "frontendIPConfigurations/front"
+        )
+        assert len(network.subnets.get(GROUP, "vnet", "subnet").ip_configurations) == 2
+        with pytest.raises(ResourceNotFoundError):
+            compute.virtual_machines.get(GROUP, "vm9")
+
+
+def test_the_balancer_passes_on_and_keeps_the_client(azure: Azure) -> None:
+    """Clients keep their address; half-closed connections work; large data too; machines leave by the NAT gateway."""
+    until("both healthy", lambda: healthy() == {"vm1", "vm2"}, 120)
+    with inside():
+        seen = {greeting() for _ in range(30)}
+        assert seen == {f"vm1 {OUTSIDE}", f"vm2 {OUTSIDE}"}
+        with socket.create_connection(("203.0.113.1", PORT), timeout=20, source_address=(OUTSIDE, 0)) as connection:
+            file = connection.makefile("rb")
+            file.readline()
+            sent = b"x" * 1023 + b"\n"
+            writer = ThreadPoolExecutor(1)
+            writing = writer.submit(lambda: (connection.sendall(sent * 4096), connection.shutdown(socket.SHUT_WR)))
+            assert file.read() == sent * 4096
+            writing.result()
+            writer.shutdown()
+    loopback = client.status(PATHS)["loopback"]
+    with socket.create_connection((loopback["host"], loopback["port"]), timeout=5) as connection:
+        assert connection.makefile().readline().endswith(f"{OUTSIDE}\n")
+    ask = 'import socket; print(socket.create_connection(("203.0.113.1", 3306), 3).makefile().readline())'
+    with pytest.raises(AssertionError, match="timed out"):
+        ssh(1, f"python3 -c '{ask}'")
+    with inside():
+        security = azure.network.network_security_groups.get(GROUP, "nsg").as_dict()
+        security["properties"]["securityRules"].append(rule("egress", 130, "203.0.113.2/32", [str(PORT)]))
+        azure.network.network_security_groups.begin_create_or_update(GROUP, "nsg", security).result()
+    assert ssh(1, f"python3 -c '{ask}'").endswith(" 203.0.113.2")
+
+
+def test_what_the_security_group_refuses_is_dropped(azure: Azure) -> None:
+    """A client that no rule names waits in vain, as on Azure; it is not refused."""
+    subprocess.run(["ip", "-n", PATHS.namespace, "address", "replace", "192.0.2.7/32", "dev", "lo"], check=True)
+    with inside():
+        with pytest.raises(TimeoutError):
+            greeting(source="192.0.2.7", seconds=1.5)
+        with pytest.raises(TimeoutError):
+            greeting(port=50001, source="192.0.2.7", seconds=1.5)
+
+
+def test_a_probe_that_fails_moves_new_flows_only(azure: Azure) -> None:
+    """Flows that stand go on; new ones go to the healthy machine; with none, the client waits until there is one."""
+    until("both healthy", lambda: healthy() == {"vm1", "vm2"}, 120)
+    with inside():
+        connections: dict[str, socket.socket] = {}
+        while len(connections) < 2:
+            connection = socket.create_connection(("203.0.113.1", PORT), timeout=5, source_address=(OUTSIDE, 0))
+            connections[connection.makefile().readline().split()[0]] = connection
+        ssh(1, "sudo systemctl kill --signal=STOP probe; sudo systemctl stop probe")
+        until("vm1 out", lambda: healthy() == {"vm2"}, 30)
+        assert {greeting() for _ in range(10)} == {f"vm2 {OUTSIDE}"}
+        connections["vm1"].sendall(b"still here\n")
+        assert connections["vm1"].recv(100) == b"still here\n"
+        ssh(2, "sudo systemctl stop probe")
+        until("none", lambda: healthy() == set(), 30)
+        with pytest.raises(TimeoutError):
+            greeting(seconds=1.5)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(greeting, seconds=40)
+            ssh(2, f"sudo systemd-run --unit=probe2 /usr/local/bin/say vm2 {PROBE}")
+            assert waiting.result() == f"vm2 {OUTSIDE}"
+        ssh(1, f"sudo systemd-run --unit=probe2 /usr/local/bin/say vm1 {PROBE}")
+        for connection in connections.values():
+            connection.close()
+
+
+def test_power(azure: Azure) -> None:
+    """Off is off for good before the answer, whoever did it; deallocation is told apart; start brings it back."""
+    machines = azure.compute.virtual_machines
+    folder = PATHS.machines / "vm2"
+    assert power(azure, "vm2") == "PowerState/running"
+    ssh(2, "sudo sh -c 'echo kept >/kept; sync'")
+    with inside():
+        machines.begin_power_off(GROUP, "vm2", skip_shutdown=True).result()
+    assert not [p for p in fabric.processes(PATHS.namespace) if str(folder) in _folder_of(p)]
+    assert power(azure, "vm2") == "PowerState/stopped"
+    with inside():
+        machines.begin_start(GROUP, "vm2").result()
+    assert power(azure, "vm2") == "PowerState/running"
+    until("boot", lambda: _machine("vm2")["boot_seconds"], 120)
+    assert ssh(2, "cat /kept") == "kept"
+    with contextlib.suppress(AssertionError):
+        ssh(2, "sudo systemctl poweroff")
+    until("guest's own power off", lambda: power(azure, "vm2") == "PowerState/stopped", 60)
+    with inside():
+        machines.begin_deallocate(GROUP, "vm2").result()
+        assert power(azure, "vm2") == "PowerState/deallocated"
+        machines.begin_start(GROUP, "vm2").result()
+    until("boot", lambda: _machine("vm2")["boot_seconds"], 120)
+    with inside():
+        machines.begin_restart(GROUP, "vm2").result()
+    until("boot", lambda: _machine("vm2")["boot_seconds"], 120)
+
+
+def _folder_of(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/cwd").readlink())
+    except OSError:
+        return ""
+
+
+def _machine(name: str) -> client.MachineStatus:
+    return next(machine for machine in client.status(PATHS)["machines"] if machine["name"] == name)
+
+
+def test_refusals(azure: Azure) -> None:
+    """What Azure refuses is refused with Azure's code, by clients that read it."""
+    network, compute = azure.network, azure.compute
+
+    def code(call: Callable[[], Any]) -> str:
+        with inside(), pytest.raises(HttpResponseError) as refused:
+            answer = call()
+            if hasattr(answer, "result"):
+                answer.result()
+        assert refused.value.error is not None
+        return str(refused.value.error.code)
+
+    with inside():
+        machine = compute.virtual_machines.get(GROUP, "vm1").as_dict()
+        set_id = compute.availability_sets.get(GROUP, "set").id
+        disk = compute.disks.get(GROUP, "data1")
+        interface = network.network_interfaces.get(GROUP, "nic1").as_dict()
+    other = machine_body(azure, 1, disk.id, set_id)
+    wrong_size = {**machine, "properties": {**machine["properties"], "hardwareProfile": {"vmSize": "Standard_Z9"}}}
+    renamed = json.loads(json.dumps(machine))
+    renamed["properties"]["osProfile"]["computerName"] = "someone"
+    taken = json.loads(json.dumps(interface))
+    taken["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] = "10.7.1.12"
+    ubuntu = json.loads(json.dumps(other))
+    ubuntu["properties"]["storageProfile"]["imageReference"] = {
+        "publisher": "Canonical",
+        "offer": "ubuntu-24_04-lts",
+        "sku": "server",
+        "version": "latest",
+    }
+    smaller = {"location": REGION, "sku": {"name": "Premium_LRS"}, "properties": {"diskSizeGB": 2}}
+    vm, net = compute.virtual_machines, network
+    refusals = {
+        "InvalidParameter": lambda: vm.begin_create_or_update(GROUP, "vm1", wrong_size),
+        "PropertyChangeNotAllowed": lambda: vm.begin_create_or_update(GROUP, "vm1", renamed),
+        "PlatformImageNotFound": lambda: vm.begin_create_or_update(GROUP, "vm3", ubuntu),
+        "NicInUse": lambda: net.network_interfaces.begin_delete(GROUP, "nic1"),
+        "PrivateIPAddressIsAllocated": lambda: net.network_interfaces.begin_create_or_update(GROUP, "nic1", taken),
+        "PublicIPAddressCannotBeDeleted": lambda: net.public_ip_addresses.begin_delete(GROUP, "pip"),
+        "InUseSubnetCannotBeDeleted": lambda: net.subnets.begin_delete(GROUP, "vnet", "subnet"),
+        "InUseNetworkSecurityGroupCannotBeDeleted": lambda: net.network_security_groups.begin_delete(GROUP, "nsg"),
+        "OperationNotAllowed": lambda: compute.disks.begin_delete(GROUP, "data1"),
+        "ResizeDiskError": lambda: compute.disks.begin_create_or_update(GROUP, "data1", smaller),
+        "ResourceGroupNotFound": lambda: compute.disks.begin_create_or_update("nowhere", "d", smaller),
+        "LoadBalancerInUse": lambda: net.load_balancers.begin_delete(GROUP, "lb"),
+    }
+    assert {wanted: code(call) for wanted, call in refusals.items()} == {wanted: wanted for wanted in refusals}
+    other["properties"]["storageProfile"]["osDisk"]["name"] = "os3"
+    assert code(lambda: vm.begin_create_or_update(GROUP, "vm3", other)) in ("ConflictingUserInput", "NicInUse")
+    assert code(lambda: compute.availability_sets.delete(GROUP, "set")) == "OperationNotAllowed"
+
+
+def test_a_killed_cloud_takes_up_where_it_was(azure: Azure) -> None:
+    """After kill -9 the machines run on; a new cloud adopts them, and clients reach them as before."""
+    until("vm1 healthy", lambda: "vm1" in healthy(), 60)
+    before = client.status(PATHS)
+    boots = ssh(1, "cat /proc/sys/kernel/random/boot_id")
+    os.kill(before["pid"], signal.SIGKILL)
+    until("its end", lambda: not client.is_running(PATHS))
+    after = client.start(PATHS, loopback_port=0)
+    assert after["pid"] != before["pid"]
+    assert after["loopback"] == before["loopback"]
+    assert [m["power"] for m in after["machines"]] == ["running", "running"]
+    assert ssh(1, "cat /proc/sys/kernel/random/boot_id") == boots
+    until("vm1 healthy", lambda: "vm1" in healthy(), 30)
+    with inside():
+        assert greeting().split()[1] == OUTSIDE
+        assert azure.compute.disks.get(GROUP, "data1").managed_by
+
+
+def test_secrets_stay_in_the_clouds_folder(azure: Azure) -> None:
+    """No token, key or custom data in the log; the files with secrets are their owner's only."""
+    log = (PATHS.cloud / "cloud.log").read_text()
+    for secret in ("Bearer", "client_secret", "customData", "eyJ", "PRIVATE KEY"):
+        assert secret not in log
+    assert PATHS.cloud.stat().st_mode & 0o777 == 0o700
+    for path in [*PATHS.cloud.glob("*.key"), PATHS.cloud / "state.json", *PATHS.machines.glob("*.seed")]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_deletion(azure: Azure) -> None:
+    """A machine's system disk goes with it, its data disk stays; a group goes with all that is in it."""
+    with inside():
+        compute = azure.compute
+        compute.virtual_machines.begin_delete(GROUP, "vm1").result()
+        assert {disk.name for disk in compute.disks.list_by_resource_group(GROUP)} == {"data1", "data2", "os2"}
+        assert compute.disks.get(GROUP, "data1").managed_by is None
+        assert not (PATHS.machines / "vm1").exists()
+        group = f"/subscriptions/{azure.subscription}/resourceGroups/{GROUP}"
+        assert azure.rest("DELETE", group)[0] == 202
+        until("the group's end", lambda: azure.rest("GET", group)[0] == 404, 60)
+    assert client.status(PATHS)["machines"] == []
+    assert list((PATHS.state / "disks").iterdir()) == []
+    assert not list(PATHS.machines.iterdir())
+    links = subprocess.run(["ip", "-n", PATHS.namespace, "-brief", "link"], capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in links.stdout.splitlines()] == ["lo"]
