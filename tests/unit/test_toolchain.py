@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.lab import toolchain
 
@@ -35,13 +36,35 @@ def test_lock_and_go_mod_pin_the_same_versions() -> None:
     assert f"pulumi-command=={toolchain.COMMAND_VERSION} " in lock
 
 
+def test_language_host_is_not_newer_than_the_engine() -> None:
+    host = toolchain.parse_version(toolchain.host_version())
+    assert (3, 0, 0) < host <= toolchain.parse_version(toolchain.pinned_version())
+
+
+def test_language_host_is_told_the_runtime_options_of_the_project() -> None:
+    project = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.yaml").read_text())
+    assert project["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
+    assert " -virtualenv .venv " in (toolchain.SOURCE / "host" / "launch.sh").read_text()
+
+
 def copied_source(tmp_path: Path) -> Path:
     source = tmp_path / "source"
     shutil.copytree(toolchain.SOURCE, source)
     return source
 
 
-@pytest.mark.parametrize("changed", ["go.mod", "go.sum", "host/main.go", "command/run.go"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "go.mod",
+        "go.sum",
+        "command/run.go",
+        "host/go.mod",
+        "host/go.sum",
+        "host/launch.sh",
+        "host/program.py",
+    ],
+)
 def test_cache_key_follows_every_source(tmp_path: Path, changed: str) -> None:
     source = copied_source(tmp_path)
     before = toolchain.cache_key(["pulumi"], "go1.26", source)

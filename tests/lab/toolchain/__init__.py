@@ -1,10 +1,12 @@
 """The Pulumi tool chain: found on this machine, or built from Go modules.
 
-The engine is always the real one.  Where `pulumi` is on PATH, it is used with
-its own language host, and the command provider is installed by it.  Where
-neither Pulumi's downloads nor the modules of those two parts can be had, this
-folder's own `host/` and `command/` take their place; `Toolchain.stand_ins`
-names which did.
+The engine and the language host are always Pulumi's.  Where `pulumi` is on PATH,
+it is used with its own language host, and the command provider is installed by
+it.  Elsewhere both are built: the engine of the pinned version, the language
+host of the last version whose module can be had (`host/go.mod`), started by
+`host/launch.sh`, which bridges the versions.  Where the command provider cannot
+be downloaded, this folder's `command/` takes its place; `Toolchain.stand_ins`
+names it then.
 """
 
 import fcntl
@@ -24,13 +26,14 @@ from typing import IO
 from tests.lab.paths import cache_directory
 
 SOURCE = Path(__file__).resolve().parent
-"""The folder of go.mod and of the stand-ins' sources."""
+"""The folder of go.mod, of the language host's own module, and of the stand-in's sources."""
 
 COMMAND_VERSION = "1.2.1"
 """The version of the command provider; the same as in requirements.lock."""
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?")
 _SDK_VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+_HOST_FILES = ("host/go.mod", "host/go.sum", "host/launch.sh", "host/program.py")
 _REPORT_EVERY = 15.0  # seconds between two lines of progress
 _BUILD_SPACE = 5 << 30  # bytes that a cold build needs, mostly Go's own caches
 
@@ -89,9 +92,23 @@ def pinned_version(go_mod: Path = SOURCE / "go.mod") -> str:
     Raises:
         ToolchainError: go.mod names none.
     """
-    match = re.search(r"^\s*github\.com/pulumi/pulumi/pkg/v3 v(\S+)", go_mod.read_text(), re.MULTILINE)
+    return _required_module(go_mod, "pkg")
+
+
+def host_version(go_mod: Path = SOURCE / "host" / "go.mod") -> str:
+    """Return the version of the language host that its go.mod pins, without a leading v.
+
+    Raises:
+        ToolchainError: go.mod names none.
+    """
+    return _required_module(go_mod, "sdk")
+
+
+def _required_module(go_mod: Path, name: str) -> str:
+    module = f"github.com/pulumi/pulumi/{name}/v3"
+    match = re.search(rf"^(?:require)?\s*{re.escape(module)} v(\S+)", go_mod.read_text(), re.MULTILINE)
     if not match:
-        raise ToolchainError(f"{go_mod}: no version of github.com/pulumi/pulumi/pkg/v3")
+        raise ToolchainError(f"{go_mod}: no version of {module}")
     return match[1]
 
 
@@ -101,12 +118,13 @@ def cache_key(parts: Sequence[str], go_version: str, source: Path = SOURCE) -> s
     Args:
         parts: what is built, of "pulumi", "host" and "command".
         go_version: what `go version` prints.
-        source: the folder of go.mod, go.sum and the stand-ins.
+        source: the folder of what is built, as `SOURCE`.
     """
     digest = hashlib.sha256()
     for text in (*parts, go_version):
         digest.update(text.encode() + b"\0")
-    for file in [source / "go.mod", source / "go.sum", *sorted(source.glob("*/*.go"))]:
+    built = (*source.glob("go.*"), *source.glob("command/*.go"), *(source / name for name in _HOST_FILES))
+    for file in sorted(built):
         digest.update(str(file.relative_to(source)).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -129,13 +147,7 @@ def ensure(progress: Progress) -> Toolchain:
         built = _build(("command",), pinned, progress)
         return Toolchain(pulumi, pulumi.parent, built / "pulumi-resource-command", version, ("command provider",))
     built = _build(("pulumi", "host", "command"), pinned, progress)
-    return Toolchain(
-        built / "pulumi",
-        built,
-        built / "pulumi-resource-command",
-        pinned,
-        ("language host", "command provider"),
-    )
+    return Toolchain(built / "pulumi", built, built / "pulumi-resource-command", pinned, ("command provider",))
 
 
 def link_plugin(home: Path, name: str, version: str, executable: Path) -> None:
@@ -264,22 +276,30 @@ def _build(parts: Sequence[str], pinned: str, progress: Progress) -> Path:
 
 def _build_part(go: str, part: str, pinned: str, into: Path, log: IO[str], progress: Progress) -> None:
     """Build one executable, and put beside it what it needs to run."""
-    package, name, variable = {
-        "pulumi": (
-            "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-            "pulumi",
-            f"{_SDK_VERSION_VARIABLE}=v{pinned}",
+    folder, package, target, variable = {
+        "pulumi": (".", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi", f"{_SDK_VERSION_VARIABLE}=v{pinned}"),
+        "host": (
+            "host",
+            "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+            "host/pulumi-language-python",
+            f"{_SDK_VERSION_VARIABLE}=v{host_version()}",
         ),
-        "host": ("./host", "pulumi-language-python", f"{_SDK_VERSION_VARIABLE}=v{pinned}"),
-        "command": ("./command", "pulumi-resource-command", f"main.version={COMMAND_VERSION}"),
+        "command": (".", "./command", "pulumi-resource-command", f"main.version={COMMAND_VERSION}"),
     }[part]
-    flags = ["-trimpath", "-ldflags", f"-s -w -X {variable}"]
-    _run([go, "build", *flags, "-o", str(into / name), package], f"building {name}", log, progress)
+    name = Path(target).name
+    build = [go, "build", "-C", folder, "-trimpath", "-ldflags", f"-s -w -X {variable}", "-o", str(into / target)]
+    _run([*build, package], f"building {name}", log, progress)
     if part == "host":
+        # The exec script is the one of the engine's version, which is the Python SDK's too.
         sdk = Path(_output([go, "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"]))
-        script = into / "pulumi-language-python-exec"
-        shutil.copyfile(sdk / "python" / "cmd" / script.name, script)
-        script.chmod(0o755)
+        _put(sdk / "python" / "cmd" / f"{name}-exec", into / "host" / f"{name}-exec")
+        _put(SOURCE / "host" / "launch.sh", into / name)
+        _put(SOURCE / "host" / "program.py", into / f"{name}-exec")
+
+
+def _put(source: Path, executable: Path) -> None:
+    shutil.copyfile(source, executable)
+    executable.chmod(0o755)
 
 
 def _go_environment() -> Mapping[str, str]:
