@@ -19,15 +19,6 @@ from tests.lab.nodes import Node, write_known_hosts
 from tests.lab.paths import LabPaths
 from tests.lab.progress import Progress
 
-# What the lab cloud's token endpoint knows the engine by. Good for nothing but this lab.
-_CREDENTIALS = {
-    "ARM_CLIENT_ID": "00000000-0000-0000-0000-00000000000c",
-    "ARM_CLIENT_SECRET": "lab",
-    "ARM_TENANT_ID": "00000000-0000-0000-0000-00000000000a",
-    "ARM_SUBSCRIPTION_ID": "00000000-0000-0000-0000-00000000000b",
-}
-
-
 class LabError(Exception):
     """The lab cannot do what is asked; the text is for the user."""
 
@@ -65,11 +56,7 @@ class Lab:
             stack=stack,
             toolchain=toolchain.ensure(self.progress),
             prefix=self.prefix if self.is_up() else (),
-            variables={
-                **_CREDENTIALS,
-                "ARM_METADATA_HOSTNAME": cloud.ARM_HOST,
-                "SSL_CERT_FILE": str(cloud.ca_file(self.paths)),
-            },
+            variables=cloud.environment(self.paths),
         )
 
     def set_up(self, operating_system: str) -> None:

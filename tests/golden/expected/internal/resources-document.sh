@@ -54,7 +54,9 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-1."
 
-both_are_online() { [[ $(crm_node --partition 2>/dev/null | wc --words) == 2 && $(crmadmin --dc_lookup --quiet 2>/dev/null) ]]; }
+both_are_online() {
+  [[ $(timeout 20 crm_mon --output-as=xml 2>/dev/null | grep '<node .*online="true"' | grep --count 'pending="false"') == 2 ]]
+}
 main() {
   local work=/run/azure-mysql-ha/cib found
   wait_for 180 "both nodes online in Pacemaker" both_are_online
