@@ -17,10 +17,13 @@ PROGRAMS = {
     "bridge": "iproute2",
     "chroot": "coreutils",
     "ip": "iproute2",
+    "mariadb": "mariadb-client",  # `make mysql`
     "mkfs.ext4": "e2fsprogs",
     "mmdebstrap": "mmdebstrap",
     "mount": "mount",
+    "setpriv": "util-linux",
     "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
     "unshare": "util-linux",
 }
 
