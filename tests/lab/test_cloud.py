@@ -12,7 +12,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ Server(("", int(sys.argv[2])), Say).serve_forever()
 
 
 @contextlib.contextmanager
-def inside() -> Iterator[None]:
+def inside() -> Generator[None]:
     """Let this thread, and the threads that it starts, be in the lab's namespace."""
     setns = ctypes.CDLL(None, use_errno=True).setns
     here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)

@@ -112,12 +112,14 @@ class ResourceManager:
             )
         if request.path.rstrip("/").lower() == "/subscriptions":
             return web.json_response({"value": [_subscription()]})
-        target = parse(request.path)
+        words = request.path.strip("/").lower().split("/")
+        in_group = words[2:3] == ["resourcegroups"] and len(words) > 3
+        target = parse(request.path if in_group else "/".join(words[:2]))
         if target.subscription.lower() != SUBSCRIPTION:
             raise ArmError(404, "SubscriptionNotFound", f"The subscription '{target.subscription}' could not be found.")
         self._authorize(principal, request, target)
-        if not target.group:
-            return await self._subscription_level(request, target)
+        if not in_group:
+            return self._subscription_level(request, target, words[2:])
         if not target.namespace:
             return await self._group_level(request, target)
         return await self._resource_level(request, target)
@@ -143,8 +145,7 @@ class ResourceManager:
                 f"authorization to perform action '{request.method}' over scope '{target}' or the scope is invalid.",
             )
 
-    async def _subscription_level(self, request: web.Request, target: ResourceId) -> web.StreamResponse:
-        words = [word.lower() for word in request.path.strip("/").split("/")[2:]]
+    def _subscription_level(self, request: web.Request, target: ResourceId, words: list[str]) -> web.StreamResponse:
         match words:
             case []:
                 return web.json_response(_subscription())
@@ -169,8 +170,8 @@ class ResourceManager:
                 return web.json_response(operations.shown(operation), headers=headers)
             case ["providers", "microsoft.compute", "locations", _, "vmsizes"]:
                 return web.json_response({"value": _sizes()})
-            case ["providers", _, _]:
-                kind = resources.kind_of(target.type)
+            case ["providers", namespace, type_]:
+                kind = resources.kind_of(f"{namespace}/{type_}")
                 if kind is not None and request.method == "GET":
                     return self._list(kind, target)
             case _:

@@ -74,8 +74,8 @@ def seed(
             "shell": "/bin/bash",
             "sudo": "ALL=(ALL) NOPASSWD:ALL",
         },
+        # No `ssh_pwauth`: cloud-init would start sshd anew once somebody may have logged in, and nobody has a password.
         "disable_root": True,
-        "ssh_pwauth": False,
         "manage_etc_hosts": False,
         "preserve_hostname": False,
     }

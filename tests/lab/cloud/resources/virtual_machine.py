@@ -237,8 +237,7 @@ class VirtualMachineKind(Kind):
                 "LabNotSupported", "The lab cloud makes system disks from images only.", "osDisk.createOption"
             )
         name = text(given, "name") or old.get("name") or f"{resource.name}_OsDisk_1_{uuid.uuid4().hex}"
-        identity = str(parse(resource.id).parent)
-        identity = f"{identity.rpartition('/')[0]}/disks/{name}"
+        identity = f"{parse(resource.id).parent}/disks/{name}"
         if not COMPUTE_NAME.fullmatch(name):
             raise _invalid(f"The disk name '{name}' is not valid.", "osDisk.name")
         if existing is None and inventory.get(identity, DISK) is not None:

@@ -1,0 +1,662 @@
+"""The lab cloud's REST side: what it makes, what it shows, what it refuses and with which of Azure's codes."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.cloud.arm import ResourceManager
+from tests.lab.cloud.login import ENGINE
+from tests.lab.cloud.operations import Operations
+from tests.lab.cloud.state import Store
+from tests.lab.cloud.tokens import CLIENT_ID, CLIENT_SECRET, SUBSCRIPTION, TENANT, Principal, Tokens
+from tests.unit import cloud_bench
+from tests.unit.cloud_bench import (
+    COMPUTE,
+    GROUP,
+    NETWORK,
+    REGION,
+    Bench,
+    balancer,
+    changed,
+    disk,
+    everything,
+    interface,
+    machine,
+    nat_gateway,
+    network,
+    public_address,
+    rule,
+    security_group,
+)
+
+NSG, VNET, LB = f"{NETWORK}/networkSecurityGroups/nsg", f"{NETWORK}/virtualNetworks/vnet", f"{NETWORK}/loadBalancers/lb"
+NIC1, NIC3 = f"{NETWORK}/networkInterfaces/nic1", f"{NETWORK}/networkInterfaces/nic3"
+VM1, VM3 = f"{COMPUTE}/virtualMachines/vm1", f"{COMPUTE}/virtualMachines/vm3"
+PIP, SET, DATA1 = f"{NETWORK}/publicIPAddresses/pip", f"{COMPUTE}/availabilitySets/set", f"{COMPUTE}/disks/data1"
+
+
+def test_everything_is_made_and_shown(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+        vm = await bench.get(VM1, query="&$expand=instanceView")
+        codes = [status["code"] for status in vm["properties"]["instanceView"]["statuses"]]
+        assert codes == ["ProvisioningState/succeeded", "PowerState/running"]
+        assert "customData" not in str(vm)
+        assert vm["identity"]["principalId"]
+        assert (await bench.get(DATA1))["managedBy"] == VM1
+        assert (await bench.get(f"{COMPUTE}/disks/os1"))["properties"]["osType"] == "Linux"
+        nic = await bench.get(NIC1)
+        assert nic["properties"]["virtualMachine"]["id"] == VM1
+        assert nic["properties"]["primary"] is True
+        assert len((await bench.get(f"{LB}/backendAddressPools/pool"))["properties"]["backendIPConfigurations"]) == 2
+        assert len((await bench.get(SET))["properties"]["virtualMachines"]) == 2
+        assert len((await bench.get(f"{VNET}/subnets"))["value"]) == 1
+        assert (await bench.get(PIP))["properties"]["ipAddress"] == "203.0.113.1"
+        assert len((await bench.get(NSG))["properties"]["defaultSecurityRules"]) == 6
+        assert {"vm1", "vm2"} == {one["name"] for one in (await bench.get(f"{COMPUTE}/virtualMachines"))["value"]}
+        everywhere = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachines"
+        assert len((await bench.get(everywhere))["value"]) == 2
+        assert bench.fabric.public == {"203.0.113.1", "203.0.113.2"}
+        assert list(bench.fabric.bridges.values()) == [["10.0.1.1/24"]]
+        definition = bench.machines.running["vm1"]
+        assert definition.guest == "debian-12"
+        assert list(definition.data_disks) == [0]
+        assert definition.data_disks[0].stat().st_size == 4 * 1024**3
+        assert '"10.0.1.11/24"' in definition.seed.network_config
+        assert definition.seed.user_data == "#cloud-config\n{}\n"
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+        before = await bench.get(VM1)
+        calls = list(bench.machines.calls)
+        for path, body in everything().items():
+            await bench.put(path, body)
+        after = await bench.get(VM1)
+        assert {**after, "etag": ""} == {**before, "etag": ""}
+        assert bench.machines.calls == calls
+        # What a client has read can be sent back.
+        for path in everything():
+            await bench.put(path, await bench.get(path))
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_letter_case_and_region_names_do_not_matter(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.put(GROUP, {"location": "West Europe"})
+        await bench.put(NSG, {"location": "West Europe", "properties": {}})
+        found = await bench.get(
+            NSG.replace("rg", "RG").replace("networkSecurityGroups/nsg", "networksecuritygroups/NSG")
+        )
+        assert found["id"] == NSG
+        assert found["location"] == "westeurope"
+
+    cloud_bench.run(tmp_path, check)
+
+
+REFUSALS: list[tuple[str, str, Any, str]] = [
+    # group and envelope
+    (
+        "no such group",
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/nowhere/providers/Microsoft.Compute/disks/d",
+        disk(),
+        "404 ResourceGroupNotFound",
+    ),
+    ("group moves", GROUP, {"location": "eastus"}, "409 InvalidResourceGroupLocation"),
+    (
+        "group's name",
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ends.",
+        {"location": REGION},
+        "400 InvalidResourceGroup",
+    ),
+    ("no location", f"{COMPUTE}/disks/d", {"properties": {}}, "400 LocationRequired"),
+    (
+        "no such location",
+        f"{COMPUTE}/disks/d",
+        changed(disk(), "location", "atlantis"),
+        "400 LocationNotAvailableForResourceType",
+    ),
+    ("resource moves", DATA1, changed(disk(), "location", "eastus"), "409 InvalidResourceLocation"),
+    ("name", f"{NETWORK}/virtualNetworks/-vnet", network(), "400 InvalidResourceName"),
+    ("name too long", f"{COMPUTE}/disks/{'d' * 81}", disk(), "400 InvalidResourceName"),
+    ("type", f"{NETWORK}/routeTables/r", {"location": REGION}, "404 InvalidResourceType"),
+    ("too many tags", DATA1, {**disk(), "tags": {f"t{i}": "" for i in range(51)}}, "400 TooManyTags"),
+    ("not an object", NSG, {"location": REGION, "properties": []}, "400 InvalidRequestContent"),
+    # network
+    ("no space", VNET, {"location": REGION, "properties": {}}, "400 InvalidRequestFormat"),
+    (
+        "host bits",
+        VNET,
+        changed(network(), "properties/addressSpace/addressPrefixes", ["10.0.0.1/16"]),
+        "400 InvalidCIDRNotation",
+    ),
+    (
+        "no CIDR",
+        VNET,
+        changed(network(), "properties/addressSpace/addressPrefixes", ["10.0.0/16"]),
+        "400 InvalidAddressPrefixFormat",
+    ),
+    (
+        "subnet outside",
+        f"{VNET}/subnets/other",
+        {"properties": {"addressPrefix": "10.1.0.0/24"}},
+        "400 NetcfgSubnetRangeOutsideVnet",
+    ),
+    (
+        "subnets overlap",
+        f"{VNET}/subnets/other",
+        {"properties": {"addressPrefix": "10.0.1.128/25"}},
+        "400 NetcfgSubnetRangesOverlap",
+    ),
+    (
+        "subnet with users leaves them outside",
+        f"{VNET}/subnets/snet",
+        {"properties": {"addressPrefix": "10.0.2.0/24"}},
+        "400 InUsePrefixCannotBeDeleted",
+    ),
+    ("subnet with users dropped", VNET, changed(network(), "properties/subnets", []), "400 InUseSubnetCannotBeDeleted"),
+    (
+        "subnet of nothing",
+        f"{NETWORK}/virtualNetworks/none/subnets/s",
+        {"properties": {"addressPrefix": "10.0.2.0/24"}},
+        "404 ParentResourceNotFound",
+    ),
+    (
+        "subnet with a group that is not there",
+        f"{VNET}/subnets/other",
+        {"properties": {"addressPrefix": "10.0.2.0/24", "networkSecurityGroup": {"id": f"{NSG}x"}}},
+        "400 InvalidResourceReference",
+    ),
+    # security group
+    ("priority", NSG, security_group(rule(priority=99)), "400 SecurityRuleInvalidPriority"),
+    ("equal priorities", NSG, security_group(rule(), rule("b")), "400 SecurityRuleConflict"),
+    ("port", NSG, security_group(rule(destinationPortRange="70000")), "400 SecurityRuleInvalidPortRange"),
+    ("ports", NSG, security_group(rule(destinationPortRange="30-20")), "400 SecurityRuleInvalidPortRange"),
+    ("prefix", NSG, security_group(rule(sourceAddressPrefix="10.0.0.0/40")), "400 SecurityRuleInvalidAddressPrefix"),
+    ("unknown tag", NSG, security_group(rule(sourceAddressPrefix="Moon")), "400 SecurityRuleInvalidAddressPrefix"),
+    (
+        "tag in a list",
+        NSG,
+        security_group(rule(sourceAddressPrefix=None, sourceAddressPrefixes=["Internet"])),
+        "400 SecurityRuleParameterContainsUnsupportedValue",
+    ),
+    ("protocol", NSG, security_group(rule(protocol="SCTP")), "400 InvalidRequestContent"),
+    # public address and NAT gateway
+    ("Basic", f"{PIP}2", changed(public_address(), "sku", {}), "400 IPv4BasicSkuPublicIpCountLimitReached"),
+    (
+        "Dynamic",
+        f"{PIP}2",
+        changed(public_address(), "properties/publicIPAllocationMethod", "Dynamic"),
+        "400 StandardSkuPublicIPAddressesMustBeStatic",
+    ),
+    ("zones change", PIP, {**public_address(), "zones": ["1"]}, "409 ResourceAvailabilityZonesCannotBeModified"),
+    ("zone 4", f"{PIP}2", {**public_address(), "zones": ["4"]}, "400 InvalidAvailabilityZone"),
+    (
+        "gateway takes the balancer's address",
+        f"{NETWORK}/natGateways/nat",
+        changed(nat_gateway(), "properties/publicIpAddresses/0/id", PIP),
+        "400 PublicIPAddressInUse",
+    ),
+    # balancer
+    ("balancer without sku", f"{LB}2", changed(balancer(), "sku", {}), "400 PublicIPAndLBSkuDoNotMatch"),
+    (
+        "rule without frontend",
+        LB,
+        changed(balancer(), "properties/loadBalancingRules/0/properties/frontendIPConfiguration", {}),
+        "400 InvalidResourceReference",
+    ),
+    (
+        "rule with another's probe",
+        LB,
+        changed(balancer(), "properties/loadBalancingRules/0/properties/probe/id", f"{LB}2/probes/probe"),
+        "400 InvalidResourceReference",
+    ),
+    (
+        "equal frontend ports",
+        LB,
+        changed(balancer(), "properties/inboundNatRules/0/properties/frontendPort", 3306),
+        "400 RulesUseSameFrontendPortProtocolAndIPConfig",
+    ),
+    (
+        "probe's interval",
+        LB,
+        changed(balancer(), "properties/probes/0/properties/intervalInSeconds", 4),
+        "400 ProbeIntervalOutOfRange",
+    ),
+    (
+        "probe's threshold",
+        LB,
+        changed(balancer(), "properties/probes/0/properties/probeThreshold", 0),
+        "400 ProbeThresholdOutOfRange",
+    ),
+    (
+        "idle time-out",
+        LB,
+        changed(balancer(), "properties/loadBalancingRules/0/properties/idleTimeoutInMinutes", 3),
+        "400 LoadBalancingRuleIdleTimeoutOutOfRange",
+    ),
+    (
+        "pool with members dropped",
+        LB,
+        changed(
+            changed(balancer(), "properties/backendAddressPools/0/name", "other"),
+            "properties/loadBalancingRules/0/properties/backendAddressPool/id",
+            f"{LB}/backendAddressPools/other",
+        ),
+        "400 LabLoadBalancerPartInUse",
+    ),
+    # interface
+    (
+        "address outside",
+        NIC3,
+        changed(interface(3), "properties/ipConfigurations/0/properties/privateIPAddress", "10.0.2.13"),
+        "400 PrivateIPAddressNotInSubnet",
+    ),
+    (
+        "reserved address",
+        NIC3,
+        changed(interface(3), "properties/ipConfigurations/0/properties/privateIPAddress", "10.0.1.3"),
+        "400 PrivateIPAddressInReservedRange",
+    ),
+    (
+        "last address",
+        NIC3,
+        changed(interface(3), "properties/ipConfigurations/0/properties/privateIPAddress", "10.0.1.255"),
+        "400 PrivateIPAddressInReservedRange",
+    ),
+    (
+        "address in use",
+        NIC3,
+        changed(interface(3), "properties/ipConfigurations/0/properties/privateIPAddress", "10.0.1.11"),
+        "400 PrivateIPAddressIsAllocated",
+    ),
+    (
+        "pool that is not there",
+        NIC3,
+        changed(
+            interface(3),
+            "properties/ipConfigurations/0/properties/loadBalancerBackendAddressPools/0/id",
+            f"{LB}/backendAddressPools/x",
+        ),
+        "400 InvalidResourceReference",
+    ),
+    (
+        "NAT rule in use",
+        NIC3,
+        changed(
+            interface(3),
+            "properties/ipConfigurations/0/properties/loadBalancerInboundNatRules/0/id",
+            f"{LB}/inboundNatRules/ssh1",
+        ),
+        "400 LabInboundNatRuleInUse",
+    ),
+    (
+        "public address in use",
+        NIC1,
+        changed(interface(1), "properties/ipConfigurations/0/properties/publicIPAddress", {"id": PIP}),
+        "400 PublicIPAddressInUse",
+    ),
+    # disk
+    ("disk shrinks", DATA1, changed(disk(), "properties/diskSizeGB", 2), "409 ResizeDiskError"),
+    ("no size", f"{COMPUTE}/disks/d", changed(disk(), "properties/diskSizeGB", None), "400 MissingRequiredParameter"),
+    ("size", f"{COMPUTE}/disks/d", changed(disk(), "properties/diskSizeGB", 40000), "400 InvalidParameter"),
+    ("disk's sku", f"{COMPUTE}/disks/d", changed(disk(), "sku/name", "Fast_LRS"), "400 InvalidRequestContent"),
+    ("disk's zone", DATA1, {**disk(), "zones": ["1"]}, "409 PropertyChangeNotAllowed"),
+    ("PremiumV2 without zone", f"{COMPUTE}/disks/d", changed(disk(), "sku/name", "PremiumV2_LRS"), "400 BadRequest"),
+    # availability set
+    (
+        "domains change",
+        SET,
+        {
+            "location": REGION,
+            "sku": {"name": "Aligned"},
+            "properties": {"platformFaultDomainCount": 3, "platformUpdateDomainCount": 5},
+        },
+        "409 PropertyChangeNotAllowed",
+    ),
+    # machine: new
+    ("size", VM3, changed(machine(3), "properties/hardwareProfile/vmSize", "Standard_Huge"), "400 InvalidParameter"),
+    (
+        "Ubuntu",
+        VM3,
+        changed(
+            machine(3),
+            "properties/storageProfile/imageReference",
+            {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"},
+        ),
+        "404 PlatformImageNotFound",
+    ),
+    (
+        "no keys",
+        VM3,
+        changed(machine(3), "properties/osProfile/linuxConfiguration/ssh/publicKeys", []),
+        "400 InvalidParameter",
+    ),
+    (
+        "key's path",
+        VM3,
+        changed(machine(3), "properties/osProfile/linuxConfiguration/ssh/publicKeys/0/path", "/root/x"),
+        "400 InvalidParameter",
+    ),
+    (
+        "DSA key",
+        VM3,
+        changed(machine(3), "properties/osProfile/linuxConfiguration/ssh/publicKeys/0/keyData", "ssh-dss AAAA x"),
+        "400 InvalidParameter",
+    ),
+    ("admin", VM3, changed(machine(3), "properties/osProfile/adminUsername", "admin"), "400 InvalidParameter"),
+    ("no base64", VM3, changed(machine(3), "properties/osProfile/customData", "#!"), "400 InvalidParameter"),
+    (
+        "custom data too long",
+        VM3,
+        changed(machine(3), "properties/osProfile/customData", "QUFB" * 22000),
+        "400 InvalidParameter",
+    ),
+    ("host name", VM3, changed(machine(3), "properties/osProfile/computerName", "n" * 65), "400 InvalidParameter"),
+    (
+        "interface in use",
+        VM3,
+        changed(machine(3), "properties/networkProfile/networkInterfaces/0/id", NIC1),
+        "400 NicInUse",
+    ),
+    (
+        "disk in use",
+        VM3,
+        changed(machine(3), "properties/storageProfile/dataDisks/0/managedDisk/id", DATA1),
+        "409 ConflictingUserInput",
+    ),
+    (
+        "equal LUNs",
+        VM3,
+        changed(
+            machine(3),
+            "properties/storageProfile/dataDisks",
+            [{"lun": 0, "createOption": "Attach", "managedDisk": {"id": f"{COMPUTE}/disks/free"}}] * 2,
+        ),
+        "400 InvalidParameter",
+    ),
+    (
+        "zone and set",
+        VM3,
+        {**machine(3), "zones": ["1"]},
+        "400 BadRequest",
+    ),
+    (
+        "disk of no zone on a machine of one",
+        VM3,
+        changed({**machine(3), "zones": ["1"]}, "properties/availabilitySet", None),
+        "400 BadRequest",
+    ),
+    (
+        "Classic set",
+        VM3,
+        changed(machine(3), "properties/availabilitySet/id", f"{COMPUTE}/availabilitySets/classic"),
+        "409 OperationNotAllowed",
+    ),
+    (
+        "system disk's name in use",
+        VM3,
+        changed(machine(3), "properties/storageProfile/osDisk/name", "data1"),
+        "409 ConflictingUserInput",
+    ),
+    # machine: changed
+    ("new size unknown", VM1, changed(machine(), "properties/hardwareProfile/vmSize", "x"), "400 InvalidParameter"),
+    ("customData", VM1, changed(machine(), "properties/osProfile/customData", "QUFB"), "409 PropertyChangeNotAllowed"),
+    (
+        "computerName",
+        VM1,
+        changed(machine(), "properties/osProfile/computerName", "other"),
+        "409 PropertyChangeNotAllowed",
+    ),
+    ("set removed", VM1, changed(machine(), "properties/availabilitySet", None), "409 PropertyChangeNotAllowed"),
+    (
+        "image",
+        VM1,
+        changed(
+            changed(machine(), "properties/storageProfile/imageReference/offer", "debian-13"),
+            "properties/storageProfile/imageReference/sku",
+            "13-gen2",
+        ),
+        "409 PropertyChangeNotAllowed",
+    ),
+    (
+        "interface",
+        VM1,
+        changed(machine(), "properties/networkProfile/networkInterfaces/0/id", NIC3),
+        "409 OperationNotAllowed",
+    ),
+]
+
+
+def test_refusals(tmp_path: Path) -> None:
+    """Each of them alone, on a cloud where everything stands; none changes anything."""
+
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+        await bench.put(f"{COMPUTE}/disks/free", disk())
+        await bench.put(f"{COMPUTE}/disks/data3", disk())
+        await bench.put(f"{COMPUTE}/availabilitySets/classic", {"location": REGION, "properties": {}})
+        nat_rules: list[Any] = balancer()["properties"]["inboundNatRules"]
+        third = changed(changed(nat_rules[0], "name", "ssh3"), "properties/frontendPort", 24)
+        await bench.put(LB, changed(balancer(), "properties/inboundNatRules", [*nat_rules, third]))
+        await bench.put(NIC3, interface(3))
+        dynamic = {"subnet": {"id": f"{VNET}/subnets/snet"}}
+        await bench.put(f"{NIC3}4", changed(interface(3), "properties/ipConfigurations/0/properties", dynamic))
+        before = {resource.key: (resource.body, resource.etag) for resource in bench.site.store}
+        wrong: list[str] = []
+        for what, path, body, expected in REFUSALS:
+            if path == LB:
+                body = changed(body, "properties/inboundNatRules", [*body["properties"]["inboundNatRules"], third])
+            status, answer, _ = await bench.ask("PUT", path, body)
+            found = f"{status} {answer['error']['code'] if 'error' in answer else 'was accepted'}"
+            if found != expected:
+                wrong.append(f"{what}: {found}, expected {expected}: {answer}")
+        assert not wrong, "\n".join(wrong)
+        assert {resource.key: (resource.body, resource.etag) for resource in bench.site.store} == before
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_what_is_in_use_is_not_deleted(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+        refusals = {
+            NIC1: "400 NicInUse",
+            PIP: "400 PublicIPAddressCannotBeDeleted",
+            f"{NETWORK}/publicIPAddresses/egress": "400 PublicIPAddressCannotBeDeleted",
+            VNET: "400 InUseSubnetCannotBeDeleted",
+            f"{VNET}/subnets/snet": "400 InUseSubnetCannotBeDeleted",
+            NSG: "400 InUseNetworkSecurityGroupCannotBeDeleted",
+            f"{NETWORK}/natGateways/nat": "400 InUseNatGatewayCannotBeDeleted",
+            LB: "400 LoadBalancerInUse",
+            SET: "409 OperationNotAllowed",
+            DATA1: "409 OperationNotAllowed",
+        }
+        assert {path: await bench.refused("DELETE", path) for path in refusals} == refusals
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_deletion_in_the_right_order_leaves_nothing(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+        for path in reversed(everything()):
+            assert (await bench.ask("DELETE", path))[0] == 200, path
+            assert (await bench.ask("DELETE", path))[0] == 204, path
+        assert {resource.id for resource in bench.site.store} == {GROUP}
+        assert not bench.machines.running
+        assert not bench.fabric.taps and not bench.fabric.bridges and not bench.fabric.public
+        assert not list((tmp_path / "disks").iterdir())
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_a_group_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+        status, _, headers = await bench.ask("DELETE", GROUP)
+        assert status == 202
+        location = headers["Location"].partition("?")[0].partition("//")[2]
+        path = location[location.index("/") :]
+        for _ in range(100):
+            status, _, _ = await bench.ask("GET", path)
+            if status == 200:
+                break
+            await asyncio.sleep(0.01)
+        assert status == 200
+        assert list(bench.site.store) == []
+        assert (await bench.ask("HEAD", GROUP))[0] == 404
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_power(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+
+        async def state() -> str:
+            view = await bench.get(f"{VM1}/instanceView")
+            return view["statuses"][1]["code"]
+
+        async def act(action: str, query: str = "") -> str:
+            status, _, _ = await bench.ask("POST", f"{VM1}/{action}", query=query)
+            assert status == 200
+            return await state()
+
+        bench.machines.calls.clear()
+        assert await act("powerOff", "&skipShutdown=true") == "PowerState/stopped"
+        assert bench.machines.calls == [("power_off", "vm1")]
+        assert await bench.refused("POST", f"{VM1}/restart") == "409 OperationNotAllowed"
+        assert await act("start") == "PowerState/running"
+        assert await act("powerOff") == "PowerState/stopped"
+        assert bench.machines.calls[-1] == ("shut_down", "vm1")
+        assert await act("deallocate") == "PowerState/deallocated"
+        assert await act("start") == "PowerState/running"
+        assert await act("restart") == "PowerState/running"
+        bench.machines.running.clear()
+        assert await state() == "PowerState/stopped"
+        assert await bench.refused("POST", f"{VM1}/explode") == "404 NotFound"
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_a_disk_of_a_running_machine_is_plugged(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+        await bench.put(f"{COMPUTE}/disks/more", disk())
+        more = {"lun": 2, "createOption": "Attach", "managedDisk": {"id": f"{COMPUTE}/disks/more"}}
+        disks = machine()["properties"]["storageProfile"]["dataDisks"]
+        await bench.put(VM1, changed(machine(), "properties/storageProfile/dataDisks", [*disks, more]))
+        assert bench.machines.calls[-1] == ("attach 2 more", "vm1")
+        await bench.put(VM1, changed(machine(), "properties/storageProfile/dataDisks", [more]))
+        assert bench.machines.calls[-1] == ("detach 0", "vm1")
+        assert "managedBy" not in await bench.get(DATA1)
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_a_machine_that_does_not_start_fails_and_can_be_made_again(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.put(GROUP, {"location": REGION})
+        for path, body in everything().items():
+            if "/virtualMachines/" not in path:
+                await bench.put(path, body)
+        bench.machines.refuse_to_start = "no memory"
+        assert await bench.refused("PUT", VM1, machine()) == "409 OSProvisioningInternalError"
+        assert (await bench.get(VM1))["properties"]["provisioningState"] == "Failed"
+        bench.machines.refuse_to_start = ""
+        await bench.put(VM1, machine())
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_a_slow_boot_is_polled_and_survives_the_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.lab.cloud.arm._QUICK_SECONDS", 0.05)
+
+    async def check(bench: Bench) -> None:
+        bench.machines.let_in = False
+        await bench.put(GROUP, {"location": REGION})
+        for path, body in everything().items():
+            if "/virtualMachines/" not in path:
+                await bench.put(path, body)
+        status, answer, headers = await bench.ask("PUT", VM1, machine())
+        assert status == 201
+        assert answer["properties"]["provisioningState"] == "Creating"
+        assert headers["Retry-After"] == "1"
+        url = headers["Azure-AsyncOperation"].partition("?")[0].partition("//")[2]
+        path = url[url.index("/") :]
+        status, answer, headers = await bench.ask("GET", path)
+        assert (status, answer["status"], headers["Retry-After"]) == (200, "InProgress", "1")
+        # The cloud ends, and another one goes on with what it finds.
+        await bench.operations.close()
+        again = Store(tmp_path / "state.json")
+        bench.site.store = again
+        bench.site.inventory = type(bench.site.inventory)(again)
+        second = Operations(bench.site)
+        second.resume()
+        bench.machines.let_in = True
+        for operation in again.unfinished():
+            assert await second.wait(operation, 5)
+        found = again.get(VM1)
+        assert found is not None
+        assert found.provisioning == "Succeeded"
+        await second.close()
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_patch_merges(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+        status, answer, _ = await bench.ask("PATCH", VM1, {"tags": {"a": "b"}})
+        assert (status, answer["tags"]) == (200, {"a": "b"})
+        status, answer, _ = await bench.ask("PATCH", DATA1, {"properties": {"diskSizeGB": 8}})
+        assert (status, answer["properties"]["diskSizeGB"]) == (200, 8)
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_who_asks_is_checked(tmp_path: Path) -> None:
+    async def check(bench: Bench) -> None:
+        status, answer, headers = await bench.ask("GET", GROUP, token="nonsense")
+        assert (status, answer["error"]["code"]) == (401, "InvalidAuthenticationToken")
+        assert "authorization_uri" in headers["WWW-Authenticate"]
+        stranger = Tokens(b"k" * 32).issue(Principal("someone", "else"))
+        status, answer, _ = await bench.ask("GET", GROUP, token=stranger)
+        assert (status, answer["error"]["code"]) == (403, "AuthorizationFailed")
+        other_key = Tokens(b"x" * 32).issue(ENGINE)
+        assert (await bench.ask("GET", GROUP, token=other_key))[0] == 401
+        other_audience = Tokens(b"k" * 32).issue(ENGINE, "https://vault.azure.net")
+        assert (await bench.ask("GET", GROUP, token=other_audience))[0] == 401
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": CLIENT_ID,
+            "client_secret": "wrong",
+            "scope": "https://management.azure.com/.default",
+        }
+        async with bench.web.post(f"/{TENANT}/oauth2/v2.0/token", data=form) as response:
+            assert response.status == 401
+            assert (await response.json())["error"] == "invalid_client"
+        form["client_secret"] = CLIENT_SECRET
+        async with bench.web.post(f"/{TENANT}/oauth2/v2.0/token", data=form) as response:
+            bench.token = (await response.json())["access_token"]
+        assert (await bench.ask("GET", GROUP))[0] == 404
+        async with bench.web.get(GROUP, headers={"Authorization": f"Bearer {bench.token}"}) as response:
+            assert (await response.json())["error"]["code"] == "MissingApiVersionParameter"
+
+    cloud_bench.run(tmp_path, check)
+
+
+def test_a_fault_of_the_cloud_is_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(bench: Bench) -> None:
+        monkeypatch.setattr(ResourceManager, "_group_level", None)
+        status, answer, _ = await bench.ask("GET", GROUP)
+        assert (status, answer["error"]["code"]) == (500, "InternalServerError")
+
+    cloud_bench.run(tmp_path, check)
