@@ -181,15 +181,19 @@ def _furnish(parts: dict[str, Any], tree: Path, kernel: Kernel) -> None:
     units = [unit for unit in cast(list[str], parts["disabled_units"]) if _has_unit(tree, unit)]
     _chroot(tree, "systemctl", "--quiet", "disable", *units)
     _chroot(tree, "systemctl", "--quiet", "enable", *cast(list[str], parts["enabled_units"]))
-    for unit in cast(list[str], parts["masked_units"]):
-        mask = tree / "etc/systemd/system" / unit
-        mask.unlink(missing_ok=True)
-        mask.symlink_to("/dev/null")
+    for folder, names in (("system", "masked_units"), ("system-generators", "masked_generators")):
+        for name in cast(list[str], parts[names]):
+            mask = tree / "etc/systemd" / folder / name
+            mask.parent.mkdir(exist_ok=True)
+            mask.unlink(missing_ok=True)
+            mask.symlink_to("/dev/null")
 
     modules = tree / "usr/lib/modules" / kernel.release
     modules.parent.mkdir(exist_ok=True)
     shutil.copytree(kernel.modules, modules, symlinks=True)
     _chroot(tree, "depmod", kernel.release)
+    for stamp in ("etc/.updated", "var/.updated"):
+        (tree / stamp).touch()  # nothing is to be brought up to date at boot
 
 
 def _has_unit(tree: Path, unit: str) -> bool:

@@ -150,7 +150,7 @@ def ensure(progress: Progress = say) -> Kernel:
                 _fetch(source, cast(list[str], recipe["packages"]), new, log, progress)
             except CommandError as error:
                 failures.append(str(error))
-                progress(f"kernel: {source['suite']}'s cannot be had: {str(error).splitlines()[0]}")
+                progress(f"kernel: {source['suite']}'s cannot be had: {str(error).splitlines()[-1].strip()}")
                 continue
             new.rename(folder)
             kernel = _load(folder)

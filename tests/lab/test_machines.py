@@ -197,8 +197,8 @@ def test_a_guest_is_like_a_fresh_one_on_azure(guests: list[Guest]) -> None:
 
 
 def test_they_reach_each_other_and_the_gateway(guests: list[Guest]) -> None:
-    guests[0].run(f"ping -c 2 -W 2 {guests[1].address}")
-    guests[1].run("ping -c 1 -W 2 10.9.0.1")
+    guests[0].run(f"sudo ping -c 2 -W 2 {guests[1].address}")
+    guests[1].run("sudo ping -c 1 -W 2 10.9.0.1")
     # Large frames, as DRBD's: the sum of what arrives.
     assert guests[0].run("head -c 30000000 /dev/zero | md5sum") == guests[0].run(
         "true; head -c 30000000 /dev/zero | md5sum"
@@ -238,11 +238,11 @@ def test_a_port_can_be_cut_and_two_be_parted(guests: list[Guest]) -> None:
     guests[0].wait(20)
     for tap in ("tap1", "tap2"):
         fabric.isolate(name, tap)
-    assert guests[0].ssh(f"ping -c 1 -W 1 {other}").returncode == 1
-    guests[0].run("ping -c 1 -W 2 10.9.0.1")
+    assert guests[0].ssh(f"sudo ping -c 1 -W 1 {other}").returncode == 1
+    guests[0].run("sudo ping -c 1 -W 2 10.9.0.1")
     for tap in ("tap1", "tap2"):
         fabric.unisolate(name, tap)
-    guests[0].run(f"ping -c 1 -W 2 {other}")
+    guests[0].run(f"sudo ping -c 1 -W 2 {other}")
 
 
 def test_a_frozen_machine_stands_still_and_goes_on(guests: list[Guest]) -> None:
