@@ -287,7 +287,6 @@ def test_overlay_keeps_what_is_known() -> None:
         "vmId": "v",
         "tags": {"a": "2"},
         "identity": {"type": "S", "principalId": "p"},
-        "etag": UNKNOWN,
     }
 
 

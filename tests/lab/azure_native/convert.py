@@ -97,13 +97,20 @@ def to_preview(shape: Shape, inputs: Mapping[str, Value]) -> Object:
 def overlay(old: Value, new: Value) -> Value:
     """Return the new value, completed by what the old one knows and the new one does not.
 
+    What the new one does not know and the old one does not have is left out: one unknown property would make the whole
+    object unknown to the program.
+
     Args:
         old: outputs as they are.
         new: outputs as `to_preview` foresees them.
     """
     if is_object(old) and is_object(new):
         before, after = cast(Object, old), cast(Object, new)
-        return {key: overlay(before[key], item) if key in before else item for key, item in after.items()}
+        return {
+            key: overlay(before[key], item) if key in before else item
+            for key, item in after.items()
+            if key in before or item != UNKNOWN
+        }
     if isinstance(old, list) and isinstance(new, list):
         before_items, after_items = cast("list[Value]", old), cast("list[Value]", new)
         return [

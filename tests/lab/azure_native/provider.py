@@ -17,7 +17,7 @@ from .arm import Account, Arm, ArmError
 from .convert import overlay, to_body, to_inputs, to_outputs, to_preview
 from .diff import Change, carry_over, compare, equal
 from .schema import RESOURCE_TYPES, SHAPES, ResourceType, Shape
-from .values import Object, Value, configured, is_unknown, plain, secret_strings, with_secrets_of
+from .values import Object, Value, configured, plain, secret_strings, with_secrets_of
 
 GET_CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
 
@@ -256,12 +256,7 @@ class Provider:
         if self._environment.get(UPDATE_PREVIEW) == "forget":
             outputs.update({key: old[key] for key in ("name", "location") if key in old})
         else:
-            outputs = {
-                key: value
-                for key, value in overlay(old, outputs).items()
-                # An output that Azure did not give before the update will not be there after it.
-                if key in old or not is_unknown(value)
-            }
+            outputs = cast(Object, overlay(old, outputs))
         return _complete(kind, with_secrets_of(with_secrets_of(outputs, state), inputs))
 
     async def update(
