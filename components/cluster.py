@@ -78,7 +78,9 @@ class Cluster(pulumi.ComponentResource):
             ),
             child,
         )
-        resources = Resources("resources", ResourcesArgs(context, after=[*membership.done.values(), *server.done]), child)
+        resources = Resources(
+            "resources", ResourcesArgs(context, after=[*membership.done.values(), *server.done]), child
+        )
         Access(
             "access",
             AccessArgs(

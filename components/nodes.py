@@ -103,9 +103,7 @@ class Nodes(pulumi.ComponentResource):
             self._make_node(node, args, availability_set)
         self.register_outputs({})
 
-    def _make_node(
-        self, node: NodeSettings, args: NodesArgs, availability_set: compute.AvailabilitySet | None
-    ) -> None:
+    def _make_node(self, node: NodeSettings, args: NodesArgs, availability_set: compute.AvailabilitySet | None) -> None:
         child = pulumi.ResourceOptions(parent=self)
         zones = [node.zone] if node.zone else None
 
@@ -222,7 +220,11 @@ class Nodes(pulumi.ComponentResource):
         if args.ssh_access == "nat-rules":
             host, port = pulumi.Output.from_input(args.endpoint_host), args.ssh_ports[node.name]
         else:
-            host = address.ip_address.apply(lambda ip: ip or "") if address else pulumi.Output.from_input(node.private_address)
+            host = (
+                address.ip_address.apply(lambda ip: ip or "")
+                if address
+                else pulumi.Output.from_input(node.private_address)
+            )
             port = 22
         self.cluster_nodes.append(
             ClusterNode(

@@ -82,7 +82,7 @@ class ScriptContext:
 
     @property
     def partition_label(self) -> str:
-        """GPT name of the data disk's partition: the same path whether the disk is SCSI or NVMe, and proof of whose it is."""
+        """GPT name of the data disk's partition: one path for SCSI and NVMe disks alike, and proof of whose it is."""
         return f"{self.cluster_name}-r0"
 
 
@@ -115,7 +115,7 @@ class RemoteScript(command.remote.Command):
     ) -> None:
         variables = variables or {}
         sudo = f"sudo --preserve-env={','.join(variables)} bash -s" if variables else "sudo bash -s"
-        super().__init__(
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
             name,
             connection=node.connection,
             create=sudo,

@@ -23,13 +23,12 @@ def tag_everything(tags: Mapping[str, str]) -> None:
     """Register a transformation that adds the tags to all resources made from now on.
 
     Args:
-        tags: names and values; a resource's own tag of the same name wins.
+        tags: names and values.
     """
 
     def add_tags(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if not tags or not bears_tags(args.type_):
             return None
-        own = args.props.get("tags") or {}
-        return pulumi.ResourceTransformationResult({**args.props, "tags": {**tags, **own}}, args.opts)
+        return pulumi.ResourceTransformationResult({**args.props, "tags": dict(tags)}, args.opts)
 
     pulumi.runtime.register_stack_transformation(add_tags)

@@ -4,7 +4,7 @@ import asyncio
 import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 from google.protobuf.json_format import MessageToDict
@@ -46,23 +46,22 @@ class _Answers(Mocks):
     """Gives each resource an id of Azure's form, and the few outputs that the program reads."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        outputs = dict(args.inputs)
-        outputs["name"] = next(
-            (value for key, value in args.inputs.items() if key.endswith("Name") and key != "resourceGroupName"), args.name
-        )
+        inputs = cast(dict[str, Any], args.inputs)  # pyright: ignore[reportUnknownMemberType]
+        own_names = [value for key, value in inputs.items() if key.endswith("Name") and key != "resourceGroupName"]
+        outputs = {**inputs, "name": next(iter(own_names), args.name)}
         match args.typ:
             case "azure-native:network:PublicIPAddress":
                 outputs["ipAddress"] = "203.0.113.1"
             case "azure-native:compute:VirtualMachine":
                 outputs["vmId"] = f"id-of-{args.name}"
             case "azure-native:resources:ResourceGroup":
-                outputs["name"] = args.inputs["resourceGroupName"]
-                return f"{_SUBSCRIPTION}/resourceGroups/{args.inputs['resourceGroupName']}", outputs
+                outputs["name"] = inputs["resourceGroupName"]
+                return f"{_SUBSCRIPTION}/resourceGroups/{outputs['name']}", outputs
             case _:
                 pass
         return f"{_SUBSCRIPTION}/{args.typ.split(':')[-1]}/{args.name}", outputs
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program calls no function, but called {args.token}")
 
 
@@ -84,7 +83,7 @@ class _Recorder(MockMonitor):
                     inputs=_readable(MessageToDict(request.object)),
                 )
             )
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _name(urn: str) -> str:
@@ -94,11 +93,12 @@ def _name(urn: str) -> str:
 
 def _readable(value: Any) -> Any:
     if isinstance(value, dict):
-        if _SECRET_MARK in value:
-            return {"secret": _readable(value.get("value"))}
-        return {key: _readable(inner) for key, inner in value.items()}  # pyright: ignore
+        properties = cast(dict[str, Any], value)
+        if _SECRET_MARK in properties:
+            return {"secret": _readable(properties.get("value"))}
+        return {key: _readable(inner) for key, inner in properties.items()}
     if isinstance(value, list):
-        return [_readable(inner) for inner in value]  # pyright: ignore
+        return [_readable(inner) for inner in cast(list[Any], value)]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -122,10 +122,10 @@ def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resourc
     assert root is not None
     root._transformations = []  # pyright: ignore  # those of an earlier run
 
-    async def run() -> None:
-        await run_pulumi_func(lambda: runpy.run_path(str(configuration.CHECKOUT / "__main__.py")))
+    def program() -> None:
+        runpy.run_path(str(configuration.CHECKOUT / "__main__.py"))
 
-    loop.run_until_complete(run())
+    loop.run_until_complete(run_pulumi_func(program))
     loop.close()
     return sorted(recorder.recorded, key=lambda resource: (resource.type, resource.name))
 

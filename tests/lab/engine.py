@@ -3,13 +3,12 @@
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -84,9 +83,7 @@ class Engine:
         self._write_settings(changes or {})
         new_stack.fill_secrets(self.toolchain.pulumi, self.stack, self.config_file, self.environment)
 
-    def run(
-        self, verb: Sequence[str], progress: Progress, log: Path, report_every: float = 15.0
-    ) -> EventReader:
+    def run(self, verb: Sequence[str], progress: Progress, log: Path, report_every: float = 15.0) -> EventReader:
         """Run a long command of the CLI, with progress.
 
         Args:
@@ -177,8 +174,9 @@ class Engine:
         tracked = yaml.safe_load((CHECKOUT / f"Pulumi.{self.stack}.yaml").read_text())
         settings = {key: value for key, value in tracked["config"].items() if not _is_encrypted(value)}
         settings |= {f"{PROJECT}:{key}": value for key, value in changes.items()}
-        ours = yaml.safe_load(self.config_file.read_text()) if self.config_file.exists() else {}
-        encrypted = {key: value for key, value in (ours.get("config") or {}).items() if _is_encrypted(value)}
+        ours: dict[str, Any] = yaml.safe_load(self.config_file.read_text()) if self.config_file.exists() else {}
+        own_config: dict[str, object] = ours.get("config") or {}
+        encrypted = {key: value for key, value in own_config.items() if _is_encrypted(value)}
         content = {**ours, "config": settings | encrypted}
         temporary = self.config_file.with_suffix(".new")
         temporary.write_text(yaml.safe_dump(content, sort_keys=False))
@@ -188,12 +186,8 @@ class Engine:
 def _is_encrypted(value: object) -> bool:
     """Tell whether a value of a stack file is, or contains, an encrypted one."""
     if isinstance(value, dict):
-        return "secure" in value or any(_is_encrypted(inner) for inner in value.values())  # pyright: ignore
+        properties = cast(dict[str, object], value)
+        return "secure" in properties or any(_is_encrypted(inner) for inner in properties.values())
     if isinstance(value, list):
-        return any(_is_encrypted(inner) for inner in value)  # pyright: ignore
+        return any(_is_encrypted(inner) for inner in cast(list[object], value))
     return False
-
-
-def remove(directory: Path) -> None:
-    """Remove a stack's folder with its secrets."""
-    shutil.rmtree(directory, ignore_errors=True)

@@ -61,7 +61,9 @@ class EventReader:
                 begin, end = parts.get(part, (step.begin, step.end))
                 parts[part] = min(begin, step.begin), max(end, step.end)
         ordered = sorted(parts.items(), key=lambda item: item[1][1])
-        return "\n".join(f"{part:12} {end - begin:6.1f} s  (from {begin:.0f} to {end:.0f})" for part, (begin, end) in ordered)
+        return "\n".join(
+            f"{part:12} {end - begin:6.1f} s  (from {begin:.0f} to {end:.0f})" for part, (begin, end) in ordered
+        )
 
     def _new_events(self) -> Iterator[dict[str, Any]]:
         if not self.path.exists():

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from components import sshkeys
-from tests.lab import fabric, image, kernel, preflight, status, toolchain
+from tests.lab import fabric, image, preflight, status, toolchain
 from tests.lab.cloud import client as cloud
 from tests.lab.engine import Engine, EngineError
 from tests.lab.events import EventReader
 from tests.lab.nodes import Node, write_known_hosts
 from tests.lab.paths import LabPaths
 from tests.lab.progress import Progress
+
 
 class LabError(Exception):
     """The lab cannot do what is asked; the text is for the user."""
@@ -199,7 +200,7 @@ class Lab:
             "client.cnf",
             "[client]\n"
             f"user={outputs['database']['user']}\n"
-            f"password=\"{engine.setting('databasePassword')}\"\n"
+            f'password="{engine.setting("databasePassword")}"\n'
             f"[mysql]\ndatabase={outputs['database']['name']}\n",
         )
 
@@ -223,7 +224,9 @@ class Lab:
             return self.paths.logs
         for node in nodes:
             try:
-                journal = node.run("journalctl --no-pager --boot; crm_mon --one-shot --inactive; cat /proc/drbd", check=False)
+                journal = node.run(
+                    "journalctl --no-pager --boot; crm_mon --one-shot --inactive; cat /proc/drbd", check=False
+                )
             except Exception as error:
                 journal = f"cannot be asked: {error}\n"
             (self.paths.logs / f"{node.name}-journal.log").write_text(journal)

@@ -2,7 +2,7 @@
 
 import subprocess
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,7 +14,7 @@ _ASK = "crm_mon --output-as=xml; echo; echo drbd: $(drbdadm role r0) $(drbdadm c
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node: `online` in Pacemaker's eyes; DRBD's role and disk state in its own, "unknown" where it cannot be asked."""
+    """One node: `online` in Pacemaker's eyes, the rest in DRBD's own; "unknown" where it cannot be asked."""
 
     name: str
     online: bool
@@ -38,7 +38,7 @@ class Status:
     """The cluster as a whole. `serving` is the node whose probe answers, None where there is none."""
 
     endpoint: dict[str, Any]
-    loopback: dict[str, Any] | None
+    loopback: Mapping[str, Any] | None
     nodes: list[NodeStatus]
     resources: list[ResourceStatus]
     serving: str | None
@@ -55,15 +55,14 @@ class Status:
             lines.append(f"          on this machine at {self.loopback['host']}:{self.loopback['port']}")
         for node in self.nodes:
             state = ("standby" if node.standby else "online") if node.online else "OFFLINE"
-            lines.append(f"node      {node.name:16} {state:8} DRBD {node.drbd_role}, {node.drbd_connection}, {node.drbd_disk}")
+            drbd = f"{node.drbd_role}, {node.drbd_connection}, {node.drbd_disk}"
+            lines.append(f"node      {node.name:16} {state:8} DRBD {drbd}")
         lines += [f"resource  {r.name:16} {r.state:12} on {r.node}" for r in self.resources]
         lines.append(f"fencing   {self.fencing}")
         return "\n".join(lines)
 
 
-def read(
-    nodes: Sequence[Node], endpoint: dict[str, Any], loopback: dict[str, Any] | None = None
-) -> Status:
+def read(nodes: Sequence[Node], endpoint: dict[str, Any], loopback: Mapping[str, Any] | None = None) -> Status:
     """Ask every node, and believe Pacemaker where any of them runs it.
 
     Args:
