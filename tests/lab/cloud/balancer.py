@@ -76,14 +76,18 @@ class Balancer:
         self._probers: dict[Probe, Prober] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
+        self._wiring = asyncio.Lock()
 
     async def rewire(self) -> None:
         """Look at all resources again, and let listeners, probes and filters be as they say."""
+        async with self._wiring:
+            await self._rewire()
+
+    async def _rewire(self) -> None:
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep(), name="idle flows")
         wanted = {(spec.address, spec.port): spec for spec in plan.listeners(self._inventory)}
-        for key in [key for key in self._open if key not in wanted]:
-            self._close(self._open.pop(key))
+        await self._close([self._open.pop(key) for key in list(self._open) if key not in wanted])
         self._reprobe({b.probe for spec in wanted.values() for b in spec.backends if b.probe is not None})
         for key, spec in wanted.items():
             entry = self._open.get(key)
@@ -142,8 +146,7 @@ class Balancer:
         """Close everything."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for entry in self._open.values():
-            self._close(entry)
+        await self._close(list(self._open.values()))
         self._open.clear()
         self._reprobe(set())
         for task in list(self._tasks):
@@ -172,12 +175,16 @@ class Balancer:
         entry.accepting = asyncio.create_task(self._accept(entry), name=f"{spec.address}:{spec.port}")
         return entry
 
-    def _close(self, entry: _Open) -> None:
-        if entry.accepting is not None:
-            entry.accepting.cancel()
-        entry.socket.close()
-        for flow in list(entry.flows):
-            flow.abort()
+    async def _close(self, entries: list[_Open]) -> None:
+        accepting = [entry.accepting for entry in entries if entry.accepting is not None]
+        for task in accepting:
+            task.cancel()
+        # The event loop must have let go of a socket before it is closed.
+        await asyncio.gather(*accepting, return_exceptions=True)
+        for entry in entries:
+            entry.socket.close()
+            for flow in list(entry.flows):
+                flow.abort()
 
     async def _accept(self, entry: _Open) -> None:
         loop = asyncio.get_running_loop()

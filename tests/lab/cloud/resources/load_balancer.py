@@ -15,11 +15,13 @@ from tests.lab.cloud.fields import (
     text,
     unique_names,
 )
-from tests.lab.cloud.inventory import BALANCER, PUBLIC_ADDRESS, Inventory
+from tests.lab.cloud.inventory import BALANCER, NETWORK, PUBLIC_ADDRESS, Inventory
 from tests.lab.cloud.model import Json, Resource
 from tests.lab.cloud.resource_id import ResourceId, key_of
 from tests.lab.cloud.resources.addressing import chosen_address
 from tests.lab.cloud.resources.base import NETWORK_NAME, Kind, checked_zones
+from tests.lab.cloud.resources.virtual_network import VirtualNetworkKind
+from tests.lab.cloud.site import Site
 
 PARTS = (
     "frontendIPConfigurations",
@@ -189,6 +191,15 @@ class LoadBalancerKind(Kind):
         if entry.get("zones"):
             shown["zones"] = entry["zones"]
         return shown
+
+    async def apply(self, site: Site, resource: Resource) -> None:
+        """Give the bridges the addresses of internal frontends, and take those that are gone."""
+        for network in site.inventory.of_type(NETWORK):
+            await VirtualNetworkKind().apply(site, network)
+
+    async def removed(self, site: Site, resource: Resource) -> None:
+        """Take its addresses from the bridges."""
+        await self.apply(site, resource)
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
         """A balancer goes only when no interface is in its pools or has its NAT rules."""

@@ -157,11 +157,14 @@ class VirtualNetworkKind(Kind):
             _check_subnet_removal(inventory, f"{resource.id}/subnets/{subnet['name']}", subnet["name"])
 
     async def apply(self, site: Site, resource: Resource) -> None:
-        """Make the bridge, with each subnet's gateway on it."""
+        """Make the bridge, with each subnet's gateway and the internal balancers' addresses on it."""
         addresses: list[str] = []
         for subnet in items(resource.properties, "subnets"):
             prefix = subnet_prefix(subnet)
             addresses.append(f"{gateway(prefix)}/{prefix.prefixlen}")
+            for address, user in site.inventory.subnet_users(f"{resource.id}/subnets/{subnet['name']}").items():
+                if "/loadbalancers/" in user.lower():
+                    addresses.append(f"{address}/32")
         await site.fabric.ensure_bridge(bridge_name(resource.id), addresses)
 
     async def remove(self, site: Site, resource: Resource) -> None:
