@@ -78,9 +78,8 @@ class Cluster(pulumi.ComponentResource):
             ),
             child,
         )
-        resources = Resources(
-            "resources", ResourcesArgs(context, after=[*membership.done.values(), *server.done]), child
-        )
+        prepared = [*membership.done.values(), *server.done]
+        resources = Resources("resources", ResourcesArgs(context, after=prepared), child)
         Access(
             "access",
             AccessArgs(

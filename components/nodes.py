@@ -220,12 +220,9 @@ class Nodes(pulumi.ComponentResource):
         if args.ssh_access == "nat-rules":
             host, port = pulumi.Output.from_input(args.endpoint_host), args.ssh_ports[node.name]
         else:
-            host = (
-                address.ip_address.apply(lambda ip: ip or "")
-                if address
-                else pulumi.Output.from_input(node.private_address)
-            )
-            port = 22
+            host, port = pulumi.Output.from_input(node.private_address), 22
+            if address:
+                host = address.ip_address.apply(lambda ip: ip or "")
         self.cluster_nodes.append(
             ClusterNode(
                 name=node.name,

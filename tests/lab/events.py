@@ -52,7 +52,7 @@ class EventReader:
         return [step for step in self.steps.values() if step.end is None]
 
     def timings(self) -> str:
-        """Return when each part began and ended, by the time of its end: what is last in time is on the critical path."""
+        """Return when each part began and ended, in the order of their ends."""
         parts: dict[str, tuple[float, float]] = {}
         for step in self.steps.values():
             if step.end is not None and step.kind in ("VirtualMachine", "Command"):

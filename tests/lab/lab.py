@@ -123,7 +123,7 @@ class Lab:
         return engine.show(["preview", *options])
 
     def start(self) -> None:
-        """Start the lab's namespace and cloud where they do not run; machines that ran before run again as they were."""
+        """Start the lab's namespace and cloud where they do not run; machines that run are found again."""
         with self.progress.phase("namespace and cloud"):
             fabric.create(self.paths.namespace)
             cloud.start(self.paths, self.progress)
@@ -224,9 +224,7 @@ class Lab:
             return self.paths.logs
         for node in nodes:
             try:
-                journal = node.run(
-                    "journalctl --no-pager --boot; crm_mon --one-shot --inactive; cat /proc/drbd", check=False
-                )
+                journal = node.run("journalctl --no-pager; crm_mon --one-shot --inactive; cat /proc/drbd", check=False)
             except Exception as error:
                 journal = f"cannot be asked: {error}\n"
             (self.paths.logs / f"{node.name}-journal.log").write_text(journal)
