@@ -71,7 +71,9 @@ main() {
     say "wrote /etc/corosync/authkey"
   fi
 
-  # Read by Corosync's own parser before it replaces what is in use.
+  # Read by Corosync's own parser before it replaces what is in use. (It wants its state directory, which some packages
+  # have and others leave to the unit's first start.)
+  mkdir -p /var/lib/corosync
   cat >/run/azure-mysql-ha/corosync.conf <<'FILE'
 # Written by Pulumi.
 totem {
