@@ -80,6 +80,11 @@ class Lab:
             ]
             for job in jobs:
                 job.result()
+        engine = toolchain.ensure(self.progress)
+        ours = (
+            f"; this project's own stand-ins: {', '.join(engine.stand_ins)}, azure-native" if engine.stand_ins else ""
+        )
+        self.progress(f"pulumi {engine.version}{ours}")
 
     def up(self, changes: Mapping[str, object] | None = None) -> EventReader:
         """Make the lab and run `pulumi up` in it; may be repeated at any time.

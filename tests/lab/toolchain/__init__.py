@@ -34,6 +34,8 @@ COMMAND_VERSION = "1.2.1"
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?")
 _SDK_VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 _HOST_FILES = ("host/go.mod", "host/go.sum", "host/launch.sh", "host/program.py")
+# Not beside the CLI: the engine would warn that it uses a plug-in that it found on PATH.
+_COMMAND = "plugins/pulumi-resource-command"
 _REPORT_EVERY = 15.0  # seconds between two lines of progress
 _BUILD_SPACE = 5 << 30  # bytes that a cold build needs, mostly Go's own caches
 
@@ -121,7 +123,7 @@ def cache_key(parts: Sequence[str], go_version: str, source: Path = SOURCE) -> s
         source: the folder of what is built, as `SOURCE`.
     """
     digest = hashlib.sha256()
-    for text in (*parts, go_version):
+    for text in (*parts, _COMMAND, go_version):
         digest.update(text.encode() + b"\0")
     built = (*source.glob("go.*"), *source.glob("command/*.go"), *(source / name for name in _HOST_FILES))
     for file in sorted(built):
@@ -145,9 +147,9 @@ def ensure(progress: Progress) -> Toolchain:
         if plugin:
             return Toolchain(pulumi, pulumi.parent, plugin, version)
         built = _build(("command",), pinned, progress)
-        return Toolchain(pulumi, pulumi.parent, built / "pulumi-resource-command", version, ("command provider",))
+        return Toolchain(pulumi, pulumi.parent, built / _COMMAND, version, ("command provider",))
     built = _build(("pulumi", "host", "command"), pinned, progress)
-    return Toolchain(built / "pulumi", built, built / "pulumi-resource-command", pinned, ("command provider",))
+    return Toolchain(built / "pulumi", built, built / _COMMAND, pinned, ("command provider",))
 
 
 def link_plugin(home: Path, name: str, version: str, executable: Path) -> None:
@@ -284,7 +286,7 @@ def _build_part(go: str, part: str, pinned: str, into: Path, log: IO[str], progr
             "host/pulumi-language-python",
             f"{_SDK_VERSION_VARIABLE}=v{host_version()}",
         ),
-        "command": (".", "./command", "pulumi-resource-command", f"main.version={COMMAND_VERSION}"),
+        "command": (".", "./command", _COMMAND, f"main.version={COMMAND_VERSION}"),
     }[part]
     name = Path(target).name
     build = [go, "build", "-C", folder, "-trimpath", "-ldflags", f"-s -w -X {variable}", "-o", str(into / target)]
