@@ -47,16 +47,6 @@ class Cluster(pulumi.ComponentResource):
             ),
             child,
         )
-        membership = Membership(
-            "membership",
-            MembershipArgs(
-                context,
-                token_ms=settings.membership.token_ms,
-                key=settings.membership.key,
-                after=packages.done,
-            ),
-            child,
-        )
         replication = Replication(
             "replication",
             ReplicationArgs(
@@ -78,7 +68,18 @@ class Cluster(pulumi.ComponentResource):
             ),
             child,
         )
-        prepared = [*membership.done.values(), *server.done]
+        # Last, since a node that is new to a running cluster is asked to run its resources at once.
+        membership = Membership(
+            "membership",
+            MembershipArgs(
+                context,
+                token_ms=settings.membership.token_ms,
+                key=settings.membership.key,
+                after={node.name: [replication.done[node.name], server.done[node.name]] for node in args.nodes},
+            ),
+            child,
+        )
+        prepared = [*membership.done.values(), server.data_directory]
         resources = Resources("resources", ResourcesArgs(context, after=prepared), child)
         Access(
             "access",

@@ -29,16 +29,18 @@ class Server(pulumi.ComponentResource):
     """The server's configuration on both nodes, and one data directory on DRBD.
 
     Attributes:
-        done: all scripts after which Pacemaker can start the server.
+        done: the script of each node, by node name.
+        data_directory: the script after which there is data to serve.
     """
 
-    done: list[RemoteScript]
+    done: dict[str, RemoteScript]
+    data_directory: RemoteScript
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Server", name, None, opts)
         context = args.context
-        servers = [
-            RemoteScript(
+        self.done = {
+            node.name: RemoteScript(
                 f"{node.name}-server",
                 node=node,
                 script=context.script(
@@ -52,9 +54,9 @@ class Server(pulumi.ComponentResource):
                 parent=self,
             )
             for node in context.nodes
-        ]
+        }
         first = context.nodes[0]
-        data_directory = RemoteScript(
+        self.data_directory = RemoteScript(
             f"{name}-data-directory",
             node=first,
             script=context.script(
@@ -63,10 +65,9 @@ class Server(pulumi.ComponentResource):
                 "File system and data directory on DRBD r0, once",
                 file_system_label="mysql-r0",  # ext4 has room for 16 characters
             ),
-            after=[*servers, args.replication],
+            after=[self.done[first.name], args.replication],
             parent=self,
         )
-        self.done = [*servers, data_directory]
         self.register_outputs({})
 
 

@@ -1,6 +1,6 @@
 """Corosync and Pacemaker's daemons: who is in the cluster, over an encrypted link."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -14,13 +14,13 @@ class MembershipArgs:
     context: the nodes.
     token_ms: Corosync's token time-out, in milliseconds.
     key: base64 of Corosync's key, secret; 128 to 4096 bytes once decoded (corosync.conf(5)).
-    after: what each node needs first, by node name.
+    after: what each node needs before Pacemaker may start anything on it, by node name.
     """
 
     context: ScriptContext
     token_ms: int
     key: pulumi.Input[str]
-    after: Mapping[str, pulumi.Resource]
+    after: Mapping[str, Sequence[pulumi.Resource]]
 
 
 class Membership(pulumi.ComponentResource):
@@ -42,7 +42,7 @@ class Membership(pulumi.ComponentResource):
                     node, "corosync/membership.sh.j2", "Corosync and Pacemaker, running", token_ms=args.token_ms
                 ),
                 variables={"HA_COROSYNC_KEY": args.key},
-                after=[args.after[node.name]],
+                after=args.after[node.name],
                 parent=self,
             )
             for node in args.context.nodes

@@ -85,6 +85,8 @@ class OperatingSystem:
         left_to_pacemaker: systemd's units that are not started at boot, since Pacemaker starts
             what they would start.
         never_restart: beginnings of the names of units that no update may restart by itself.
+        fencing_prefix: how the names of Pacemaker's properties for fencing begin: "stonith" before
+            3.0.3, "fencing" since, which warns of the older names.
         kernel_modules_hint: the package that brings drbd.ko where the image's kernel lacks it.
         database: the database server.
     """
@@ -95,6 +97,7 @@ class OperatingSystem:
     packages: tuple[str, ...]
     left_to_pacemaker: tuple[str, ...]
     never_restart: tuple[str, ...]
+    fencing_prefix: str
     kernel_modules_hint: str
     database: DatabaseServer
 

@@ -27,15 +27,17 @@ class Replication(pulumi.ComponentResource):
     """Partition, DRBD resource r0 on both nodes, and its first generation of data, once.
 
     Attributes:
+        done: the last script of each node, by node name.
         ready: the script after which r0 is connected and has data.
     """
 
+    done: dict[str, RemoteScript]
     ready: RemoteScript
 
     def __init__(self, name: str, args: ReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Replication", name, None, opts)
         context = args.context
-        resources: list[RemoteScript] = []
+        self.done = {}
         for node in context.nodes:
             disk = RemoteScript(
                 f"{node.name}-disk",
@@ -44,24 +46,22 @@ class Replication(pulumi.ComponentResource):
                 after=[args.after[node.name]],
                 parent=self,
             )
-            resources.append(
-                RemoteScript(
-                    f"{node.name}-drbd",
-                    node=node,
-                    script=context.script(
-                        node, "drbd/resource.sh.j2", "DRBD resource r0", resync_max_rate=args.resync_max_rate
-                    ),
-                    variables={"HA_DRBD_SECRET": args.shared_secret},
-                    after=[disk],
-                    parent=self,
-                )
+            self.done[node.name] = RemoteScript(
+                f"{node.name}-drbd",
+                node=node,
+                script=context.script(
+                    node, "drbd/resource.sh.j2", "DRBD resource r0", resync_max_rate=args.resync_max_rate
+                ),
+                variables={"HA_DRBD_SECRET": args.shared_secret},
+                after=[disk],
+                parent=self,
             )
         first = context.nodes[0]
         self.ready = RemoteScript(
             f"{name}-first-generation",
             node=first,
             script=context.script(first, "drbd/first-generation.sh.j2", "First generation of data of DRBD r0, once"),
-            after=resources,
+            after=list(self.done.values()),
             parent=self,
         )
         self.register_outputs({})

@@ -35,7 +35,10 @@ class Resources(pulumi.ComponentResource):
             f"{name}-document",
             node=first,
             script=args.context.script(
-                first, "pacemaker/resources.sh.j2", "Resources, constraints and properties of the cluster"
+                first,
+                "pacemaker/resources.sh.j2",
+                "Resources, constraints and properties of the cluster",
+                fencing_prefix=args.context.operating_system.fencing_prefix,
             ),
             after=args.after,
             parent=self,

@@ -126,11 +126,10 @@ def number(value: int, least: int, most: int, unit: str = "") -> int:
 
 def cluster_name(value: str) -> str:
     """Check the cluster's name, which begins the names of everything that Azure makes for it."""
-    # 40: the longest that we make of it, vnet-…, pip-…-egress, …-1, stay legal host names and
-    # Azure names (63 and 64) by a wide margin.
-    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", value):
+    # 33: with "-r0" it names a GPT partition, for which there is room for 36 characters.
+    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,31}[a-z0-9])?", value):
         raise Mistake(
-            f"{value!r} is not a cluster's name: 1 to 40 of a-z, 0-9 and -, beginning with a letter"
+            f"{value!r} is not a cluster's name: 1 to 33 of a-z, 0-9 and -, beginning with a letter"
             " and not ending with -"
         )
     return value

@@ -40,7 +40,7 @@ DEV: dict[str, Any] = {"adminCidrs": ["203.0.113.0/24"], "clientCidrs": ["203.0.
 # What is changed, and the one line that must come of it.
 BAD: list[tuple[dict[str, Any], str]] = [
     # Names
-    ({"clusterName": "My_Cluster"}, "clusterName: 'My_Cluster' is not a cluster's name: 1 to 40 of a-z, 0-9 and -"),
+    ({"clusterName": "My_Cluster"}, "clusterName: 'My_Cluster' is not a cluster's name: 1 to 33 of a-z, 0-9 and -"),
     ({"clusterName": "a" * 41}, "clusterName: 'aaaaa"),
     ({"clusterName": "mysql-"}, "clusterName: 'mysql-' is not a cluster's name"),
     ({"clusterName": ""}, "clusterName: is missing"),

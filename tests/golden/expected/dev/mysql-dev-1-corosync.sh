@@ -13,9 +13,12 @@ say() { printf '%s\n' "$*"; }
 
 # stop FOUND EXPECTED REMEDY
 stop() {
-  printf 'STOPPED on mysql-dev-1: found %s; expected %s. Nothing was changed by this step. %s\n' "$1" "$2" "$3" >&2
+  printf 'STOPPED on mysql-dev-1: found %s; expected %s. %s\n' "$1" "$2" "$3" >&2
   exit 1
 }
+
+# diagnose: what a script can tell when it has waited in vain.
+diagnose() { :; }
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds; says what is awaited, and gives up with a clear line.
 wait_for() {
@@ -23,6 +26,7 @@ wait_for() {
   shift 2
   until "$@"; do
     if ((SECONDS - begin >= limit)); then
+      diagnose >&2
       stop "no $what after $limit s" "it sooner" "See journalctl on mysql-dev-1, then run pulumi up again."
     fi
     if ((SECONDS - told >= 10)); then
@@ -54,22 +58,22 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-1."
 
-both_are_members() { [[ $(corosync-quorumtool -l 2>/dev/null | grep --count --word-regexp --extended-regexp 'mysql-dev-1|mysql-dev-2') == 2 ]]; }
 main() {
-  local config_changed key_changed found
+  local running=no found unit
+  if systemctl --quiet is-active corosync; then running=yes; fi
+
   install --directory --mode=0700 /run/azure-mysql-ha
-  base64 --decode <<<"$HA_COROSYNC_KEY" >/run/azure-mysql-ha/authkey || stop "a Corosync key that is not base64" "one" "Correct corosyncKey."
-  if cmp --quiet /run/azure-mysql-ha/authkey /etc/corosync/authkey; then
-    key_changed=no
-    rm /run/azure-mysql-ha/authkey
-  else
-    key_changed=yes
+  base64 --decode <<<"$HA_COROSYNC_KEY" >/run/azure-mysql-ha/authkey
+  if ! cmp --quiet /run/azure-mysql-ha/authkey /etc/corosync/authkey; then
+    # The peer would not understand a word until it has the new key as well: to each, the other would be lost.
+    [[ $running == no ]] || stop "Corosync running with another key than the stack's" "the same key" \
+      "A key is changed with the cluster stopped: docs/operations.md."
     install --mode=0400 /run/azure-mysql-ha/authkey /etc/corosync/authkey.new
-    rm /run/azure-mysql-ha/authkey
     sync /etc/corosync/authkey.new
     mv /etc/corosync/authkey.new /etc/corosync/authkey
     say "wrote /etc/corosync/authkey"
   fi
+  rm /run/azure-mysql-ha/authkey
 
   # Read by Corosync's own parser before it replaces what is in use. (It wants its state directory, which some packages
   # have and others leave to the unit's first start.)
@@ -119,24 +123,18 @@ FILE
   found=$(corosync -t -c /run/azure-mysql-ha/corosync.conf 2>&1) ||
     stop "a corosync.conf that Corosync refuses (${found//$'\n'/ })" "one it reads" "Correct the settings of membership."
   install_file /etc/corosync/corosync.conf 0644 </run/azure-mysql-ha/corosync.conf
-  config_changed=$changed
 
-  local unit
   for unit in corosync pacemaker; do
     [[ $(systemctl is-enabled $unit 2>/dev/null) == enabled ]] || systemctl --quiet enable $unit
   done
-  if systemctl --quiet is-active corosync; then
-    if [[ $config_changed == yes || $key_changed == yes ]]; then
-      corosync-cfgtool -R >/dev/null # every member reads its own file again; none restarts
-      say "Corosync: read again"
-    fi
-  else
-    say "Corosync: starting"
+  if [[ $running == no ]]; then
     systemctl start corosync
+  elif [[ $changed == yes ]]; then
+    corosync-cfgtool -R >/dev/null # every member reads its own file again; none restarts
+    say "Corosync: its configuration read again"
   fi
   systemctl --quiet is-active pacemaker || systemctl start pacemaker
-  wait_for 180 "membership of both nodes" both_are_members
-  say "Corosync: mysql-dev-1 and mysql-dev-2 are members"
+  say "Corosync and Pacemaker: running"
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.

@@ -13,9 +13,12 @@ say() { printf '%s\n' "$*"; }
 
 # stop FOUND EXPECTED REMEDY
 stop() {
-  printf 'STOPPED on mysql-dev-1: found %s; expected %s. Nothing was changed by this step. %s\n' "$1" "$2" "$3" >&2
+  printf 'STOPPED on mysql-dev-1: found %s; expected %s. %s\n' "$1" "$2" "$3" >&2
   exit 1
 }
+
+# diagnose: what a script can tell when it has waited in vain.
+diagnose() { :; }
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds; says what is awaited, and gives up with a clear line.
 wait_for() {
@@ -23,6 +26,7 @@ wait_for() {
   shift 2
   until "$@"; do
     if ((SECONDS - begin >= limit)); then
+      diagnose >&2
       stop "no $what after $limit s" "it sooner" "See journalctl on mysql-dev-1, then run pulumi up again."
     fi
     if ((SECONDS - told >= 10)); then

@@ -13,9 +13,12 @@ say() { printf '%s\n' "$*"; }
 
 # stop FOUND EXPECTED REMEDY
 stop() {
-  printf 'STOPPED on mysql-dev-1: found %s; expected %s. Nothing was changed by this step. %s\n' "$1" "$2" "$3" >&2
+  printf 'STOPPED on mysql-dev-1: found %s; expected %s. %s\n' "$1" "$2" "$3" >&2
   exit 1
 }
+
+# diagnose: what a script can tell when it has waited in vain.
+diagnose() { :; }
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds; says what is awaited, and gives up with a clear line.
 wait_for() {
@@ -23,6 +26,7 @@ wait_for() {
   shift 2
   until "$@"; do
     if ((SECONDS - begin >= limit)); then
+      diagnose >&2
       stop "no $what after $limit s" "it sooner" "See journalctl on mysql-dev-1, then run pulumi up again."
     fi
     if ((SECONDS - told >= 10)); then
@@ -53,6 +57,8 @@ install_file() {
 # One script of ours at a time on a node. A child that outlived its interrupted script still holds the lock.
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-1."
+
+diagnose() { crm_mon --one-shot --inactive; }
 
 both_are_online() {
   [[ $(timeout 20 crm_mon --output-as=xml 2>/dev/null | grep '<node .*online="true"' | grep --count 'pending="false"') == 2 ]]
