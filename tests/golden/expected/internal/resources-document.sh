@@ -182,8 +182,13 @@ FILE
     stop "a document that crm refuses (${found//$'\n'/ })" "one it reads" "Correct configs/pacemaker/cluster.crm.j2."
   cibadmin --query >$work/current.xml
   python3 $work/merge_cib.py $work/current.xml $work/desired.xml $work/new.xml
-  found=$(crm_verify --xml-file $work/new.xml --verbose 2>&1) ||
-    stop "a cluster configuration that crm_verify refuses (${found//$'\n'/ })" "a valid one" "Correct configs/pacemaker/cluster.crm.j2."
+  # Its exit code is the same for what it refuses and for what it only warns of; the former it calls an error.
+  if ! found=$(crm_verify --xml-file $work/new.xml --verbose 2>&1); then
+    if [[ $found == *error:* ]]; then
+      stop "a cluster configuration that crm_verify refuses (${found//$'\n'/ })" "a valid one" "Correct configs/pacemaker/cluster.crm.j2."
+    fi
+    say "crm_verify: $found"
+  fi
 
   if crm_diff --no-version --original $work/current.xml --new $work/new.xml >$work/patch.xml; then
     say "cluster resources: as they should be"
