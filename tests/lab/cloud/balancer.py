@@ -9,6 +9,8 @@ What a client sees (see Azure's pages on health probes, TCP reset and idle time-
 - A flow that rests too long is ended with a reset on both sides where the rule says enableTcpReset, else silently.
 - One difference stays: the proxy has accepted before it knows whether the machine listens, so a closed port shows
   as a reset after the connection, not as a refusal of it.
+- Another: behind an internal frontend, a machine sees the frontend's address where the client is in its own network.
+  Security groups go by the client's own all the same.
 """
 
 import asyncio
@@ -219,6 +221,9 @@ class Balancer:
             return None
         if not plan.admits(self._inventory, spec, backend, IPv4Network(seen)):
             return None
+        if not spec.public and IPv4Address(client[0]) in self._inventory.machine_addresses():
+            # The answer to a neighbour's address would go to the neighbour, past the proxy.
+            return str(spec.address), backend
         return str(seen), backend
 
     async def _serve(self, entry: _Open, connection: socket.socket, client: tuple[str, int]) -> None:

@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from tests.lab import image, kernel
 from tests.lab.cloud.addresses import PLATFORM
 from tests.lab.cloud.guest import Seed
+from tests.lab.image import Image
+from tests.lab.kernel import Kernel
 from tests.lab.machine import LUNS, Interface, Machine, MachineSpec
 from tests.lab.seed import write_seed
 
@@ -85,6 +87,10 @@ _SHUTDOWN_SECONDS = 60
 """What a guest gets to shut down; Azure's own patience is minutes, a unit's in systemd 90 s."""
 
 
+_NO_KERNEL = Kernel("", (), Path(), (), "")
+"""Of a machine that has not been started by this process: it can be asked, and switched off."""
+
+
 class UmlDriver:
     """User-Mode Linux machines.
 
@@ -97,24 +103,22 @@ class UmlDriver:
         self._machines: dict[Path, Machine] = {}
 
     def _machine(self, wanted: Definition) -> Machine:
-        """Return the machine, ready for whatever there is to do with it; may take minutes the first time."""
+        """Return the machine as far as it can be known without an image or kernel: good for all but a start."""
+        base = wanted.directory / "base"
+        spec = MachineSpec(
+            name=wanted.name,
+            directory=wanted.directory,
+            # A machine that was started once has a link to its image, which may have been replaced since.
+            image=Image(wanted.guest, base, base),
+            memory_mib=wanted.memory_mib,
+            interfaces=tuple(Interface(tap, mac) for tap, mac in wanted.interfaces),
+            data_disks=dict(wanted.data_disks),
+            seed=_seed_file(wanted.directory),
+        )
         machine = self._machines.get(wanted.directory)
-        seed = wanted.directory.with_name(f"{wanted.directory.name}.seed")
-        if machine is None or not _same(machine.spec, wanted):
-            spec = MachineSpec(
-                name=wanted.name,
-                directory=wanted.directory,
-                image=image.ensure(wanted.guest, self._progress),
-                memory_mib=wanted.memory_mib,
-                interfaces=tuple(Interface(tap, mac) for tap, mac in wanted.interfaces),
-                data_disks=dict(wanted.data_disks),
-                seed=seed,
-            )
-            if machine is None:
-                machine = Machine(spec, kernel.ensure(self._progress))
-            else:
-                machine.spec = spec  # counts from the next start
-            self._machines[wanted.directory] = machine
+        if machine is None:
+            machine = self._machines[wanted.directory] = Machine(spec, _NO_KERNEL)
+        machine.spec = spec  # counts from the next start
         return machine
 
     async def start(self, machine: Definition) -> None:
@@ -124,6 +128,10 @@ class UmlDriver:
             made = self._machine(machine)
             if made.is_running():
                 return
+            if made.kernel is _NO_KERNEL:
+                made.kernel = kernel.ensure(self._progress)
+            if not made.spec.image.disk.exists():
+                made.spec = replace(made.spec, image=image.ensure(machine.guest, self._progress))
             machine.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_seed(
                 made.spec.seed,
@@ -166,7 +174,7 @@ class UmlDriver:
     async def discard(self, directory: Path) -> None:
         """Delete the folder and the seed."""
         self._machines.pop(directory, None)
-        directory.with_name(f"{directory.name}.seed").unlink(missing_ok=True)
+        _seed_file(directory).unlink(missing_ok=True)
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     async def answers(self, address: str) -> bool:
@@ -185,9 +193,5 @@ class UmlDriver:
                     await writer.wait_closed()
 
 
-def _same(spec: MachineSpec, wanted: Definition) -> bool:
-    return (
-        spec.memory_mib == wanted.memory_mib
-        and spec.data_disks == wanted.data_disks
-        and spec.interfaces == tuple(Interface(tap, mac) for tap, mac in wanted.interfaces)
-    )
+def _seed_file(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.seed")

@@ -152,6 +152,7 @@ class _Cloud:
     async def _watch(self) -> None:
         """See machines that switch themselves off or come up, and let the listeners know."""
         seen: dict[str, bool] = {}
+        knocking: dict[str, asyncio.Task[bool]] = {}
         while True:
             try:
                 changed = False
@@ -164,8 +165,11 @@ class _Cloud:
                             LOG.info("%s has switched itself off", machine.name)
                             machine.hidden["power"] = "stopped"
                             self._store.save()
-                    if running and machine.hidden.get("provisioned"):
-                        await observe(self._site, machine)
+                    if running and machine.hidden.get("boot_seconds") is None:
+                        # One that boots keeps the caller waiting.
+                        knock = knocking.get(machine.key)
+                        if knock is None or knock.done():
+                            knocking[machine.key] = asyncio.create_task(observe(self._site, machine))
                 if changed:
                     await self._balancer.rewire()
             except Exception:
