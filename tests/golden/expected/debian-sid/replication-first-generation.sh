@@ -90,7 +90,10 @@ main() {
   case $states in
     UpToDate/UpToDate) ;;
     Inconsistent/Inconsistent)
-      # Neither disk has ever held data: both are declared equal, which saves copying nothing over nothing.
+      # 4 is what create-md begins with, and what no disk has that ever held data.
+      [[ $(drbdadm get-gi r0) == 0000000000000004:* ]] || stop "DRBD r0 with both disks Inconsistent, and data on this one" \
+        "new disks" "Which side has the better data is for a person to say: docs/operations.md."
+      # Both are declared equal, which saves copying nothing over nothing.
       drbdadm new-current-uuid --clear-bitmap r0/0
       say "DRBD r0: first generation of data begun"
       ;;
