@@ -80,6 +80,7 @@ class FakeArm:
         work_seconds: how long the last three take.
         canned: next answers by method and last part of the path, in order.
         failing: error by last part of the path, which the work on it ends with.
+        most_at_once: how many operations were under way at the same time at most.
     """
 
     def __init__(self, host: str, certificate: Path) -> None:
@@ -92,6 +93,7 @@ class FakeArm:
         self.work_seconds = 0.05
         self.canned: dict[tuple[str, str], list[Canned]] = {}
         self.failing: dict[str, Json] = {}
+        self.most_at_once = 0
         self.lock = threading.Lock()
         self.operations: dict[str, tuple[float, Json | None]] = {}
 
@@ -226,7 +228,10 @@ class _Handler(BaseHTTPRequestHandler):
         failure = arm.failing.get(path.rsplit("/", 1)[-1])
         until = time.monotonic() + arm.work_seconds
         name = ("l" if arm.style == "location" else "o") + uuid.uuid4().hex
-        arm.operations[name] = (until, failure)
+        with arm.lock:
+            arm.operations[name] = (until, failure)
+            running = sum(end > time.monotonic() for end, _ in arm.operations.values())
+            arm.most_at_once = max(arm.most_at_once, running)
         if arm.style == "operation":
             headers = {"Azure-AsyncOperation": f"{base}/operations/{name}?api-version=1"}
             self._send(202 if resource is None else status, resource or {}, headers)
@@ -274,12 +279,13 @@ class _Server(ThreadingHTTPServer):
     arm: FakeArm
 
 
-def _certificate(directory: Path) -> tuple[Path, Path]:
+def certificate(directory: Path) -> tuple[Path, Path]:
+    """Make a certificate for 127.0.0.1, and return its file and that of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake ARM")])
     now = datetime.datetime.now(datetime.UTC)
     alternatives = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    certificate = (
+    made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -292,7 +298,7 @@ def _certificate(directory: Path) -> tuple[Path, Path]:
         .sign(key, hashes.SHA256())
     )
     certificate_file, key_file = directory / "arm.pem", directory / "arm.key"
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    certificate_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     key_file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
@@ -306,12 +312,12 @@ def running(directory: Path) -> Generator[FakeArm]:
     Args:
         directory: where its certificate is put.
     """
-    certificate, key = _certificate(directory)
+    certificate_file, key_file = certificate(directory)
     server = _Server(("127.0.0.1", 0), _Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate_file, key_file)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.arm = FakeArm(f"127.0.0.1:{server.server_address[1]}", certificate)
+    server.arm = FakeArm(f"127.0.0.1:{server.server_address[1]}", certificate_file)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
