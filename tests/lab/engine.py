@@ -1,11 +1,13 @@
 """The Pulumi engine, run on the project's own program with a stack, a back end and a home of the lab's."""
 
+import fcntl
 import json
 import os
 import secrets
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +22,9 @@ from tests.lab.progress import Progress
 from tests.lab.toolchain import Toolchain, engine_environment, prepare_home
 
 PROJECT = "azure-mysql-ha"
+
+_OTHER_SECONDS = 60
+"""How long an update waits for another one of the same stack, such as what a killed engine has left."""
 
 
 class EngineError(Exception):
@@ -103,9 +108,15 @@ class Engine:
         event_log.unlink(missing_ok=True)
         reader = EventReader(event_log, progress)
         command = [*self._command(verb), "--event-log", str(event_log)]
-        with log.open("wb") as output:
+        with self._alone() as lock, log.open("wb") as output:
             process = subprocess.Popen(
-                command, cwd=CHECKOUT, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                cwd=CHECKOUT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(lock,),
             )
             try:
                 told = time.monotonic()
@@ -141,13 +152,50 @@ class Engine:
         """
         return json.loads(self._ask(["stack", "output", "--json"]) or "{}")
 
-    def setting(self, key: str) -> str:
-        """Return one setting, a secret one too, by its key without the namespace.
+    def settings(self) -> dict[str, str]:
+        """Return all settings, secret ones in clear, by their key without the namespace.
 
         Raises:
-            EngineError: there is no such setting.
+            EngineError: the CLI refuses.
         """
-        return self._ask(["config", "get", f"{PROJECT}:{key}"]).removesuffix("\n")
+        found: dict[str, dict[str, str]] = json.loads(self._ask(["config", "--json", "--show-secrets"]))
+        return {key.removeprefix(f"{PROJECT}:"): entry["value"] for key, entry in found.items()}
+
+    def export(self) -> dict[str, Any]:
+        """Return the stack's state, its secrets in clear.
+
+        Raises:
+            EngineError: the CLI refuses.
+        """
+        return json.loads(self._ask(["stack", "export", "--show-secrets"]))["deployment"]
+
+    @contextmanager
+    def _alone(self) -> Generator[int]:
+        """Keep others from updating the stack, and take away the lock in the back end that a killed engine has left.
+
+        The engine and its plug-ins inherit our own lock: it is free when, and only when, all of them have gone.
+
+        Yields:
+            The lock's descriptor.
+
+        Raises:
+            EngineError: another update goes on.
+        """
+        with (self.directory / "engine.lock").open("w") as lock:
+            end = time.monotonic() + _OTHER_SECONDS
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > end:
+                        raise EngineError(
+                            f"another update of stack {self.stack} is at work in {self.directory}"
+                        ) from None
+                    time.sleep(0.2)
+            if any((self.directory / "backend/.pulumi/locks").rglob("*.json")):
+                self._ask(["cancel", "--yes"])
+            yield lock.fileno()
 
     def _ask(self, verb: Sequence[str]) -> str:
         run = subprocess.run(
@@ -164,7 +212,7 @@ class Engine:
         return run.stdout
 
     def _command(self, verb: Sequence[str]) -> list[str]:
-        config_file = [] if verb[0] == "stack" else ["--config-file", str(self.config_file)]
+        config_file = [] if verb[0] in ("stack", "cancel") else ["--config-file", str(self.config_file)]
         return [
             *self.prefix, str(self.toolchain.pulumi), *verb, "--stack", self.stack, "--non-interactive", *config_file
         ]  # fmt: skip

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,11 +86,12 @@ class Lab:
         )
         self.progress(f"pulumi {engine.version}{ours}")
 
-    def up(self, changes: Mapping[str, object] | None = None) -> EventReader:
+    def up(self, changes: Mapping[str, object] | None = None, options: Sequence[str] = ()) -> EventReader:
         """Make the lab and run `pulumi up` in it; may be repeated at any time.
 
         Args:
             changes: settings in place of those of Pulumi.lab.yaml; remembered until `down`.
+            options: further options of `pulumi up`.
 
         Raises:
             LabError, EngineError: something is missing or fails.
@@ -107,7 +108,9 @@ class Lab:
         with self.progress.phase("stack and secrets"):
             engine.prepare(settings)
         with self.progress.phase("pulumi up"):
-            reader = engine.run(["up", "--yes", "--skip-preview"], self.progress, self.paths.logs / "engine-up.log")
+            reader = engine.run(
+                ["up", "--yes", "--skip-preview", *options], self.progress, self.paths.logs / "engine-up.log"
+            )
         with self.progress.phase("keys for the administrator"):
             self._write_keys(engine)
         return reader
@@ -125,7 +128,9 @@ class Lab:
         engine = self.engine(stack)
         if stack != "lab" or not engine.config_file.exists():
             engine.prepare()
-        return engine.show(["preview", *options])
+        # A script's rendered text is an input, shown by --diff, and cut short by default.
+        shown = ["--show-full-output"] if "--diff" in options else []
+        return engine.show(["preview", *shown, *options])
 
     def start(self) -> None:
         """Start the lab's namespace and cloud where they do not run; machines that run are found again."""
@@ -196,16 +201,16 @@ class Lab:
             file.chmod(0o600)
             file.write_text(text)
 
-        write("ssh_key", engine.setting("sshPrivateKey") + "\n")
-        outputs = engine.outputs()
-        keys = json.loads(engine.setting("sshHostKeys"))
+        settings, outputs = engine.settings(), engine.outputs()
+        write("ssh_key", settings["sshPrivateKey"].strip() + "\n")
+        keys = json.loads(settings["sshHostKeys"])
         public = {name: sshkeys.parse(key).public for name, key in zip(outputs["ssh"], keys, strict=True)}
         write_known_hosts(self.paths.pulumi / "known_hosts", public)
         write(
             "client.cnf",
             "[client]\n"
             f"user={outputs['database']['user']}\n"
-            f'password="{engine.setting("databasePassword")}"\n'
+            f'password="{settings["databasePassword"]}"\n'
             f"[mysql]\ndatabase={outputs['database']['name']}\n",
         )
 

@@ -18,6 +18,7 @@ stop() {
 }
 
 # diagnose: what a script can tell when it has waited in vain.
+# shellcheck disable=SC2329 # some scripts have their own
 diagnose() { :; }
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds; says what is awaited, and gives up with a clear line.

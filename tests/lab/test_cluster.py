@@ -1,0 +1,356 @@
+"""A whole cluster: made from nothing, used, disturbed, and taken away. One lab, the tests in the order of the file."""
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.golden import test_expected
+from tests.lab import fabric, trial
+from tests.lab.cloud import client as cloud
+from tests.lab.events import EventReader
+from tests.lab.lab import Lab, wait_until
+from tests.lab.nodes import Node, by_name
+from tests.lab.paths import CHECKOUT, LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+
+@dataclass
+class Cluster:
+    """The lab, and how it came up."""
+
+    lab: Lab
+    reader: EventReader
+    seconds: float
+    processes: trial.ProcessLists
+
+    def node(self, name: str) -> Node:
+        return by_name(self.lab.nodes(), name)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    yield from trial.own_lab(Lab(LabPaths("test")))
+
+
+@pytest.fixture(scope="module")
+def cluster(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    lab.set_up("debian-12")
+    begin = time.monotonic()
+    with trial.watch_processes(lab, tmp_path_factory.mktemp("processes")) as processes:
+        reader = lab.up()
+    seconds = time.monotonic() - begin
+    print(f"up: {seconds:.0f} s\n{reader.timings()}\n{lab.progress.summary()}")
+    return Cluster(lab, reader, seconds, processes)
+
+
+def wait_until_well(lab: Lab, seconds: float = 180) -> None:
+    """Wait until both nodes are fine and one serves."""
+    wait_until("a cluster that is well", lambda: trial.is_well(lab), seconds, every=1)
+
+
+def test_up(cluster: Cluster) -> None:
+    assert set(cluster.reader.changes) == {"create"}
+    assert cluster.seconds < trial.bar(360)
+    outputs = cluster.lab.outputs()
+    assert outputs["endpoint"] == {"host": outputs["endpoint"]["host"], "port": 3306}
+    assert outputs["endpoint"]["host"] in outputs["connect"]
+    assert list(outputs["ssh"]) == ["mysql-lab-1", "mysql-lab-2"]
+    assert outputs["secrets"] and "off" in outputs["fencing"]
+    machines = [m for m in cloud.status(cluster.lab.paths)["machines"] if m["power"] == "running"]
+    assert len(machines) == 2
+    memory = sum(_memory(pid) for pid in fabric.processes(cluster.lab.paths.namespace))
+    print(f"memory of the lab: {memory >> 20} MiB")
+    assert memory < 4 << 30
+
+
+def _memory(pid: int) -> int:
+    """Return the memory in bytes that is a process's own share."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) << 10 if found else 0
+
+
+def test_no_secret_in_clear(cluster: Cluster) -> None:
+    """Neither in outputs, state, logs, nor in any process list while it was made."""
+    lab, secrets = cluster.lab, trial.secret_texts(cluster.lab.engine())
+    assert cluster.processes.find({"proof": "pulumi-language-python"}) == ["proof"]
+    guests = list(cluster.processes.folder.glob("*.processes"))
+    assert len(guests) == 2
+    for file in guests:
+        assert "/usr/sbin/corosync" in file.read_text(errors="replace")
+    assert cluster.processes.find(secrets) == []
+
+    lab.collect()
+    backend = lab.paths.pulumi / "backend"
+    files = [p for folder in (backend, lab.paths.logs) for p in folder.rglob("*") if p.is_file()]
+    files += [lab.paths.pulumi / "outputs.json", lab.paths.pulumi / "Pulumi.lab.yaml", *lab.paths.cloud.glob("*.log")]
+    assert any(p.name == "lab.json" for p in files) and any(p.name.endswith("-journal.log") for p in files)
+    shown = {p: p.read_text(errors="replace") for p in files}
+    assert [(str(p), name) for p, text in shown.items() for name, secret in secrets.items() if secret in text] == []
+
+
+def test_a_row_is_written_and_read(cluster: Cluster) -> None:
+    lab = cluster.lab
+    rows = trial.query(
+        lab,
+        "create table if not exists notes (id int primary key, text varchar(40))",
+        "insert into notes values (1, 'written through the endpoint')",
+        "select id, text from notes",
+    )
+    assert rows == [(1, "written through the endpoint")]
+
+    serving = trial.serving(lab)
+    for node in lab.nodes():
+        is_serving = node.name == serving.name
+        assert bool(trial.server_pid(node)) == is_serving
+        listening = node.run("ss --listening --no-header --numeric --tcp | awk '{print $4}'").split()
+        assert any(address.endswith(":3306") for address in listening) == is_serving
+        assert any(re.fullmatch(r".*:61500", address) for address in listening) == is_serving
+        units = node.run("systemctl is-enabled mariadb drbd corosync pacemaker", check=False).split()
+        assert units == ["masked", "disabled", "enabled", "enabled"]
+    balancers = cloud.status(lab.paths)["balancers"]
+    assert {b["vm"] for b in balancers[0]["backends"] if b["healthy"]} == {serving.name}
+
+
+def test_status(cluster: Cluster) -> None:
+    run = trial.command_line(cluster.lab, "status", "--json")
+    assert run.returncode == 0, run.stderr
+    status = json.loads(run.stdout)
+    assert status["endpoint"] == cluster.lab.outputs()["endpoint"]
+    for node in status["nodes"]:
+        assert (node["online"], node["drbd_disk"]) == (True, "UpToDate")
+    assert sorted(node["drbd_role"] for node in status["nodes"]) == ["Primary", "Secondary"]
+    assert all(set(resource) == {"name", "node", "state"} for resource in status["resources"])
+    serving = status["serving"]
+    where = {resource["name"]: resource["node"] for resource in status["resources"] if resource["name"] != "drbd-r0"}
+    assert where == {"mysql-fs": serving, "mysql-server": serving, "mysql-probe": serving}
+
+
+def test_standby(cluster: Cluster) -> None:
+    """The other node serves the same row, at the same endpoint."""
+    lab = cluster.lab
+    before = trial.serving(lab)
+    begin = time.monotonic()
+    before.run(f"crm node standby {before.name}")
+    wait_until("the other node to serve", lambda: lab.status().serving not in (None, before.name), 120)
+    wait_until("an answer", lambda: trial.answers(lab), 30)
+    print(f"standby: served again after {time.monotonic() - begin:.1f} s")
+    assert trial.query(lab, "select text from notes where id = 1") == [("written through the endpoint",)]
+    trial.query(lab, "insert into notes values (2, 'written in standby')")
+    before.run(f"crm node online {before.name}")
+    wait_until_well(lab)
+    assert trial.serving(lab).name != before.name, "it must not move back by itself"
+
+
+def test_up_again_changes_nothing(cluster: Cluster) -> None:
+    lab = cluster.lab
+    pids = {node.name: trial.server_pid(node) for node in lab.nodes()}
+    begin = time.monotonic()
+    reader = lab.up()
+    seconds = time.monotonic() - begin
+    assert set(reader.changes) == {"same"}
+    assert list(reader.steps) == [], "a script has run"
+    assert seconds < trial.bar(30)
+    assert {node.name: trial.server_pid(node) for node in lab.nodes()} == pids
+
+    begin = time.monotonic()
+    run = trial.command_line(lab, "preview", "--expect-no-changes")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert time.monotonic() - begin < trial.bar(20)
+
+
+def test_every_script_again(cluster: Cluster) -> None:
+    """On a cluster that serves, each one ends well, writes nothing, restarts nothing."""
+    lab = cluster.lab
+    before = [_unchanging(node) for node in lab.nodes()]
+
+    def run_all(node: Node) -> None:
+        for script in scripts:
+            if script.node == node.name:
+                run = script.run(node)
+                told = f"{script.name}: {run.stdout}{run.stderr}"
+                assert run.returncode == 0, told
+                assert not re.search(r"wrote|adjusted|applied|installed|moved|making|read again", run.stdout), told
+
+    scripts = trial.scripts(lab.engine())
+    assert len(scripts) >= 19
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(run_all, lab.nodes()))
+    assert [_unchanging(node) for node in lab.nodes()] == before
+
+
+def _unchanging(node: Node) -> str:
+    """Return what no script may change on a node: processes, the configuration's version, DRBD's state."""
+    return node.run(
+        "pgrep --list-name --exact 'mariadbd|mysqld|corosync|pacemakerd|socat';"
+        "cibadmin --query | head -n 1 | grep --only-matching --word-regexp 'epoch=\"[0-9]*\"';"
+        "drbdadm role r0; drbdadm dstate r0;"
+        "cd /etc && find corosync drbd.d mysql systemd ssh hosts apt -type f -printf '%p %T@\\n' | sort"
+    )
+
+
+def test_what_leaves_the_document_leaves_the_cluster(cluster: Cluster) -> None:
+    lab = cluster.lab
+    serving = trial.serving(lab)
+    pid = trial.server_pid(serving)
+    serving.run("crm configure primitive by-hand ocf:pacemaker:Dummy op monitor interval=10s")
+    wait_until("the resource made by hand", lambda: "by-hand" in {r.name for r in lab.status().resources}, 60)
+    document = next(script for script in trial.scripts(lab.engine()) if script.name == "resources-document")
+    run = document.run(by_name(lab.nodes(), document.node))
+    assert run.returncode == 0, run.stderr
+    assert "removed from the cluster: by-hand" in run.stdout
+    wait_until("its end", lambda: "by-hand" not in {r.name for r in lab.status().resources}, 60)
+    assert trial.server_pid(serving) == pid
+
+
+def _document(script: str, after: str) -> str:
+    """Return the document that a script has between <<'FILE' in the line with `after`, and FILE."""
+    lines = script.splitlines()
+    begin = next(number for number, line in enumerate(lines) if after in line and line.rstrip().split("'FILE'")[1:])
+    end = lines.index("FILE", begin)
+    return "\n".join(lines[begin + 1 : end]) + "\n"
+
+
+@pytest.mark.parametrize("case", test_expected.CASES)
+def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: str) -> None:
+    """Every golden case, by this guest's own programs, which take no notice of other nodes' names."""
+    node = cluster.lab.nodes()[1]
+    resources = test_expected.resources(case)
+    scripts = {resource.name: resource.inputs["stdin"] for resource in resources if "stdin" in resource.inputs}
+    first = next(name for name in scripts if name.endswith("-corosync")).removesuffix("-corosync")
+
+    def read(text: str, command: str) -> str:
+        """Give a program a file, and return what it says."""
+        run = subprocess.run(
+            node.command(f"umask 077; mkdir -p /run/rendered; cat >/run/rendered/file; {command}"),
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert run.returncode == 0, f"{command}: {run.stdout}{run.stderr}"
+        return run.stdout + run.stderr
+
+    replication = scripts[f"{first}-drbd"]
+    resource = _document(replication, "read -rd '' text").replace("@HA_DRBD_SECRET@", "x" * 43)
+    both = _document(replication, "global_common.conf") + resource
+    assert "protocol" in read(both, "drbdadm --config-file /run/rendered/file dump all")
+
+    assert read(_document(scripts[f"{first}-corosync"], "corosync.conf <<"), "corosync -t -c /run/rendered/file") == ""
+
+    cib = "/run/rendered/cib.xml"
+    said = read(
+        _document(scripts["resources-document"], "cluster.crm"),
+        f"cibadmin --empty >{cib} && export CIB_file={cib} && crm --force configure load update /run/rendered/file"
+        f" && crm_verify --xml-file {cib} && crm configure verify",
+    )
+    assert "ERROR" not in said, said
+
+    if case in ("lab", "debian-13"):  # MariaDB's; MySQL's own options are for MySQL to check
+        server = _document(scripts[f"{first}-server"], "99-azure-mysql-ha.cnf")
+        said = read(server, "mariadbd --defaults-file=/run/rendered/file --user=mysql --help --verbose")
+        assert not re.search(r"unknown|error:|\[ERROR\]|\[Warning\]", said), said
+        assert re.search(r"^datadir +/var/lib/mysql/data/$", said, re.MULTILINE)
+        assert re.search(r"^innodb-flush-log-at-trx-commit +1$", said, re.MULTILINE)
+
+    machine = next(resource for resource in resources if resource.type == "azure-native:compute:VirtualMachine")
+    data = base64.b64decode(machine.inputs["osProfile"]["customData"]["secret"]).decode()
+    # Under another name than the running one's: its host key is nobody's.
+    read(data, "cloud-init schema --config-file /run/rendered/file")
+    for file in yaml.safe_load(data)["write_files"]:
+        read(file["content"], "sshd -t -f /run/rendered/file")
+    node.run("rm -r /run/rendered")
+
+
+def test_preview_of_dev_works_offline(lab: Lab) -> None:
+    """With no network at all, it shows what the nodes would get, and no secret."""
+    offline = Lab(LabPaths(f"{lab.paths.name}off"))
+    offline.engine("dev").prepare()  # makes secrets, which needs no network either
+    try:
+        begin = time.monotonic()
+        run = subprocess.run(
+            ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh",
+             sys.executable, "-m", "tests.lab", "--lab", offline.paths.name, "preview", "--stack", "dev", "--diff"],
+            cwd=CHECKOUT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False,
+        )  # fmt: skip
+        seconds = time.monotonic() - begin
+        assert run.returncode == 0, run.stdout[-3000:] + run.stderr
+        for shown in (
+            "cluster_name: mysql-dev",
+            "address ipv4 10.32.0.4:7789",
+            "ring0_addr: 10.32.0.4",
+            "mysql-server",
+        ):
+            assert shown in run.stdout, shown
+        secrets = trial.secret_texts(offline.engine("dev"))
+        assert [name for name, secret in secrets.items() if secret in run.stdout + run.stderr] == []
+        print(f"preview of dev, offline: {seconds:.1f} s")
+        assert seconds < trial.bar(20)
+    finally:
+        offline.down()
+    assert trial.leftovers(offline) == []
+
+
+def test_the_clouds_process_is_killed(cluster: Cluster) -> None:
+    """The machines run on; `up` finds everything as it was."""
+    lab = cluster.lab
+    pids = {node.name: trial.server_pid(node) for node in lab.nodes()}
+    before = cloud.status(lab.paths)["pid"]
+    os.kill(before, signal.SIGKILL)
+    wait_until("the end of the cloud's process", lambda: not cloud.is_running(lab.paths), 10)
+    reader = lab.up()
+    assert set(reader.changes) == {"same"}
+    assert cloud.status(lab.paths)["pid"] != before
+    wait_until_well(lab, 60)
+    assert {node.name: trial.server_pid(node) for node in lab.nodes()} == pids
+
+
+def test_a_machines_power_fails(cluster: Cluster) -> None:
+    """The other node serves every row; status says who is away; started again, the node joins."""
+    lab = cluster.lab
+    killed = trial.serving(lab)
+    trial.query(lab, "insert into notes values (3, 'just before the power failed')")
+    begin = time.monotonic()
+    trial.kill_machine(lab, killed.name)
+    wait_until("an answer from the other node", lambda: trial.answers(lab), 120)
+    print(f"power failure: served again after {time.monotonic() - begin:.1f} s")
+    assert [row[0] for row in trial.query(lab, "select id from notes order by id")] == [1, 2, 3]
+    status = lab.status()
+    assert status.serving not in (None, killed.name)
+    assert {node.name: node.online for node in status.nodes}[killed.name] is False
+    power = {machine["name"]: machine["power"] for machine in cloud.status(lab.paths)["machines"]}
+    assert power[killed.name] == "stopped"
+
+    trial.start_machine(lab, killed.name)
+    wait_until_well(lab)
+    assert len(trial.query(lab, "select id from notes")) == 3
+
+
+def test_destroy(cluster: Cluster) -> None:
+    """Nothing is left in the cloud, and then nothing of the lab on this machine."""
+    lab = cluster.lab
+    engine = lab.engine()
+    engine.run(["destroy", "--yes", "--skip-preview"], lab.progress, lab.paths.logs / "engine-destroy.log")
+    assert engine.export().get("resources", []) in ([], None)
+    assert cloud.status(lab.paths)["machines"] == []
+    assert list((lab.paths.state / "disks").glob("*")) == []
+    for _ in range(2):
+        lab.down()
+        assert trial.leftovers(lab) == []
