@@ -690,6 +690,20 @@ def test_a_killed_cloud_takes_up_where_it_was(azure: Azure) -> None:
         assert azure.compute.disks.get(GROUP, "data1").managed_by
 
 
+def test_what_ran_runs_again_after_the_host_went_down(azure: Azure) -> None:
+    """With the namespace, everything is gone but the files: a new start makes network and machines as they were."""
+    with inside():
+        azure.compute.virtual_machines.begin_deallocate(GROUP, "vm2").result()
+    ssh(1, "sudo sh -c 'echo kept >/kept; sync'")
+    fabric.remove(PATHS.namespace)
+    assert not client.is_running(PATHS)
+    fabric.create(PATHS.namespace)
+    client.start(PATHS, loopback_port=0)
+    until("boot", lambda: _machine("vm1")["boot_seconds"], 180)
+    assert ssh(1, "cat /kept") == "kept"
+    assert _machine("vm2")["power"] == "deallocated"
+
+
 def test_secrets_stay_in_the_clouds_folder(azure: Azure) -> None:
     """No token, key or custom data in the log; the files with secrets are their owner's only."""
     log = (PATHS.cloud / "cloud.log").read_text()

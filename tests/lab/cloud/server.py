@@ -144,6 +144,7 @@ class _Cloud:
             for machine in list(self._inventory.of_type(MACHINE)):
                 if machine.hidden["power"] == "running" and machine.hidden["provisioned"]:
                     LOG.info("%s was on before the lab's namespace was made anew: it is started", machine.name)
+                    machine.hidden["boot_seconds"] = None
                     self._operations.begin("start", machine)
         self._store.facts["namespace"] = here
         self._store.save()

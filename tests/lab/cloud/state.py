@@ -11,7 +11,7 @@ from tests.lab.cloud.model import Json, Resource, now
 
 _VERSION = 1
 
-_KEPT_OPERATIONS = 500
+_KEPT_OPERATIONS = 100
 """Finished operations that can still be asked for."""
 
 
