@@ -1,0 +1,90 @@
+"""The same program on the lab's other guests: real MySQL with the newest Pacemaker, and Debian 13."""
+
+import os
+import subprocess
+import time
+from collections.abc import Generator
+
+import pytest
+
+from components import operating_system
+from tests.lab import trial
+from tests.lab.lab import Lab, wait_until
+from tests.lab.paths import LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]  # an image may have to be made first
+
+# What each guest's server says of itself. Debian 13 takes minutes more: it is asked for by LAB_ALL_GUESTS=1.
+SERVERS = {"debian-sid": "9.", "debian-13": "11.8."}
+ALL_GUESTS = os.environ.get("LAB_ALL_GUESTS") == "1"
+GUESTS = [
+    pytest.param(
+        system, marks=[] if ALL_GUESTS or system == "debian-sid" else pytest.mark.skip("asked for by LAB_ALL_GUESTS=1")
+    )
+    for system in SERVERS
+]
+
+
+@pytest.fixture(scope="module", params=GUESTS)
+def guest(request: pytest.FixtureRequest) -> Generator[tuple[Lab, str]]:
+    """A cluster that is up, and the operating system of its nodes."""
+    system: str = request.param
+    for lab in trial.own_lab(Lab(LabPaths("tguest"))):
+        lab.up({"operatingSystem": system})
+        lab.progress(f"{system}:\n{lab.progress.summary()}")
+        yield lab, system
+
+
+def test_serves(guest: tuple[Lab, str]) -> None:
+    """The cluster is well, and its server is the one that the system has."""
+    lab, system = guest
+    assert trial.is_well(lab), lab.status().as_text()
+    [(version,)] = trial.query(lab, "select version()")
+    assert version.startswith(SERVERS[system])
+
+
+def test_command_line_client(guest: tuple[Lab, str]) -> None:
+    """The client that `make mysql` opens gets in as well."""
+    lab, _ = guest
+    told = subprocess.run(
+        [*lab.client(), "--batch", "--skip-column-names", "--execute=select 6 * 7"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (told.returncode, told.stdout) == (0, "42\n"), told.stderr
+
+
+def test_nobody_gets_in_without_proof(guest: tuple[Lab, str]) -> None:
+    """No account is open to whoever is on the machine, and root is who is root there."""
+    lab, system = guest
+    node = trial.serving(lab)
+    database = operating_system.load(system).database
+    client = f"{database.client} --no-defaults --socket={database.socket} --batch --skip-column-names"
+    assert node.run(f"{client} --execute='select current_user()'") == "root@localhost\n"
+    for account in ("root", "nobody", lab.outputs()["database"]["user"]):
+        refused = node.run(f"sudo -u nobody {client} --user={account} --execute='select 1' 2>&1", check=False)
+        assert "Access denied" in refused, (account, refused)
+
+
+def test_other_node_takes_over_in_standby(guest: tuple[Lab, str]) -> None:
+    """A row written before `crm node standby` of the serving node is read from the other one, at the same endpoint."""
+    lab, system = guest
+    trial.query(lab, "create table standby (guest varchar(20))", f"insert into standby values ('{system}')")
+    left = trial.serving(lab)
+    begin = time.monotonic()
+    left.run(f"crm node standby {left.name}")
+
+    def other_serves() -> bool:
+        return lab.status().serving not in (None, left.name) and trial.answers(lab)
+
+    wait_until("the other node serving", other_serves, 180)
+    lab.progress(f"{system}: standby to answer {time.monotonic() - begin:.0f} s")
+    assert trial.query(lab, "select * from standby") == [(system,)]
+    left.run(f"crm node online {left.name}")
+    wait_until("both nodes well", lambda: trial.is_well(lab), 120)
+
+
+def test_nothing_to_do_the_second_time(guest: tuple[Lab, str]) -> None:
+    """`pulumi up` again changes nothing, although the other node serves now."""
+    lab, _ = guest
+    changes = lab.up().changes
+    assert set(changes) == {"same"}
