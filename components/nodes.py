@@ -95,7 +95,8 @@ class Nodes(pulumi.ComponentResource):
                 platform_fault_domain_count=2,
                 platform_update_domain_count=5,
                 sku=compute.SkuArgs(name="Aligned"),
-                opts=pulumi.ResourceOptions(parent=self),
+                # Azure fills it in as machines join: not a drift.
+                opts=pulumi.ResourceOptions(parent=self, ignore_changes=["virtualMachines"]),
             )
         self.cluster_nodes = []
         self.ssh_commands = {}
