@@ -90,8 +90,8 @@ class RemoteScript(command.remote.Command):
     """One idempotent script, run as root on one node when it is new, when it changes, and on a new machine.
 
     The script travels on standard input and is shown by `pulumi preview`, so it holds no secret. Secrets
-    reach it in environment variables (sshd is told to accept HA_*, see configs/host/user-data.yaml.j2):
-    encrypted in Pulumi's state, and in no process list.
+    reach it in environment variables (sshd is told to accept HA_* and sudo to keep them, see
+    configs/host/user-data.yaml.j2): encrypted in Pulumi's state, in no process list, and in no log.
 
     Args:
         name: the resource's name.
@@ -114,11 +114,10 @@ class RemoteScript(command.remote.Command):
         variables: Mapping[str, pulumi.Input[str]] | None = None,
     ) -> None:
         variables = variables or {}
-        sudo = f"sudo --preserve-env={','.join(variables)} bash -s" if variables else "sudo bash -s"
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             name,
             connection=node.connection,
-            create=sudo,
+            create="sudo bash -s",
             stdin=script,
             environment=dict(variables) or None,
             # A new machine starts from nothing. A changed script is an update, which runs it again in place.

@@ -275,7 +275,8 @@ def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: 
     # Under another name than the running one's: its host key is nobody's.
     read(data, "cloud-init schema --config-file /run/rendered/file")
     for file in yaml.safe_load(data)["write_files"]:
-        read(file["content"], "sshd -t -f /run/rendered/file")
+        checker = "visudo --check --file" if "sudoers" in file["path"] else "sshd -t -f"
+        read(file["content"], f"{checker} /run/rendered/file")
     node.run("rm -r /run/rendered")
 
 
