@@ -12,7 +12,8 @@ from components.tags import tag_everything
 
 settings = load()
 tag_everything(settings.tags)
-zones = settings.zones or ()
+# An address is of one zone or of all three; two would be none of Azure's.
+address_zones = ("1", "2", "3") if len(settings.zones or ()) > 1 else settings.zones or ()
 ssh_ports = {node.name: node.ssh_port for node in settings.nodes} if settings.ssh.access == "nat-rules" else {}
 
 group = resources.ResourceGroup(
@@ -44,7 +45,7 @@ endpoint = Endpoint(
         private_address=settings.network.endpoint_address,
         probe_port=settings.endpoint.probe_port,
         ssh_ports=ssh_ports,
-        zones=zones,
+        zones=address_zones,
     ),
 )
 nodes = Nodes(

@@ -23,7 +23,6 @@ class NetworkArgs:
         admin_cidrs: who may reach SSH.
         client_cidrs: who may reach MySQL.
         probe_port: TCP port of the balancer's probe.
-        zones: availability zones of the NAT gateway's address; empty for none.
     """
 
     cluster_name: str
@@ -34,7 +33,6 @@ class NetworkArgs:
     admin_cidrs: Sequence[str]
     client_cidrs: Sequence[str]
     probe_port: int
-    zones: Sequence[str] = ()
 
 
 def _allow(
@@ -83,7 +81,6 @@ class Network(pulumi.ComponentResource):
             location=args.location,
             sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
             public_ip_allocation_method=network.IPAllocationMethod.STATIC,
-            zones=list(args.zones) or None,
             opts=child,
         )
         nat_gateway = network.NatGateway(

@@ -28,6 +28,8 @@ PROJECT = "azure-mysql-ha"
 # RFC 5737: networks for examples. Where they stand, somebody has to put his own.
 _EXAMPLES = tuple(ipaddress.IPv4Network(each) for each in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 
+_SIZES = ("vmSize", "osDiskSku", "dataDiskSizeGb", "dataDiskSku", "protectData")
+
 
 class NewStackError(Exception):
     """The stack cannot be made; the text says why."""
@@ -79,6 +81,9 @@ def fill_secrets(pulumi: Path | str, stack: str, config_file: Path, env: Mapping
 def begin_stack_file(config_file: Path, stack: str, source: Path) -> None:
     """Write a new stack's settings: the plain ones of another stack, with names of its own.
 
+    Its sizes, and whether its data is protected, are not taken over: what was chosen for a small stack would be
+    dangerous for a large one. They begin as Pulumi.yaml has them.
+
     Args:
         config_file: the new file.
         stack: the new stack's name.
@@ -90,10 +95,12 @@ def begin_stack_file(config_file: Path, stack: str, source: Path) -> None:
     if not source.exists():
         raise NewStackError(f"there is no {source.name} to begin with")
     settings = {
-        key: value for key, value in _settings_of(source).items() if key.removeprefix(f"{PROJECT}:") not in _MAKERS
+        key: value
+        for key, value in _settings_of(source).items()
+        if key.removeprefix(f"{PROJECT}:") not in (*_MAKERS, *_SIZES)
     }
     label = re.sub(r"[^a-z0-9]+", "-", _short(stack).lower()).strip("-")
-    settings[f"{PROJECT}:clusterName"] = f"mysql-{label}"[:40].rstrip("-")
+    settings[f"{PROJECT}:clusterName"] = f"mysql-{label}"[:33].rstrip("-")
     tags = settings.get(f"{PROJECT}:tags")
     if isinstance(tags, dict) and "environment" in tags:
         settings[f"{PROJECT}:tags"] = {**cast(dict[str, Any], tags), "environment": _short(stack)}

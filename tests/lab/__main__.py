@@ -42,7 +42,7 @@ def main() -> int:
             case "status":
                 found = lab.status()
                 print(json.dumps(found.as_json(), indent=2) if arguments.json else found.as_text())
-                return 0 if found.serving else 1
+                return 0 if found.serving and not found.alarms else 1
             case "mysql":
                 lab.run_client()
             case "preview":

@@ -35,7 +35,7 @@ class ResourceStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The cluster as a whole. `serving` is the node whose probe answers, None where there is none."""
+    """The cluster as a whole. `serving` is the one node that serves, None where it is not exactly one."""
 
     endpoint: dict[str, Any]
     loopback: Mapping[str, Any] | None
@@ -43,6 +43,7 @@ class Status:
     resources: list[ResourceStatus]
     serving: str | None
     fencing: str
+    alarms: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Return it in the form of `status --json`."""
@@ -59,6 +60,7 @@ class Status:
             lines.append(f"node      {node.name:16} {state:8} DRBD {drbd}")
         lines += [f"resource  {r.name:16} {r.state:12} on {r.node}" for r in self.resources]
         lines.append(f"fencing   {self.fencing}")
+        lines += [f"ALARM     {alarm}" for alarm in self.alarms]
         return "\n".join(lines)
 
 
@@ -72,7 +74,8 @@ def read(nodes: Sequence[Node], endpoint: dict[str, Any], loopback: Mapping[str,
     """
     with ThreadPoolExecutor() as pool:
         answers = dict(zip((node.name for node in nodes), pool.map(_ask, nodes), strict=True))
-    cluster = next((root for root, _ in answers.values() if root is not None), None)
+    views = [root for root, _ in answers.values() if root is not None]
+    cluster = next(iter(views), None)
     members = {} if cluster is None else {n.get("name"): n for n in cluster.findall("nodes/node")}
     node_statuses: list[NodeStatus] = []
     for node in nodes:
@@ -89,13 +92,17 @@ def read(nodes: Sequence[Node], endpoint: dict[str, Any], loopback: Mapping[str,
             )
         )
     resources = [] if cluster is None else _resources(cluster)
-    probe = [r for r in resources if r.name == "mysql-probe" and r.state == "Started"]
+    # Each node's own view: in a split, both may say that they serve.
+    serving = sorted(
+        {r.node for view in views for r in _resources(view) if r.name == "mysql-probe" and r.state == "Started"}
+    )
     return Status(
         endpoint=endpoint,
         loopback=loopback,
         nodes=node_statuses,
         resources=resources,
-        serving=probe[0].node if len(probe) == 1 else None,
+        serving=serving[0] if len(serving) == 1 else None,
+        alarms=_alarms(node_statuses, serving),
         fencing=_fencing(cluster),
     )
 
@@ -125,6 +132,16 @@ def _resources(cluster: ElementTree.Element) -> list[ResourceStatus]:
                 state += " (failed)"
             found.append(ResourceStatus(resource.get("id", ""), node.get("name", ""), state))
     return sorted(found, key=lambda r: (r.name, r.node))
+
+
+def _alarms(nodes: Sequence[NodeStatus], serving: Sequence[str]) -> list[str]:
+    alarms: list[str] = []
+    if len(serving) > 1:
+        alarms.append(f"{' and '.join(serving)} both serve: their data parts ways. docs/operations.md, split brain")
+    alone = [node.name for node in nodes if node.drbd_connection == "StandAlone"]
+    if alone:
+        alarms.append(f"DRBD is StandAlone on {' and '.join(alone)}: no copy is kept. docs/operations.md, split brain")
+    return alarms
 
 
 def _fencing(cluster: ElementTree.Element | None) -> str:

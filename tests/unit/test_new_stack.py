@@ -202,10 +202,16 @@ def test_the_command(
 
 @pytest.mark.parametrize(
     ("stack", "cluster"),
-    [("prod", "mysql-prod"), ("acme/Prod_EU.1", "mysql-prod-eu-1"), ("x" * 60, "mysql-" + "x" * 34)],
+    [("prod", "mysql-prod"), ("acme/Prod_EU.1", "mysql-prod-eu-1"), ("x" * 60, "mysql-" + "x" * 27)],
 )
 def test_cluster_names(stack: str, cluster: str, tmp_path: Path) -> None:
     file = tmp_path / "new.yaml"
     new_stack.begin_stack_file(file, stack, CHECKOUT / "Pulumi.dev.yaml")
     assert settings_of(file)["clusterName"] == cluster
     settings_checks.cluster_name(cluster)
+
+
+def test_sizes_and_protection_are_not_taken_over(tmp_path: Path) -> None:
+    file = tmp_path / "new.yaml"
+    new_stack.begin_stack_file(file, "prod", CHECKOUT / "Pulumi.dev.yaml")
+    assert {"vmSize", "dataDiskSizeGb", "dataDiskSku", "protectData"}.isdisjoint(settings_of(file))

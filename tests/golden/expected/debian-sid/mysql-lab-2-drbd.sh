@@ -127,7 +127,8 @@ FILE
   modprobe drbd
 
   if pacemaker_has_drbd; then
-    if [[ $changed == yes && $(drbdadm dstate r0 2>/dev/null || echo Unconfigured) != Unconfigured ]]; then
+    # Whether or not the file has just changed: an earlier run may have been killed between the two.
+    if [[ $(drbdadm dstate r0 2>/dev/null || echo Unconfigured) != Unconfigured && $(drbdadm --dry-run adjust r0) ]]; then
       drbdadm adjust r0
       say "DRBD r0: adjusted"
     fi

@@ -87,8 +87,8 @@ totem {
   transport: knet
   crypto_cipher: aes256
   crypto_hash: sha256
-  # Microsoft's guidance for Azure (high availability guides for Pacemaker) is behind the default of the token, and
-  # behind the ratio of 1.2 for the consensus; join, retransmits and messages are its values.
+  # The token is a setting, argued in Pulumi.yaml. All else, and the consensus at 1.2 tokens, is as Microsoft's guides to
+  # Pacemaker on Azure have it.
   token: 15000
   consensus: 18000
   token_retransmits_before_loss_const: 10
@@ -123,6 +123,8 @@ logging {
 FILE
   found=$(corosync -t -c /run/azure-mysql-ha/corosync.conf 2>&1) ||
     stop "a corosync.conf that Corosync refuses (${found//$'\n'/ })" "one it reads" "Correct the settings of membership."
+  # The mark outlives a kill between writing and reading again.
+  cmp --quiet /run/azure-mysql-ha/corosync.conf /etc/corosync/corosync.conf || : >/run/azure-mysql-ha/corosync.changed
   install_file /etc/corosync/corosync.conf 0644 </run/azure-mysql-ha/corosync.conf
 
   for unit in corosync pacemaker; do
@@ -130,10 +132,11 @@ FILE
   done
   if [[ $running == no ]]; then
     systemctl start corosync
-  elif [[ $changed == yes ]]; then
+  elif [[ -e /run/azure-mysql-ha/corosync.changed ]]; then
     corosync-cfgtool -R >/dev/null # every member reads its own file again; none restarts
     say "Corosync: its configuration read again"
   fi
+  rm -f /run/azure-mysql-ha/corosync.changed
   systemctl --quiet is-active pacemaker || systemctl start pacemaker
   say "Corosync and Pacemaker: running"
 }

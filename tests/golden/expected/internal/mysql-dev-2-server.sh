@@ -102,7 +102,9 @@ Documentation=https://learn.microsoft.com/azure/load-balancer/load-balancer-cust
 ExecStart=/usr/bin/socat -u /dev/null TCP-LISTEN:61500,reuseaddr,fork
 DynamicUser=yes
 FILE
-  if [[ $changed == yes ]]; then systemctl daemon-reload; fi
+  if [[ $(systemctl show --property=NeedDaemonReload --value azure-mysql-ha-probe.service) == yes || $changed == yes ]]; then
+    systemctl daemon-reload
+  fi
   # Pacemaker starts the server; a second one by systemd, or by hand, could only do harm.
   if [[ $(systemctl is-enabled mysql.service 2>/dev/null) != masked ]]; then
     systemctl --quiet mask mysql.service
