@@ -60,7 +60,7 @@ exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-1."
 
 main() {
-  local found
+  local found log=/var/log/mysql/error.log
   install_file /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf 0644 <<'FILE'
 # Written by Pulumi. Read last: what stands here wins.
 [mysqld]
@@ -78,6 +78,8 @@ skip_name_resolve = ON
 innodb_buffer_pool_size = 128M
 performance_schema = false
 FILE
+  # Debian's MariaDB has no folder for its log: it would go nowhere.
+  [[ -d ${log%/*} ]] || install --directory --mode=2750 --owner=mysql --group=adm "${log%/*}"
   found=$(/usr/sbin/mariadbd --help --verbose --user=mysql 2>&1 >/dev/null | grep --ignore-case error | head -n 1) || true
   [[ -z $found ]] || stop "a server that refuses its configuration ($found)" "one that reads it" "Correct mysqlOptions."
 

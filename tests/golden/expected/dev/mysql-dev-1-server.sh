@@ -60,7 +60,7 @@ exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-1."
 
 main() {
-  local found
+  local found log=/var/log/mysql/error.log
   install_file /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf 0644 <<'FILE'
 # Written by Pulumi. Read last: what stands here wins.
 [mysqld]
@@ -76,6 +76,8 @@ sync_binlog                    = 1
 # The balancer's client addresses have no names; waiting for DNS would be all there is to it.
 skip_name_resolve = ON
 FILE
+  # Debian's MariaDB has no folder for its log: it would go nowhere.
+  [[ -d ${log%/*} ]] || install --directory --mode=2750 --owner=mysql --group=adm "${log%/*}"
   found=$(/usr/sbin/mysqld --validate-config --user=mysql 2>&1 >/dev/null | grep --ignore-case error | head -n 1) || true
   [[ -z $found ]] || stop "a server that refuses its configuration ($found)" "one that reads it" "Correct mysqlOptions."
 
