@@ -24,7 +24,7 @@ status: .venv/.stamp ## show the cluster in the lab
 mysql: .venv/.stamp ## open a client on the cluster in the lab (reads its input if it is piped)
 	@$(LAB) mysql
 
-preview: .venv/.stamp ## show what `pulumi up` would change (STACK=lab, ARGS=--diff)
+preview: .venv/.stamp ## show what `pulumi up` would change line by line (STACK=lab, ARGS=--json)
 	@$(LAB) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name)

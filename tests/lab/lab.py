@@ -123,14 +123,13 @@ class Lab:
 
         Args:
             stack: the stack's name.
-            options: further options of `pulumi preview`.
+            options: options of `pulumi preview`; without any, the lines that would change are shown.
         """
         engine = self.engine(stack)
         if stack != "lab" or not engine.config_file.exists():
             engine.prepare()
         # A script's rendered text is an input, shown by --diff, and cut short by default.
-        shown = ["--show-full-output"] if "--diff" in options else []
-        return engine.show(["preview", *shown, *options])
+        return engine.show(["preview", *(options or ["--diff", "--show-full-output"])])
 
     def start(self) -> None:
         """Start the lab's namespace and cloud where they do not run; machines that run are found again."""

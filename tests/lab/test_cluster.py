@@ -290,7 +290,7 @@ def test_preview_of_dev_works_offline(lab: Lab) -> None:
         begin = time.monotonic()
         run = subprocess.run(
             ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh",
-             sys.executable, "-m", "tests.lab", "--lab", offline.paths.name, "preview", "--stack", "dev", "--diff"],
+             sys.executable, "-m", "tests.lab", "--lab", offline.paths.name, "preview", "--stack", "dev"],
             cwd=CHECKOUT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False,
         )  # fmt: skip
         seconds = time.monotonic() - begin
