@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab.image import Image
 from tests.lab.kernel import Kernel
+from tests.lab.lab import wait_until
 from tests.lab.machine import Interface, Machine, MachineError, MachineSpec
 
 # Does what the kernel does first, then has two processes.
@@ -68,7 +69,7 @@ def test_it_starts_once_and_is_found_by_another(machine: Machine) -> None:
     assert not machine.is_running()
     machine.start()
     assert machine.is_running()
-    assert "booted ubd0=system.cow,base" in machine.console.read_text()
+    wait_until("console", lambda: "booted ubd0=system.cow,base" in machine.console.read_text(), 10)
     other = Machine(machine.spec, machine.kernel)
     assert other.is_running()
     for one in (machine, other):
