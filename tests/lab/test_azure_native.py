@@ -29,6 +29,7 @@ from tests.lab.azure_native.fake_arm import FakeArm
 from tests.lab.azure_native.provider import UPDATE_PREVIEW
 from tests.lab.cloud import tokens
 from tests.lab.cloud.arm import ResourceManager
+from tests.lab.cloud.faults import Faults
 from tests.lab.cloud.login import ENGINE
 from tests.lab.cloud.operations import Operations
 from tests.lab.cloud.site import Site
@@ -249,7 +250,7 @@ def _running_cloud(folder: Path) -> Generator[Cloud]:
     )
     loop = asyncio.new_event_loop()
     operations = Operations(site)
-    manager = ResourceManager(site, tokens.Tokens(b"k" * 32), operations)
+    manager = ResourceManager(site, tokens.Tokens(b"k" * 32), operations, Faults(site.inventory))
     certificate, key = fake_arm.certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

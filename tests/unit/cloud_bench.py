@@ -11,9 +11,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
 from tests.lab.cloud.arm import ResourceManager
+from tests.lab.cloud.faults import Faults
 from tests.lab.cloud.login import ENGINE
 from tests.lab.cloud.machines import Definition
 from tests.lab.cloud.operations import Operations
+from tests.lab.cloud.scheduled_events import ScheduledEvents
 from tests.lab.cloud.site import Site
 from tests.lab.cloud.state import Store
 from tests.lab.cloud.tokens import SUBSCRIPTION, Tokens
@@ -51,6 +53,12 @@ class RememberedMachines:
     async def shut_down(self, machine: Definition) -> None:
         self.calls.append(("shut_down", machine.name))
         self.running.pop(machine.name, None)
+
+    async def freeze(self, machine: Definition) -> None:
+        self.calls.append(("freeze", machine.name))
+
+    async def thaw(self, machine: Definition) -> None:
+        self.calls.append(("thaw", machine.name))
 
     async def attach(self, machine: Definition, lun: int, path: Path) -> None:
         self.calls.append((f"attach {lun} {path.name.rpartition('-')[0]}", machine.name))
@@ -104,15 +112,27 @@ class Bench:
 
     Args:
         site: what the cloud acts upon.
-        web: the client.
-        token: the engine's.
+        operations: what goes on.
+        tokens: of this cloud.
+        faults: that it may have.
+        web: the client, which speaks for the engine.
     """
 
-    def __init__(self, site: Site, operations: Operations, web: TestClient[Request, Application], token: str) -> None:
+    def __init__(
+        self,
+        site: Site,
+        operations: Operations,
+        tokens: Tokens,
+        faults: Faults,
+        web: TestClient[Request, Application],
+    ) -> None:
         self.site = site
         self.operations = operations
+        self.tokens = tokens
+        self.faults = faults
         self.web = web
-        self.token = token
+        self.token = tokens.issue(ENGINE)
+        self.events = ScheduledEvents(site, operations)
         assert isinstance(site.machines, RememberedMachines)
         assert isinstance(site.fabric, RememberedFabric)
         self.machines = site.machines
@@ -175,9 +195,10 @@ def run(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
         )
         operations = Operations(site)
         tokens = Tokens(b"k" * 32)
-        manager = ResourceManager(site, tokens, operations)
+        faults = Faults(site.inventory)
+        manager = ResourceManager(site, tokens, operations, faults)
         async with TestClient(TestServer(manager.application())) as web:
-            await test(Bench(site, operations, web, tokens.issue(ENGINE)))
+            await test(Bench(site, operations, tokens, faults, web))
         await operations.close()
 
     asyncio.run(go())

@@ -222,7 +222,8 @@ def test_metadata(tmp_path: Path) -> None:
         assert told["compute"]["name"] == "vm1"
         assert told["compute"]["resourceId"] == machine.id
         assert told["network"]["interface"][0]["ipv4"]["subnet"] == [{"address": "10.0.1.0", "prefix": "24"}]
-        async with TestClient(TestServer(MetadataService(bench.site).application())) as web:
+        service = MetadataService(bench.site, bench.tokens, bench.events, bench.faults)
+        async with TestClient(TestServer(service.application())) as web:
             for path, headers, status in (
                 ("/metadata/instance?api-version=2021-02-01", {}, 400),
                 ("/metadata/instance", {"Metadata": "true"}, 400),

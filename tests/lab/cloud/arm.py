@@ -4,17 +4,23 @@ import asyncio
 import copy
 import json
 import logging
+import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from itertools import pairwise
 from typing import Any, cast
 
 from aiohttp import web
 
-from tests.lab.cloud import login, operations, resources
+from tests.lab.cloud import authorization, login, operations, resources, roles
+from tests.lab.cloud.authorization import Access
 from tests.lab.cloud.catalogue import REGIONS, SIZES
 from tests.lab.cloud.errors import ArmError, bad_request
-from tests.lab.cloud.inventory import GROUP, MACHINE
+from tests.lab.cloud.faults import Faults
+from tests.lab.cloud.fields import text
+from tests.lab.cloud.inventory import GROUP, MACHINE, ROLE_ASSIGNMENT, ROLE_DEFINITION
 from tests.lab.cloud.model import Json, Resource
 from tests.lab.cloud.operations import Operations
 from tests.lab.cloud.resource_id import ResourceId, parse
@@ -31,6 +37,9 @@ _QUICK_SECONDS = 2.0
 """How long an answer waits for its operation: one that is done by then needs no polling."""
 
 _LOGGED_QUERY = ("api-version", "$expand", "skipShutdown", "statusOnly", "resource")
+
+_PRINCIPAL: ContextVar[Principal] = ContextVar("principal")
+"""Who asks; each request has its own."""
 
 _RETRY_SECONDS = 1
 """How long a client is asked to wait between two polls; Azure's clients wait 30 s where nothing is said."""
@@ -65,16 +74,20 @@ class ResourceManager:
         site: the resources, and what they act upon.
         tokens: checks who asks.
         work: the long-running operations.
+        faults: may cut off the machines.
     """
 
-    def __init__(self, site: Site, tokens: Tokens, work: Operations) -> None:
+    def __init__(self, site: Site, tokens: Tokens, work: Operations, faults: Faults) -> None:
         self._site = site
         self._tokens = tokens
         self._operations = work
+        self._faults = faults
 
     def application(self) -> web.Application:
         """Return the web application: Resource Manager, login service and the cloud's metadata."""
-        application = web.Application(middlewares=[log_requests, self._answer_errors], client_max_size=4 * 1024**2)
+        application = web.Application(
+            middlewares=[log_requests, self._faults.middleware, self._answer_errors], client_max_size=4 * 1024**2
+        )
         login.add_routes(application, self._tokens)
         application.router.add_route("*", "/{path:.*}", self._handle)
         return application
@@ -110,16 +123,32 @@ class ResourceManager:
                 "MissingApiVersionParameter",
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
-        if request.path.rstrip("/").lower() == "/subscriptions":
-            return web.json_response({"value": [_subscription()]})
-        words = request.path.strip("/").lower().split("/")
+        _PRINCIPAL.set(principal)
+        access = Access(self._site.inventory)
+        path = request.path.strip("/")
+        words = path.lower().split("/")
+        if words == ["subscriptions"]:
+            seen = access.sees(principal, f"/subscriptions/{SUBSCRIPTION}")
+            return web.json_response({"value": [_subscription()] if seen else []})
+        about_roles = any(pair == ("providers", "microsoft.authorization") for pair in pairwise(words))
+        if about_roles and words[0] == "providers":
+            # A built-in role is asked for without a scope, too.
+            path = f"subscriptions/{SUBSCRIPTION}/{path}"
+            words = path.lower().split("/")
         in_group = words[2:3] == ["resourcegroups"] and len(words) > 3
-        target = parse(request.path if in_group else "/".join(words[:2]))
+        whole = in_group or (about_roles and len(words) > 4)
+        target = parse(path if whole else "/".join(words[:2]))
         if target.subscription.lower() != SUBSCRIPTION:
             raise ArmError(404, "SubscriptionNotFound", f"The subscription '{target.subscription}' could not be found.")
-        self._authorize(principal, request, target)
-        if not in_group:
+        if whole:
+            need = authorization.in_group(request.method, target)
+        else:
+            need = authorization.in_subscription(request.method, target, words[2:], self._site.store)
+        access.check(principal, need)
+        if not whole:
             return self._subscription_level(request, target, words[2:])
+        if about_roles:
+            return await self._role_level(request, target)
         if not target.namespace:
             return await self._group_level(request, target)
         return await self._resource_level(request, target)
@@ -135,16 +164,6 @@ class ResourceManager:
         except InvalidToken as error:
             raise ArmError(401, "InvalidAuthenticationToken", str(error)) from None
 
-    def _authorize(self, principal: Principal, request: web.Request, target: ResourceId) -> None:
-        """Let the engine's principal do everything, and nobody else anything (role assignments: issue 3)."""
-        if principal.client_id != login.ENGINE.client_id:
-            raise ArmError(
-                403,
-                "AuthorizationFailed",
-                f"The client '{principal.client_id}' with object id '{principal.object_id}' does not have "
-                f"authorization to perform action '{request.method}' over scope '{target}' or the scope is invalid.",
-            )
-
     def _subscription_level(self, request: web.Request, target: ResourceId, words: list[str]) -> web.StreamResponse:
         match words:
             case []:
@@ -156,7 +175,8 @@ class ResourceManager:
             case ["locations"]:
                 return web.json_response({"value": [_location(name) for name in sorted(REGIONS)]})
             case ["resources"]:
-                return web.json_response({"value": [self._brief(r) for r in self._site.store if r.type != GROUP]})
+                listed = [r for r in self._site.store if r.type not in (GROUP, ROLE_ASSIGNMENT, ROLE_DEFINITION)]
+                return web.json_response({"value": [self._brief(r) for r in self._visible(listed)]})
             case ["providers"] | ["providers", _] | ["providers", _, "register"]:
                 names = words[1:2] or ["Microsoft.Compute", "Microsoft.Network", "Microsoft.Resources"]
                 shown = [_provider(name) for name in names]
@@ -229,6 +249,48 @@ class ResourceManager:
             case _:
                 raise ArmError(405, "MethodNotAllowed", f"{request.method} is not allowed here.")
 
+    async def _role_level(self, request: web.Request, target: ResourceId) -> web.StreamResponse:
+        """Answer for roles and role assignments: at once, since nothing but the checks of later requests follows."""
+        kind, store, inventory = self._kind(target), self._site.store, self._site.inventory
+        if target.is_collection:
+            self._check_scope(target)
+            if request.method != "GET":
+                raise ArmError(405, "MethodNotAllowed", f"{request.method} is not allowed here.")
+            found = _filtered(kind.members(store, target), target, request.query.get("$filter", ""))
+            return web.json_response({"value": [kind.shown(inventory, resource) for resource in found]})
+        existing = kind.locate(store, target)
+        match request.method:
+            case "GET" | "HEAD":
+                if existing is None:
+                    raise _no_role(kind, target)
+                return web.json_response(kind.shown(inventory, existing))
+            case "PUT":
+                body = await self._body(request)
+                self._check_scope(target)
+                existing = kind.locate(store, target)
+                resource = kind.check(inventory, target, body, existing)
+                author = _PRINCIPAL.get().object_id
+                made_by = existing.properties["createdBy"] if existing else author
+                resource.properties.update({"createdBy": made_by, "updatedBy": author})
+                kind.commit(store, resource)
+                return web.json_response(kind.shown(inventory, resource), status=200 if existing else 201)
+            case "DELETE":
+                if existing is None:
+                    return web.Response(status=204)
+                kind.check_removal(inventory, existing)
+                kind.discard(store, existing)
+                return web.json_response(kind.shown(inventory, existing))
+            case _:
+                raise ArmError(405, "MethodNotAllowed", f"{request.method} is not allowed here.")
+
+    def _check_scope(self, target: ResourceId) -> None:
+        """Refuse a scope that is not there."""
+        if target.group and self._site.inventory.group(target.subscription, target.group) is None:
+            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        if target.on:
+            holder = parse(target.on)
+            self._existing(self._kind(holder), holder)
+
     def _kind(self, target: ResourceId) -> Kind:
         kind = resources.kind_of(target.type)
         if kind is None:
@@ -265,9 +327,12 @@ class ResourceManager:
         shown: Json = {name: getattr(resource, name) for name in names}
         return {**shown, **{name: resource.body[name] for name in ("tags", "sku", "zones") if resource.body.get(name)}}
 
+    def _visible(self, found: list[Resource]) -> list[Resource]:
+        return Access(self._site.inventory).visible(_PRINCIPAL.get(), found)
+
     def _list(self, kind: Kind, target: ResourceId, expand: str = "") -> web.Response:
-        found = [self._shown(kind, resource, expand) for resource in kind.members(self._site.store, target)]
-        return web.json_response({"value": found})
+        found = self._visible(kind.members(self._site.store, target))
+        return web.json_response({"value": [self._shown(kind, resource, expand) for resource in found]})
 
     def _part(self, request: web.Request, target: ResourceId) -> web.Response:
         """Show an entry of a resource's own lists, such as a balancer's backend pool."""
@@ -398,6 +463,39 @@ class ResourceManager:
         if operation.error is not None:
             raise ArmError(operation.http_status, operation.error["code"], operation.error["message"])
         return web.Response(status=200)
+
+
+def _no_role(kind: Kind, target: ResourceId) -> ArmError:
+    if kind.type == ROLE_ASSIGNMENT:
+        return ArmError(404, "RoleAssignmentNotFound", f"The role assignment '{target.name}' is not found.")
+    return ArmError(
+        404, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{target.name}' does not exist."
+    )
+
+
+def _filtered(found: list[Resource], target: ResourceId, condition: str) -> list[Resource]:
+    """Apply the filters of role definitions and assignments.
+
+    Args:
+        found: what there is.
+        target: the collection.
+        condition: `atScope()`, `assignedTo('GUID')`, or `principalId`, `roleName` or `type` `eq` something; several
+            with `and`; empty for no condition.
+
+    Raises:
+        ArmError: another condition.
+    """
+    for part in re.split(r"\s+and\s+", condition.strip()) if condition.strip() else []:
+        equal = re.fullmatch(r"(principalId|roleName|type)\s+eq\s+'([^']*)'|(assignedTo)\('([^']*)'\)", part)
+        if part in ("atScope()", "atScopeAndBelow()"):
+            if part == "atScope()":
+                found = [r for r in found if roles.covers(text(r.properties, "scope"), target.scope)]
+        elif equal is not None:
+            name, value = equal[1] or "principalId", equal[2] if equal[1] else equal[4]
+            found = [r for r in found if text(r.properties, name).lower() == value.lower()]
+        else:
+            raise bad_request("LabNotSupported", f"The lab cloud does not know the filter '{part}'.")
+    return found
 
 
 def _merge(base: Json, patch: Json) -> Json:

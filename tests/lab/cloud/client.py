@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from tests.lab.paths import CHECKOUT, LabPaths
 
@@ -70,6 +70,12 @@ class BalancerStatus(TypedDict):
     backends: list[BackendStatus]
 
 
+class Faults(TypedDict):
+    """What drills have broken; `arm` is ok or unreachable."""
+
+    arm: str
+
+
 class Status(TypedDict):
     """What the cloud says of itself."""
 
@@ -77,6 +83,7 @@ class Status(TypedDict):
     loopback: Loopback
     machines: list[MachineStatus]
     balancers: list[BalancerStatus]
+    faults: Faults
 
 
 def ca_file(paths: LabPaths) -> Path:
@@ -118,19 +125,22 @@ class _Connection(http.client.HTTPConnection):
             os.close(folder)
 
 
-def _ask(paths: LabPaths, method: str, path: str) -> Any:
+def _ask(paths: LabPaths, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     connection = _Connection(paths.cloud / "control.sock")
     try:
-        connection.request(method, path)
+        connection.request(method, path, None if body is None else json.dumps(body))
         response = connection.getresponse()
-        body = response.read()
+        answer = response.read()
     except (OSError, http.client.HTTPException) as error:
         raise CloudError(f"the cloud of lab {paths.name!r} does not answer: {error}") from None
     finally:
         connection.close()
     if response.status != 200:
-        raise CloudError(f"the cloud of lab {paths.name!r} answers {response.status} to {method} {path}")
-    return json.loads(body)
+        reason = answer.decode(errors="replace")
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            reason = json.loads(answer)["error"]
+        raise CloudError(f"the cloud of lab {paths.name!r} answers {response.status} to {method} {path}: {reason}")
+    return json.loads(answer)
 
 
 def status(paths: LabPaths) -> Status:
@@ -143,6 +153,69 @@ def status(paths: LabPaths) -> Status:
         CloudError: it does not run.
     """
     return _ask(paths, "GET", "/status")
+
+
+def set_faults(paths: LabPaths, *, arm: Literal["ok", "unreachable"]) -> Faults:
+    """Break something, or mend it.
+
+    Args:
+        paths: of the lab.
+        arm: unreachable cuts the machines off from Resource Manager, the login service and their identities' tokens:
+            packets are dropped, so callers wait.  The engine and the tests are not concerned.
+
+    Returns:
+        the faults that are on now.
+
+    Raises:
+        CloudError: the cloud does not run.
+    """
+    return _ask(paths, "POST", "/faults", {"arm": arm})
+
+
+def announce_event(
+    paths: LabPaths, machine: str, type_: Literal["Reboot", "Redeploy", "Freeze"], not_before: float
+) -> str:
+    """Announce a scheduled event to a machine, and to those of its availability set.
+
+    Args:
+        paths: of the lab.
+        machine: its name.
+        type_: what will happen: a restart for Reboot and Redeploy, some seconds of standstill for Freeze.
+        not_before: seconds from now to the time at which it starts without approval, 0 to 86400.
+
+    Returns:
+        the event's id.
+
+    Raises:
+        CloudError: there is no such machine, or the cloud does not run.
+    """
+    body = {"vm": machine, "type": type_, "not_before": not_before}
+    return str(_ask(paths, "POST", "/scheduled-events", body)["EventId"])
+
+
+def withdraw_event(paths: LabPaths, event: str) -> None:
+    """Take back a scheduled event.
+
+    Args:
+        paths: of the lab.
+        event: its id.
+
+    Raises:
+        CloudError: there is none, it has started, or the cloud does not run.
+    """
+    _ask(paths, "DELETE", f"/scheduled-events/{event}")
+
+
+def scheduled_events(paths: LabPaths) -> list[dict[str, Any]]:
+    """Return the scheduled events of all machines, as the machines see them; those that are over are gone.
+
+    Args:
+        paths: of the lab.
+
+    Raises:
+        CloudError: the cloud does not run.
+    """
+    return _ask(paths, "GET", "/scheduled-events")
 
 
 def is_running(paths: LabPaths) -> bool:

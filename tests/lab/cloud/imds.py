@@ -1,17 +1,22 @@
 """The instance metadata service: each machine is told about itself, by the address that it asks from."""
 
+import json
+import time
 from ipaddress import AddressValueError, IPv4Address
 from typing import cast
 
 from aiohttp import web
 
 from tests.lab.cloud.arm import log_requests
-from tests.lab.cloud.fields import items, section
+from tests.lab.cloud.errors import ArmError
+from tests.lab.cloud.faults import Faults
+from tests.lab.cloud.fields import items, section, text
 from tests.lab.cloud.model import Json, Resource
 from tests.lab.cloud.resource_id import key_of
 from tests.lab.cloud.resources.virtual_network import subnet_prefix
+from tests.lab.cloud.scheduled_events import ScheduledEvents
 from tests.lab.cloud.site import Site
-from tests.lab.cloud.tokens import SUBSCRIPTION
+from tests.lab.cloud.tokens import LIFETIME_SECONDS, SUBSCRIPTION, Tokens, identity_of_machine
 
 
 def _error(status: int, error: str) -> web.Response:
@@ -23,10 +28,16 @@ class MetadataService:
 
     Args:
         site: the resources.
+        tokens: makes the tokens of the machines' identities.
+        events: what is announced to the machines.
+        faults: may keep the tokens from them.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, tokens: Tokens, events: ScheduledEvents, faults: Faults) -> None:
         self._site = site
+        self._tokens = tokens
+        self._events = events
+        self._faults = faults
 
     def application(self) -> web.Application:
         """Return the web application."""
@@ -35,6 +46,8 @@ class MetadataService:
         application.router.add_get("/metadata/instance", self._instance)
         application.router.add_get("/metadata/instance/{path:.*}", self._instance)
         application.router.add_get("/metadata/identity/oauth2/token", self._token)
+        application.router.add_get("/metadata/scheduledevents", self._scheduled)
+        application.router.add_post("/metadata/scheduledevents", self._approve)
         return application
 
     def _caller(self, request: web.Request) -> tuple[Resource, Resource] | None:
@@ -54,7 +67,7 @@ class MetadataService:
 
     async def _versions(self, request: web.Request) -> web.Response:
         return web.json_response(
-            {"apiVersions": ["2017-08-01", "2018-02-01", "2019-08-01", "2021-02-01", "2021-12-13"]}
+            {"apiVersions": ["2017-08-01", "2018-02-01", "2019-08-01", "2020-07-01", "2021-02-01", "2021-12-13"]}
         )
 
     async def _instance(self, request: web.Request) -> web.Response:
@@ -81,10 +94,67 @@ class MetadataService:
         return web.Response(text=str(cast(object, found)))
 
     async def _token(self, request: web.Request) -> web.Response:
-        """Answer as for a machine without identity: identities come with fencing."""
+        """Answer with a token of the calling machine's own identity.
+
+        All values are strings, as the real service writes them.
+        """
+        await self._faults.hold(request)
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        return web.json_response({"error": "invalid_request", "error_description": "Identity not found"}, status=400)
+        caller = self._caller(request)
+        identity = section(caller[0].body, "identity") if caller is not None else {}
+        if caller is None or "SystemAssigned" not in text(identity, "type"):
+            return _token_error("Identity not found")
+        resource = request.query.get("resource", "")
+        if not resource:
+            return _token_error("Required query variable 'resource' is missing")
+        principal = identity_of_machine(text(identity, "principalId"))
+        own = {"client_id": principal.client_id, "object_id": principal.object_id}
+        # Other identities would be user-assigned ones, which the lab has not.
+        if "msi_res_id" in request.query or any(request.query.get(name, value) != value for name, value in own.items()):
+            return _token_error("Identity not found")
+        now = int(time.time())
+        return web.json_response(
+            {
+                "access_token": self._tokens.issue(principal, resource, caller[0].id),
+                "client_id": principal.client_id,
+                "expires_in": str(LIFETIME_SECONDS),
+                "expires_on": str(now + LIFETIME_SECONDS),
+                "ext_expires_in": str(LIFETIME_SECONDS),
+                "not_before": str(now),
+                "resource": resource,
+                "token_type": "Bearer",
+            }
+        )
+
+    async def _scheduled(self, request: web.Request) -> web.Response:
+        """Tell the machine what is about to happen to it, or to those of its availability set."""
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        caller = self._caller(request)
+        if caller is None:
+            return _error(404, "Not found: the caller is no machine of the lab cloud")
+        return web.json_response(self._events.document(caller[0]))
+
+    async def _approve(self, request: web.Request) -> web.Response:
+        """Start the events that the machine approves; the answer has no body."""
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        caller = self._caller(request)
+        if caller is None:
+            return _error(404, "Not found: the caller is no machine of the lab cloud")
+        try:
+            body: object = json.loads(await request.text())
+            wanted = [text(entry, "EventId") for entry in items(cast(Json, body), "StartRequests")]
+        except (ValueError, AttributeError, ArmError):
+            return _error(400, "Bad request. The body is no list of StartRequests")
+        if not wanted or not self._events.approve(caller[0], wanted):
+            return _error(400, "Bad request. No such event")
+        return web.Response()
+
+
+def _token_error(description: str) -> web.Response:
+    return web.json_response({"error": "invalid_request", "error_description": description}, status=400)
 
 
 def instance(site: Site, machine: Resource) -> Json:

@@ -25,6 +25,8 @@ INTERFACE = "Microsoft.Network/networkInterfaces"
 AVAILABILITY_SET = "Microsoft.Compute/availabilitySets"
 DISK = "Microsoft.Compute/disks"
 MACHINE = "Microsoft.Compute/virtualMachines"
+ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
+ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 
 
 class Inventory:
@@ -36,6 +38,11 @@ class Inventory:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    @property
+    def store(self) -> Store:
+        """Where the resources are."""
+        return self._store
 
     def of_type(self, type_: str) -> Iterator[Resource]:
         """Yield the resources of a type."""
@@ -203,6 +210,13 @@ class Inventory:
             for machine in self.of_type(MACHINE)
             if key_of(reference(machine.properties, "availabilitySet")) == wanted
         ]
+
+    def machine_of_principal(self, object_id: str) -> Resource | None:
+        """Return the machine whose system-assigned identity is this one."""
+        for machine in self.of_type(MACHINE):
+            if text(section(machine.body, "identity"), "principalId").lower() == object_id.lower():
+                return machine
+        return None
 
     # Machines and traffic
 

@@ -66,6 +66,14 @@ class MachineDriver(Protocol):
         """Ask the guest to shut down, and cut the power where it does not."""
         ...
 
+    async def freeze(self, machine: Definition) -> None:
+        """Stop a running machine where it stands; nothing happens where it stands already."""
+        ...
+
+    async def thaw(self, machine: Definition) -> None:
+        """Let a frozen machine go on; nothing happens where it runs."""
+        ...
+
     async def attach(self, machine: Definition, lun: int, path: Path) -> None:
         """Give a running machine a data disk."""
         ...
@@ -162,6 +170,14 @@ class UmlDriver:
         """Ask the guest first."""
         if machine.directory.exists():
             await asyncio.to_thread(lambda: self._machine(machine).shut_down(_SHUTDOWN_SECONDS))
+
+    async def freeze(self, machine: Definition) -> None:
+        """Stop all its processes."""
+        await asyncio.to_thread(lambda: self._machine(machine).freeze())
+
+    async def thaw(self, machine: Definition) -> None:
+        """Let all its processes go on."""
+        await asyncio.to_thread(lambda: self._machine(machine).thaw())
 
     async def attach(self, machine: Definition, lun: int, path: Path) -> None:
         """Plug a disk in."""

@@ -141,6 +141,9 @@ class Operations:
                 return
             await kind.remove(self._site, current)
             kind.discard(self._site.store, current)
+            # Role assignments on it go with it.
+            for extension in [r for r in self._site.store if r.key.startswith(f"{current.key}/providers/")]:
+                self._site.store.discard(extension.id)
             await kind.removed(self._site, current)
         await self._site.traffic.rewire()
 

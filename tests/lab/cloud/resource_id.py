@@ -1,7 +1,7 @@
 """Paths of Resource Manager: parsing, comparing, composing."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from tests.lab.cloud.errors import bad_request
@@ -19,6 +19,8 @@ class ResourceId:
         namespace: the provider, such as `Microsoft.Network`; empty for a resource group.
         types: type segments, outermost first, such as `("virtualNetworks", "subnets")`.
         names: one name a type; one fewer than types for a collection, or for an action upon a resource.
+        on: path of the resource that an extension resource (a role assignment) is on; empty for all others, and for
+            what is on a resource group or on the subscription.
     """
 
     subscription: str
@@ -26,6 +28,7 @@ class ResourceId:
     namespace: str = ""
     types: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    on: str = ""
 
     @property
     def type(self) -> str:
@@ -45,9 +48,13 @@ class ResourceId:
     @property
     def parent(self) -> "ResourceId":
         """The path without its last type (and name, where it has one)."""
-        return ResourceId(
-            self.subscription, self.group, self.namespace, self.types[:-1], self.names[: len(self.types) - 1]
-        )
+        return replace(self, types=self.types[:-1], names=self.names[: len(self.types) - 1])
+
+    @property
+    def scope(self) -> str:
+        """What it is in or on: the path before its provider; a resource group's and a subscription's own path."""
+        text = f"/subscriptions/{self.subscription}"
+        return self.on or (f"{text}/resourceGroups/{self.group}" if self.group else text)
 
     def child(self, type_: str, name: str) -> "ResourceId":
         """Return the identity of a sub-resource.
@@ -56,12 +63,10 @@ class ResourceId:
             type_: the child's own type segment, such as `subnets`.
             name: the child's name.
         """
-        return ResourceId(self.subscription, self.group, self.namespace, (*self.types, type_), (*self.names, name))
+        return replace(self, types=(*self.types, type_), names=(*self.names, name))
 
     def __str__(self) -> str:
-        text = f"/subscriptions/{self.subscription}"
-        if self.group:
-            text += f"/resourceGroups/{self.group}"
+        text = self.scope
         if self.namespace:
             text += f"/providers/{self.namespace}"
             for index, type_ in enumerate(self.types):
@@ -104,9 +109,18 @@ def parse(path: str) -> ResourceId:
         group, rest = rest[1], rest[2:]
     if not rest:
         return ResourceId(subscription, group)
-    if rest[0].lower() != "providers" or len(rest) < 3 or "providers" in (part.lower() for part in rest[1:]):
+    # What follows the last `providers` is the resource itself; an earlier one belongs to what it is on.
+    start = max((index for index, part in enumerate(rest) if part.lower() == "providers"), default=0)
+    own = rest[start:]
+    if rest[0].lower() != "providers" or len(own) < 3:
         raise bad_request("InvalidResourceId", f"'{path}' is not a resource's path.")
-    return ResourceId(subscription, group, rest[1], tuple(rest[2::2]), tuple(rest[3::2]))
+    on = ""
+    if start:
+        holder = parse("/".join(parts[: len(parts) - len(own)]))
+        if not holder.names or holder.is_collection:
+            raise bad_request("InvalidResourceId", f"'{path}' is not a resource's path.")
+        on = str(holder)
+    return ResourceId(subscription, group, own[1], tuple(own[2::2]), tuple(own[3::2]), on)
 
 
 def key_of(identity: str) -> str:

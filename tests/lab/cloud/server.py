@@ -17,6 +17,7 @@ from tests.lab.cloud import certificates, control, dns, loopback, namespace, res
 from tests.lab.cloud.addresses import ARM, DEFAULT_OUTBOUND, IMDS, PLATFORM
 from tests.lab.cloud.arm import ResourceManager
 from tests.lab.cloud.balancer import Balancer
+from tests.lab.cloud.faults import Faults
 from tests.lab.cloud.imds import MetadataService
 from tests.lab.cloud.inventory import MACHINE, Inventory
 from tests.lab.cloud.machines import UmlDriver
@@ -24,6 +25,7 @@ from tests.lab.cloud.network import LabFabric
 from tests.lab.cloud.operations import Operations
 from tests.lab.cloud.resource_id import parse
 from tests.lab.cloud.resources.virtual_machine import define, observe, power_state
+from tests.lab.cloud.scheduled_events import ScheduledEvents
 from tests.lab.cloud.site import Site
 from tests.lab.cloud.state import Store
 from tests.lab.cloud.tokens import Tokens
@@ -94,6 +96,8 @@ class _Cloud:
             ca_certificate=(paths.cloud / "ca.pem").read_text(),
         )
         self._operations = Operations(self._site)
+        self._events = ScheduledEvents(self._site, self._operations)
+        self._faults = Faults(self._inventory)
         self._stop = asyncio.Event()
 
     def _is_running(self, name: str) -> bool:
@@ -108,10 +112,14 @@ class _Cloud:
         async with contextlib.AsyncExitStack() as stack:
             await self._restore()
             stack.push_async_callback(self._balancer.close)
-            arm = ResourceManager(self._site, Tokens.of_lab(self._paths.cloud / "token.key"), self._operations)
+            tokens = Tokens.of_lab(self._paths.cloud / "token.key")
+            arm = ResourceManager(self._site, tokens, self._operations, self._faults)
             runner = await stack.enter_async_context(_running(arm.application()))
-            await web.TCPSite(runner, ARM, 443, ssl_context=certificates.context(self._paths.cloud)).start()
-            runner = await stack.enter_async_context(_running(MetadataService(self._site).application()))
+            door = socket.create_server((ARM, 443), backlog=128)
+            self._faults.guard(door)
+            await web.SockSite(runner, door, ssl_context=certificates.context(self._paths.cloud)).start()
+            metadata = MetadataService(self._site, tokens, self._events, self._faults)
+            runner = await stack.enter_async_context(_running(metadata.application()))
             await web.TCPSite(runner, IMDS, 80).start()
             transport, _ = await loop.create_datagram_endpoint(
                 lambda: dns.NameServer(*dns.lookup_in(self._inventory)), local_addr=(PLATFORM, 53)
@@ -124,8 +132,9 @@ class _Cloud:
                 stack.push_async_callback(_cancel, asyncio.create_task(task))
             self._operations.resume()
             stack.push_async_callback(self._operations.close)
+            commands = control.application(self._status, self._stop, self._inventory, self._events, self._faults)
             # Last: who can ask finds everything ready.
-            runner = await stack.enter_async_context(_running(control.application(self._status, self._stop)))
+            runner = await stack.enter_async_context(_running(commands))
             await control.listen(runner, self._paths.cloud / "control.sock")
             LOG.info("ready: ARM on https://%s, MySQL on 127.0.0.1:%d", ARM, self._door.getsockname()[1])
             await self._stop.wait()
@@ -173,6 +182,7 @@ class _Cloud:
                             knocking[machine.key] = asyncio.create_task(observe(self._site, machine))
                 if changed:
                     await self._balancer.rewire()
+                await self._events.tick()
             except Exception:
                 LOG.exception("watching the machines")
             await asyncio.sleep(_WATCH_SECONDS)
@@ -196,6 +206,7 @@ class _Cloud:
                 for interfaces in [self._inventory.interfaces_of(machine)]
             ],
             "balancers": self._balancer.status(),
+            "faults": {"arm": self._faults.arm},
         }
 
 

@@ -9,6 +9,7 @@ import hmac
 import json
 import secrets
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,15 @@ class Principal:
     client_id: str
 
 
+def identity_of_machine(object_id: str) -> Principal:
+    """Return the principal of a machine's own identity.
+
+    Args:
+        object_id: its `principalId`; the application follows from it.
+    """
+    return Principal(object_id, str(uuid.uuid5(uuid.NAMESPACE_OID, object_id)))
+
+
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
@@ -76,12 +86,13 @@ class Tokens:
     def _signature(self, text: str) -> bytes:
         return hmac.new(self._key, text.encode(), hashlib.sha256).digest()
 
-    def issue(self, principal: Principal, audience: str = AUDIENCE) -> str:
+    def issue(self, principal: Principal, audience: str = AUDIENCE, resource: str = "") -> str:
         """Return a token that is good for an hour.
 
         Args:
             principal: whom it speaks for.
             audience: the resource that it is for.
+            resource: identity of the machine whose own identity the principal is.
         """
         now = int(time.time())
         claims = {
@@ -95,6 +106,7 @@ class Tokens:
             "sub": principal.object_id,
             "tid": TENANT,
             "ver": "1.0",
+            **({"xms_mirid": resource} if resource else {}),
         }
         head = _encode(json.dumps({"typ": "JWT", "alg": "HS256"}).encode())
         text = f"{head}.{_encode(json.dumps(claims).encode())}"

@@ -8,6 +8,8 @@ from tests.lab.cloud.resources.interface import InterfaceKind
 from tests.lab.cloud.resources.load_balancer import LoadBalancerKind
 from tests.lab.cloud.resources.nat_gateway import NatGatewayKind
 from tests.lab.cloud.resources.public_address import PublicAddressKind
+from tests.lab.cloud.resources.role_assignment import RoleAssignmentKind
+from tests.lab.cloud.resources.role_definition import RoleDefinitionKind
 from tests.lab.cloud.resources.security_group import SecurityGroupKind
 from tests.lab.cloud.resources.virtual_machine import VirtualMachineKind
 from tests.lab.cloud.resources.virtual_network import SubnetKind, VirtualNetworkKind
@@ -27,6 +29,8 @@ ALL: tuple[Kind, ...] = (
     AvailabilitySetKind(),
     DiskKind(),
     MACHINES,
+    RoleDefinitionKind(),
+    RoleAssignmentKind(),
 )
 
 _BY_TYPE = {kind.type.lower(): kind for kind in ALL}
