@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import network
 
+from components.address import public_address
+
 MYSQL_PORT = 3306
 
 _FRONTEND = "endpoint"
@@ -60,15 +62,13 @@ class Endpoint(pulumi.ComponentResource):
         zones = list(args.zones) or None
 
         if args.private_address is None:
-            address = network.PublicIPAddress(
+            address = public_address(
                 f"{name}-address",
-                public_ip_address_name=f"pip-{args.cluster_name}",
+                azure_name=f"pip-{args.cluster_name}",
                 resource_group_name=args.resource_group_name,
                 location=args.location,
-                sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
-                public_ip_allocation_method=network.IPAllocationMethod.STATIC,
+                parent=self,
                 zones=zones,
-                opts=child,
             )
             balancer_name = f"lbe-{args.cluster_name}"
             frontend = network.FrontendIPConfigurationArgs(

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import network
 
-# Below 4096 (the lowest priority that Azure allows), so that nothing named by hand later can come after it.
+from components.address import public_address
+
+# The lowest priority that Azure allows: whatever is allowed later comes before it.
 _DENY_PRIORITY = 4096
 
 
@@ -74,14 +76,12 @@ class Network(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
 
         # A Standard balancer gives its backends no way out; fencing and package updates need one.
-        egress_address = network.PublicIPAddress(
+        egress_address = public_address(
             f"{name}-egress-address",
-            public_ip_address_name=f"pip-{args.cluster_name}-egress",
+            azure_name=f"pip-{args.cluster_name}-egress",
             resource_group_name=args.resource_group_name,
             location=args.location,
-            sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
-            public_ip_allocation_method=network.IPAllocationMethod.STATIC,
-            opts=child,
+            parent=self,
         )
         nat_gateway = network.NatGateway(
             f"{name}-nat-gateway",

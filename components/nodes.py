@@ -9,6 +9,7 @@ import pulumi
 import pulumi_command as command
 from pulumi_azure_native import compute, network
 
+from components.address import public_address
 from components.operating_system import Image
 from components.remote import ClusterNode
 from components.settings import NodeSettings
@@ -110,15 +111,13 @@ class Nodes(pulumi.ComponentResource):
 
         address = None
         if args.ssh_access == "node-addresses" and args.public:
-            address = network.PublicIPAddress(
+            address = public_address(
                 f"{node.name}-address",
-                public_ip_address_name=f"pip-{node.name}",
+                azure_name=f"pip-{node.name}",
                 resource_group_name=args.resource_group_name,
                 location=args.location,
-                sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
-                public_ip_allocation_method=network.IPAllocationMethod.STATIC,
+                parent=self,
                 zones=zones,
-                opts=child,
             )
         ssh_rule = args.ssh_rule_ids.get(node.name)
         interface = network.NetworkInterface(

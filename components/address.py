@@ -1,0 +1,37 @@
+"""A public address of the one kind that goes with a Standard load balancer and a NAT gateway."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_azure_native import network
+
+
+def public_address(
+    name: str,
+    *,
+    azure_name: str,
+    resource_group_name: pulumi.Input[str],
+    location: str,
+    parent: pulumi.Resource,
+    zones: Sequence[str] | None = None,
+) -> network.PublicIPAddress:
+    """Make a static public IPv4 address of the SKU Standard.
+
+    Args:
+        name: the resource's name in the program.
+        azure_name: its name in Azure.
+        resource_group_name: where it is made.
+        location: Azure region.
+        parent: the component that it is part of.
+        zones: its availability zones: one or all three; none leaves it to the region.
+    """
+    return network.PublicIPAddress(
+        name,
+        public_ip_address_name=azure_name,
+        resource_group_name=resource_group_name,
+        location=location,
+        sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
+        public_ip_allocation_method=network.IPAllocationMethod.STATIC,
+        zones=zones or None,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
