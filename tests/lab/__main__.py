@@ -4,10 +4,12 @@ import argparse
 import json
 import sys
 
+from tests.lab.cloud.client import CloudError
 from tests.lab.engine import EngineError
 from tests.lab.events import EventReader
 from tests.lab.lab import Lab, LabError
 from tests.lab.paths import LabPaths
+from tests.lab.shell import CommandError
 from tests.lab.toolchain import ToolchainError
 
 
@@ -49,7 +51,7 @@ def main() -> int:
                 return lab.preview(arguments.stack, further)
             case _:
                 print(lab.collect())
-    except (LabError, EngineError, ToolchainError, ValueError) as error:
+    except (LabError, EngineError, ToolchainError, CloudError, CommandError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

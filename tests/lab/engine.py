@@ -221,9 +221,8 @@ class Engine:
 
     def _write_settings(self, changes: Mapping[str, object]) -> None:
         """Take over the tracked file's plain settings, and keep what is encrypted in ours."""
-        tracked = yaml.safe_load((CHECKOUT / f"Pulumi.{self.stack}.yaml").read_text())
-        settings = {key: value for key, value in tracked["config"].items() if not _is_encrypted(value)}
-        settings |= {f"{PROJECT}:{key}": value for key, value in changes.items()}
+        plain = tracked_settings(self.stack) | dict(changes)
+        settings = {f"{PROJECT}:{key}": value for key, value in plain.items()}
         ours: dict[str, Any] = yaml.safe_load(self.config_file.read_text()) if self.config_file.exists() else {}
         own_config: dict[str, object] = ours.get("config") or {}
         encrypted = {key: value for key, value in own_config.items() if _is_encrypted(value)}
@@ -231,6 +230,16 @@ class Engine:
         temporary = self.config_file.with_suffix(".new")
         temporary.write_text(yaml.safe_dump(content, sort_keys=False))
         temporary.replace(self.config_file)
+
+
+def tracked_settings(stack: str) -> dict[str, Any]:
+    """Return the plain settings of a tracked stack file, by their key without the namespace.
+
+    Args:
+        stack: the stack's name.
+    """
+    config: dict[str, Any] = yaml.safe_load((CHECKOUT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if not _is_encrypted(value)}
 
 
 def _is_encrypted(value: object) -> bool:

@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from components import sshkeys
 from tests.lab import fabric, image, preflight, status, toolchain
 from tests.lab.cloud import client as cloud
-from tests.lab.engine import Engine, EngineError
+from tests.lab.engine import Engine, tracked_settings
 from tests.lab.events import EventReader
 from tests.lab.nodes import Node, write_known_hosts
 from tests.lab.paths import LabPaths
@@ -100,20 +101,18 @@ class Lab:
         if self.settings_file.exists():
             remembered = json.loads(self.settings_file.read_text())
         settings = {**remembered, **(changes or {})}
-        self.set_up(str(settings.get("operatingSystem", "debian-12")))
+        self.set_up(str(settings.get("operatingSystem") or tracked_settings("lab")["operatingSystem"]))
         self.start()
         self.paths.pulumi.mkdir(parents=True, exist_ok=True)
         self.settings_file.write_text(json.dumps(settings))
         engine = self.engine()
         with self.progress.phase("stack and secrets"):
             engine.prepare(settings)
+            self._write_keys(engine)
         with self.progress.phase("pulumi up"):
-            reader = engine.run(
+            return engine.run(
                 ["up", "--yes", "--skip-preview", *options], self.progress, self.paths.logs / "engine-up.log"
             )
-        with self.progress.phase("keys for the administrator"):
-            self._write_keys(engine)
-        return reader
 
     def preview(self, stack: str, options: list[str]) -> int:
         """Run `pulumi preview` on the caller's terminal; return its exit code.
@@ -145,15 +144,15 @@ class Lab:
         shutil.rmtree(self.paths.state, ignore_errors=True)
 
     def nodes(self) -> list[Node]:
-        """Return the nodes of the lab's cluster, in the stack's order.
+        """Return the nodes of the lab's cluster, in the stack's order, as the stack's outputs tell to reach them.
 
         Raises:
             LabError: there is no cluster.
         """
-        return [
-            Node(name, login, self.paths.pulumi / "ssh_key", self.paths.pulumi / "known_hosts", self.prefix)
-            for name, login in self.outputs()["ssh"].items()
-        ]
+        return [self._node(name, login) for name, login in self.outputs()["ssh"].items()]
+
+    def _node(self, name: str, login: str) -> Node:
+        return Node(name, login, self.paths.pulumi / "ssh_key", self.paths.pulumi / "known_hosts", self.prefix)
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs.
@@ -183,7 +182,8 @@ class Lab:
         options = self.paths.pulumi / "client.cnf"
         return [
             *self.prefix, "mariadb", f"--defaults-extra-file={options}", f"--host={outputs['endpoint']['host']}",
-            f"--port={outputs['endpoint']['port']}", "--protocol=tcp",
+            f"--port={outputs['endpoint']['port']}", "--protocol=tcp", f"--user={outputs['database']['user']}",
+            outputs["database"]["name"],
         ]  # fmt: skip
 
     def run_client(self) -> None:
@@ -200,18 +200,13 @@ class Lab:
             file.chmod(0o600)
             file.write_text(text)
 
-        settings, outputs = engine.settings(), engine.outputs()
+        settings = engine.settings()
         write("ssh_key", settings["sshPrivateKey"].strip() + "\n")
-        keys = json.loads(settings["sshHostKeys"])
-        public = {name: sshkeys.parse(key).public for name, key in zip(outputs["ssh"], keys, strict=True)}
+        cluster, keys = settings["clusterName"], json.loads(settings["sshHostKeys"])
+        names = json.loads(settings.get("nodeNames", "[]")) or [f"{cluster}-{number}" for number in (1, 2)]
+        public = {name: sshkeys.parse(key).public for name, key in zip(names, keys, strict=True)}
         write_known_hosts(self.paths.pulumi / "known_hosts", public)
-        write(
-            "client.cnf",
-            "[client]\n"
-            f"user={outputs['database']['user']}\n"
-            f'password="{settings["databasePassword"]}"\n'
-            f"[mysql]\ndatabase={outputs['database']['name']}\n",
-        )
+        write("client.cnf", f'[client]\npassword="{settings["databasePassword"]}"\n')
 
     def _keep_logs(self) -> None:
         """Copy what tells what happened to where it survives."""
@@ -228,19 +223,22 @@ class Lab:
         """
         self._keep_logs()
         try:
-            nodes = self.nodes()
-        except (LabError, EngineError):
+            machines = cloud.status(self.paths)["machines"]
+        except cloud.CloudError:
             return self.paths.logs
-        for node in nodes:
+        user = tracked_settings("lab").get("adminUser", "azureuser")
+        for machine in machines:
+            # By its own address: the balancer, or an update that failed, may be what is wrong.
+            node = self._node(machine["name"], f"ssh {user}@{machine['address']}")
             try:
                 journal = node.run("journalctl --no-pager; crm_mon --one-shot --inactive; cat /proc/drbd", check=False)
-            except Exception as error:
+            except subprocess.TimeoutExpired as error:
                 journal = f"cannot be asked: {error}\n"
             (self.paths.logs / f"{node.name}-journal.log").write_text(journal)
         return self.paths.logs
 
 
-def wait_until(what: str, condition: Any, timeout: float, every: float = 0.5) -> None:
+def wait_until(what: str, condition: Callable[[], object], timeout: float, every: float = 0.5) -> None:
     """Wait for an event.
 
     Args:
