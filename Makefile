@@ -3,6 +3,8 @@
 # its --help for more.  Set-up is done by the target that needs it.
 
 PYTHON ?= python3
+# Compiling Azure's SDK anew for every preview would cost seconds.
+unexport PYTHONDONTWRITEBYTECODE
 LAB := .venv/bin/python -m tests.lab
 SCRIPTS = $(shell git ls-files '*.sh' .ci/run)
 

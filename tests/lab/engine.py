@@ -58,10 +58,8 @@ class Engine:
     def environment(self) -> dict[str, str]:
         """All that the engine and its plug-ins find in their environment."""
         home = self.directory / "home"
-        # Compiling the SDK anew for every preview costs seconds.
-        own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return {
-            **own,
+            **os.environ,
             **engine_environment(home, self.toolchain),
             "PULUMI_BACKEND_URL": f"file://{self.directory / 'backend'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.directory / "passphrase"),
