@@ -3,6 +3,7 @@
 `UPDATE_EXPECTED=1 pytest tests/golden` writes them anew; the change is then reviewed as any other.
 """
 
+import copy
 import functools
 import json
 import os
@@ -79,7 +80,7 @@ def test_resource_graph(case: str) -> None:
 @pytest.mark.parametrize("case", GRAPHS)
 def test_azure_inputs(case: str) -> None:
     inputs = {
-        f"{resource.type} {resource.name}": resource.inputs
+        f"{resource.type} {resource.name}": copy.deepcopy(resource.inputs)
         for resource in resources(case)
         if resource.type.startswith("azure-native:")
     }
