@@ -34,6 +34,7 @@ stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name)
 	@.venv/bin/python -m components.new_stack $(STACK)
 
 test: lint ## run all checks and tests, those in a lab of their own too
+	@$(LAB) set-up debian-12 debian-sid
 	@.venv/bin/python -m pytest
 
 unit: .venv/.stamp ## run the tests that need neither root nor a lab

@@ -20,6 +20,8 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="bring up a cluster, and tell how to reach it")
     up.add_argument("--operating-system", help="the nodes' operating system: debian-12, debian-13, debian-sid")
+    set_up = verbs.add_parser("set-up", help="make what takes long only once: tool chain, kernel, images")
+    set_up.add_argument("operating_systems", nargs="+", help="guests: debian-12, debian-13, debian-sid")
     verbs.add_parser("down", help="take away every trace of the lab")
     show = verbs.add_parser("status", help="show the cluster")
     show.add_argument("--json", action="store_true", help="for programs")
@@ -39,6 +41,8 @@ def main() -> int:
                 system = arguments.operating_system
                 reader = lab.up({"operatingSystem": system} if system else None)
                 _tell(lab, reader)
+            case "set-up":
+                lab.set_up(arguments.operating_systems)
             case "down":
                 lab.down()
             case "status":

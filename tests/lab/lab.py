@@ -61,11 +61,11 @@ class Lab:
             variables=cloud.environment(self.paths),
         )
 
-    def set_up(self, operating_system: str) -> None:
-        """Make all that a lab needs and that takes long only once: tool chain, kernel, image.
+    def set_up(self, operating_systems: Sequence[str]) -> None:
+        """Make all that a lab needs and that takes long only once: tool chain, kernel, images.
 
         Args:
-            operating_system: one that the lab has a guest for.
+            operating_systems: some that the lab has guests for.
 
         Raises:
             LabError: the machine lacks something.
@@ -73,14 +73,12 @@ class Lab:
         preflight.install(self.progress)
         if missing := preflight.check(self.paths):
             raise LabError("the lab cannot run here:\n  " + "\n  ".join(missing))
+        # The engine's build wants processors, an image's the network and the disk: side by side.
         with self.progress.phase("tool chain, kernel, image"), ThreadPoolExecutor() as pool:
-            # The engine's build wants processors, the image's the network and the disk: side by side.
-            jobs = [
-                pool.submit(toolchain.ensure, self.progress),
-                pool.submit(image.ensure, operating_system, self.progress),
-            ]
-            for job in jobs:
-                job.result()
+            engine_is_built = pool.submit(toolchain.ensure, self.progress)
+            for system in operating_systems:
+                image.ensure(system, self.progress)
+            engine_is_built.result()
         engine = toolchain.ensure(self.progress)
         ours = (
             f"; this project's own stand-ins: {', '.join(engine.stand_ins)}, azure-native" if engine.stand_ins else ""
@@ -101,7 +99,7 @@ class Lab:
         if self.settings_file.exists():
             remembered = json.loads(self.settings_file.read_text())
         settings = {**remembered, **(changes or {})}
-        self.set_up(str(settings.get("operatingSystem") or tracked_settings("lab")["operatingSystem"]))
+        self.set_up([str(settings.get("operatingSystem") or tracked_settings("lab")["operatingSystem"])])
         self.start()
         self.paths.pulumi.mkdir(parents=True, exist_ok=True)
         self.settings_file.write_text(json.dumps(settings))
