@@ -130,7 +130,6 @@ OWN_PROPERTIES = {
     "dc-version",
     "cluster-infrastructure",
     "last-lrm-refresh",
-    "dc-deadtime-adjusted",
 }
 REPLACED = ["resources", "constraints", "rsc_defaults", "op_defaults", "fencing-topology", "tags", "alerts"]
 
