@@ -5,46 +5,75 @@
 PYTHON ?= python3
 # Compiling Azure's SDK anew for every preview would cost seconds.
 unexport PYTHONDONTWRITEBYTECODE
-LAB := .venv/bin/python -m tests.lab
-SCRIPTS = $(shell git ls-files '*.sh' .ci/run)
+# Which lab: make up LAB=two
+LAB = lab
+COMMAND = .venv/bin/python -m tests.lab --lab $(LAB)
+SCRIPTS = $(shell git ls-files '*.sh' .ci/run tests/policy/pack)
+ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status mysql preview stack test unit lint
+.PHONY: help up down status drift resume mysql preview stacks stack rotate drill test unit diagram lint benchmark
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 up: .venv/.stamp ## bring up a cluster in the lab, and tell how to reach it
-	@$(LAB) up
+	@$(COMMAND) up
 
 down: .venv/.stamp ## take away every trace of the lab
-	@$(LAB) down
+	@$(COMMAND) down
 
 status: .venv/.stamp ## show the cluster in the lab
-	@$(LAB) status
+	@$(COMMAND) status
+
+drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod; else the lab)
+	@$(if $(STACK),.venv/bin/python -m components.drift $(STACK),$(COMMAND) drift)
 
 mysql: .venv/.stamp ## open a client on the cluster in the lab (reads its input if it is piped)
-	@$(LAB) mysql
+	@$(COMMAND) mysql
 
 preview: .venv/.stamp ## show what `pulumi up` would change line by line (STACK=lab, ARGS=--json)
-	@$(LAB) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
+	@$(COMMAND) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
 
-stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name)
+stacks: ## list the stacks that a change touches, or all (SINCE=main)
+	@$(PYTHON) -m pipeline stacks $(if $(SINCE),--since '$(SINCE)')
+
+stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name, FROM=prod)
 	@$(if $(STACK),,$(error STACK is missing: make stack STACK=name))
-	@.venv/bin/python -m components.new_stack $(STACK)
+	@.venv/bin/python -m components.new_stack $(STACK) $(if $(FROM),--from $(FROM))
+
+rotate: .venv/.stamp ## change one secret of a stack (STACK=name SECRET=databasePassword); `pulumi up` brings it
+	@$(if $(and $(STACK),$(SECRET)),,$(error STACK or SECRET is missing: make rotate STACK=name SECRET=databasePassword))
+	@.venv/bin/python -m components.new_stack $(STACK) --rotate $(SECRET)
+
+resume: .venv/.stamp ## take into a stack's state what a killed `pulumi up` had begun to make (STACK=name)
+	@$(if $(STACK),,$(error STACK is missing: make resume STACK=name))
+	@.venv/bin/python -m components.resume $(STACK)
+
+drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARIO="power-kill standby" REPEAT=5)
+	@.venv/bin/python -m tests.lab.drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
+	    $(if $(REPEAT),--repeat $(REPEAT)) $(SCENARIO)
 
 test: lint ## run all checks and tests, those in a lab of their own too
-	@$(LAB) set-up debian-12 debian-sid
+	@$(COMMAND) set-up --tests debian-12 debian-sid
 	@.venv/bin/python -m pytest
+
+benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
+	@.venv/bin/python -m tests.lab.benchmarks $(ARGS)
 
 unit: .venv/.stamp ## run the tests that need neither root nor a lab
 	@.venv/bin/python -m pytest tests/unit tests/golden
 
-lint: .venv/.stamp ## check style, types and shell scripts
+diagram: .venv/.stamp ## draw docs/architecture.svg anew, of what the program makes
+	@.venv/bin/python -W ignore -m docs.diagram
+
+lint: .venv/.stamp ## check style, types, shell scripts and workflows
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/pyright
 	.venv/bin/shellcheck $(SCRIPTS)
+	$(ACTIONLINT) $(CURDIR)/.github/workflows/*.yaml
+	.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 
 # Python's packages, exactly those of the lock.  Two makes at once must not
 # both install; standard input belongs to the target, and standard output too.

@@ -33,5 +33,6 @@ def public_address(
         sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
         public_ip_allocation_method=network.IPAllocationMethod.STATIC,
         zones=zones or None,
-        opts=pulumi.ResourceOptions(parent=parent),
+        # Azure fills it in when a NAT gateway takes the address: not a drift.
+        opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["natGateway"]),
     )

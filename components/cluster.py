@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.database import Access, AccessArgs, Server, ServerArgs
+from components.database import Access, AccessArgs, Options, OptionsArgs, Server, ServerArgs
+from components.fence_device import FenceDevice
+from components.login import Login, LoginArgs
 from components.membership import Membership, MembershipArgs
 from components.packages import Packages, PackagesArgs
-from components.remote import ClusterNode, ScriptContext
+from components.remote import ClusterNode, Machine, ScriptContext
 from components.replication import Replication, ReplicationArgs
 from components.resources import Resources, ResourcesArgs
 from components.settings import Settings
+from components.witness import Witness, WitnessArgs
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,16 @@ class ClusterArgs:
 
     Args:
         nodes: the machines.
+        witness: the one with the third vote; None for a cluster without.
         settings: the stack's settings.
+        fence_device: how a node is fenced; None for a cluster without fencing.
         endpoint_host: the address that leads to the node that serves.
     """
 
     nodes: tuple[ClusterNode, ClusterNode]
+    witness: Machine | None
     settings: Settings
+    fence_device: FenceDevice | None
     endpoint_host: pulumi.Input[str]
 
 
@@ -35,15 +42,27 @@ class Cluster(pulumi.ComponentResource):
         super().__init__("azure-mysql-ha:index:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         settings = args.settings
-        context = ScriptContext(settings.cluster_name, args.nodes, settings.operating_system)
+        context = ScriptContext(
+            settings.cluster_name, settings.vm.admin_user, args.nodes, settings.operating_system, args.witness
+        )
 
+        login = (
+            Login(
+                "login",
+                LoginArgs(context, public_key=settings.ssh.public_key),
+                child,
+            ).done
+            if settings.ssh.previous_public_key
+            else {}
+        )
         packages = Packages(
             "packages",
             PackagesArgs(
                 context,
-                admin_user=settings.vm.admin_user,
                 cluster_private_key=settings.ssh.cluster_private_key,
                 cluster_public_key=settings.ssh.cluster_public_key,
+                previous_public_key=settings.ssh.previous_public_key,
+                after=login,
             ),
             child,
         )
@@ -51,8 +70,10 @@ class Cluster(pulumi.ComponentResource):
             "replication",
             ReplicationArgs(
                 context,
+                data_disk_size_gib=settings.data_disk.size_gib,
                 shared_secret=settings.replication.shared_secret,
                 resync_max_rate=settings.replication.resync_max_rate,
+                fencing=args.fence_device is not None,
                 after=packages.done,
             ),
             child,
@@ -68,6 +89,15 @@ class Cluster(pulumi.ComponentResource):
             ),
             child,
         )
+        accepted = (
+            Witness(
+                "witness",
+                WitnessArgs(context, args.witness, after=packages.done),
+                child,
+            ).ready
+            if args.witness
+            else {}
+        )
         # Last, since a node that is new to a running cluster is asked to run its resources at once.
         membership = Membership(
             "membership",
@@ -75,12 +105,31 @@ class Cluster(pulumi.ComponentResource):
                 context,
                 token_ms=settings.membership.token_ms,
                 key=settings.membership.key,
-                after={node.name: [replication.done[node.name], server.done[node.name]] for node in args.nodes},
+                key_file=settings.membership.key_file,
+                after={
+                    node.name: [
+                        replication.done[node.name],
+                        server.done[node.name],
+                        *([accepted[node.name]] if accepted else []),
+                    ]
+                    for node in args.nodes
+                },
             ),
             child,
         )
         prepared = [*membership.done.values(), server.data_directory]
-        resources = Resources("resources", ResourcesArgs(context, after=prepared), child)
+        resources = Resources(
+            "resources",
+            ResourcesArgs(
+                context,
+                device=args.fence_device,
+                fencing_delay_seconds=settings.fencing.delay_seconds,
+                can_run_agent=packages.done,
+                after=prepared,
+            ),
+            child,
+        )
+        options = Options("options", OptionsArgs(context, settings.database.options, after=[resources.applied]), child)
         Access(
             "access",
             AccessArgs(
@@ -90,7 +139,7 @@ class Cluster(pulumi.ComponentResource):
                 password=settings.database.password,
                 endpoint_host=args.endpoint_host,
                 endpoint_is_public=settings.endpoint.public,
-                after=[resources.applied],
+                after=options.in_force,
             ),
             child,
         )

@@ -72,6 +72,46 @@ class Server(pulumi.ComponentResource):
 
 
 @dataclass(frozen=True)
+class OptionsArgs:
+    """Args:
+    context: the nodes and their operating system.
+    options: further options of mysqld, by name.
+    after: what must be there first: the cluster's resources. Both nodes have the option file by then.
+    """
+
+    context: ScriptContext
+    options: Mapping[str, str]
+    after: Sequence[pulumi.Resource]
+
+
+class Options(pulumi.ComponentResource):
+    """The options of the server that runs: set while it runs where it takes that, else by one restart in its place.
+
+    Attributes:
+        in_force: the scripts after which the server has them.
+    """
+
+    in_force: list[RemoteScript]
+
+    def __init__(self, name: str, args: OptionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("azure-mysql-ha:index:Options", name, None, opts)
+        # Each node looks whether it is the one that serves; only that one has anything to do.
+        self.in_force = [
+            RemoteScript(
+                f"{node.name}-options",
+                node=node,
+                script=args.context.script(
+                    node, "mysql/options.sh.j2", "Options of the server that runs", options=args.options
+                ),
+                after=args.after,
+                parent=self,
+            )
+            for node in args.context.nodes
+        ]
+        self.register_outputs({})
+
+
+@dataclass(frozen=True)
 class AccessArgs:
     """Args:
     context: the nodes and their operating system.

@@ -7,6 +7,7 @@ import pulumi
 from pulumi_azure_native import network
 
 from components.address import public_address
+from components.deletion_lock import deletion_lock
 
 MYSQL_PORT = 3306
 
@@ -26,28 +27,30 @@ class EndpointArgs:
         subnet_id: the nodes' subnet.
         private_address: the endpoint's IPv4 address in that subnet; None for a public endpoint.
         probe_port: TCP port that only the node that serves answers.
-        ssh_ports: frontend port of SSH for each node, by node name; empty where SSH takes another way.
+        ssh_ports: frontend port of SSH for each machine, by its name; empty where SSH takes another way.
+        lock_address: whether Azure refuses to delete a public endpoint's address.
         zones: availability zones of the address; empty for none.
     """
 
     cluster_name: str
     location: str
     resource_group_name: pulumi.Input[str]
-    resource_group_id: pulumi.Output[str]
+    resource_group_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
     private_address: str | None
     probe_port: int
     ssh_ports: dict[str, int]
+    lock_address: bool = False
     zones: Sequence[str] = ()
 
 
 class Endpoint(pulumi.ComponentResource):
-    """A Standard load balancer: MySQL with a probe of its own, and an inbound NAT rule for each node's SSH.
+    """A Standard load balancer: MySQL with a probe of its own, and an inbound NAT rule for each machine's SSH.
 
     Attributes:
         host: the endpoint's IPv4 address.
         pool_id: resource id of the pool that the nodes join.
-        ssh_rule_ids: resource id of each node's inbound NAT rule, by node name.
+        ssh_rule_ids: resource id of each machine's inbound NAT rule, by its name.
         balancer: the load balancer itself.
     """
 
@@ -70,6 +73,10 @@ class Endpoint(pulumi.ComponentResource):
                 parent=self,
                 zones=zones,
             )
+            if args.lock_address:
+                deletion_lock(
+                    f"{name}-address-lock", azure_name=f"pip-{args.cluster_name}", scope=address.id, parent=self
+                )
             balancer_name = f"lbe-{args.cluster_name}"
             frontend = network.FrontendIPConfigurationArgs(
                 name=_FRONTEND, public_ip_address=network.PublicIPAddressArgs(id=address.id)
@@ -104,18 +111,21 @@ class Endpoint(pulumi.ComponentResource):
             backend_address_pools=[network.BackendAddressPoolArgs(name=_POOL)],
             probes=[
                 # Never 3306 itself: MySQL counts a probe as a failed login, and bars the prober after a hundred
-                # (max_connect_errors). Every 5 s, out after 2: Microsoft's values for clusters on Azure.
+                # (max_connect_errors). Every 5 s is the shortest that Azure takes. One answer is believed at once, not
+                # only the second as in Microsoft's guides: who answers is Pacemaker's word, and a lost probe does no
+                # harm, since connections that stand stay ("Probe down behavior" of
+                # learn.microsoft.com/azure/load-balancer/load-balancer-custom-probe-overview).
                 network.ProbeArgs(
                     name=_PROBE,
                     protocol=network.ProbeProtocol.TCP,
                     port=args.probe_port,
                     interval_in_seconds=5,
-                    probe_threshold=2,
+                    probe_threshold=1,
                 )
             ],
             load_balancing_rules=[
                 network.LoadBalancingRuleArgs(
-                    name="mysql",
+                    name="rule-mysql",
                     protocol=network.TransportProtocol.TCP,
                     frontend_port=MYSQL_PORT,
                     backend_port=MYSQL_PORT,
@@ -130,7 +140,7 @@ class Endpoint(pulumi.ComponentResource):
             ],
             inbound_nat_rules=[
                 network.InboundNatRuleArgs(
-                    name=f"ssh-{node}",
+                    name=f"rule-ssh-{node}",
                     protocol=network.TransportProtocol.TCP,
                     frontend_port=port,
                     backend_port=22,
@@ -144,7 +154,7 @@ class Endpoint(pulumi.ComponentResource):
         )
         self.pool_id = self.balancer.id.apply(lambda id_: f"{id_}/backendAddressPools/{_POOL}")
         self.ssh_rule_ids = {
-            node: self.balancer.id.apply(lambda id_, node=node: f"{id_}/inboundNatRules/ssh-{node}")
+            node: self.balancer.id.apply(lambda id_, node=node: f"{id_}/inboundNatRules/rule-ssh-{node}")
             for node in args.ssh_ports
         }
         self.register_outputs({})

@@ -8,6 +8,8 @@ from pulumi_azure_native import network
 
 from components.address import public_address
 
+QNETD_PORT = 5403
+
 # The lowest priority that Azure allows: whatever is allowed later comes before it.
 _DENY_PRIORITY = 4096
 
@@ -25,6 +27,8 @@ class NetworkArgs:
         admin_cidrs: who may reach SSH.
         client_cidrs: who may reach MySQL.
         probe_port: TCP port of the balancer's probe.
+        node_addresses: the nodes' addresses.
+        witness_address: the witness's; None for a cluster without one.
     """
 
     cluster_name: str
@@ -35,6 +39,8 @@ class NetworkArgs:
     admin_cidrs: Sequence[str]
     client_cidrs: Sequence[str]
     probe_port: int
+    node_addresses: Sequence[str]
+    witness_address: str | None
 
 
 def _allow(
@@ -49,7 +55,7 @@ def _allow(
     # service tag is accepted in the single field only.
     single = len(sources) == 1 and isinstance(sources[0], str) and "/" not in sources[0]
     return network.SecurityRuleArgs(
-        name=name,
+        name=f"nsgsr-{name}",
         priority=priority,
         direction=network.SecurityRuleDirection.INBOUND,
         access=network.SecurityRuleAccess.ALLOW,
@@ -95,6 +101,10 @@ class Network(pulumi.ComponentResource):
         )
 
         egress = egress_address.ip_address.apply(lambda address: f"{address}/32" if address else "0.0.0.0/32")
+        witness_rules: list[network.SecurityRuleArgs] = []
+        if args.witness_address:
+            voters = [f"{address}/32" for address in args.node_addresses]
+            witness_rules.append(_allow("witness", 160, [QNETD_PORT], voters, f"{args.witness_address}/32"))
         security_group = network.NetworkSecurityGroup(
             f"{name}-security-group",
             network_security_group_name=f"nsg-{args.cluster_name}",
@@ -110,8 +120,9 @@ class Network(pulumi.ComponentResource):
                 _allow("cluster-tcp", 140, [22, 3306, 7789], [args.subnet], args.subnet),
                 # Corosync
                 _allow("cluster-udp", 150, [5405], [args.subnet], args.subnet, network.SecurityRuleProtocol.UDP),
+                *witness_rules,
                 network.SecurityRuleArgs(
-                    name="nothing-else",
+                    name="nsgsr-nothing-else",
                     priority=_DENY_PRIORITY,
                     direction=network.SecurityRuleDirection.INBOUND,
                     access=network.SecurityRuleAccess.DENY,

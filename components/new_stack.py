@@ -1,7 +1,7 @@
-"""Makes a stack with every secret that it needs: `python -m components.new_stack NAME`.
+"""Makes a stack with every secret that it needs: `python -m components.new_stack NAME`; changes one: `--rotate KEY`.
 
 Secrets reach the Pulumi CLI on standard input, never on a command line, and what is there already
-is never overwritten. Run again, it makes what is missing still.
+is never overwritten but by `--rotate`. Run again, it makes what is missing still.
 """
 
 import argparse
@@ -30,6 +30,9 @@ _EXAMPLES = tuple(ipaddress.IPv4Network(each) for each in ("192.0.2.0/24", "198.
 
 _SIZES = ("vmSize", "osDiskSku", "dataDiskSizeGb", "dataDiskSku", "protectData")
 
+# What two clusters cannot both have in one subnet.
+_OF_ONE_CLUSTER = ("nodeNames", "nodeAddresses", "witnessAddress", "endpointAddress")
+
 
 class NewStackError(Exception):
     """The stack cannot be made; the text says why."""
@@ -40,7 +43,7 @@ class FilledSecrets:
     """What `fill_secrets` did.
 
     Args:
-        made: the secrets that were missing, by key.
+        made: the secrets that were missing or lacked a part, by key.
         kept: those that were there.
     """
 
@@ -63,26 +66,67 @@ def fill_secrets(pulumi: Path | str, stack: str, config_file: Path, env: Mapping
     """
     cli = _Cli(str(pulumi), stack, config_file.resolve(), env)
     present = _settings_of(config_file) if config_file.exists() else {}
-    kept = tuple(key for key in _MAKERS if f"{PROJECT}:{key}" in present)
-    missing = tuple(key for key in _MAKERS if key not in kept)
+    there = tuple(key for key in _MAKERS if f"{PROJECT}:{key}" in present)
     resources = cli.resources()
     if resources is None:
         cli.init()
-    elif resources and not kept:
+    elif resources and not there:
         raise NewStackError(
             f"stack {stack} has {resources} resources, but {config_file.name} has none of its"
             " secrets; bring that file back, since new secrets would not fit what runs"
         )
-    for key in missing:
-        cli.set_secret(key, _MAKERS[key]())
-    return FilledSecrets(missing, kept)
+    made: list[str] = []
+    for key, make in _MAKERS.items():
+        if key not in there:
+            cli.set_secret(key, make())
+        elif key == _HOST_KEYS and (whole := _with_all_host_keys(cli.secret(key))):
+            cli.set_secret(key, whole)
+        else:
+            continue
+        made.append(key)
+    return FilledSecrets(tuple(made), tuple(key for key in _MAKERS if key not in made))
+
+
+def rotate(pulumi: Path | str, stack: str, config_file: Path, env: Mapping[str, str], key: str) -> None:
+    """Put a new value in place of one of a stack's secrets. It counts from the next `pulumi up`.
+
+    Args:
+        pulumi: the Pulumi CLI.
+        stack: the stack's name.
+        config_file: its settings.
+        env: the CLI's environment (back end, passphrase).
+        key: which one. Of `sshPrivateKey` the value before stays, as `sshPreviousPrivateKey`: by it the machines are
+            reached once more.
+
+    Raises:
+        NewStackError: the CLI or ssh-keygen failed; there is no such secret, or the stack lacks it; it cannot be
+            changed; or its last change has not been ended.
+    """
+    if key not in _MAKERS or key == _HOST_KEYS:
+        can_be = ", ".join(each for each in _MAKERS if each != _HOST_KEYS)
+        why = "a machine gets its host key when it is made" if key == _HOST_KEYS else "there is no such secret"
+        raise NewStackError(f"{key} cannot be changed: {why}; those that can: {can_be}")
+    present = _settings_of(config_file) if config_file.exists() else {}
+    if f"{PROJECT}:{key}" not in present:
+        raise NewStackError(f"{config_file.name} has no {key} yet: make stack STACK={_short(stack)} makes it")
+    cli = _Cli(str(pulumi), stack, config_file.resolve(), env)
+    if key == _SSH_KEY:
+        before = cli.secret(key)
+        # The two are the same where a run was interrupted between the settings below.
+        if f"{PROJECT}:{_PREVIOUS_SSH_KEY}" in present and cli.secret(_PREVIOUS_SSH_KEY).strip() != before.strip():
+            raise NewStackError(
+                f"{key} is being changed already: pulumi up --stack {stack}, and when that has succeeded"
+                f" pulumi config rm {PROJECT}:{_PREVIOUS_SSH_KEY} --stack {stack}"
+            )
+        cli.set_secret(_PREVIOUS_SSH_KEY, before)
+    cli.set_secret(key, _MAKERS[key]())
 
 
 def begin_stack_file(config_file: Path, stack: str, source: Path) -> None:
     """Write a new stack's settings: the plain ones of another stack, with names of its own.
 
     Its sizes, and whether its data is protected, are not taken over: what was chosen for a small stack would be
-    dangerous for a large one. They begin as Pulumi.yaml has them.
+    dangerous for a large one. They begin as Pulumi.yaml has them; and so do names and addresses of single machines.
 
     Args:
         config_file: the new file.
@@ -97,7 +141,7 @@ def begin_stack_file(config_file: Path, stack: str, source: Path) -> None:
     settings = {
         key: value
         for key, value in _settings_of(source).items()
-        if key.removeprefix(f"{PROJECT}:") not in (*_MAKERS, *_SIZES)
+        if key.removeprefix(f"{PROJECT}:") not in (*_MAKERS, _PREVIOUS_SSH_KEY, *_SIZES, *_OF_ONE_CLUSTER)
     }
     label = re.sub(r"[^a-z0-9]+", "-", _short(stack).lower()).strip("-")
     settings[f"{PROJECT}:clusterName"] = f"mysql-{label}"[:33].rstrip("-")
@@ -140,10 +184,21 @@ def _make_ssh_key() -> str:
         return file.read_text(encoding="ascii")
 
 
+_HOST_KEYS = "sshHostKeys"
+_SSH_KEY = "sshPrivateKey"
+_PREVIOUS_SSH_KEY = "sshPreviousPrivateKey"
+
+
+def _with_all_host_keys(value: str) -> str | None:
+    """Return the list with a host key for each machine, those that it has unchanged; None if it has them all."""
+    keys: list[str] = json.loads(value)
+    return json.dumps(keys + [_make_ssh_key() for _ in range(3 - len(keys))]) if len(keys) < 3 else None
+
+
 # What components/settings_checks.py asks of each. 24 bytes are 32 characters, 32 bytes 43.
 _MAKERS: dict[str, Callable[[], str]] = {
-    "sshPrivateKey": _make_ssh_key,
-    "sshHostKeys": lambda: json.dumps([_make_ssh_key(), _make_ssh_key()]),
+    _SSH_KEY: _make_ssh_key,
+    _HOST_KEYS: lambda: _with_all_host_keys("[]") or "",
     "clusterSshKey": _make_ssh_key,
     "databasePassword": lambda: secrets.token_urlsafe(24),
     "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
@@ -177,6 +232,11 @@ class _Cli:
             self._run("stack", "init", self.stack, "--no-select", cwd=Path(folder))
             if copy.exists():
                 shutil.copy(copy, self.config_file)
+
+    def secret(self, key: str) -> str:
+        """Return a secret of the stack's file in clear."""
+        target = ["--stack", self.stack, "--config-file", str(self.config_file)]
+        return self._run("config", "get", f"{PROJECT}:{key}", *target)
 
     def set_secret(self, key: str, value: str) -> None:
         """Encrypt a secret into the stack's file."""
@@ -231,11 +291,22 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="OTHER",
         help="stack whose plain settings a new file begins with (default: %(default)s)",
     )
+    parser.add_argument("--rotate", metavar="SECRET", help="change this secret of a stack that is there, and no more")
     parser.add_argument("--pulumi", default="pulumi", metavar="CLI", help="the Pulumi CLI")
     options = parser.parse_args(arguments)
     stack = _short(options.stack)
     config_file: Path = options.config_file or CHECKOUT / f"Pulumi.{stack}.yaml"
     try:
+        if options.rotate:
+            rotate(options.pulumi, options.stack, config_file, os.environ, options.rotate)
+            print(f"{options.rotate}: changed in {config_file.name}. Now: pulumi up --stack {options.stack}")
+            if options.rotate == _SSH_KEY:
+                print(
+                    "When that has succeeded, the key before is of no use any more:"
+                    f"\n  pulumi config rm {PROJECT}:{_PREVIOUS_SSH_KEY} --stack {options.stack}"
+                    f"\n  pulumi up --stack {options.stack}"
+                )
+            return 0
         if not config_file.exists():
             begin_stack_file(config_file, stack, CHECKOUT / f"Pulumi.{options.source}.yaml")
             print(f"{config_file.name}: begun from Pulumi.{options.source}.yaml")

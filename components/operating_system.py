@@ -26,13 +26,11 @@ class Image:
         publisher: such as "Canonical".
         offer: such as "ubuntu-24_04-lts".
         sku: such as "server".
-        version: a version, or "latest" (of the day on which a machine is made).
     """
 
     publisher: str
     offer: str
     sku: str
-    version: str
 
 
 @dataclass(frozen=True)
@@ -82,9 +80,15 @@ class OperatingSystem:
         title: its name for people.
         image: the image that its machines start from.
         packages: what is installed on a node.
+        witness_packages: what is installed on a witness.
+        voter_packages: what is installed on a node of a cluster with a witness as well.
         left_to_pacemaker: systemd's units that are not started at boot, since Pacemaker starts
             what they would start.
         never_restart: beginnings of the names of units that no update may restart by itself.
+        repairs: names of what the distribution ships broken: for each, configs/repairs/NAME.sh.j2 has a function
+            repair_NAME that puts right what is broken on the node, if it is, and takes that back once the distribution
+            has mended it. So a name stays here for as long as there may be nodes with the repair.
+        drbd_handlers: folder of crm-fence-peer.sh and crm-unfence-peer.sh, as they come or repaired.
         fencing_prefix: how the names of Pacemaker's properties for fencing begin: "stonith" before
             3.0.3, "fencing" since, which warns of the older names.
         kernel_modules_hint: the package that brings drbd.ko where the image's kernel lacks it.
@@ -95,8 +99,12 @@ class OperatingSystem:
     title: str
     image: Image
     packages: tuple[str, ...]
+    witness_packages: tuple[str, ...]
+    voter_packages: tuple[str, ...]
     left_to_pacemaker: tuple[str, ...]
     never_restart: tuple[str, ...]
+    repairs: tuple[str, ...]
+    drbd_handlers: str
     fencing_prefix: str
     kernel_modules_hint: str
     database: DatabaseServer

@@ -1,5 +1,6 @@
-"""What makes a machine a node: its peers' names and keys, and the cluster's packages."""
+"""What makes a machine a node or the witness: its peers' names and keys, and the cluster's packages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -10,23 +11,25 @@ from components.remote import RemoteScript, ScriptContext
 @dataclass(frozen=True)
 class PackagesArgs:
     """Args:
-    context: the nodes and their operating system.
-    admin_user: the account by which the nodes reach each other.
+    context: the machines and their operating system.
     cluster_private_key: private half of the key pair of SSH within the cluster, secret.
     cluster_public_key: its public half.
+    previous_public_key: public half of the admin user's key before, while it is being changed; None otherwise.
+    after: what each machine needs first, by its name; nothing for one that is not named.
     """
 
     context: ScriptContext
-    admin_user: str
     cluster_private_key: pulumi.Input[str]
     cluster_public_key: str
+    previous_public_key: str | None
+    after: Mapping[str, pulumi.Resource]
 
 
 class Packages(pulumi.ComponentResource):
-    """Prepares both hosts and installs the packages, with nothing started by it.
+    """Prepares all hosts and installs the packages, with nothing started by it.
 
     Attributes:
-        done: the last script of each node, by node name.
+        done: the last script of each machine, by its name.
     """
 
     done: dict[str, RemoteScript]
@@ -35,7 +38,8 @@ class Packages(pulumi.ComponentResource):
         super().__init__("azure-mysql-ha:index:Packages", name, None, opts)
         self.done = {}
         context, system = args.context, args.context.operating_system
-        for node in context.nodes:
+        for node in context.machines:
+            is_node = node != context.witness
             host = RemoteScript(
                 f"{node.name}-host",
                 node=node,
@@ -43,10 +47,12 @@ class Packages(pulumi.ComponentResource):
                     node,
                     "host/host.sh.j2",
                     "Names and SSH keys of the peers",
-                    admin_user=args.admin_user,
                     cluster_public_key=args.cluster_public_key,
+                    previous_public_key=args.previous_public_key,
                 ),
-                variables={"HA_CLUSTER_SSH_KEY": args.cluster_private_key},
+                # The witness logs in to nobody.
+                variables={"HA_CLUSTER_SSH_KEY": args.cluster_private_key} if is_node else None,
+                after=[args.after[node.name]] if node.name in args.after else [],
                 parent=self,
             )
             self.done[node.name] = RemoteScript(
@@ -55,13 +61,21 @@ class Packages(pulumi.ComponentResource):
                 script=context.script(
                     node,
                     "host/packages.sh.j2",
-                    "Packages of the cluster, nothing started",
-                    packages=system.packages,
-                    kernel_modules_hint=system.kernel_modules_hint,
-                    left_to_pacemaker=system.left_to_pacemaker,
+                    f"Packages of the {'cluster' if is_node else 'witness'}, nothing started",
+                    packages=_packages(context) if is_node else system.witness_packages,
+                    kernel_modules_hint=system.kernel_modules_hint if is_node else "",
+                    left_to_pacemaker=system.left_to_pacemaker if is_node else (),
                     never_restart=system.never_restart,
+                    repairs=system.repairs if is_node else (),
+                    drbd_handlers=system.drbd_handlers,
                 ),
                 after=[host],
                 parent=self,
             )
         self.register_outputs({})
+
+
+def _packages(context: ScriptContext) -> tuple[str, ...]:
+    """Return what is installed on a node."""
+    system = context.operating_system
+    return (*system.packages, *system.voter_packages) if context.witness else system.packages

@@ -13,27 +13,38 @@ from components.templates import render
 MOUNT_POINT = "/var/lib/mysql"
 
 
-@dataclass(frozen=True)
-class ClusterNode:
-    """A machine of the cluster: all that the configuration of a node may know of the cloud it runs on.
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A machine: all that its configuration may know of the cloud it runs on.
 
     Args:
-        name: host name, and name in DRBD, Corosync and Pacemaker.
-        private_address: IPv4 address for the traffic between the nodes.
-        connection: how to reach the node by SSH; its host key is pinned.
+        name: host name.
+        private_address: IPv4 address for the traffic between the machines.
+        connection: how to reach it by SSH; its host key is pinned.
         host_key: the public host key, in OpenSSH's form.
-        data_disk_lun: logical unit number of the data disk, 0 to 63.
-        machine_id: changes when, and only when, the node becomes another machine.
+        machine_id: changes when, and only when, it becomes another machine.
         ready: what must exist before the first script can run.
+        previous_connection: how to reach it with the key before, while that is being changed; None otherwise.
     """
 
     name: str
     private_address: str
     connection: command.remote.ConnectionArgs
     host_key: str
-    data_disk_lun: int
     machine_id: pulumi.Input[str]
     ready: tuple[pulumi.Resource, ...] = ()
+    previous_connection: command.remote.ConnectionArgs | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterNode(Machine):
+    """A machine that is a node; its name is the one in DRBD, Corosync and Pacemaker too.
+
+    Args:
+        data_disk_lun: logical unit number of the data disk, 0 to 63.
+    """
+
+    data_disk_lun: int
 
 
 @dataclass(frozen=True)
@@ -42,19 +53,23 @@ class ScriptContext:
 
     Args:
         cluster_name: the cluster's name.
+        admin_user: the account that SSH logs in to, and by which the machines ask each other.
         nodes: its nodes; the first one does what has to be done once.
-        operating_system: what is particular to the image that the nodes run.
+        operating_system: what is particular to the image that the machines run.
+        witness: the machine that has the third vote; None for a cluster without one.
     """
 
     cluster_name: str
+    admin_user: str
     nodes: tuple[ClusterNode, ClusterNode]
     operating_system: OperatingSystem
+    witness: Machine | None = None
 
-    def script(self, node: ClusterNode, template: str, purpose: str, **more: object) -> str:
-        """Render the script for one node.
+    def script(self, node: Machine, template: str, purpose: str, **more: object) -> str:
+        """Render the script for one machine.
 
         Args:
-            node: where it will run.
+            node: where it will run: a node or the witness. A script of the witness has no `peer`.
             template: path below configs/.
             purpose: one line on what it does, for whoever reads the script.
             more: further names for the template.
@@ -68,9 +83,12 @@ class ScriptContext:
             {
                 "purpose": purpose,
                 "cluster_name": self.cluster_name,
+                "admin_user": self.admin_user,
                 "nodes": self.nodes,
+                "witness": self.witness,
+                "machines": self.machines,
                 "node": node,
-                "peer": second if node == first else first,
+                **({} if node == self.witness else {"peer": second if node == first else first}),
                 "database": self.operating_system.database,
                 "mount_point": MOUNT_POINT,
                 "data_directory": f"{MOUNT_POINT}/data",
@@ -79,6 +97,11 @@ class ScriptContext:
                 **more,
             },
         )
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """All machines: the nodes, and the witness if there is one."""
+        return (*self.nodes, self.witness) if self.witness else self.nodes
 
     @property
     def partition_label(self) -> str:
@@ -101,22 +124,24 @@ class RemoteScript(command.remote.Command):
             names begin with HA_.
         after: resources that must be there first.
         parent: the component that this script is part of.
+        connection: another way to the node than its own.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        node: ClusterNode,
+        node: Machine,
         script: str,
         parent: pulumi.Resource,
         after: Sequence[pulumi.Resource] = (),
         variables: Mapping[str, pulumi.Input[str]] | None = None,
+        connection: command.remote.ConnectionArgs | None = None,
     ) -> None:
         variables = variables or {}
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             name,
-            connection=node.connection,
+            connection=connection or node.connection,
             create="sudo bash -s",
             stdin=script,
             environment=dict(variables) or None,

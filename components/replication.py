@@ -13,13 +13,16 @@ class ReplicationArgs:
     """Args:
     context: the nodes.
     shared_secret: by which the peers know each other, secret; at most 63 characters (drbd.conf(5)).
+    data_disk_size_gib: size of each data disk, in GiB.
     resync_max_rate: most that a resynchronisation may take of disk and network, in DRBD's form ("100M" per second).
     after: what each node needs first, by node name.
     """
 
     context: ScriptContext
     shared_secret: pulumi.Input[str]
+    data_disk_size_gib: int
     resync_max_rate: str
+    fencing: bool
     after: Mapping[str, pulumi.Resource]
 
 
@@ -42,7 +45,12 @@ class Replication(pulumi.ComponentResource):
             disk = RemoteScript(
                 f"{node.name}-disk",
                 node=node,
-                script=context.script(node, "drbd/disk.sh.j2", "Partition of the data disk"),
+                script=context.script(
+                    node,
+                    "drbd/disk.sh.j2",
+                    "Partition of the data disk",
+                    data_disk_size_gib=args.data_disk_size_gib,
+                ),
                 after=[args.after[node.name]],
                 parent=self,
             )
@@ -50,18 +58,51 @@ class Replication(pulumi.ComponentResource):
                 f"{node.name}-drbd",
                 node=node,
                 script=context.script(
-                    node, "drbd/resource.sh.j2", "DRBD resource r0", resync_max_rate=args.resync_max_rate
+                    node,
+                    "drbd/resource.sh.j2",
+                    "DRBD resource r0",
+                    resync_max_rate=args.resync_max_rate,
+                    fencing=args.fencing,
+                    drbd_handlers=context.operating_system.drbd_handlers,
                 ),
                 variables={"HA_DRBD_SECRET": args.shared_secret},
                 after=[disk],
                 parent=self,
             )
+        # Two nodes with different secrets refuse each other for good; so the link is looked at when both have the same.
+        connected = [
+            RemoteScript(
+                f"{node.name}-connection",
+                node=node,
+                script=context.script(node, "drbd/connection.sh.j2", "Connection of DRBD r0"),
+                variables={"HA_DRBD_SECRET": args.shared_secret},
+                after=list(self.done.values()),
+                parent=self,
+            )
+            for node in context.nodes
+        ]
         first = context.nodes[0]
         self.ready = RemoteScript(
             f"{name}-first-generation",
             node=first,
-            script=context.script(first, "drbd/first-generation.sh.j2", "First generation of data of DRBD r0, once"),
-            after=list(self.done.values()),
+            script=context.script(
+                first,
+                "drbd/first-generation.sh.j2",
+                "First generation of data of DRBD r0, once",
+            ),
+            after=connected,
             parent=self,
         )
+        for node in context.nodes:
+            RemoteScript(
+                f"{node.name}-growth",
+                node=node,
+                script=context.script(
+                    node,
+                    "drbd/growth.sh.j2",
+                    f"File system as large as the data disk of {args.data_disk_size_gib} GiB",
+                ),
+                after=[*self.done.values(), self.ready],
+                parent=self,
+            )
         self.register_outputs({})

@@ -16,7 +16,8 @@ from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from components import operating_system
 from components import settings_checks as checks
 from components.operating_system import OperatingSystem, OperatingSystemError
-from components.settings_checks import Mistake
+from components.recorded import Recorded
+from components.settings_checks import AzureId, KeyUrl, Mistake
 
 # The balancer's NAT rules lead there, and so does an address of a node's own.
 SSH_PORT = 22
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class HostKey:
-    """A node's SSH host key.
+    """A machine's SSH host key.
 
     Args:
         private: the private key in OpenSSH's form, secret.
@@ -38,14 +39,14 @@ class HostKey:
 
 
 @dataclass(frozen=True)
-class NodeSettings:
-    """One of the two nodes.
+class MachineSettings:
+    """A machine: one of the two nodes, or the witness.
 
     Args:
-        name: VM name in Azure, host name, and node name in the cluster.
+        name: VM name in Azure, host name, and a node's name in the cluster.
         private_address: IPv4 address in the subnet.
-        zone: availability zone "1" to "3"; None in an availability set.
-        host_key: by which SSH knows the node.
+        zone: availability zone "1" to "3"; None for none.
+        host_key: by which SSH knows the machine.
         ssh_port: port under which SSH finds it from outside.
     """
 
@@ -57,17 +58,32 @@ class NodeSettings:
 
 
 @dataclass(frozen=True)
+class WitnessSettings:
+    """The machine whose vote decides which node goes on alone.
+
+    Args:
+        machine: its name, address, zone, host key and port.
+        vm_size: Azure's name of its size.
+    """
+
+    machine: MachineSettings
+    vm_size: str
+
+
+@dataclass(frozen=True)
 class NetworkSettings:
     """The virtual network.
 
     Args:
-        address_space: its IPv4 network, in CIDR form.
+        address_space: its IPv4 network, in CIDR form; that of the subnet where an existing one is used.
         subnet: the nodes' subnet of it.
+        existing_subnet: the subnet that is there already; None to make network and subnet.
         endpoint_address: the endpoint's address in that subnet; None for a public endpoint.
     """
 
     address_space: str
     subnet: str
+    existing_subnet: AzureId | None
     endpoint_address: str | None
 
 
@@ -77,13 +93,17 @@ class VmSettings:
 
     Args:
         size: Azure's name of the size, such as "Standard_D2s_v5".
+        image_version: version of the operating system's image, or "latest".
         admin_user: the account that SSH logs in to.
         os_disk_sku: SKU of the operating system's disk.
+        accelerated_networking: whether the nodes' traffic goes past the host's switch.
     """
 
     size: str
+    image_version: str
     admin_user: str
     os_disk_sku: str
+    accelerated_networking: bool
 
 
 @dataclass(frozen=True)
@@ -102,22 +122,44 @@ class DataDiskSettings:
 
 
 @dataclass(frozen=True)
+class EncryptionSettings:
+    """The user's own key for all disks.
+
+    Args:
+        key_url: the key with its version.
+        key_id: resource id of the key, without a version.
+        vault: its vault.
+    """
+
+    key_url: str
+    key_id: str
+    vault: AzureId
+
+
+@dataclass(frozen=True)
 class SshSettings:
     """Administration by SSH.
 
     Args:
-        access: "nat-rules", ports of the endpoint's address; or "node-addresses", one a node.
+        access: "nat-rules", ports of the endpoint's address; or "node-addresses", one a machine.
+        ports: port of the endpoint's address by machine name, for "nat-rules"; that of the witness is kept for it
+            whether it is there or not.
         admin_cidrs: networks that may connect, in CIDR form.
         private_key: private key of the admin user, secret.
         public_key: its public key's line.
+        previous_private_key: the admin user's key before, secret, while it is being changed; None otherwise.
+        previous_public_key: its public key's line.
         cluster_private_key: private key by which the nodes reach each other, secret.
         cluster_public_key: its public key's line.
     """
 
     access: Literal["nat-rules", "node-addresses"]
+    ports: dict[str, int]
     admin_cidrs: tuple[str, ...]
     private_key: pulumi.Output[str]
     public_key: str
+    previous_private_key: pulumi.Output[str] | None
+    previous_public_key: str | None
     cluster_private_key: pulumi.Output[str]
     cluster_public_key: str
 
@@ -161,10 +203,12 @@ class MembershipSettings:
     Args:
         token_ms: time after which a silent node is missed, in milliseconds, 1000 to 60000.
         key: base64 of 256 random bytes, secret.
+        key_file: a name for its file that tells one key from another and nothing of the key itself.
     """
 
     token_ms: int
     key: pulumi.Output[str]
+    key_file: str
 
 
 @dataclass(frozen=True)
@@ -181,31 +225,55 @@ class ReplicationSettings:
 
 
 @dataclass(frozen=True)
+class FencingSettings:
+    """Fencing (STONITH).
+
+    Args:
+        enabled: whether a node that fails is fenced.
+        delay_seconds: how long the fencing of the node that serves is put off, in seconds, 0 to 300.
+        existing_role: the role that is there already; None to make one.
+    """
+
+    enabled: bool
+    delay_seconds: int
+    existing_role: AzureId | None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that a stack can say.
 
     Args:
         cluster_name: begins or ends the names of all that is made.
         location: Azure region.
+        existing_resource_group: name of the group that is there already; None to make one.
         operating_system: what the nodes run.
         nodes: the two nodes; the first does what is done once.
+        witness: the third machine; None for a cluster without one.
         zones: zones in use; None for an availability set.
+        deletion_lock: whether Azure refuses to delete the data disks and the endpoint's public address.
+        encryption: the user's own key for all disks; None for Azure's.
         tags: on every Azure resource.
     """
 
     cluster_name: str
     location: str
+    existing_resource_group: str | None
     operating_system: OperatingSystem
-    nodes: tuple[NodeSettings, NodeSettings]
+    nodes: tuple[MachineSettings, MachineSettings]
+    witness: WitnessSettings | None
     network: NetworkSettings
     zones: tuple[str, ...] | None
     vm: VmSettings
     data_disk: DataDiskSettings
+    deletion_lock: bool
+    encryption: EncryptionSettings | None
     ssh: SshSettings
     endpoint: EndpointSettings
     database: DatabaseSettings
     membership: MembershipSettings
     replication: ReplicationSettings
+    fencing: FencingSettings
     tags: dict[str, str]
 
 
@@ -224,11 +292,12 @@ class SettingsError(pulumi.RunError):
         super().__init__("\n".join([f"{head}:", *(f"  {mistake}" for mistake in mistakes)]))
 
 
-def load(config: pulumi.Config | None = None) -> Settings:
+def load(config: pulumi.Config | None = None, *, before: Recorded | None = None) -> Settings:
     """Read and check all settings of the stack.
 
     Args:
         config: the project's configuration; by default that of the running program.
+        before: what there was before this update; by default nothing.
 
     Raises:
         SettingsError: something is missing, wrong, or not known; all of it is named.
@@ -241,11 +310,24 @@ def load(config: pulumi.Config | None = None) -> Settings:
         "nodeNames",
         lambda: checks.node_names(read.texts("nodeNames") or [f"{cluster.value}-1", f"{cluster.value}-2"]),
     )
+    witness_name = check("nodeNames", lambda: checks.witness_name(cluster.value, names.value))
     location = check("location", lambda: checks.location(read.text("location")))
+    group = check(
+        "existingResourceGroup",
+        lambda: _given(read, "existingResourceGroup", lambda value: checks.resource_group(value, cluster.value)),
+    )
     system = check("operatingSystem", lambda: _operating_system(read.text("operatingSystem")))
+    image_version = check("imageVersion", lambda: checks.image_version(read.text("imageVersion")))
 
-    space = check("addressSpace", lambda: checks.address_space(read.text("addressSpace")))
     subnet = check("subnet", lambda: checks.subnet(read.text("subnet")))
+    existing_subnet = check(
+        "existingSubnetId",
+        lambda: _given(read, "existingSubnetId", lambda value: checks.subnet_id(value, cluster.value)),
+    )
+    space = check(
+        "addressSpace",
+        lambda: _address_space(read.text("addressSpace", optional=True), existing_subnet, subnet),
+    )
     check("subnet", lambda: checks.subnet_within(subnet.value, space.value))
     addresses = check(
         "nodeAddresses",
@@ -259,18 +341,44 @@ def load(config: pulumi.Config | None = None) -> Settings:
         lambda: _endpoint_address(read.text("endpointAddress", optional=True), endpoint, subnet, addresses),
     )
 
+    witness = check("witness", lambda: read.boolean("witness"))
+    witness_address = check(
+        "witnessAddress",
+        lambda: _witness_address(
+            read.text("witnessAddress", optional=True), witness, subnet, addresses, endpoint_address
+        ),
+    )
+
     availability_set = check("availabilitySet", lambda: read.boolean("availabilitySet"))
     zones = check("zones", lambda: checks.zones(read.texts("zones")))
     check("zones", lambda: checks.placement(zones.value, availability_set.value))
 
     vm_size = check("vmSize", lambda: checks.vm_size(read.text("vmSize")))
     os_disk_sku = check("osDiskSku", lambda: checks.os_disk_sku(read.text("osDiskSku")))
-    check("osDiskSku", lambda: checks.premium_fits(os_disk_sku.value, vm_size.value))
+    check("osDiskSku", lambda: checks.premium_fits(os_disk_sku.value, "vmSize", vm_size.value))
+    accelerated = check(
+        "acceleratedNetworking",
+        lambda: checks.acceleration_fits(read.boolean("acceleratedNetworking"), vm_size.value),
+    )
+    witness_size = check("witnessSize", lambda: checks.vm_size(read.text("witnessSize")))
+    check("witnessSize", lambda: checks.premium_fits(os_disk_sku.value, "witnessSize", witness_size.value))
     disk_size = check("dataDiskSizeGb", lambda: checks.data_disk_size(read.integer("dataDiskSizeGb")))
+    check("dataDiskSizeGb", lambda: checks.never_shrinks(disk_size.value, (before or Recorded()).data_disks_gib))
     disk_sku = check("dataDiskSku", lambda: checks.data_disk_sku(read.text("dataDiskSku")))
-    check("dataDiskSku", lambda: checks.premium_fits(disk_sku.value, vm_size.value))
+    check("dataDiskSku", lambda: checks.premium_fits(disk_sku.value, "vmSize", vm_size.value))
     check("dataDiskSku", lambda: checks.sku_fits_zones(disk_sku.value, zones.value))
     protect = check("protectData", lambda: read.boolean("protectData"))
+    lock = check("deletionLock", lambda: checks.lock_needs_protection(read.boolean("deletionLock"), protect.value))
+    key_url = check("diskEncryptionKeyUrl", lambda: _given(read, "diskEncryptionKeyUrl", checks.key_url))
+    vault = check(
+        "diskEncryptionKeyVaultId",
+        lambda: _given(
+            read,
+            "diskEncryptionKeyVaultId",
+            lambda value: checks.resource_id(value, "Microsoft.KeyVault/vaults/NAME"),
+        ),
+    )
+    encryption = check("diskEncryptionKeyVaultId", lambda: _encryption(key_url.value, vault.value))
 
     admin_user = check("adminUser", lambda: checks.admin_user(read.text("adminUser")))
     admin_cidrs = check("adminCidrs", lambda: checks.sources(read.texts("adminCidrs"), "SSH"))
@@ -278,10 +386,22 @@ def load(config: pulumi.Config | None = None) -> Settings:
     probe_port = check("probePort", lambda: checks.probe_port(read.integer("probePort")))
     ssh_ports = check("sshPorts", lambda: checks.ssh_ports(read.integers("sshPorts")))
     check("sshPorts", lambda: checks.ports_differ(ssh_ports.value, probe_port.value))
+    check("sshPorts", lambda: checks.has_one_for_the_witness(ssh_ports.value, "ports", witness.value))
     ssh_key = check("sshPrivateKey", lambda: checks.ssh_key(read.secret("sshPrivateKey")))
+    previous_ssh_key = check(
+        "sshPreviousPrivateKey", lambda: _optional_key(read.secret("sshPreviousPrivateKey", optional=True))
+    )
+    check("sshPreviousPrivateKey", lambda: checks.keys_differ(previous_ssh_key.value, ssh_key.value))
     host_keys = check("sshHostKeys", lambda: checks.host_keys(read.secrets("sshHostKeys")))
+    check(
+        "sshHostKeys",
+        lambda: checks.has_one_for_the_witness(
+            host_keys.value, "keys", witness.value, f"; make stack STACK={pulumi.get_stack()} makes it"
+        ),
+    )
     cluster_key = check("clusterSshKey", lambda: checks.ssh_key(read.secret("clusterSshKey")))
     check("clusterSshKey", lambda: checks.keys_differ(cluster_key.value, ssh_key.value))
+    check("clusterSshKey", lambda: checks.keys_differ(cluster_key.value, previous_ssh_key.value))
 
     client_cidrs = check("clientCidrs", lambda: _client_cidrs(read.texts("clientCidrs"), endpoint))
     database = check("databaseName", lambda: checks.database_name(read.text("databaseName")))
@@ -295,42 +415,65 @@ def load(config: pulumi.Config | None = None) -> Settings:
     corosync_key = check("corosyncKey", lambda: checks.corosync_key(read.secret("corosyncKey")))
     drbd_secret = check("drbdSecret", lambda: checks.drbd_secret(read.secret("drbdSecret")))
     resync_rate = check("drbdResyncMaxRate", lambda: checks.resync_rate(read.text("drbdResyncMaxRate")))
+    fencing = check("fencing", lambda: checks.switch(read.text("fencing")))
+    fencing_delay = check(
+        "fencingDelaySeconds", lambda: checks.number(read.integer("fencingDelaySeconds"), 0, 300, "seconds")
+    )
+    existing_role = check("existingRoleDefinitionId", lambda: _given(read, "existingRoleDefinitionId", checks.role_id))
     tags = check("tags", lambda: checks.tags(read.mapping("tags")))
     read.finish()
 
     by_ports = access.value == "nat-rules"
-    zone_of_node = (zones.value * 2)[:2] or (None, None)
-    first, second = (
-        NodeSettings(
-            name=names.value[index],
-            private_address=addresses.value[index],
-            zone=zone_of_node[index],
+    machine_names = (*names.value, witness_name.value)
+    machine_addresses = (*addresses.value, witness_address.value)
+    zone_of_machine = (*(zones.value * 2)[:2], checks.witness_zone(zones.value)) if zones.value else (None,) * 3
+
+    def machine(index: int) -> MachineSettings:
+        return MachineSettings(
+            name=machine_names[index],
+            private_address=machine_addresses[index],
+            zone=zone_of_machine[index],
             host_key=HostKey(_secret(host_keys.value[index].private), host_keys.value[index].public),
             ssh_port=ssh_ports.value[index] if by_ports else SSH_PORT,
         )
-        for index in range(2)
-    )
+
     return Settings(
         cluster_name=cluster.value,
         location=location.value,
+        existing_resource_group=group.value,
         operating_system=system.value,
-        nodes=(first, second),
-        network=NetworkSettings(str(space.value), str(subnet.value), endpoint_address.value),
+        nodes=(machine(0), machine(1)),
+        witness=WitnessSettings(machine(2), witness_size.value) if witness.value else None,
+        network=NetworkSettings(str(space.value), str(subnet.value), existing_subnet.value, endpoint_address.value),
         zones=zones.value or None,
-        vm=VmSettings(vm_size.value, admin_user.value, os_disk_sku.value),
+        vm=VmSettings(
+            size=vm_size.value,
+            image_version=image_version.value,
+            admin_user=admin_user.value,
+            os_disk_sku=os_disk_sku.value,
+            accelerated_networking=accelerated.value,
+        ),
         data_disk=DataDiskSettings(disk_size.value, disk_sku.value, protect.value),
+        deletion_lock=lock.value,
+        encryption=encryption.value,
         ssh=SshSettings(
             access="nat-rules" if by_ports else "node-addresses",
+            ports=dict(zip(machine_names, ssh_ports.value, strict=False)) if by_ports else {},
             admin_cidrs=admin_cidrs.value,
             private_key=_secret(ssh_key.value.private),
             public_key=ssh_key.value.public,
+            previous_private_key=_secret(previous_ssh_key.value.private) if previous_ssh_key.value else None,
+            previous_public_key=previous_ssh_key.value.public if previous_ssh_key.value else None,
             cluster_private_key=_secret(cluster_key.value.private),
             cluster_public_key=cluster_key.value.public,
         ),
         endpoint=EndpointSettings(endpoint.value == "public", client_cidrs.value, probe_port.value),
         database=DatabaseSettings(database.value, user.value, _secret(password.value), options.value),
-        membership=MembershipSettings(token_ms.value, _secret(corosync_key.value)),
+        membership=MembershipSettings(
+            token_ms.value, _secret(corosync_key.value), checks.corosync_key_file(corosync_key.value)
+        ),
         replication=ReplicationSettings(_secret(drbd_secret.value), resync_rate.value),
+        fencing=FencingSettings(fencing.value, fencing_delay.value, existing_role.value),
         tags=tags.value,
     )
 
@@ -339,11 +482,42 @@ def _secret(value: str) -> pulumi.Output[str]:
     return pulumi.Output.secret(value)
 
 
+def _optional_key(value: str) -> checks.KeyPair | None:
+    return checks.ssh_key(value) if value else None
+
+
 def _operating_system(name: str) -> OperatingSystem:
     try:
         return operating_system.load(name)
     except OperatingSystemError as error:
         raise Mistake(str(error)) from None
+
+
+def _given(read: "_Reader", key: str, parse: Callable[[str], T]) -> T | None:
+    """Return what a setting's text means; None where it is left empty."""
+    value = read.text(key, optional=True)
+    return parse(value) if value else None
+
+
+def _address_space(
+    value: str, existing_subnet: "_Setting[AzureId | None]", subnet: "_Setting[IPv4Network]"
+) -> IPv4Network:
+    if existing_subnet.value:
+        if value:
+            raise Mistake("is of a network that is made; with existingSubnetId leave it out")
+        return subnet.value
+    return checks.address_space(value or str(checks.default_address_space(subnet.value)))
+
+
+def _encryption(key: KeyUrl | None, vault: AzureId | None) -> EncryptionSettings | None:
+    if key is None and vault is None:
+        return None
+    if key is None:
+        raise Mistake("is there, and diskEncryptionKeyUrl is not; set both or none")
+    if vault is None:
+        raise Mistake("is missing: on its key the right to use it is given; az keyvault show tells it")
+    checks.key_fits_vault(key, vault)
+    return EncryptionSettings(key.text, f"{vault.text}/keys/{key.name}", vault)
 
 
 def _endpoint_address(
@@ -358,6 +532,19 @@ def _endpoint_address(
         return None
     chosen = value or checks.default_endpoint_address(subnet.value)
     return checks.endpoint_address(chosen, subnet.value, node_addresses.value)
+
+
+def _witness_address(
+    value: str,
+    witness: "_Setting[bool]",
+    subnet: "_Setting[IPv4Network]",
+    node_addresses: "_Setting[tuple[str, str]]",
+    endpoint_address: "_Setting[str | None]",
+) -> str:
+    if not witness.value and not value:
+        return ""
+    chosen = value or checks.default_witness_address(subnet.value)
+    return checks.witness_address(chosen, subnet.value, node_addresses.value, endpoint_address.value)
 
 
 def _client_cidrs(values: list[str], endpoint: "_Setting[str]") -> tuple[str, ...]:
@@ -444,10 +631,11 @@ class _Reader:
         value = cast(dict[object, object], self._json(key, dict, "an object (name: value)"))
         return {str(name): _scalar(item) for name, item in value.items()}
 
-    def secret(self, key: str) -> str:
-        """Return a secret in clear: it must be there, and encrypted in the stack's file."""
+    def secret(self, key: str, *, optional: bool = False) -> str:
+        """Return a secret in clear: it must be encrypted in the stack's file, and there unless it is optional."""
         value = self._raw(key).strip()
-        self._is_secret(key, bool(value))
+        if value or not optional:
+            self._is_secret(key, bool(value))
         return value
 
     def secrets(self, key: str) -> list[str]:

@@ -7,6 +7,8 @@ follows the key in the message and says what to write instead. None quotes a sec
 import base64
 import binascii
 import difflib
+import hashlib
+import itertools
 import re
 import string
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -91,7 +93,7 @@ _OS_DISK_SKUS = ("Standard_LRS", "StandardSSD_LRS", "Premium_LRS")
 # Standard_NC24ads_A100_v4 (learn.microsoft.com, "Azure VM sizes naming conventions").
 _VM_SIZE = re.compile(
     r"Standard_(?P<family>[A-Z]{1,3})(?P<cpus>\d+)(-\d+)?(?P<features>[a-z]*)"
-    r"(_(?!v)[A-Za-z0-9]+)*(_v\d+)?"
+    r"(_(?!v)[A-Za-z0-9]+)*(?P<version>_v\d+)?"
 )
 
 _PASSWORD_CHARACTERS = set(string.ascii_letters + string.digits + string.punctuation) - set("'\"`\\")
@@ -112,6 +114,11 @@ def choice(value: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise Mistake(f"{value!r} is not one of {', '.join(allowed)}{_near(value, allowed)}")
     return value
+
+
+def switch(value: str) -> bool:
+    """Return whether a switch is on; true and false are what YAML 1.1 makes of on and off."""
+    return choice({"true": "on", "false": "off"}.get(value.lower(), value), ("on", "off")) == "on"
 
 
 def number(value: int, least: int, most: int, unit: str = "") -> int:
@@ -149,6 +156,87 @@ def node_names(values: Sequence[str]) -> tuple[str, str]:
     if first == second:
         raise Mistake(f"both nodes are called {first!r}; give them different names")
     return first, second
+
+
+def resource_group(value: str, cluster: str) -> str:
+    """Check the name of a resource group that is there already."""
+    if not re.fullmatch(r"[-\w.()]{0,89}[-\w()]", value, re.ASCII):
+        raise Mistake(f"{value!r} is not a resource group's name: 1 to 90 of A-Z, a-z, 0-9, _-.(), not ending with .")
+    # Taken out of the program, the group that it has made would be deleted with all that is in it.
+    if value.lower() == f"rg-{cluster}":
+        raise Mistake(f"{value} is the group that this stack makes for itself; leave this out to have it so")
+    return value
+
+
+@dataclass(frozen=True)
+class AzureId:
+    """A resource id of Azure's.
+
+    Args:
+        text: the whole id.
+        subscription: GUID of the subscription; empty for what belongs to none.
+        group: name of the resource group; empty for what belongs to none.
+        names: the resource's name, after those of the resources that it is part of.
+    """
+
+    text: str
+    subscription: str
+    group: str
+    names: tuple[str, ...]
+
+
+_GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+def resource_id(value: str, kind: str) -> AzureId:
+    """Parse the resource id of something in a resource group.
+
+    Args:
+        value: the id; letter case of its fixed words does not matter.
+        kind: its type with names left open, such as "Microsoft.KeyVault/vaults/NAME".
+    """
+    wanted = f"/subscriptions/ID/resourceGroups/NAME/providers/{kind}"
+    pattern = "".join(
+        f"/(?P<subscription>{_GUID})" if word == "ID" else r"/([-\w.()]+)" if word == "NAME" else f"/{re.escape(word)}"
+        for word in wanted.split("/")[1:]
+    )
+    match = re.fullmatch(pattern, value, re.ASCII | re.IGNORECASE)
+    if match is None:
+        raise Mistake(f"{value!r} is not of the form {wanted}")
+    _, group, *names = match.groups()
+    return AzureId(value, match["subscription"], group, tuple(names))
+
+
+def subnet_id(value: str, cluster: str) -> AzureId:
+    """Parse the resource id of a subnet that is there already."""
+    subnet = resource_id(value, "Microsoft.Network/virtualNetworks/NAME/subnets/NAME")
+    # As with the resource group: out of the program, they would be deleted.
+    if (subnet.group.lower(), subnet.names[0].lower()) == (f"rg-{cluster}", f"vnet-{cluster}"):
+        raise Mistake("is the subnet that this stack makes for itself; leave this out to have it so")
+    return subnet
+
+
+def role_id(value: str) -> AzureId:
+    """Parse a role definition's id: a custom role's of the subscription, or a built-in role's, which has none."""
+    match = re.fullmatch(
+        rf"(?:/subscriptions/(?P<subscription>{_GUID}))?/providers/Microsoft\.Authorization/roleDefinitions/"
+        rf"(?P<name>{_GUID})",
+        value,
+        re.IGNORECASE,
+    )
+    if match is None:
+        raise Mistake(
+            f"{value!r} is not of the form /subscriptions/ID/providers/Microsoft.Authorization/roleDefinitions/ID"
+        )
+    return AzureId(value, match["subscription"] or "", "", (match["name"],))
+
+
+def witness_name(cluster: str, nodes: Collection[str]) -> str:
+    """Return the witness's name, which none of the nodes may have."""
+    name = f"{cluster}-witness"
+    if name in nodes:
+        raise Mistake(f"{name} is the witness's name; choose another")
+    return name
 
 
 def location(value: str) -> str:
@@ -238,6 +326,11 @@ def subnet_within(network: IPv4Network, space: IPv4Network) -> None:
         raise Mistake(f"{network} is outside addressSpace {space}; choose a subnet of it")
 
 
+def default_address_space(network: IPv4Network) -> IPv4Network:
+    """Return the /16 that a subnet is in, or the subnet itself where it is larger."""
+    return network.supernet(new_prefix=16) if network.prefixlen > 16 else network
+
+
 def default_node_addresses(network: IPv4Network) -> tuple[str, str]:
     """Return the first two addresses of a subnet that Azure leaves to its user."""
     return str(network[_RESERVED_FIRST]), str(network[_RESERVED_FIRST + 1])
@@ -246,6 +339,11 @@ def default_node_addresses(network: IPv4Network) -> tuple[str, str]:
 def default_endpoint_address(network: IPv4Network) -> str:
     """Return the subnet's 11th address, or the last that is free in a subnet too small for that."""
     return str(network[min(10, network.num_addresses - 1 - _RESERVED_LAST)])
+
+
+def default_witness_address(network: IPv4Network) -> str:
+    """Return the subnet's 7th address, the next one after the nodes' own by default."""
+    return str(network[_RESERVED_FIRST + 2])
 
 
 def host_address(value: str, network: IPv4Network) -> str:
@@ -285,6 +383,14 @@ def endpoint_address(value: str, network: IPv4Network, taken: Collection[str]) -
     return address
 
 
+def witness_address(value: str, network: IPv4Network, nodes: Collection[str], endpoint: str | None) -> str:
+    """Check the witness's private address."""
+    address = host_address(value, network)
+    if address in nodes or address == endpoint:
+        raise Mistake(f"{address} is {'the endpoint' if address == endpoint else 'a node'}'s; choose another")
+    return address
+
+
 def sources(values: Sequence[str], what: str, *, may_be_world: bool = False) -> tuple[str, ...]:
     """Check the networks that may connect.
 
@@ -317,16 +423,30 @@ def _share(network: IPv4Network) -> str:
     return "the whole world" if network.prefixlen == 0 else f"1/{2**network.prefixlen} of the world"
 
 
-def ssh_ports(values: Sequence[int]) -> tuple[int, int]:
-    """Check the two frontend ports by which SSH reaches the nodes."""
-    if len(values) != 2:
-        raise Mistake(f"has {len(values)} ports; a cluster has 2 nodes")
-    first, second = (number(value, 1, 65535) for value in values)
-    if first == second:
-        raise Mistake(f"both nodes have {first}; give them different ports")
-    if MYSQL_PORT in (first, second):
+def ssh_ports(values: Sequence[int]) -> tuple[int, ...]:
+    """Check the frontend ports by which SSH reaches the nodes and the witness."""
+    if len(values) not in (2, 3):
+        raise Mistake(f"has {len(values)} ports; a cluster has 2 nodes, and perhaps a witness")
+    ports = tuple(number(value, 1, 65535) for value in values)
+    for port in ports:
+        if ports.count(port) > 1:
+            raise Mistake(f"{port} is there twice; give each machine a port of its own")
+    if MYSQL_PORT in ports:
         raise Mistake(f"{MYSQL_PORT} is MySQL's; choose another")
-    return first, second
+    return ports
+
+
+def has_one_for_the_witness(values: Sequence[object], what: str, witness: bool, remedy: str = "") -> None:
+    """Check that there is a third value where there is a witness.
+
+    Args:
+        values: one a machine.
+        what: what they are, for the message.
+        witness: whether there is a witness.
+        remedy: what the user can do, for the message's end.
+    """
+    if witness and len(values) < 3:
+        raise Mistake(f"has {len(values)} {what}; with a witness a third is needed{remedy}")
 
 
 def ports_differ(ssh: Collection[int], probe: int) -> None:
@@ -366,10 +486,73 @@ def has_premium_storage(size: str) -> bool:
     return "s" in match["features"] or match["family"] in ("DS", "GS", "M")
 
 
-def premium_fits(sku: str, size: str) -> None:
-    """Check that a VM size takes a disk's SKU."""
+def premium_fits(sku: str, key: str, size: str) -> None:
+    """Check that a VM size, the value of the setting `key`, takes a disk's SKU."""
     if sku.startswith("Premium") and not has_premium_storage(size):
-        raise Mistake(f"{sku} does not fit vmSize {size}, which has no premium storage (no s in its name)")
+        raise Mistake(f"{sku} does not fit {key} {size}, which has no premium storage (no s in its name)")
+
+
+def can_accelerate(size: str) -> bool:
+    """Tell whether a VM size may have accelerated networking: two processors at least, none of series A or first B.
+
+    Of sizes that are not known to lack it Azure itself has the last word (learn.microsoft.com, "Accelerated Networking
+    overview", "Supported VM instances", and the pages of the series A, Av2, B).
+    """
+    match = _VM_SIZE.fullmatch(size)
+    if match is None:
+        return False
+    cpus = int(match["cpus"])
+    first_b = match["family"] == "B" and match["version"] is None
+    return cpus >= (12 if first_b else 2) and match["family"] != "A"
+
+
+def acceleration_fits(wanted: bool, size: str) -> bool:
+    """Check that the nodes' size can do what is wanted of their network."""
+    if wanted and not can_accelerate(size):
+        raise Mistake(f"vmSize {size} has none: it takes 2 processors, and not the series A or the first B")
+    return wanted
+
+
+def lock_needs_protection(lock: bool, protect: bool) -> bool:
+    """Check that what Azure refuses to delete, Pulumi does, too: it would take the lock away, and then the data."""
+    if lock and not protect:
+        raise Mistake("is on and protectData off: pulumi destroy would take the lock away, and then the data")
+    return lock
+
+
+@dataclass(frozen=True)
+class KeyUrl:
+    """A key in Key Vault.
+
+    Args:
+        text: its URL, with the version.
+        vault: name of the vault.
+        name: the key's name.
+    """
+
+    text: str
+    vault: str
+    name: str
+
+
+def key_url(value: str) -> KeyUrl:
+    """Parse the URL of a key in Key Vault, in one of Azure's clouds."""
+    match = re.fullmatch(
+        r"https://(?P<vault>[a-z][a-z0-9-]{1,22}[a-z0-9])\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)(:443)?"
+        r"/keys/(?P<name>[A-Za-z0-9-]{1,127})(?P<version>/[0-9a-f]{32})?/?",
+        value,
+    )
+    if match is None:
+        raise Mistake(f"{value!r} is not a key's URL, https://VAULT.vault.azure.net/keys/NAME/VERSION")
+    if match["version"] is None:
+        raise Mistake(f"{value} has no version at its end, which Azure asks for; az keyvault key show tells it")
+    return KeyUrl(value.rstrip("/"), match["vault"], match["name"])
+
+
+def key_fits_vault(key: KeyUrl, vault: AzureId) -> None:
+    """Check that a vault's resource id is that of the key's vault."""
+    if vault.names[0].lower() != key.vault:
+        raise Mistake(f"is that of vault {vault.names[0]}, and the key is in vault {key.vault}")
 
 
 def data_disk_sku(value: str) -> str:
@@ -393,6 +576,21 @@ def data_disk_size(value: int) -> int:
     return number(value, 4, 32767, "GiB")
 
 
+def never_shrinks(value: int, before: Mapping[str, int]) -> int:
+    """Check a data disk's size against those that there are, by the disk's name: Azure has no way to shrink one."""
+    for name, size in sorted(before.items()):
+        if value < size:
+            raise Mistake(f"{value} GiB is less than the {size} GiB that {name} has; a disk can grow, and never shrink")
+    return value
+
+
+def image_version(value: str) -> str:
+    """Check the form of an image's version: Azure's three numbers, or latest."""
+    if value != "latest" and not re.fullmatch(r"\d+\.\d+\.\d+", value):
+        raise Mistake(f"{value!r} is neither latest nor a version of Azure's, such as 24.04.202511010")
+    return value
+
+
 def zones(values: Sequence[str]) -> tuple[str, ...]:
     """Check the availability zones: one for both nodes, or one each."""
     for value in values:
@@ -411,6 +609,11 @@ def placement(chosen: Sequence[str], availability_set: bool) -> None:
         raise Mistake("excludes an availability set; set availabilitySet to false, or leave it out")
     if not chosen and not availability_set:
         raise Mistake("is empty, and availabilitySet is false: one rack could hold both nodes")
+
+
+def witness_zone(of_nodes: Sequence[str]) -> str:
+    """Return the witness's zone: one that no node is in, so that no failure of a zone takes two of three votes."""
+    return next(zone for zone in ("1", "2", "3") if zone not in of_nodes)
 
 
 def sku_fits_zones(sku: str, chosen: Sequence[str]) -> None:
@@ -493,24 +696,24 @@ def ssh_key(value: str) -> KeyPair:
     return KeyPair(value.strip() + "\n", key.public)
 
 
-def host_keys(values: Sequence[str]) -> tuple[KeyPair, KeyPair]:
-    """Read the two nodes' SSH host keys."""
-    if len(values) != 2:
-        raise Mistake(f"has {len(values)} keys; a cluster has 2 nodes")
+def host_keys(values: Sequence[str]) -> tuple[KeyPair, ...]:
+    """Read the SSH host keys of the nodes and, as the third, the witness."""
+    if len(values) not in (2, 3):
+        raise Mistake(f"has {len(values)} keys; a cluster has 2 nodes, and perhaps a witness")
     keys: list[KeyPair] = []
-    for place, value in zip(("the first", "the second"), values, strict=True):
+    for place, value in zip(("the first", "the second", "the third"), values, strict=False):
         try:
             keys.append(ssh_key(value))
         except Mistake as mistake:
             raise Mistake(f"{place} {mistake}") from None
-    first, second = keys
-    keys_differ(first, second)
-    return first, second
+    for one, other in itertools.combinations(keys, 2):
+        keys_differ(one, other)
+    return tuple(keys)
 
 
-def keys_differ(one: KeyPair, other: KeyPair) -> None:
-    """Check that two keys are not the same: who has one of them must not have both."""
-    if one.public == other.public:
+def keys_differ(one: KeyPair | None, other: KeyPair | None) -> None:
+    """Check that two keys, where there are two, are not the same: who has one of them must not have both."""
+    if one and other and one.public == other.public:
         raise Mistake("is the same key twice; make one for each use")
 
 
@@ -549,6 +752,11 @@ def corosync_key(value: str) -> str:
     if len(set(key)) < 100:
         raise Mistake("is not random")
     return value
+
+
+def corosync_key_file(value: str) -> str:
+    """Return a key's file name: of 256 random bytes a part of the hash betrays nothing."""
+    return f"authkey-{hashlib.sha256(base64.b64decode(value)).hexdigest()[:16]}"
 
 
 def drbd_secret(value: str) -> str:

@@ -10,6 +10,7 @@ _WITHOUT_TAGS = frozenset(
         "azure-native:network:Subnet",
         "azure-native:authorization:RoleDefinition",
         "azure-native:authorization:RoleAssignment",
+        "azure-native:authorization:ManagementLockByScope",
     }
 )
 

@@ -1,7 +1,8 @@
 """Put the desired resources, constraints, defaults and properties in place of those in the current CIB.
 
 Usage: merge_cib.py CURRENT DESIRED OUTPUT. Nodes and status stay; so does what the cluster itself writes: its own
-properties, and the constraint by which DRBD's fence-peer handler bars an outdated peer from promotion.
+properties, those of azure-events-az, and the constraint by which DRBD's fence-peer handler bars an outdated peer from
+promotion.
 """
 
 import sys
@@ -13,6 +14,7 @@ OWN_PROPERTIES = {
     "cluster-infrastructure",
     "last-lrm-refresh",
 }
+AGENTS_PROPERTIES = ("azure-events-az_", "hostName_")
 REPLACED = ["resources", "constraints", "rsc_defaults", "op_defaults", "fencing-topology", "tags", "alerts"]
 
 
@@ -22,12 +24,9 @@ def main(current_path: str, desired_path: str, output_path: str) -> None:
     wanted = ElementTree.parse(desired_path).getroot().find("configuration")
     assert now is not None and wanted is not None
 
-    own = [
-        nvpair
-        for properties in now.findall("crm_config/cluster_property_set[@id='cib-bootstrap-options']")
-        for nvpair in properties
-        if nvpair.get("name") in OWN_PROPERTIES
-    ]
+    written = now.findall("crm_config/cluster_property_set[@id='cib-bootstrap-options']/nvpair")
+    own = [nvpair for nvpair in written if nvpair.get("name") in OWN_PROPERTIES]
+    agents = [nvpair for nvpair in written if (nvpair.get("name") or "").startswith(AGENTS_PROPERTIES)]
     fenced = [c for c in now.findall("constraints/*") if (c.get("id") or "").startswith("drbd-fence-by-handler-")]
     before = {e.get("id") for e in now.iter() if e.tag in ("primitive", "group", "clone", "master")}
     after = {e.get("id") for e in wanted.iter() if e.tag in ("primitive", "group", "clone", "master")}
@@ -42,8 +41,9 @@ def main(current_path: str, desired_path: str, output_path: str) -> None:
             now.remove(old)
     properties = now.find("crm_config/cluster_property_set[@id='cib-bootstrap-options']")
     assert properties is not None
-    for nvpair in reversed(own):
-        properties.insert(0, nvpair)
+    # In the order in which they were written, which counts as a difference too: the cluster before, agents after.
+    properties[:0] = own
+    properties.extend(agents)
     constraints = now.find("constraints")
     assert constraints is not None
     constraints.extend(fenced)

@@ -9,13 +9,13 @@ from typing import Any, cast
 import pulumi
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
-from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.settings import ROOT, SETTINGS
 from pulumi.runtime.stack import run_pulumi_func
 
-from components import sshkeys
+from components import settings_checks, sshkeys
+from tests.golden.wire import readable
 from tests.unit import stack_configuration as configuration
 
-_SECRET_MARK = "4dabf18193072939515e22adb298388d"  # how Pulumi's wire format marks a secret
 _SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
 
 
@@ -48,12 +48,18 @@ class _Answers(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         inputs = cast(dict[str, Any], args.inputs)  # pyright: ignore[reportUnknownMemberType]
         own_names = [value for key, value in inputs.items() if key.endswith("Name") and key != "resourceGroupName"]
-        outputs = {**inputs, "name": next(iter(own_names), args.name)}
+        outputs: dict[str, Any] = {**inputs, "name": next(iter(own_names), args.name)}
         match args.typ:
             case "azure-native:network:PublicIPAddress":
                 outputs["ipAddress"] = "203.0.113.1"
             case "azure-native:compute:VirtualMachine":
                 outputs["vmId"] = f"id-of-{args.name}"
+                if "identity" in inputs:
+                    outputs["identity"] = {**inputs["identity"], "principalId": f"principal-of-{args.name}"}
+            case "azure-native:compute:DiskEncryptionSet":
+                outputs["identity"] = {**inputs["identity"], "principalId": f"principal-of-{args.name}"}
+            case "command:remote:Command":
+                outputs["stdout"] = f"authority SHA256:{'0123456789abcdef' * 4}"
             case "azure-native:resources:ResourceGroup":
                 outputs["name"] = inputs["resourceGroupName"]
                 return f"{_SUBSCRIPTION}/resourceGroups/{outputs['name']}", outputs
@@ -62,7 +68,50 @@ class _Answers(Mocks):
         return f"{_SUBSCRIPTION}/{args.typ.split(':')[-1]}/{args.name}", outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program calls no function, but called {args.token}")
+        """Answer as an Azure in which there is all that the case EXISTING names, and as it should be."""
+        asked = cast(dict[str, Any], args.args)  # pyright: ignore[reportUnknownMemberType]
+        answers: dict[str, dict[str, Any]] = {
+            "pulumi:pulumi:readStackResourceOutputs": {"outputs": {}},  # as before the first update
+            "azure-native:authorization:getClientConfig": {"subscriptionId": _SUBSCRIPTION.rpartition("/")[2]},
+            "azure-native:resources:getResourceGroup": {
+                "id": f"{_SUBSCRIPTION}/resourceGroups/{asked.get('resourceGroupName')}"
+            },
+            "azure-native:network:getVirtualNetwork": {
+                "location": "westeurope",
+                "subnets": [
+                    {
+                        "name": "data",
+                        "addressPrefix": "10.34.0.0/24",
+                        "networkSecurityGroup": {"id": "the owner's"},
+                        "natGateway": {"id": "the owner's"},
+                    }
+                ],
+            },
+            "azure-native:authorization:getRoleDefinition": {
+                "id": f"{_SUBSCRIPTION}{EXISTING['existingRoleDefinitionId']}",
+                "roleName": "Fencing",
+                "permissions": [{"actions": ["Microsoft.Compute/virtualMachines/*"], "notActions": []}],
+            },
+            "azure-native:keyvault:getVault": {
+                "location": "westeurope",
+                "properties": {"enablePurgeProtection": True, "enableRbacAuthorization": True},
+            },
+        }
+        return answers[args.token], []
+
+
+# Settings of a cluster among things that are there already, for the stack prod.
+EXISTING = {
+    "existingResourceGroup": "data",
+    "existingSubnetId": (
+        f"{_SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/data"
+    ),
+    "existingRoleDefinitionId": (
+        "/providers/Microsoft.Authorization/roleDefinitions/9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
+    ),
+    "diskEncryptionKeyUrl": "https://keys.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef",
+    "diskEncryptionKeyVaultId": f"{_SUBSCRIPTION}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/keys",
+}
 
 
 class _Recorder(MockMonitor):
@@ -80,7 +129,7 @@ class _Recorder(MockMonitor):
                     dependencies=sorted({_name(urn) for urn in request.dependencies}),
                     protect=request.protect,
                     delete_before_replace=request.deleteBeforeReplace,
-                    inputs=_readable(MessageToDict(request.object)),
+                    inputs=readable(MessageToDict(request.object)),
                 )
             )
         return super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType]
@@ -89,17 +138,6 @@ class _Recorder(MockMonitor):
 def _name(urn: str) -> str:
     name = urn.split("::")[-1]
     return "" if "pulumi:pulumi:Stack" in urn and "$" not in urn.split("::")[-2] else name
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, dict):
-        properties = cast(dict[str, Any], value)
-        if _SECRET_MARK in properties:
-            return {"secret": _readable(properties.get("value"))}
-        return {key: _readable(inner) for key, inner in properties.items()}
-    if isinstance(value, list):
-        return [_readable(inner) for inner in cast(list[Any], value)]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resource]:
@@ -115,12 +153,13 @@ def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resourc
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     recorder = _Recorder()
+    # What earlier runs have left belongs to event loops that have gone.
+    ROOT.set(None)
+    left = cast(Any, SETTINGS)
+    left.outputs.clear()
+    left.rpc_manager.clear()
     pulumi.runtime.set_mocks(_Answers(), project="azure-mysql-ha", stack=stack, preview=False, monitor=recorder)
     configuration.use_stack(stack, changes)
-
-    root = get_root_resource()
-    assert root is not None
-    root._transformations = []  # pyright: ignore  # those of an earlier run
 
     def program() -> None:
         runpy.run_path(str(configuration.CHECKOUT / "__main__.py"))
@@ -136,9 +175,11 @@ def without_keys(text: str) -> str:
     keys = {
         "HOST-KEY-1": made["sshHostKeys"][0],
         "HOST-KEY-2": made["sshHostKeys"][1],
+        "HOST-KEY-3": made["sshHostKeys"][2],
         "ADMIN-KEY": made["sshPrivateKey"],
+        "PREVIOUS-KEY": configuration.ssh_key(),
         "CLUSTER-KEY": made["clusterSshKey"],
     }
     for name, private in keys.items():
         text = text.replace(sshkeys.parse(private).public, f"ssh-ed25519 {name}")
-    return text
+    return text.replace(settings_checks.corosync_key_file(made["corosyncKey"]), "authkey-OF-THE-KEY")

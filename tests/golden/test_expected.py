@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from tests.golden.recording import Resource, record, without_keys
+from tests.golden.recording import EXISTING, Resource, record, without_keys
 from tests.unit import stack_configuration as configuration
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -22,6 +22,9 @@ EXPECTED = Path(__file__).parent / "expected"
 # Case: the stack, and what differs from its file.
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "dev": ("dev", {}),
+    "staging": ("staging", {}),
+    "prod": ("prod", {}),
+    "existing": ("prod", EXISTING),
     "lab": ("lab", {}),
     "debian-13": ("lab", {"operatingSystem": "debian-13"}),
     "debian-sid": ("lab", {"operatingSystem": "debian-sid"}),
@@ -35,8 +38,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "protectData": True,
         },
     ),
+    # Of an operating system with repairs, which a witness does without; while the key of SSH's admin user is changed.
+    "witness": (
+        "lab",
+        {"witness": True, "operatingSystem": "debian-13", "sshPreviousPrivateKey": configuration.ssh_key()},
+    ),
 }
-GRAPHS = ("dev", "lab", "internal")
+GRAPHS = ("dev", "staging", "prod", "existing", "lab", "internal", "witness")
+# All others have the scripts of one of the others, but for names.
+SCRIPTS = ("dev", "prod", "lab", "debian-13", "debian-sid", "internal", "witness")
 
 
 @functools.cache
@@ -93,7 +103,7 @@ def test_azure_inputs(case: str) -> None:
     hold_against(EXPECTED / case / "azure.yaml", without_keys(yaml.safe_dump(inputs, sort_keys=True, width=1000)))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SCRIPTS)
 def test_scripts(case: str) -> None:
     rendered = dict(scripts(case))
     assert rendered

@@ -4,6 +4,8 @@ import argparse
 import json
 import sys
 
+from components import drift
+from tests.lab import preflight
 from tests.lab.cloud.client import CloudError
 from tests.lab.engine import EngineError
 from tests.lab.events import EventReader
@@ -20,29 +22,34 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="bring up a cluster, and tell how to reach it")
     up.add_argument("--operating-system", help="the nodes' operating system: debian-12, debian-13, debian-sid")
+    up.add_argument("--witness", action=argparse.BooleanOptionalAction, help="a third machine with a vote, or none")
     set_up = verbs.add_parser("set-up", help="make what takes long only once: tool chain, kernel, images")
     set_up.add_argument("operating_systems", nargs="+", help="guests: debian-12, debian-13, debian-sid")
+    set_up.add_argument("--tests", action="store_true", help="also install the programs that only tests need")
     verbs.add_parser("down", help="take away every trace of the lab")
     show = verbs.add_parser("status", help="show the cluster")
     show.add_argument("--json", action="store_true", help="for programs")
     verbs.add_parser("mysql", help="open a client on the cluster")
     preview = verbs.add_parser("preview", help="show what `pulumi up` would change")
     preview.add_argument("--stack", default="lab", help="a stack of this project; any but lab works offline")
+    verbs.add_parser("drift", help="show what has been changed by hand on the machines; change nothing")
     logs = verbs.add_parser("logs", help="gather all logs into one folder")
     del logs
     arguments, further = parser.parse_known_args()
-    if further and arguments.verb != "preview":
+    if further and arguments.verb not in ("preview", "up"):
         parser.error(f"unknown: {' '.join(further)}")
 
     try:
         lab = Lab(LabPaths(arguments.lab))
         match arguments.verb:
             case "up":
-                system = arguments.operating_system
-                reader = lab.up({"operatingSystem": system} if system else None)
+                asked = {"operatingSystem": arguments.operating_system, "witness": arguments.witness}
+                reader = lab.up({key: value for key, value in asked.items() if value is not None}, further)
                 _tell(lab, reader)
             case "set-up":
                 lab.set_up(arguments.operating_systems)
+                if arguments.tests:
+                    preflight.install(lab.progress, preflight.TEST_PROGRAMS)
             case "down":
                 lab.down()
             case "status":
@@ -53,9 +60,13 @@ def main() -> int:
                 lab.run_client()
             case "preview":
                 return lab.preview(arguments.stack, further)
+            case "drift":
+                findings = lab.drift()
+                print(drift.report(findings, [".venv/bin/python", "-m", "tests.lab", "--lab", arguments.lab, "up"]))
+                return 1 if findings else 0
             case _:
                 print(lab.collect())
-    except (LabError, EngineError, ToolchainError, CloudError, CommandError, ValueError) as error:
+    except (LabError, EngineError, ToolchainError, CloudError, CommandError, drift.DriftError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

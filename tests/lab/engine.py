@@ -15,6 +15,8 @@ from typing import Any, cast
 import yaml
 
 from components import new_stack
+from components.resume import Pulumi
+from pipeline import engine as pipeline
 from tests.lab import azure_native
 from tests.lab.events import EventReader
 from tests.lab.paths import CHECKOUT
@@ -41,6 +43,7 @@ class Engine:
         toolchain: the CLI and what it starts.
         prefix: what to run it with, such as `ip netns exec NAME`.
         variables: further environment variables, for the providers.
+        checkout: the program, where it is another one than this.
     """
 
     directory: Path
@@ -48,6 +51,7 @@ class Engine:
     toolchain: Toolchain
     prefix: tuple[str, ...] = ()
     variables: Mapping[str, str] | None = None
+    checkout: Path = CHECKOUT
 
     @property
     def config_file(self) -> Path:
@@ -144,6 +148,18 @@ class Engine:
         """Run a command of the CLI on the caller's terminal; return its exit code."""
         return subprocess.run(self._command(verb), cwd=CHECKOUT, env=self.environment, check=False).returncode
 
+    def preview(self, *options: str) -> tuple[int, str]:
+        """Preview an update as a workflow does.
+
+        Args:
+            options: further options of `pulumi preview`.
+
+        Returns:
+            The CLI's exit code, and what it said.
+        """
+        verb = [*pipeline.PREVIEW, "--color", "never", *options]
+        return pipeline.run(self._command(verb), self.environment, self.checkout)
+
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs; empty where there are none.
 
@@ -161,6 +177,14 @@ class Engine:
         found: dict[str, dict[str, str]] = json.loads(self._ask(["config", "--json", "--show-secrets"]))
         return {key.removeprefix(f"{PROJECT}:"): entry["value"] for key, entry in found.items()}
 
+    def forget(self, key: str) -> None:
+        """Take a setting out of the stack's file, by its key without the namespace.
+
+        Raises:
+            EngineError: the CLI refuses.
+        """
+        self._ask(["config", "rm", f"{PROJECT}:{key}"])
+
     def export(self) -> dict[str, Any]:
         """Return the stack's state, its secrets in clear.
 
@@ -168,6 +192,19 @@ class Engine:
             EngineError: the CLI refuses.
         """
         return json.loads(self._ask(["stack", "export", "--show-secrets"]))["deployment"]
+
+    def cancel(self) -> None:
+        """Take away the lock in the back end that a killed engine has left.
+
+        Raises:
+            EngineError: the CLI refuses.
+        """
+        self._ask(["cancel", "--yes"])
+
+    def cli(self) -> Pulumi:
+        """Return the CLI for the product's own commands."""
+        options = ("--config-file", str(self.config_file))
+        return Pulumi((*self.prefix, str(self.toolchain.pulumi)), self.stack, options, self.environment)
 
     @contextmanager
     def _alone(self) -> Generator[int]:
@@ -194,7 +231,7 @@ class Engine:
                         ) from None
                     time.sleep(0.2)
             if any((self.directory / "backend/.pulumi/locks").rglob("*.json")):
-                self._ask(["cancel", "--yes"])
+                self.cancel()
             yield lock.fileno()
 
     def _ask(self, verb: Sequence[str]) -> str:

@@ -115,6 +115,11 @@ def _links(name: str) -> set[str]:
     return {line.split()[0].partition("@")[0] for line in lines}
 
 
+# What every machine on Azure finds as its gateway's. Without one of its own, a bridge has its lowest port's: with that
+# port it would change, and the machines would send to the one that is gone until they ask again, half a minute later.
+_GATEWAY_MAC = "12:34:56:78:9a:bc"
+
+
 def add_bridge(name: str, bridge: str, address_with_prefix: str) -> None:
     """Make a virtual network's bridge, with the gateway's address.
 
@@ -131,6 +136,8 @@ def add_bridge(name: str, bridge: str, address_with_prefix: str) -> None:
             "link",
             "add",
             bridge,
+            "address",
+            _GATEWAY_MAC,
             "type",
             "bridge",
             "stp_state",

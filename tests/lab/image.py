@@ -24,6 +24,10 @@ from tests.lab.shell import CommandError, Progress, run, say
 
 RECIPES = Path(__file__).parent / "images"
 SYSTEMS = ("debian-12", "debian-13", "debian-sid")
+"""What nodes can run."""
+
+ARBITRATOR = "arbitrator"
+"""A guest that is no node: Galera's arbitrator, of tests/lab/benchmarks."""
 
 # Changes when this file builds something else from the same recipe.
 _BUILD = "1"
@@ -66,7 +70,7 @@ class Image:
     """A guest's root file system.
 
     Args:
-        operating_system: one of `SYSTEMS`.
+        operating_system: one of `SYSTEMS`, or `ARBITRATOR`.
         disk: ext4 file system, raw; the base below each machine's copy-on-write disk, never written.
         tree: the same as a folder, with the packages installed that a fresh guest only has as files:
             for checks of rendered configuration by the programs that read it.
@@ -95,7 +99,7 @@ def recipe(operating_system: str) -> dict[str, Any]:
     Raises:
         ValueError: there is no such guest.
     """
-    if operating_system not in SYSTEMS:
+    if operating_system not in (*SYSTEMS, ARBITRATOR):
         raise ValueError(f"no guest {operating_system!r}: expected one of {', '.join(SYSTEMS)}")
     whole = cast(dict[str, Any], yaml.safe_load((RECIPES / "common.yaml").read_text()))
     own = cast(dict[str, Any], yaml.safe_load((RECIPES / f"{operating_system}.yaml").read_text()))
@@ -134,9 +138,7 @@ def _chroot(tree: Path, *argv: str) -> None:
 
 
 def _bootstrap(parts: dict[str, Any], tree: Path, label: str, log: Path, progress: Progress) -> None:
-    packages = list(cast(list[str], parts["packages"]))
-    if parts["with_fence_packages"]:
-        packages += cast(list[str], parts["fence_packages"])
+    packages = cast(list[str], parts["packages"])
     hook = log.with_suffix(".hook")
     hook.write_text("#!/bin/sh\n" + _DOWNLOAD)
     hook.chmod(0o755)
@@ -240,7 +242,7 @@ def ensure(operating_system: str, progress: Progress = say) -> Image:
     """Return a guest's image, made at first use and kept in the cache; only the newest of each guest is kept.
 
     Args:
-        operating_system: one of `SYSTEMS`.
+        operating_system: one of `SYSTEMS`, or `ARBITRATOR`.
         progress: called with lines of progress.
 
     Raises:

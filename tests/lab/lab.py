@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components import sshkeys
+from components import drift, sshkeys
+from pipeline.engine import PREVIEW
 from tests.lab import fabric, image, preflight, status, toolchain
 from tests.lab.cloud import client as cloud
 from tests.lab.engine import Engine, tracked_settings
@@ -113,20 +114,19 @@ class Lab:
             )
 
     def preview(self, stack: str, options: list[str]) -> int:
-        """Run `pulumi preview` on the caller's terminal; return its exit code.
+        """Run `pulumi preview` on the caller's terminal, as a pull request's; return its exit code.
 
         The lab's own stack is previewed against its state if it has one. Any other stack file of this project is
         previewed offline, as new, with secrets made up for the purpose.
 
         Args:
             stack: the stack's name.
-            options: options of `pulumi preview`; without any, the lines that would change are shown.
+            options: further options of `pulumi preview`.
         """
         engine = self.engine(stack)
         if stack != "lab" or not engine.config_file.exists():
             engine.prepare()
-        # A script's rendered text is an input, shown by --diff, and cut short by default.
-        return engine.show(["preview", *(options or ["--diff", "--show-full-output"])])
+        return engine.show([*PREVIEW, *options])
 
     def start(self) -> None:
         """Start the lab's namespace and cloud where they do not run; machines that run are found again."""
@@ -147,7 +147,18 @@ class Lab:
         Raises:
             LabError: there is no cluster.
         """
-        return [self._node(name, login) for name, login in self.outputs()["ssh"].items()]
+        outputs = self.outputs()
+        return [self._node(name, login) for name, login in outputs["ssh"].items() if name != outputs.get("witness")]
+
+    def witness(self) -> Node | None:
+        """Return the cluster's witness, if it has one.
+
+        Raises:
+            LabError: there is no cluster.
+        """
+        outputs = self.outputs()
+        name = outputs.get("witness")
+        return self._node(name, outputs["ssh"][name]) if name else None
 
     def _node(self, name: str, login: str) -> Node:
         return Node(name, login, self.paths.pulumi / "ssh_key", self.paths.pulumi / "known_hosts", self.prefix)
@@ -172,7 +183,18 @@ class Lab:
     def status(self) -> status.Status:
         """Ask the cluster how it is."""
         outputs = self.outputs()
-        return status.read(self.nodes(), outputs["endpoint"], cloud.status(self.paths)["loopback"])
+        loopback = cloud.status(self.paths)["loopback"]
+        return status.read(self.nodes(), outputs["endpoint"], loopback, outputs.get("witness"))
+
+    def drift(self) -> list[drift.Finding]:
+        """Look for what has been changed by hand on the machines.
+
+        Raises:
+            LabError, EngineError, DriftError: there is nothing to look at.
+        """
+        if not self.is_up():
+            raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
+        return list(drift.look(self.engine().export(), self.prefix))
 
     def client(self) -> list[str]:
         """Return the argument list of a MySQL client that talks to the endpoint as the application."""
@@ -183,6 +205,11 @@ class Lab:
             f"--port={outputs['endpoint']['port']}", "--protocol=tcp", f"--user={outputs['database']['user']}",
             outputs["database"]["name"],
         ]  # fmt: skip
+
+    def database_password(self) -> str:
+        """Return the application's password, as it lies ready for a client."""
+        lines = (self.paths.pulumi / "client.cnf").read_text().splitlines()
+        return next(line for line in lines if line.startswith("password=")).removeprefix("password=").strip('"')
 
     def run_client(self) -> None:
         """Become that client, on the caller's terminal. Does not return."""
@@ -202,7 +229,8 @@ class Lab:
         write("ssh_key", settings["sshPrivateKey"].strip() + "\n")
         cluster, keys = settings["clusterName"], json.loads(settings["sshHostKeys"])
         names = json.loads(settings.get("nodeNames", "[]")) or [f"{cluster}-{number}" for number in (1, 2)]
-        public = {name: sshkeys.parse(key).public for name, key in zip(names, keys, strict=True)}
+        machines = [*names, f"{cluster}-witness"]
+        public = {name: sshkeys.parse(key).public for name, key in zip(machines, keys, strict=True)}
         write_known_hosts(self.paths.pulumi / "known_hosts", public)
         write("client.cnf", f'[client]\npassword="{settings["databasePassword"]}"\n')
 

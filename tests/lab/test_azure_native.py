@@ -7,6 +7,7 @@ Azure checks, is what the lab's own tests run.
 import asyncio
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -23,6 +24,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
+from components.resume import Pulumi, resume
 from tests.lab import azure_native, toolchain
 from tests.lab.azure_native import fake_arm
 from tests.lab.azure_native.fake_arm import FakeArm
@@ -34,6 +36,7 @@ from tests.lab.cloud.login import ENGINE
 from tests.lab.cloud.operations import Operations
 from tests.lab.cloud.site import Site
 from tests.lab.cloud.state import Store
+from tests.lab.lab import wait_until
 from tests.unit import cloud_bench
 from tests.unit.cloud_bench import SSH_KEY
 
@@ -469,6 +472,42 @@ def test_what_is_half_made_is_mended(stack: Stack, arm: FakeArm) -> None:
     shown = stack.pulumi("up", "--yes", "--skip-preview")
     assert "error" not in shown
     assert stack.changes() == {"same": RESOURCES + 1}
+
+
+def test_an_engine_is_killed_while_it_makes_machines(stack: Stack, arm: FakeArm) -> None:
+    """Azure goes on; the engine does not know what it has. docs/operations/failed-update.md brings them together."""
+    arm.work_seconds = 5
+    command = [str(stack.chain.pulumi), "up", "--yes", "--skip-preview", "--non-interactive"]
+    engine = subprocess.Popen(
+        command, cwd=stack.folder / "program", env=stack.environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_until("both machines' making", lambda: sum("virtualmachines/" in path for path in arm.resources) == 2, 120)
+    engine.kill()
+    engine.wait()
+    arm.work_seconds = 0.05
+
+    # The engine says itself what to do first.
+    assert "`pulumi cancel`" in stack.pulumi("up", "--yes", "--skip-preview", fails=True)
+    stack.pulumi("cancel", "--yes")
+    shown = stack.pulumi("up", "--yes", "--skip-preview", fails=True)
+    assert "with 2 pending operations" in shown
+    for name in ("vm-a", "vm-b"):
+        assert re.search(rf"cannot create already existing resource '/subscriptions/\S+/virtualMachines/{name}'", shown)
+
+    # One of them somebody has deleted since.
+    del arm.resources[_path(arm, "vm-b")]
+    pulumi = Pulumi(
+        [str(stack.chain.pulumi), "--cwd", str(stack.folder / "program")], "test", environment=stack.environment
+    )
+    told = resume(pulumi)
+    assert len(told) == 3 and told[-1] == "1 of 2 found there", told
+    assert stack.changes("--refresh") == {"create": 3, "same": RESOURCES - 2}
+    machine = _properties(arm, "vm-a")["vmId"]
+    assert "pending operations" not in stack.pulumi("up", "--yes", "--skip-preview")
+    assert stack.output("vm-a") == machine == _properties(arm, "vm-a")["vmId"]
+    assert stack.changes("--refresh") == {"same": RESOURCES + 1}
+    assert resume(pulumi) == []
 
 
 def test_slow_resources_do_not_hold_each_other_up(stack: Stack, arm: FakeArm) -> None:

@@ -1,8 +1,6 @@
 """The lab cloud with real guests, driven by Microsoft's own clients: they must not notice that it is none of theirs."""
 
 import base64
-import contextlib
-import ctypes
 import json
 import os
 import shutil
@@ -12,8 +10,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 
 from tests.lab import fabric, preflight
-from tests.lab.cloud import client
+from tests.lab.cloud import client, namespace
 from tests.lab.cloud.addresses import OUTSIDE
 from tests.lab.paths import LabPaths
 
@@ -51,19 +50,9 @@ Server(("", int(sys.argv[2])), Say).serve_forever()
 """
 
 
-@contextlib.contextmanager
-def inside() -> Generator[None]:
+def inside() -> AbstractContextManager[None]:
     """Let this thread, and the threads that it starts, be in the lab's namespace."""
-    setns = ctypes.CDLL(None, use_errno=True).setns
-    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{PATHS.namespace}", os.O_RDONLY)
-    try:
-        assert setns(there, 0) == 0
-        yield
-    finally:
-        assert setns(here, 0) == 0
-        os.close(here)
-        os.close(there)
+    return namespace.inside(PATHS.namespace)
 
 
 @dataclass
@@ -599,7 +588,7 @@ def test_power(azure: Azure) -> None:
     assert power(azure, "vm2") == "PowerState/running"
     until("boot", lambda: _machine("vm2")["boot_seconds"], 120)
     assert ssh(2, "cat /kept") == "kept"
-    with contextlib.suppress(AssertionError):
+    with suppress(AssertionError):
         ssh(2, "sudo systemctl poweroff")
     until("guest's own power off", lambda: power(azure, "vm2") == "PowerState/stopped", 60)
     with inside():

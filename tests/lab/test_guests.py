@@ -1,6 +1,5 @@
 """The same program on the lab's other guests: real MySQL with the newest Pacemaker, and Debian 13."""
 
-import os
 import subprocess
 import time
 from collections.abc import Generator
@@ -14,19 +13,11 @@ from tests.lab.paths import LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]  # an image may have to be made first
 
-# The version that each guest's server tells. Debian 13 takes four minutes more, and its image as many the first time:
-# it is asked for by LAB_ALL_GUESTS=1.
+# The version that each guest's server tells.
 SERVERS = {"debian-sid": "9.", "debian-13": "11.8."}
-ALL_GUESTS = os.environ.get("LAB_ALL_GUESTS") == "1"
-GUESTS = [
-    pytest.param(
-        system, marks=[] if ALL_GUESTS or system == "debian-sid" else pytest.mark.skip("asked for by LAB_ALL_GUESTS=1")
-    )
-    for system in SERVERS
-]
 
 
-@pytest.fixture(scope="module", params=GUESTS)
+@pytest.fixture(scope="module", params=trial.guests(*SERVERS))
 def guest(request: pytest.FixtureRequest) -> Generator[tuple[Lab, str]]:
     """A cluster that is up, and the operating system of its nodes."""
     system: str = request.param
@@ -39,7 +30,7 @@ def guest(request: pytest.FixtureRequest) -> Generator[tuple[Lab, str]]:
 def test_serves(guest: tuple[Lab, str]) -> None:
     """The cluster is well, its server is the one that the system has, and its log is where it should be."""
     lab, system = guest
-    assert trial.is_well(lab), lab.status().as_text()
+    trial.wait_until_well(lab)
     [(version,)] = trial.query(lab, "select version()")
     assert version.startswith(SERVERS[system])
     log = operating_system.load(system).database.error_log
@@ -83,7 +74,7 @@ def test_other_node_takes_over_in_standby(guest: tuple[Lab, str]) -> None:
     lab.progress(f"{system}: standby to answer {time.monotonic() - begin:.0f} s")
     assert trial.query(lab, "select * from standby") == [(system,)]
     left.run(f"crm node online {left.name}")
-    wait_until("both nodes well", lambda: trial.is_well(lab), 120)
+    trial.wait_until_well(lab)
 
 
 def test_nothing_to_do_the_second_time(guest: tuple[Lab, str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import fabric, image, kernel, preflight
+from tests.lab.cloud import namespace
 from tests.lab.machine import Interface, Machine, MachineError, MachineSpec
 from tests.lab.paths import LabPaths
 from tests.lab.seed import write_seed
@@ -79,29 +80,39 @@ class Guest:
 
     def start(self) -> None:
         """Switch the machine on, in the namespace, as the lab cloud does."""
-        here = os.open("/proc/self/ns/net", os.O_RDONLY)
-        there = os.open(f"/run/netns/{PATHS.namespace}", os.O_RDONLY)
         # Only this thread changes; what it starts is born there.
-        try:
-            os_setns(there)
+        with namespace.inside(PATHS.namespace):
             self.machine.start()
-        finally:
-            os_setns(here)
-            os.close(here)
-            os.close(there)
-
-
-def os_setns(descriptor: int) -> None:
-    """Do what os.setns does from Python 3.12 on."""
-    import ctypes
-
-    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 def keygen(path: Path) -> None:
     """Make an Ed25519 key pair."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], check=True)
+
+
+def test_the_gateway_is_the_same_whatever_comes_and_goes() -> None:
+    """Machines remember its hardware address: where that changed, they would reach nobody outside for a while."""
+    name = LabPaths("tgate").namespace
+    fabric.remove(name)
+    fabric.create(name)
+    try:
+        fabric.add_bridge(name, "br0", "10.9.0.1/24")
+        taps = [f"tap{number}" for number in range(4)]
+        seen: set[str] = set()
+
+        def look() -> None:
+            command = ["ip", "-n", name, "-brief", "link", "show", "br0"]
+            seen.add(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[2])
+
+        for tap in taps:
+            fabric.add_tap(name, tap, "br0")
+            look()
+        for tap in taps:
+            fabric.remove_tap(name, tap)
+            look()
+        assert len(seen) == 1
+    finally:
+        fabric.remove(name)
 
 
 @pytest.fixture(scope="module")

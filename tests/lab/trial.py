@@ -1,6 +1,5 @@
 """What the tests of whole clusters have in common."""
 
-import ctypes
 import json
 import os
 import signal
@@ -8,20 +7,26 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
+import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pymysql
+import pytest
+from _pytest.mark import ParameterSet
 
+from components import drift
 from tests.lab import fabric
 from tests.lab.cloud import client as cloud
+from tests.lab.cloud import namespace
 from tests.lab.engine import Engine
-from tests.lab.lab import Lab
+from tests.lab.lab import Lab, wait_until
 from tests.lab.nodes import Node, by_name
 from tests.lab.paths import CHECKOUT
 
@@ -29,6 +34,29 @@ LABS: list[Lab] = []
 """The labs whose logs are gathered when a test fails."""
 
 SECRETS = ("sshPrivateKey", "sshHostKeys", "clusterSshKey", "databasePassword", "corosyncKey", "drbdSecret")
+
+
+def guests(*systems: str) -> list[ParameterSet]:
+    """Return operating systems as parameters of a test.
+
+    Debian 13's cluster takes four minutes, and its image as many the first time: it is asked for by LAB_ALL=1.
+    """
+    asked = [system for system in systems if system == "debian-13"]
+    return only_if_asked([system for system in systems if system not in asked], asked)
+
+
+ONLY_IF_ASKED = pytest.mark.skipif(os.environ.get("LAB_ALL") != "1", reason="asked for by LAB_ALL=1")
+"""Marks tests that take many minutes more than there are for each change."""
+
+
+def only_if_asked(always: Sequence[str], asked: Sequence[str]) -> list[ParameterSet]:
+    """Return parameters of a test, some of which are skipped unless LAB_ALL=1 asks for them.
+
+    Args:
+        always: those that are not skipped.
+        asked: the others.
+    """
+    return [*(pytest.param(each) for each in always), *(pytest.param(each, marks=ONLY_IF_ASKED) for each in asked)]
 
 
 def own_lab(lab: Lab) -> Generator[Lab]:
@@ -70,30 +98,48 @@ def leftovers(lab: Lab) -> list[str]:
     return found
 
 
-def query(lab: Lab, *statements: str, timeout: int = 10) -> list[tuple[Any, ...]]:
-    """Run statements as the application, through the endpoint's port on the loopback.
+@dataclass(frozen=True)
+class Client:
+    """The application, at the endpoint's port on the loopback: no more than a database's client knows of a lab."""
 
-    Args:
-        lab: the lab.
-        statements: SQL; committed at the end.
-        timeout: seconds for each step.
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
 
-    Returns:
-        The rows of the last one.
-    """
+    def query(self, *statements: str, timeout: int = 10) -> list[tuple[Any, ...]]:
+        """Run statements on a connection of their own.
+
+        Args:
+            statements: SQL; committed at the end.
+            timeout: seconds for each step.
+
+        Returns:
+            The rows of the last one.
+        """
+        connection = pymysql.connect(
+            host=self.host, port=self.port, user=self.user, password=self.password, database=self.database,
+            connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout,
+        )  # fmt: skip
+        with connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            rows = list(cursor.fetchall())
+            connection.commit()
+            return rows
+
+
+def client(lab: Lab) -> Client:
+    """Return the application of a lab's cluster. It asks the engine, which is slow while an update goes on."""
     outputs, loopback = lab.outputs(), cloud.status(lab.paths)["loopback"]
-    options = (lab.paths.pulumi / "client.cnf").read_text()
-    password = next(line for line in options.splitlines() if line.startswith("password="))[10:-1]
-    connection = pymysql.connect(
-        host=loopback["host"], port=loopback["port"], user=outputs["database"]["user"], password=password,
-        database=outputs["database"]["name"], connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout,
-    )  # fmt: skip
-    with connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-        rows = list(cursor.fetchall())
-        connection.commit()
-        return rows
+    database = outputs["database"]
+    return Client(loopback["host"], loopback["port"], database["user"], lab.database_password(), database["name"])
+
+
+def query(lab: Lab, *statements: str, timeout: int = 10) -> list[tuple[Any, ...]]:
+    """Run statements as the application: `Client.query`."""
+    return client(lab).query(*statements, timeout=timeout)
 
 
 def answers(lab: Lab) -> bool:
@@ -104,15 +150,27 @@ def answers(lab: Lab) -> bool:
         return False
 
 
-def is_well(lab: Lab) -> bool:
-    """Tell whether both nodes are members with good data, one of them serves, and the endpoint answers."""
-    now = lab.status()
-    return (
-        now.serving is not None
-        and all(node.online and not node.standby for node in now.nodes)
-        and all((node.drbd_connection, node.drbd_disk) == ("Connected", "UpToDate") for node in now.nodes)
-        and answers(lab)
-    )
+def wait_until_well(lab: Lab, seconds: float = 180) -> None:
+    """Wait until both nodes are members with good data, one of them serves, and the endpoint answers.
+
+    An update ends when the endpoint has answered, which is a moment before Pacemaker calls the server started.
+
+    Raises:
+        TimeoutError: that was not so within these seconds; its text is what the cluster says of itself.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        now = lab.status()
+        if (
+            now.serving is not None
+            and all(node.online and not node.standby for node in now.nodes)
+            and all((node.drbd_connection, node.drbd_disk) == ("Connected", "UpToDate") for node in now.nodes)
+            and answers(lab)
+        ):
+            return
+        if time.monotonic() > end:
+            raise TimeoutError(f"not well within {seconds:.0f} s; at last:\n{now.as_text()}")
+        time.sleep(0.5)
 
 
 def server_pid(node: Node) -> str:
@@ -141,25 +199,10 @@ class Script:
 
 def scripts(engine: Engine) -> list[Script]:
     """Return the scripts in the stack's state, each after those that it depends on."""
-    found: list[Script] = []
-    for resource in engine.export()["resources"]:
-        if resource["type"] == "command:remote:Command":
-            inputs = {key: _clear(value) for key, value in resource["inputs"].items()}
-            text = inputs["stdin"]
-            node = next(line.split()[2] for line in text.splitlines() if line.startswith("# Node "))
-            name = resource["urn"].split("::")[-1]
-            found.append(Script(name, node, inputs["create"], text, inputs.get("environment") or {}))
-    return found
-
-
-def _clear(value: Any) -> Any:
-    """Return a value of the exported state without the marks of secrets."""
-    if isinstance(value, dict):
-        properties = cast(dict[str, Any], value)
-        if "plaintext" in properties:
-            return json.loads(properties["plaintext"])
-        return {key: _clear(inner) for key, inner in properties.items()}
-    return value
+    return [
+        Script(script.name, script.node, script.line, script.text, dict(script.variables))
+        for script in drift.scripts_of(engine.export())
+    ]
 
 
 def secret_texts(engine: Engine) -> dict[str, str]:
@@ -271,31 +314,55 @@ def serving(lab: Lab) -> Node:
     return by_name(lab.nodes(), name)
 
 
-@contextmanager
-def inside(lab: Lab) -> Generator[None]:
-    """Let this thread be in the lab's namespace."""
-    setns = ctypes.CDLL(None, use_errno=True).setns  # os.setns is new in Python 3.12
-    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{lab.paths.namespace}", os.O_RDONLY)
-    try:
-        assert setns(there, 0) == 0
-        yield
-    finally:
-        assert setns(here, 0) == 0
-        os.close(here)
-        os.close(there)
-
-
 def start_machine(lab: Lab, node: str) -> None:
-    """Start a machine that is off, as a person does with `az vm start`."""
+    """Start a machine that is off, as a person does with `az vm start`; one that was just killed is off in a moment.
+
+    Raises:
+        TimeoutError: the cloud takes it for running.
+    """
+
+    def is_off() -> bool:
+        powers = {machine["name"]: machine["power"] for machine in cloud.status(lab.paths)["machines"]}
+        return powers[node] != "running"
+
+    # What the cloud takes for running it would not start.
+    wait_until(f"{node} off", is_off, 10)
+    group = next(machine["group"] for machine in cloud.status(lab.paths)["machines"] if machine["name"] == node)
+    machine = f"/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{node}"
+    status, answer = ask_azure(lab, "POST", f"{machine}/start")
+    assert status in (200, 202), answer
+
+
+def ask_azure(lab: Lab, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    """Ask the lab's Azure something, with all rights, as a person does with `az rest`, and wait until it is done.
+
+    Args:
+        lab: the lab, whose cloud runs.
+        method: of HTTP.
+        path: below the subscription's, such as "/resourceGroups/GROUP".
+        body: sent as JSON.
+
+    Returns:
+        status and body of the answer.
+
+    Raises:
+        TimeoutError: what it has accepted does not come to an end.
+    """
     variables = cloud.environment(lab.paths)
     context = ssl.create_default_context(cafile=variables["SSL_CERT_FILE"])
     base = f"https://{variables['ARM_METADATA_HOSTNAME']}"
 
-    def ask(path: str, body: bytes, headers: dict[str, str]) -> Any:
-        request = urllib.request.Request(f"{base}{path}", method="POST", data=body, headers=headers)
-        with urllib.request.urlopen(request, context=context, timeout=30) as response:
-            return json.loads(response.read() or "null")
+    def ask(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Any, str | None]:
+        request = urllib.request.Request(url, method=method, data=body, headers=headers)
+        try:
+            with (
+                namespace.inside(lab.paths.namespace),
+                urllib.request.urlopen(request, context=context, timeout=60) as response,
+            ):
+                operation = response.headers.get("Azure-AsyncOperation")
+                return response.status, json.loads(response.read() or "null"), operation
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, json.loads(refusal.read() or "null"), None
 
     login = urllib.parse.urlencode(
         {
@@ -305,15 +372,21 @@ def start_machine(lab: Lab, node: str) -> None:
             "scope": "https://management.azure.com/.default",
         }
     )
-    group = next(machine["group"] for machine in cloud.status(lab.paths)["machines"] if machine["name"] == node)
-    path = (
-        f"/subscriptions/{variables['ARM_SUBSCRIPTION_ID']}/resourceGroups/{group}"
-        f"/providers/Microsoft.Compute/virtualMachines/{node}/start?api-version=2024-07-01"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    _, token, _ = ask("POST", f"{base}/{variables['ARM_TENANT_ID']}/oauth2/v2.0/token", login.encode(), form)
+    headers = {"Authorization": f"Bearer {token['access_token']}", "Content-Type": "application/json"}
+    status, answer, operation = ask(
+        method,
+        f"{base}/subscriptions/{variables['ARM_SUBSCRIPTION_ID']}{path}?api-version=2024-07-01",
+        None if body is None else json.dumps(body).encode(),
+        headers,
     )
-    with inside(lab):
-        form = {"Content-Type": "application/x-www-form-urlencoded"}
-        token = ask(f"/{variables['ARM_TENANT_ID']}/oauth2/v2.0/token", login.encode(), form)["access_token"]
-        ask(path, b"", {"Authorization": f"Bearer {token}"})
+    if operation:
+        done = ("Succeeded", "Failed", "Canceled")
+        wait_until(
+            f"the end of {method} {path}", lambda: ask("GET", operation, None, headers)[1]["status"] in done, 300
+        )
+    return status, answer
 
 
 def kill_machine(lab: Lab, node: str) -> None:

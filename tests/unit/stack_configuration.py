@@ -48,7 +48,7 @@ def throw_away_secrets() -> dict[str, Any]:
     """Make a value for every secret, once."""
     return {
         "sshPrivateKey": _make_ssh_key("ed25519", ""),
-        "sshHostKeys": [_make_ssh_key("ed25519", ""), _make_ssh_key("ed25519", "")],
+        "sshHostKeys": [_make_ssh_key("ed25519", "") for _ in range(3)],
         "clusterSshKey": _make_ssh_key("ed25519", ""),
         "databasePassword": "Throw-away-" + secrets.token_urlsafe(18),
         "corosyncKey": base64.b64encode(secrets.token_bytes(256)).decode(),

@@ -416,7 +416,7 @@ def test_what_no_program_made_can_be_read(provider: Provider) -> None:
 
 
 def test_client_config(provider: Provider) -> None:
-    assert asyncio.run(provider.invoke("azure-native:authorization:getClientConfig")) == {
+    assert asyncio.run(provider.invoke("azure-native:authorization:getClientConfig", {})) == {
         "clientId": fake_arm.CLIENT,
         "objectId": fake_arm.OBJECT,
         "subscriptionId": SUBSCRIPTION,
@@ -425,10 +425,23 @@ def test_client_config(provider: Provider) -> None:
 
 
 def test_client_config_offline(offline: Provider) -> None:
-    config = asyncio.run(offline.invoke("azure-native:authorization:getClientConfig"))
+    config = asyncio.run(offline.invoke("azure-native:authorization:getClientConfig", {}))
     assert set(config.values()) == {NOBODY}
-    with pytest.raises(ResourceError, match="knows no function but"):
-        asyncio.run(offline.invoke("azure-native:compute:getDisk"))
+    with pytest.raises(ResourceError, match="does not know this function"):
+        asyncio.run(offline.invoke("azure-native:compute:getGallery", {}))
+    with pytest.raises(ResourceError, match="does not know this function"):
+        asyncio.run(offline.invoke("azure-native:compute:Disk", {}))
+
+
+def test_a_function_reads_what_is_there(provider: Provider) -> None:
+    name = {"resourceGroupName": "rg-1", "diskName": "disk-1"}
+    with pytest.raises(ResourceError, match="NotFound"):
+        asyncio.run(provider.invoke("azure-native:compute:getDisk", name))
+    made = created(provider, DISK, DISK_INPUTS)
+    found = asyncio.run(provider.invoke("azure-native:compute:getDisk", DISK_INPUTS))
+    assert found["id"] == made[0]
+    assert found["diskSizeGB"] == made[1]["diskSizeGB"]
+    assert found["azureApiVersion"] == "2024-03-02"
 
 
 def test_without_credentials(offline: Provider) -> None:

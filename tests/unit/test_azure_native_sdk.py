@@ -27,6 +27,8 @@ _FILES = {
     "azure-native:compute:AvailabilitySet": "compute/availability_set",
     "azure-native:compute:Disk": "compute/disk",
     "azure-native:compute:VirtualMachine": "compute/virtual_machine",
+    "azure-native:compute:DiskEncryptionSet": "compute/disk_encryption_set",
+    "azure-native:keyvault:Vault": "keyvault/vault",
     "azure-native:authorization:RoleDefinition": "authorization/role_definition",
     "azure-native:authorization:RoleAssignment": "authorization/role_assignment",
     "azure-native:authorization:ManagementLockByScope": "authorization/management_lock_by_scope",
@@ -43,6 +45,7 @@ _COMPUTE_PARTS = (
     "StorageProfile",
     "CreationData",
     "DiskSku",
+    "EncryptionSetIdentity",
 )
 # The SDK takes these of a subnet, but the api-version of the stand-in has no place for them.
 _LATER = {"Subnet": {"serviceGateway"}}

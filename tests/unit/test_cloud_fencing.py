@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 from collections.abc import AsyncGenerator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -15,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from tests.lab.azure_native.convert import to_body, to_outputs
 from tests.lab.azure_native.schema import RESOURCE_TYPES, SHAPES
-from tests.lab.cloud import client, control, roles
+from tests.lab.cloud import activity, client, control, roles
 from tests.lab.cloud.faults import Faults
 from tests.lab.cloud.imds import MetadataService
 from tests.lab.cloud.inventory import MACHINE
@@ -159,6 +160,7 @@ def test_roles_are_made_shown_listed_and_kept(tmp_path: Path) -> None:
             "Owner",
             "Contributor",
             "Reader",
+            "Key Vault Crypto Service Encryption User",
             "Fence agent",
         }
         named = await bench.get(f"{GROUP}/{AUTHORIZATION}/roleDefinitions", "&$filter=roleName eq 'fence agent'")
@@ -216,7 +218,7 @@ def test_wrong_roles_and_assignments(tmp_path: Path) -> None:
         assert await bench.refused("PUT", f"{ROLE}x", role()) == "400 InvalidRoleDefinitionId"
         assert await bench.refused("PUT", READER, role()) == "400 LabBuiltInRole"
         assert await bench.refused("GET", another) == "404 RoleDefinitionDoesNotExist"
-        assert await bench.refused("PUT", f"{VM1}/{AUTHORIZATION}/locks/x", {}) == "404 InvalidResourceType"
+        assert await bench.refused("PUT", f"{VM1}/{AUTHORIZATION}/policyAssignments/x", {}) == "404 InvalidResourceType"
 
         first, second = await principal_of(bench, VM1), await principal_of(bench, VM2)
         for path, body, expected in (
@@ -312,6 +314,12 @@ def test_an_identity_can_do_what_its_role_says_and_no_more(tmp_path: Path) -> No
         assert (await ask("POST", f"{VM2}/powerOff", query="&skipShutdown=true"))[0] == 200
         assert "vm2" not in bench.machines.running
         assert (await ask("POST", f"{VM2}/start"))[0] == 200
+        done = activity.power_actions(bench.site.inventory)
+        assert [(one["action"], one["machine"], one["caller"], one["status"]) for one in done] == [
+            ("powerOffAbrupt", "vm2", "vm1", "Succeeded"),
+            ("start", "vm2", "vm1", "Succeeded"),
+        ]
+        assert time.time() - 60 < done[0]["began"] <= done[0]["ended"] <= done[1]["began"]
         for method, path, operation, scope in (
             ("POST", f"{VM1}/powerOff", f"{MACHINE}/powerOff/action", VM1),
             ("POST", f"{VM2}/deallocate", f"{MACHINE}/deallocate/action", VM2),
@@ -610,6 +618,7 @@ def test_the_control_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert client.set_faults(paths, arm="ok") == {"arm": "ok"}
             with pytest.raises(client.CloudError, match="arm is one of ok, unreachable"):
                 client.set_faults(paths, arm="gone")  # pyright: ignore[reportArgumentType]
+            assert client.power_actions(paths) == []
             event = client.announce_event(paths, "vm1", "Reboot", 60)
             assert [e["EventId"] for e in client.scheduled_events(paths)] == [event]
             client.withdraw_event(paths, event)

@@ -1,6 +1,7 @@
 """A new stack gets every secret, an old one keeps its own; none is ever on a command line."""
 
 import base64
+import json
 import os
 import stat
 import subprocess
@@ -17,7 +18,9 @@ from components.settings import load
 from tests.unit.stack_configuration import CHECKOUT, schema, use
 
 PREFIX = "azure-mysql-ha:"
-SECRETS = tuple(key for key, declared in schema().items() if declared.get("secret"))
+ENCRYPTED = tuple(key for key, declared in schema().items() if declared.get("secret"))
+# One is there only while another is changed.
+SECRETS = tuple(key for key in ENCRYPTED if key != "sshPreviousPrivateKey")
 
 # What `pulumi` does as far as new_stack needs it. Each call is noted; base64 stands for encryption.
 CLI = r"""#!/bin/sh -eu
@@ -37,12 +40,17 @@ case "$1 $2" in
     test -e "$file" || echo config: >"$file"
     sed -i '1i encryptionsalt: v1:salt' "$file"
     ;;
-"config set")
-    key=$3 file=
+"config "*)
+    verb=$2 key=$3 file=
     while [ "$file" != --config-file ]; do
         file=$4
         shift
     done
+    if [ "$verb" = get ]; then
+        sed -n "s/^  $key: {secure: \(.*\)}/\1/p" "$4" | base64 --decode
+        exit
+    fi
+    sed -i "/^  $key:/d" "$4"
     printf '  %s: {secure: %s}\n' "$key" "$(base64 --wrap=0)" >>"$4"
     ;;
 *)
@@ -86,7 +94,7 @@ def settings_of(config_file: Path) -> dict[str, Any]:
 def decrypted(config_file: Path) -> dict[str, Any]:
     values = settings_of(config_file)
     return {
-        key: base64.b64decode(value["secure"]).decode() if key in SECRETS else value for key, value in values.items()
+        key: base64.b64decode(value["secure"]).decode() if key in ENCRYPTED else value for key, value in values.items()
     }
 
 
@@ -117,14 +125,80 @@ def test_nothing_is_ever_overwritten(cli: Cli, tmp_path: Path) -> None:
     assert cli.fill(file) == FilledSecrets(made=(), kept=SECRETS)
     assert file.read_text() == before
 
+    # Host keys of two nodes, from before there was a witness.
+    older = json.dumps(json.loads(decrypted(file)["sshHostKeys"])[:2])
+    line = f"  {PREFIX}sshHostKeys: {{secure: {base64.b64encode(older.encode()).decode()}}}"
+    file.write_text("\n".join(line if "sshHostKeys" in each else each for each in before.splitlines()) + "\n")
+    assert cli.fill(file).made == ("sshHostKeys",)
+    whole = json.loads(decrypted(file)["sshHostKeys"])
+    assert len(whole) == len(set(whole)) == 3
+    assert whole[:2] == json.loads(older)
+    file.write_text(before)
+
     # Half of them, as an interrupted run leaves it.
     content = yaml.safe_load(before)
-    for key in SECRETS[3:]:
-        del content["config"][PREFIX + key]
-    file.write_text(yaml.safe_dump({"encryptionsalt": "v1:salt", "config": content["config"]}, sort_keys=False))
+    lines = [line for line in before.splitlines() if not any(f"{PREFIX}{key}:" in line for key in SECRETS[3:])]
+    file.write_text("\n".join(lines) + "\n")
     assert cli.fill(file) == FilledSecrets(made=SECRETS[3:], kept=SECRETS[:3])
     for key in SECRETS[:3]:
         assert settings_of(file)[key] == content["config"][PREFIX + key]
+
+
+@pytest.mark.parametrize("key", [key for key in SECRETS if key != "sshHostKeys"])
+def test_a_secret_is_changed(key: str, cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.trial.yaml"
+    cli.fill(file)
+    before = decrypted(file)
+    new_stack.rotate(cli.path, "trial", file, cli.environment, key)
+    after = decrypted(file)
+    previous = {"sshPreviousPrivateKey": before[key].rstrip("\n")} if key == "sshPrivateKey" else {}
+    assert {name: value.rstrip("\n") for name, value in after.items() if before.get(name) != value} == {
+        key: after[key].rstrip("\n"),
+        **previous,
+    }
+    load(use(after | {"adminCidrs": ["10.0.0.0/8"], "clientCidrs": ["10.0.0.0/8"]}))
+    assert not any(part in cli.calls for secret in after.values() for part in secret.split() if len(part) > 20)
+
+
+def test_the_administrators_key_is_changed_once_at_a_time(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.trial.yaml"
+    cli.fill(file)
+    new_stack.rotate(cli.path, "trial", file, cli.environment, "sshPrivateKey")
+    before = file.read_text()
+    with pytest.raises(NewStackError, match=r"is being changed already: .*pulumi config rm azure-mysql-ha:sshPrevious"):
+        new_stack.rotate(cli.path, "trial", file, cli.environment, "sshPrivateKey")
+    assert file.read_text() == before
+
+    # As an interrupted run leaves it: the key before is kept, and still in use.
+    key = next(line for line in before.splitlines() if "sshPreviousPrivateKey:" in line).replace("Previous", "")
+    half = [key if f"{PREFIX}sshPrivateKey:" in line else line for line in before.splitlines()]
+    file.write_text("\n".join(half) + "\n")
+    previous = decrypted(file)["sshPreviousPrivateKey"]
+    new_stack.rotate(cli.path, "trial", file, cli.environment, "sshPrivateKey")
+    assert decrypted(file)["sshPreviousPrivateKey"].strip() == previous.strip()
+    assert decrypted(file)["sshPrivateKey"].strip() != previous.strip()
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        (
+            "sshHostKeys",
+            "sshHostKeys cannot be changed: a machine gets its host key when it is made; those that can: ssh",
+        ),
+        ("databaseName", "databaseName cannot be changed: there is no such secret"),
+    ],
+)
+def test_what_cannot_be_changed_is_told(key: str, told: str, cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.trial.yaml"
+    cli.fill(file)
+    with pytest.raises(NewStackError, match=told):
+        new_stack.rotate(cli.path, "trial", file, cli.environment, key)
+
+
+def test_a_secret_that_is_not_there_is_not_changed(cli: Cli, tmp_path: Path) -> None:
+    with pytest.raises(NewStackError, match=r"has no drbdSecret yet: make stack STACK=trial makes it"):
+        new_stack.rotate(cli.path, "trial", tmp_path / "Pulumi.trial.yaml", cli.environment, "drbdSecret")
 
 
 def test_two_stacks_share_no_secret(cli: Cli, tmp_path: Path) -> None:
@@ -200,6 +274,20 @@ def test_the_command(
     assert "there is no Pulumi.nowhere.yaml to begin with" in capsys.readouterr().err
 
 
+def test_the_command_that_changes_a_secret(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAKE", str(cli.folder))
+    file = tmp_path / "Pulumi.trial.yaml"
+    cli.fill(file)
+    arguments = ["trial", "--config-file", str(file), "--pulumi", str(cli.path), "--rotate", "sshPrivateKey"]
+    assert new_stack.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "sshPrivateKey: changed in Pulumi.trial.yaml. Now: pulumi up --stack trial" in said
+    assert "pulumi config rm azure-mysql-ha:sshPreviousPrivateKey --stack trial" in said
+    assert new_stack.main(arguments) == 1
+
+
 @pytest.mark.parametrize(
     ("stack", "cluster"),
     [("prod", "mysql-prod"), ("acme/Prod_EU.1", "mysql-prod-eu-1"), ("x" * 60, "mysql-" + "x" * 27)],
@@ -209,6 +297,27 @@ def test_cluster_names(stack: str, cluster: str, tmp_path: Path) -> None:
     new_stack.begin_stack_file(file, stack, CHECKOUT / "Pulumi.dev.yaml")
     assert settings_of(file)["clusterName"] == cluster
     settings_checks.cluster_name(cluster)
+
+
+@pytest.mark.parametrize("source", ["dev", "staging", "prod"])
+def test_a_stack_from_any_other_works(source: str, cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.copy.yaml"
+    new_stack.begin_stack_file(file, "copy", CHECKOUT / f"Pulumi.{source}.yaml")
+    cli.fill(file)
+    settings = load(use(decrypted(file)))
+    assert settings.cluster_name == "mysql-copy"
+    assert settings.data_disk.protect
+    assert (settings.zones is None) == (source == "dev")
+    assert settings.deletion_lock == (source == "prod")
+
+
+def test_what_belongs_to_one_cluster_is_not_taken_over(tmp_path: Path) -> None:
+    source, file = tmp_path / "Pulumi.old.yaml", tmp_path / "Pulumi.new.yaml"
+    kept = {"existingResourceGroup": "data", "subnet": "10.9.0.0/24"}
+    own = {"nodeNames": ["a", "b"], "nodeAddresses": ["10.9.0.7", "10.9.0.8"], "witnessAddress": "10.9.0.9"}
+    source.write_text(yaml.safe_dump({"config": {PREFIX + key: value for key, value in (kept | own).items()}}))
+    new_stack.begin_stack_file(file, "new", source)
+    assert settings_of(file) == kept | {"clusterName": "mysql-new"}
 
 
 def test_sizes_and_protection_are_not_taken_over(tmp_path: Path) -> None:

@@ -9,12 +9,18 @@ import pulumi
 import pytest
 import yaml
 
-from components import operating_system
-from components.settings import Settings, SettingsError, load
+from components import operating_system, settings_checks, templates
+from components.recorded import Recorded
+from components.settings import MachineSettings, Settings, SettingsError, load
 from tests.unit.stack_configuration import CHECKOUT, schema, ssh_key, throw_away_secrets, use, use_stack
 
 PREFIX = "azure-mysql-ha:"
 
+SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555"
+SUBNET_ID = f"{SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/data"
+VAULT_ID = f"{SUBSCRIPTION}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/Keys-1"
+KEY_URL = "https://keys-1.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef"
+ROLE_ID = "/providers/Microsoft.Authorization/roleDefinitions/9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
 INTERNAL = {"endpoint": "internal"}
 ZONES = {"availabilitySet": False, "zones": ["1", "2"]}
 MISSING = "is missing; make stack STACK=trial makes every secret that is not there"
@@ -55,10 +61,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"location": "West Europe"},
         "location: 'West Europe' is not the name of an Azure region; did you mean westeurope?",
     ),
+    ({"imageVersion": "newest"}, "imageVersion: 'newest' is neither latest nor a version of Azure's, such as"),
     ({"operatingSystem": "debian12"}, "operatingSystem: 'debian12' is not one of debian-12, debian-13, debian-sid,"),
     # Network
     (
-        {"subnet": "10.99.0.0/24"},
+        {"subnet": "10.99.0.0/24", "addressSpace": "10.32.0.0/16"},
         "subnet: 10.99.0.0/24 is outside addressSpace 10.32.0.0/16; choose a subnet of it",
     ),
     ({"subnet": "10.32.0.0/30"}, "subnet: 10.32.0.0/30 is not from /8 to /29, the sizes that Azure takes"),
@@ -67,6 +74,41 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"subnet": "10.32.0.0/33"}, "subnet: '10.32.0.0/33' is not a network; an example is 10.32.0.0/24"),
     ({"subnet": "fd00::/64"}, "subnet: fd00::/64 is an IPv6 network; only IPv4 is supported"),
     ({"addressSpace": "8.0.0.0/8", "subnet": "8.1.0.0/24"}, "addressSpace: 8.0.0.0/8 is not private; choose within"),
+    ({"subnet": "8.1.0.0/24"}, "addressSpace: 8.1.0.0/16 is not private; choose within"),
+    # What is there already
+    ({"existingResourceGroup": "data."}, "existingResourceGroup: 'data.' is not a resource group's name: 1 to 90"),
+    (
+        {"clusterName": "shop", "existingResourceGroup": "RG-shop"},
+        "existingResourceGroup: RG-shop is the group that this stack makes for itself; leave this out",
+    ),
+    (
+        {"existingSubnetId": "snet-data"},
+        "existingSubnetId: 'snet-data' is not of the form /subscriptions/ID/resourceGroups/NAME/providers/"
+        "Microsoft.Network/virtualNetworks/NAME/subnets/NAME",
+    ),
+    (
+        {"existingSubnetId": SUBNET_ID.partition("/subnets")[0]},
+        "existingSubnetId: '/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/net/providers/",
+    ),
+    (
+        {"existingSubnetId": SUBNET_ID, "addressSpace": "10.32.0.0/16"},
+        "addressSpace: is of a network that is made; with existingSubnetId leave it out",
+    ),
+    (
+        {"existingSubnetId": SUBNET_ID, "subnet": "10.9.0.0/24", "nodeAddresses": ["10.32.0.4", "10.32.0.5"]},
+        "nodeAddresses: 10.32.0.4 is outside subnet 10.9.0.0/24; choose an address of it",
+    ),
+    (
+        {
+            "clusterName": "a",
+            "existingSubnetId": SUBNET_ID.replace("Groups/net", "Groups/rg-a").replace("hub", "VNet-A"),
+        },
+        "existingSubnetId: is the subnet that this stack makes for itself; leave this out to have it so",
+    ),
+    (
+        {"existingRoleDefinitionId": "Virtual Machine Contributor"},
+        "existingRoleDefinitionId: 'Virtual Machine Contributor' is not of the form /subscriptions/ID/providers/",
+    ),
     ({"nodeAddresses": ["10.32.0.4", "10.32.0.4"]}, "nodeAddresses: both nodes have 10.32.0.4; give them different"),
     (
         {"nodeAddresses": ["10.32.0.1", "10.32.0.5"]},
@@ -81,6 +123,24 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"endpointAddress": "10.32.0.10"}, "endpointAddress: is for an internal endpoint; a public one gets its address"),
     (INTERNAL | {"endpointAddress": "10.32.0.5"}, "endpointAddress: 10.32.0.5 is a node's; choose another"),
     (INTERNAL | {"endpointAddress": "10.32.0.3"}, "endpointAddress: 10.32.0.3 is one that Azure keeps for itself"),
+    # The witness
+    ({"witness": "perhaps"}, "witness: 'perhaps' is neither true nor false"),
+    ({"witness": True, "witnessAddress": "10.32.0.5"}, "witnessAddress: 10.32.0.5 is a node's; choose another"),
+    ({"witness": True, "nodeAddresses": ["10.32.0.6", "10.32.0.7"]}, "witnessAddress: 10.32.0.6 is a node's; choose"),
+    (
+        INTERNAL | {"witness": True, "endpointAddress": "10.32.0.6"},
+        "witnessAddress: 10.32.0.6 is the endpoint's; choose another",
+    ),
+    ({"witnessAddress": "10.33.0.6"}, "witnessAddress: 10.33.0.6 is outside subnet 10.32.0.0/24; choose an address"),
+    ({"witnessSize": "tiny"}, "witnessSize: 'tiny' is not a VM size"),
+    (
+        {"witnessSize": "Standard_A1_v2", "osDiskSku": "Premium_LRS"},
+        "witnessSize: Premium_LRS does not fit witnessSize Standard_A1_v2, which has no premium storage",
+    ),
+    (
+        {"clusterName": "shop", "nodeNames": ["shop-1", "shop-witness"]},
+        "nodeNames: shop-witness is the witness's name; choose another",
+    ),
     # Who may connect
     ({"adminCidrs": []}, "adminCidrs: is empty: nobody could reach SSH; name the networks that may"),
     (
@@ -103,7 +163,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (INTERNAL | {"clientCidrs": []}, "clientCidrs: is empty: nobody could reach MySQL"),
     # Ports
     ({"sshAccess": "bastion"}, "sshAccess: 'bastion' is not one of nat-rules, node-addresses"),
-    ({"sshPorts": [50001, 50001]}, "sshPorts: both nodes have 50001; give them different ports"),
+    ({"sshPorts": [50001, 50001]}, "sshPorts: 50001 is there twice; give each machine a port of its own"),
+    ({"sshPorts": [50001]}, "sshPorts: has 1 ports; a cluster has 2 nodes, and perhaps a witness"),
+    ({"sshPorts": [22, 23], "witness": True}, "sshPorts: has 2 ports; with a witness a third is needed"),
     ({"sshPorts": [22, 70000]}, "sshPorts: 70000 is not from 1 to 65535"),
     ({"sshPorts": [22, 3306]}, "sshPorts: 3306 is MySQL's; choose another"),
     ({"sshPorts": [22, 61500]}, "sshPorts: 61500 is probePort; choose another"),
@@ -133,6 +195,29 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"dataDiskSizeGb": 1}, "dataDiskSizeGb: 1 GiB is too small for a database; choose 4 or more"),
     ({"dataDiskSizeGb": 40000}, "dataDiskSizeGb: 40000 is not from 4 to 32767 GiB"),
     ({"dataDiskSizeGb": "big"}, "dataDiskSizeGb: 'big' is not a whole number"),
+    (
+        {"acceleratedNetworking": True, "vmSize": "Standard_B2s"},
+        "acceleratedNetworking: vmSize Standard_B2s has none: it takes 2 processors, and not the series A",
+    ),
+    ({"acceleratedNetworking": True, "vmSize": "Standard_DS1_v2"}, "acceleratedNetworking: vmSize Standard_DS1_v2"),
+    ({"deletionLock": True, "protectData": False}, "deletionLock: is on and protectData off: pulumi destroy would"),
+    (
+        {"diskEncryptionKeyUrl": KEY_URL.replace("https", "http"), "diskEncryptionKeyVaultId": VAULT_ID},
+        "diskEncryptionKeyUrl: 'http://keys-1.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef' is not a",
+    ),
+    (
+        {"diskEncryptionKeyUrl": KEY_URL.rpartition("/")[0], "diskEncryptionKeyVaultId": VAULT_ID},
+        "diskEncryptionKeyUrl: https://keys-1.vault.azure.net/keys/disks has no version at its end",
+    ),
+    (
+        {"diskEncryptionKeyUrl": KEY_URL},
+        "diskEncryptionKeyVaultId: is missing: on its key the right to use it is given",
+    ),
+    ({"diskEncryptionKeyVaultId": VAULT_ID}, "diskEncryptionKeyVaultId: is there, and diskEncryptionKeyUrl is not"),
+    (
+        {"diskEncryptionKeyUrl": KEY_URL.replace("keys-1", "keys-2"), "diskEncryptionKeyVaultId": VAULT_ID},
+        "diskEncryptionKeyVaultId: is that of vault Keys-1, and the key is in vault keys-2",
+    ),
     ({"protectData": "perhaps"}, "protectData: 'perhaps' is neither true nor false"),
     ({"zones": ["1", "2"]}, "zones: excludes an availability set; set availabilitySet to false, or leave it out"),
     ({"availabilitySet": False}, "zones: is empty, and availabilitySet is false: one rack could hold both nodes"),
@@ -166,6 +251,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"mysqlOptions": {"sql-mode": "x", "sql_mode": "y"}}, "mysqlOptions: sql_mode is there twice"),
     ({"mysqlOptions": {"sql_mode": ["x"]}}, 'mysqlOptions: has ["x"] where a text or a number is expected'),
     ({"mysqlOptions": ["sql_mode"]}, "mysqlOptions: '[\"sql_mode\"]' is not an object (name: value)"),
+    ({"fencing": "azure"}, "fencing: 'azure' is not one of on, off"),
+    ({"fencingDelaySeconds": -1}, "fencingDelaySeconds: -1 is not from 0 to 300 seconds"),
     ({"corosyncTokenMs": 300}, "corosyncTokenMs: 300 is not from 1000 to 60000 milliseconds"),
     ({"drbdResyncMaxRate": "fast"}, "drbdResyncMaxRate: 'fast' is not a rate of DRBD's; an example is 100M (a second)"),
     ({"drbdResyncMaxRate": "5G"}, "drbdResyncMaxRate: 5G is more than DRBD takes, 4G a second"),
@@ -188,6 +275,15 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"sshPrivateKey": "ssh-ed25519 AAAA me@here"},
         "sshPrivateKey: is a public key, not a private key in OpenSSH's form",
+    ),
+    ({"sshPreviousPrivateKey": "nonsense"}, "sshPreviousPrivateKey: does not begin with -----BEGIN OPENSSH"),
+    (
+        {"sshPreviousPrivateKey": throw_away_secrets()["sshPrivateKey"]},
+        "sshPreviousPrivateKey: is the same key twice; make one for each use",
+    ),
+    (
+        {"sshPreviousPrivateKey": throw_away_secrets()["clusterSshKey"]},
+        "clusterSshKey: is the same key twice; make one for each use",
     ),
     ({"clusterSshKey": "nonsense"}, "clusterSshKey: does not begin with -----BEGIN OPENSSH PRIVATE KEY-----"),
     (
@@ -228,6 +324,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         | DEV
         | {
             "subnet": "10.99.0.0/24",
+            "addressSpace": "10.32.0.0/16",
             "nodeNames": ["one", "one"],
             "adminCidrs": ["0.0.0.0/0"],
             "databasePassword": None,
@@ -254,7 +351,7 @@ def test_the_engine_shows_no_traceback() -> None:
 
 
 def test_a_secret_in_clear_text_is_refused_and_not_shown() -> None:
-    found = mistakes({}, secret=False)
+    found = mistakes({"sshPreviousPrivateKey": ssh_key()}, secret=False)
     assert [line.partition(":")[0] for line in found] == [
         key for key, declared in schema().items() if declared.get("secret")
     ]
@@ -302,6 +399,19 @@ def test_no_message_has_a_secret_in_it() -> None:
         {"mysqlOptions": {"innodb-buffer-pool-size": "1G", "max_connections": 500, "performance_schema": True}},
         {"tags": {"owner": "me", "cost-centre": 4711}},
         {"addressSpace": "192.168.0.0/16", "subnet": "192.168.7.0/24"},
+        {"subnet": "192.168.7.0/24"},
+        {"subnet": "10.0.0.0/12"},
+        # Whose it is may have chosen what he likes.
+        {"existingSubnetId": SUBNET_ID, "subnet": "8.1.0.0/24"},
+        {"existingSubnetId": SUBNET_ID.replace("resourceGroups", "resourcegroups")},
+        {"existingResourceGroup": "Data_(shared)"},
+        {"existingRoleDefinitionId": ROLE_ID},
+        {"existingRoleDefinitionId": SUBSCRIPTION + ROLE_ID},
+        {"diskEncryptionKeyUrl": KEY_URL, "diskEncryptionKeyVaultId": VAULT_ID},
+        {"acceleratedNetworking": True},
+        {"acceleratedNetworking": True, "vmSize": "Standard_B2s_v2"},
+        {"acceleratedNetworking": True, "vmSize": "Standard_B12ms"},
+        {"deletionLock": True},
     ],
     ids=str,
 )
@@ -318,6 +428,9 @@ def test_derived_values() -> None:
     assert [node.zone for node in settings.nodes] == [None, None]
     assert settings.zones is None
     assert settings.network.endpoint_address is None
+    assert settings.witness is None
+    # Kept for a witness: the balancer is the same with it and without.
+    assert settings.ssh.ports == {"shop-1": 50001, "shop-2": 50002, "shop-witness": 50003}
 
     in_one_zone = load(use(throw_away_secrets() | DEV | ZONES | INTERNAL | {"zones": ["3"]}))
     assert [node.zone for node in in_one_zone.nodes] == ["3", "3"]
@@ -325,6 +438,37 @@ def test_derived_values() -> None:
     in_zones = load(use(throw_away_secrets() | DEV | ZONES | {"sshAccess": "node-addresses"}))
     assert [node.zone for node in in_zones.nodes] == ["1", "2"]
     assert [node.ssh_port for node in in_zones.nodes] == [22, 22]
+    assert in_zones.ssh.ports == {}
+
+
+def test_a_witness() -> None:
+    def witness(**changes: Any) -> MachineSettings:
+        settings = load(use(throw_away_secrets() | DEV | {"witness": True} | changes))
+        assert settings.witness
+        assert settings.witness.vm_size == "Standard_B2ts_v2"
+        keys = {machine.host_key.public for machine in (*settings.nodes, settings.witness.machine)}
+        assert len(keys) == 3
+        return settings.witness.machine
+
+    plain = witness(clusterName="shop")
+    assert (plain.name, plain.private_address, plain.zone, plain.ssh_port) == ("shop-witness", "10.32.0.6", None, 50003)
+    assert witness(witnessAddress="10.32.0.200").private_address == "10.32.0.200"
+    # Where neither node is.
+    assert witness(**ZONES | {"zones": ["1", "2"]}).zone == "3"
+    assert witness(**ZONES | {"zones": ["3", "1"]}).zone == "2"
+    assert witness(**ZONES | {"zones": ["1"]}).zone == "2"
+    assert witness(sshAccess="node-addresses").ssh_port == 22
+
+
+def test_a_witness_needs_a_host_key() -> None:
+    """A stack from before there was a witness has two: one clear line tells what makes the third."""
+    made = throw_away_secrets()
+    older = made | DEV | {"sshHostKeys": made["sshHostKeys"][:2]}
+    assert load(use(older)).witness is None
+    with pytest.raises(SettingsError) as caught:
+        load(use(older | {"witness": True}))
+    (mistake,) = caught.value.mistakes
+    assert "sshHostKeys: has 2 keys; with a witness a third is needed; make stack STACK=" in mistake
 
 
 def test_options_are_spelt_one_way() -> None:
@@ -334,7 +478,36 @@ def test_options_are_spelt_one_way() -> None:
     assert settings.database.options == {"max_connections": "500", "event_scheduler": "true"}
 
 
-@pytest.mark.parametrize("stack", ["dev", "lab"])
+def test_what_is_there_already() -> None:
+    settings = load(
+        use(
+            throw_away_secrets()
+            | DEV
+            | {"existingSubnetId": SUBNET_ID, "subnet": "10.9.0.0/24", "existingResourceGroup": "data"}
+            | {"diskEncryptionKeyUrl": KEY_URL, "diskEncryptionKeyVaultId": VAULT_ID}
+            | {"existingRoleDefinitionId": ROLE_ID}
+        )
+    )
+    assert settings.existing_resource_group == "data"
+    assert settings.network.existing_subnet
+    assert settings.network.existing_subnet.names == ("hub", "data")
+    assert settings.network.existing_subnet.group == "net"
+    assert [node.private_address for node in settings.nodes] == ["10.9.0.4", "10.9.0.5"]
+    assert settings.encryption
+    assert settings.encryption.key_id == f"{VAULT_ID}/keys/disks"
+    assert settings.fencing.existing_role
+    assert settings.fencing.existing_role.subscription == ""
+
+
+def test_an_address_space_around_the_subnet() -> None:
+    assert load(use(throw_away_secrets() | DEV | {"subnet": "10.7.5.0/24"})).network.address_space == "10.7.0.0/16"
+    assert load(use(throw_away_secrets() | DEV | {"subnet": "10.0.0.0/12"})).network.address_space == "10.0.0.0/12"
+
+
+TRACKED = ("dev", "staging", "prod", "lab")
+
+
+@pytest.mark.parametrize("stack", TRACKED)
 def test_tracked_stacks_load(stack: str) -> None:
     settings = load(use_stack(stack))
     assert isinstance(settings, Settings)
@@ -343,7 +516,7 @@ def test_tracked_stacks_load(stack: str) -> None:
 
 def test_tracked_stacks_have_no_secret() -> None:
     for file in CHECKOUT.glob("Pulumi.*.yaml"):
-        if file.name in ("Pulumi.dev.yaml", "Pulumi.lab.yaml"):
+        if file.name in [f"Pulumi.{stack}.yaml" for stack in TRACKED]:
             assert not re.search("secure:|encryptionsalt|PRIVATE KEY", file.read_text())
 
 
@@ -380,6 +553,17 @@ def test_secrets_are_outputs_marked_secret() -> None:
     assert all(asyncio.get_event_loop().run_until_complete(are_secret()))
 
 
+def test_another_key_has_another_file() -> None:
+    """Whose name is of the key's content, and tells nothing of it."""
+    key = throw_away_secrets()["corosyncKey"]
+    name = settings_checks.corosync_key_file(key)
+    assert re.fullmatch(r"authkey-[0-9a-f]{16}", name)
+    assert name == load(use(throw_away_secrets() | DEV)).membership.key_file
+    other = base64.b64encode(base64.b64decode(key)[::-1]).decode()
+    assert settings_checks.corosync_key_file(other) != name
+    assert not any(base64.b64decode(key)[at : at + 4].hex() in name for at in range(252))
+
+
 def test_private_keys_end_in_a_line_feed() -> None:
     """`pulumi config set` cuts it off, and OpenSSH refuses a file without it."""
     key = throw_away_secrets()["sshPrivateKey"]
@@ -399,6 +583,10 @@ def test_operating_systems(name: str) -> None:
     assert "drbd.service" in system.left_to_pacemaker
     assert database.config_file.startswith("/etc/mysql/")
     assert "$directory" in " ".join(database.initialize)
+    for repair in system.repairs:
+        assert f"repair_{repair}() {{" in (templates.CONFIGS / f"repairs/{repair}.sh.j2").read_text()
+    # What Debian's packages have is not written over.
+    assert system.drbd_handlers.startswith("/usr/local/") is ("crm_fence_peer" in system.repairs)
 
 
 @pytest.mark.parametrize(
@@ -407,7 +595,7 @@ def test_operating_systems(name: str) -> None:
         ({"name": "debian-99"}, "debian-x.yaml: its name is 'debian-99'"),
         ({"packages": "corosync"}, "debian-x.yaml: packages: a list of texts expected"),
         ({"kernel": "6.1"}, "debian-x.yaml: unknown kernel"),
-        ({"image": {"publisher": "Debian"}}, "debian-x.yaml: image: missing offer, sku, version"),
+        ({"image": {"publisher": "Debian"}}, "debian-x.yaml: image: missing offer, sku"),
         ({"database": "mysql"}, "debian-x.yaml: database: a mapping is expected"),
         ({"title": 12}, "debian-x.yaml: title: text expected"),
     ],
@@ -421,3 +609,17 @@ def test_a_wrong_file_of_an_operating_system(
     with pytest.raises(operating_system.OperatingSystemError) as raised:
         operating_system.load("debian-x")
     assert str(raised.value) == complaint
+
+
+def test_a_disk_never_shrinks() -> None:
+    """It is told with all other mistakes, since Pulumi has recorded how large the disks are."""
+    before = Recorded(data_disks_gib={"one-data": 64, "two-data": 64})
+    with pytest.raises(SettingsError) as raised:
+        load(use(throw_away_secrets() | DEV | {"dataDiskSizeGb": 32, "vmSize": "small"}), before=before)
+    told = "\n".join(raised.value.mistakes)
+    assert "dataDiskSizeGb: 32 GiB is less than the 64 GiB that one-data has; a disk can grow, and never shrink" in told
+    assert "vmSize: 'small' is not a VM size" in told
+    for size in (64, 65):
+        assert (
+            load(use(throw_away_secrets() | DEV | {"dataDiskSizeGb": size}), before=before).data_disk.size_gib == size
+        )

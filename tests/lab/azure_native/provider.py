@@ -1,4 +1,4 @@
-"""What the plug-in does with a resource: check, diff, create, read, update, delete, and one function.
+"""What the plug-in does with a resource: check, diff, create, read, update, delete; and the functions that read one.
 
 It has no state and no judgement of its own. It knows of gRPC as little as of HTTP: `server` and `arm` do.
 """
@@ -344,21 +344,22 @@ class Provider:
         except ArmError as error:
             raise ResourceError(str(error)) from None
 
-    async def invoke(self, token: str) -> Object:
+    async def invoke(self, token: str, arguments: Mapping[str, Value]) -> Object:
         """Answer a function of the SDK.
 
         Args:
-            token: its name; only getClientConfig is known.
+            token: its name: getClientConfig, or get and the name of a resource type.
+            arguments: what names the resource.
 
         Returns:
-            Who the plug-in is logged in as. Without credentials or a cloud to ask, as in a preview offline, what the
-            configuration does not say is a GUID of zeros.
+            The resource; or who the plug-in is logged in as. Without credentials or a cloud to ask, as in a preview
+            offline, what the configuration does not say of that is a GUID of zeros.
 
         Raises:
-            ResourceError: another function.
+            ResourceError: ARM refused, there is no such resource, or the function is another one.
         """
         if token != GET_CLIENT_CONFIG:
-            raise ResourceError(f"{token}: the stand-in for azure-native knows no function but {GET_CLIENT_CONFIG}")
+            return await self._get(token, arguments)
         account = self._account
         claims: Object = {}
         if account.client_secret and account.client_id and account.tenant_id:
@@ -372,6 +373,17 @@ class Provider:
             "subscriptionId": account.subscription_id or NOBODY,
             "tenantId": claims.get("tid") or account.tenant_id or NOBODY,
         }
+
+    async def _get(self, token: str, arguments: Mapping[str, Value]) -> Object:
+        kind = RESOURCE_TYPES.get(re.sub(r":get(?=\w+$)", ":", token))
+        if kind is None or ":get" not in token:
+            raise ResourceError(f"{token}: the stand-in for azure-native does not know this function")
+        resource_id = self._identify(kind, cast(Object, plain(arguments)))
+        try:
+            answer = await self._client.get(resource_id, kind.api_version)
+        except ArmError as error:
+            raise ResourceError(str(error)) from None
+        return {"id": str(answer.get("id") or resource_id), **_complete(kind, to_outputs(SHAPES[kind.shape], answer))}
 
     # --- parts of the above
 

@@ -401,6 +401,15 @@ SHAPES: Mapping[str, Shape] = {
         nested={"creationData": "CreationData", "sku": "DiskSku"},
         renamed={"lastOwnershipUpdateTime": "LastOwnershipUpdateTime"},
     ),
+    "EncryptionSetIdentity": _shape(
+        "type userAssignedIdentities", "principalId tenantId", sets="userAssignedIdentities"
+    ),
+    "compute:DiskEncryptionSet": _shape(
+        "activeKey encryptionType federatedClientId identity location rotationToLatestKeyVersionEnabled tags",
+        "autoKeyRotationError lastKeyRotationTimestamp name previousKeys provisioningState systemData type",
+        _COMPUTE + " identity",
+        nested={"identity": "EncryptionSetIdentity"},
+    ),
     "compute:VirtualMachine": _shape(
         "additionalCapabilities applicationProfile availabilitySet billingProfile capacityReservation "
         "diagnosticsProfile evictionPolicy extendedLocation extensionsTimeBudget hardwareProfile host hostGroup "
@@ -415,6 +424,8 @@ SHAPES: Mapping[str, Shape] = {
             "storageProfile": "StorageProfile",
         },
     ),
+    # --- Key Vault, whose properties the SDK leaves where they are
+    "keyvault:Vault": _shape("location properties tags", "name systemData type"),
     # --- authorization
     "authorization:RoleDefinition": _shape(
         "assignableScopes description permissions roleName roleType",
@@ -503,6 +514,17 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
     ),
     "azure-native:compute:Disk": _compute(
         "Disk", "disks/{diskName}", "diskName", "2024-03-02", ("location", "creationData")
+    ),
+    "azure-native:compute:DiskEncryptionSet": _compute(
+        "DiskEncryptionSet", "diskEncryptionSets/{diskEncryptionSetName}", "diskEncryptionSetName", "2024-03-02", ()
+    ),
+    "azure-native:keyvault:Vault": ResourceType(
+        path="/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.KeyVault/vaults/"
+        "{vaultName}",
+        name="vaultName",
+        api_version="2024-11-01",
+        shape="keyvault:Vault",
+        required=("properties",),
     ),
     "azure-native:compute:VirtualMachine": _compute(
         "VirtualMachine", "virtualMachines/{vmName}", "vmName", "2024-11-01", ("location",)

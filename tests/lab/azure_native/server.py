@@ -128,7 +128,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Invoke(self, request: provider_pb2.InvokeRequest, context: _Context) -> provider_pb2.InvokeResponse:
         try:
-            answer = await self._provider.invoke(request.tok)
+            answer = await self._provider.invoke(request.tok, from_struct(request.args))
         except ResourceError as error:
             await _abort(context, error)
         response = provider_pb2.InvokeResponse()

@@ -14,13 +14,13 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from tests.lab.cloud import authorization, login, operations, resources, roles
+from tests.lab.cloud import authorization, locks, login, operations, resources, roles
 from tests.lab.cloud.authorization import Access
 from tests.lab.cloud.catalogue import REGIONS, SIZES
 from tests.lab.cloud.errors import ArmError, bad_request
 from tests.lab.cloud.faults import Faults
 from tests.lab.cloud.fields import text
-from tests.lab.cloud.inventory import GROUP, MACHINE, ROLE_ASSIGNMENT, ROLE_DEFINITION
+from tests.lab.cloud.inventory import GROUP, LOCK, MACHINE, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY
 from tests.lab.cloud.model import Json, Resource
 from tests.lab.cloud.operations import Operations
 from tests.lab.cloud.resource_id import ResourceId, parse
@@ -130,6 +130,7 @@ class ResourceManager:
         if words == ["subscriptions"]:
             seen = access.sees(principal, f"/subscriptions/{SUBSCRIPTION}")
             return web.json_response({"value": [_subscription()] if seen else []})
+        # Roles, their assignments, and locks: extensions of what they are on.
         about_roles = any(pair == ("providers", "microsoft.authorization") for pair in pairwise(words))
         if about_roles and words[0] == "providers":
             # A built-in role is asked for without a scope, too.
@@ -147,6 +148,7 @@ class ResourceManager:
         access.check(principal, need)
         if not whole:
             return self._subscription_level(request, target, words[2:])
+        locks.check(self._site.inventory, request.method, target)
         if about_roles:
             return await self._role_level(request, target)
         if not target.namespace:
@@ -175,7 +177,8 @@ class ResourceManager:
             case ["locations"]:
                 return web.json_response({"value": [_location(name) for name in sorted(REGIONS)]})
             case ["resources"]:
-                listed = [r for r in self._site.store if r.type not in (GROUP, ROLE_ASSIGNMENT, ROLE_DEFINITION)]
+                parts = (GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY)
+                listed = [r for r in self._site.store if r.type not in parts]
                 return web.json_response({"value": [self._brief(r) for r in self._visible(listed)]})
             case ["providers"] | ["providers", _] | ["providers", _, "register"]:
                 names = words[1:2] or ["Microsoft.Compute", "Microsoft.Network", "Microsoft.Resources"]
@@ -250,7 +253,7 @@ class ResourceManager:
                 raise ArmError(405, "MethodNotAllowed", f"{request.method} is not allowed here.")
 
     async def _role_level(self, request: web.Request, target: ResourceId) -> web.StreamResponse:
-        """Answer for roles and role assignments: at once, since nothing but the checks of later requests follows."""
+        """Answer for roles, their assignments and locks: at once, since only checks of later requests follow."""
         kind, store, inventory = self._kind(target), self._site.store, self._site.inventory
         if target.is_collection:
             self._check_scope(target)
@@ -269,9 +272,10 @@ class ResourceManager:
                 self._check_scope(target)
                 existing = kind.locate(store, target)
                 resource = kind.check(inventory, target, body, existing)
-                author = _PRINCIPAL.get().object_id
-                made_by = existing.properties["createdBy"] if existing else author
-                resource.properties.update({"createdBy": made_by, "updatedBy": author})
+                if kind.type != LOCK:
+                    author = _PRINCIPAL.get().object_id
+                    made_by = existing.properties["createdBy"] if existing else author
+                    resource.properties.update({"createdBy": made_by, "updatedBy": author})
                 kind.commit(store, resource)
                 return web.json_response(kind.shown(inventory, resource), status=200 if existing else 201)
             case "DELETE":
@@ -423,7 +427,7 @@ class ResourceManager:
         action = ACTIONS[verb]
         if action == "powerOff" and request.query.get("skipShutdown", "").lower() == "true":
             action = "powerOffAbrupt"
-        operation = self._operations.begin(action, resource)
+        operation = self._operations.begin(action, resource, _PRINCIPAL.get().object_id)
         return await self._acknowledge(request, target, operation)
 
     async def _acknowledge(self, request: web.Request, target: ResourceId, operation: Operation) -> web.Response:
@@ -466,6 +470,8 @@ class ResourceManager:
 
 
 def _no_role(kind: Kind, target: ResourceId) -> ArmError:
+    if kind.type == LOCK:
+        return ArmError(404, "LockNotFound", f"The lock '{target.name}' could not be found.")
     if kind.type == ROLE_ASSIGNMENT:
         return ArmError(404, "RoleAssignmentNotFound", f"The role assignment '{target.name}' is not found.")
     return ArmError(

@@ -40,7 +40,8 @@ class Loopback(TypedDict):
 class MachineStatus(TypedDict):
     """A machine.
 
-    `power` is running, stopped, deallocated or starting; `boot_seconds` from power to SSH, None before that.
+    `power` is running, stopped, deallocated or starting; `boot_seconds` from power to SSH, None before that;
+    `taps` are the interfaces' ends in the lab's network.
     """
 
     name: str
@@ -50,6 +51,7 @@ class MachineStatus(TypedDict):
     boot_seconds: float | None
     address: str | None
     console: str
+    taps: list[str]
 
 
 class BackendStatus(TypedDict):
@@ -74,6 +76,22 @@ class Faults(TypedDict):
     """What drills have broken; `arm` is ok or unreachable."""
 
     arm: str
+
+
+class PowerAction(TypedDict):
+    """A power action on a machine.
+
+    `action` is start, powerOff, powerOffAbrupt (skipShutdown), restart or deallocate; `machine` is its name; `caller`
+    is the name of the machine whose identity asked, engine, platform, or an object id; `began` and `ended` are seconds
+    of the epoch, `ended` None while it goes on; `status` is InProgress, Succeeded or Failed.
+    """
+
+    action: str
+    machine: str
+    caller: str
+    began: float
+    ended: float | None
+    status: str
 
 
 class Status(TypedDict):
@@ -216,6 +234,20 @@ def scheduled_events(paths: LabPaths) -> list[dict[str, Any]]:
         CloudError: the cloud does not run.
     """
     return _ask(paths, "GET", "/scheduled-events")
+
+
+def power_actions(paths: LabPaths) -> list[PowerAction]:
+    """Return the power actions that somebody has asked for, oldest first; the last 100 operations at least are known.
+
+    Azure has these in its Activity Log.
+
+    Args:
+        paths: of the lab.
+
+    Raises:
+        CloudError: the cloud does not run.
+    """
+    return _ask(paths, "GET", "/activity")
 
 
 def is_running(paths: LabPaths) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from tests.lab.cloud import activity
 from tests.lab.cloud.faults import REACHES, Faults, Reach
 from tests.lab.cloud.inventory import MACHINE, Inventory
 from tests.lab.cloud.scheduled_events import EVENT_TYPES, EventType, ScheduledEvents
@@ -30,7 +31,7 @@ def application(
     Args:
         status: returns what GET /status answers.
         stop: set by POST /stop.
-        inventory: has the machines that events are announced for.
+        inventory: has the machines that events are announced for, and the power actions of GET /activity.
         events: GET /scheduled-events lists, POST announces, DELETE /scheduled-events/ID withdraws.
         faults: POST /faults sets.
     """
@@ -41,6 +42,9 @@ def application(
     async def end(request: web.Request) -> web.Response:
         stop.set()
         return web.json_response({"pid": os.getpid()})
+
+    async def acted(request: web.Request) -> web.Response:
+        return web.json_response(activity.power_actions(inventory))
 
     async def fault(request: web.Request) -> web.Response:
         body = await _body(request)
@@ -71,6 +75,7 @@ def application(
     made = web.Application(middlewares=[_refuse])
     made.router.add_get("/status", show)
     made.router.add_post("/stop", end)
+    made.router.add_get("/activity", acted)
     made.router.add_post("/faults", fault)
     made.router.add_get("/scheduled-events", announced)
     made.router.add_post("/scheduled-events", announce)

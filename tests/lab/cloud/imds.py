@@ -226,6 +226,7 @@ def instance(site: Site, machine: Resource) -> Json:
                     "name": storage["osDisk"]["name"],
                     "osType": "Linux",
                     "diskSizeGB": str(storage["osDisk"]["diskSizeGB"]),
+                    "managedDisk": storage["osDisk"]["managedDisk"],
                 },
             },
             "subscriptionId": SUBSCRIPTION,

@@ -27,6 +27,10 @@ DISK = "Microsoft.Compute/disks"
 MACHINE = "Microsoft.Compute/virtualMachines"
 ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
 ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+LOCK = "Microsoft.Authorization/locks"
+ENCRYPTION_SET = "Microsoft.Compute/diskEncryptionSets"
+VAULT = "Microsoft.KeyVault/vaults"
+VAULT_KEY = "Microsoft.KeyVault/vaults/keys"
 
 
 class Inventory:
@@ -217,6 +221,13 @@ class Inventory:
             if text(section(machine.body, "identity"), "principalId").lower() == object_id.lower():
                 return machine
         return None
+
+    def has_principal(self, object_id: str) -> bool:
+        """Tell whether a managed identity is there: a machine's, or a disk encryption set's."""
+        return self.machine_of_principal(object_id) is not None or any(
+            text(section(found.body, "identity"), "principalId").lower() == object_id.lower()
+            for found in self.of_type(ENCRYPTION_SET)
+        )
 
     # Machines and traffic
 

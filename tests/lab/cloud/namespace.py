@@ -3,7 +3,10 @@
 import ctypes
 import os
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _CLONE_NEWNET = 0x40000000
 
@@ -23,19 +26,39 @@ def enter(name: str) -> None:
     """
     if threading.active_count() != 1:
         raise NamespaceError("other threads run already")
-    path = Path("/run/netns", name)
+    with _open(name) as there:
+        _set(there)
+
+
+@contextmanager
+def inside(name: str) -> Generator[None]:
+    """Let the calling thread, and what it starts meanwhile, be in a network namespace.
+
+    Args:
+        name: as `ip netns list` shows it.
+
+    Raises:
+        NamespaceError: it is not there.
+    """
+    with _open(name) as there, Path("/proc/thread-self/ns/net").open("rb") as here:
+        _set(there)
+        try:
+            yield
+        finally:
+            _set(here)
+
+
+def _open(name: str) -> BinaryIO:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return Path("/run/netns", name).open("rb")
     except OSError as error:
         raise NamespaceError(f"the network namespace {name} is not there: {error.strerror}") from None
-    try:
-        # os.setns is new in Python 3.12.
-        library = ctypes.CDLL(None, use_errno=True)
-        if library.setns(descriptor, _CLONE_NEWNET) != 0:
-            number = ctypes.get_errno()
-            raise NamespaceError(f"the network namespace {name} cannot be entered: {os.strerror(number)}")
-    finally:
-        os.close(descriptor)
+
+
+def _set(namespace: BinaryIO) -> None:
+    # os.setns is new in Python 3.12.
+    if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+        raise NamespaceError(f"the network namespace cannot be entered: {os.strerror(ctypes.get_errno())}")
 
 
 def identity() -> str:

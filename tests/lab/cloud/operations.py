@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -32,14 +33,15 @@ class Operations:
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def begin(self, verb: str, resource: Resource) -> Operation:
+    def begin(self, verb: str, resource: Resource, caller: str = "") -> Operation:
         """Start an operation.
 
         Args:
             verb: write, delete, start, powerOff, powerOffAbrupt, restart or deallocate.
             resource: what it works on, as the store has it now.
+            caller: object id of who asks; empty for the platform itself.
         """
-        operation = Operation(str(uuid.uuid4()), verb, resource.id)
+        operation = Operation(str(uuid.uuid4()), verb, resource.id, caller=caller, began_at=time.time())
         self._site.store.add_operation(operation)
         self._launch(operation)
         return operation
@@ -78,7 +80,7 @@ class Operations:
         except Exception as failure:
             LOG.exception("%s of %s", operation.verb, operation.resource)
             error = ArmError(500, "InternalServerError", f"{type(failure).__name__}: {failure}")
-        operation.ended = now()
+        operation.ended, operation.ended_at = now(), time.time()
         if error is None:
             operation.status = "Succeeded"
         else:

@@ -8,7 +8,9 @@ from tests.lab.cloud.inventory import (
     AVAILABILITY_SET,
     BALANCER,
     DISK,
+    ENCRYPTION_SET,
     INTERFACE,
+    LOCK,
     MACHINE,
     NAT_GATEWAY,
     NETWORK,
@@ -17,6 +19,8 @@ from tests.lab.cloud.inventory import (
     ROLE_DEFINITION,
     SECURITY_GROUP,
     SUBNET,
+    VAULT,
+    VAULT_KEY,
 )
 from tests.lab.cloud.model import Json, Resource
 
@@ -26,7 +30,7 @@ _SHAPE = re.compile(r"\*|[A-Za-z0-9.*]+(/[A-Za-z0-9._*-]+)*/(read|write|delete|a
 
 _TYPES = (
     *(AVAILABILITY_SET, BALANCER, DISK, INTERFACE, MACHINE, NAT_GATEWAY, NETWORK, PUBLIC_ADDRESS),
-    *(ROLE_ASSIGNMENT, ROLE_DEFINITION, SECURITY_GROUP, SUBNET),
+    *(ROLE_ASSIGNMENT, ROLE_DEFINITION, SECURITY_GROUP, SUBNET, ENCRYPTION_SET, LOCK, VAULT, VAULT_KEY),
 )
 
 _MACHINE_ACTIONS = frozenset(
@@ -55,6 +59,15 @@ def permits(permissions: list[Json], operation: str) -> bool:
     return any(
         any(matches(pattern, operation) for pattern in texts(permission, "actions"))
         and not any(matches(pattern, operation) for pattern in texts(permission, "notActions"))
+        for permission in permissions
+    )
+
+
+def permits_data(permissions: list[Json], operation: str) -> bool:
+    """Tell whether a role's permissions grant an operation on data, such as the use of a key."""
+    return any(
+        any(matches(pattern, operation) for pattern in texts(permission, "dataActions"))
+        and not any(matches(pattern, operation) for pattern in texts(permission, "notDataActions"))
         for permission in permissions
     )
 
@@ -92,13 +105,17 @@ def complete(permission: Json) -> Json:
     return {part: texts(permission, part) for part in _PARTS}
 
 
-def _built_in(guid: str, name: str, actions: list[str], *not_actions: str) -> Resource:
+def _built_in(
+    guid: str, name: str, actions: list[str], *not_actions: str, data_actions: tuple[str, ...] = ()
+) -> Resource:
     properties: dict[str, Any] = {
         "roleName": name,
         "type": "BuiltInRole",
         "description": f"Azure's {name}.",
         "assignableScopes": ["/"],
-        "permissions": [complete({"actions": actions, "notActions": list(not_actions)})],
+        "permissions": [
+            complete({"actions": actions, "notActions": list(not_actions), "dataActions": list(data_actions)})
+        ],
         "createdOn": "2015-02-02T21:55:09.8806423Z",
         "updatedOn": "2021-11-11T20:13:00.8821034Z",
     }
@@ -118,6 +135,14 @@ BUILT_IN = {
             "Microsoft.Authorization/elevateAccess/Action",
         ),
         _built_in("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader", ["*/read"]),
+        _built_in(
+            "e147488a-f6f5-4113-8e2d-b22465e65bf6",
+            "Key Vault Crypto Service Encryption User",
+            [f"Microsoft.EventGrid/eventSubscriptions/{verb}" for verb in ("write", "read", "delete")],
+            data_actions=tuple(
+                f"Microsoft.KeyVault/vaults/keys/{use}" for use in ("read", "wrap/action", "unwrap/action")
+            ),
+        ),
     )
 }
 """The built-in roles that the lab has, by GUID (learn.microsoft.com/azure/role-based-access-control/built-in-roles)."""

@@ -200,10 +200,11 @@ class _Cloud:
                     "provisioning": machine.provisioning,
                     "boot_seconds": machine.hidden.get("boot_seconds"),
                     "address": str(self._inventory.private_address(interfaces[0])) if interfaces else None,
-                    "console": str(define(self._site, machine).directory / "console.log"),
+                    "console": str(defined.directory / "console.log"),
+                    "taps": [tap for tap, _ in defined.interfaces],
                 }
                 for machine in self._inventory.of_type(MACHINE)
-                for interfaces in [self._inventory.interfaces_of(machine)]
+                for interfaces, defined in [(self._inventory.interfaces_of(machine), define(self._site, machine))]
             ],
             "balancers": self._balancer.status(),
             "faults": {"arm": self._faults.arm},

@@ -25,6 +25,8 @@ class Operation:
         resource: identity of what it works on.
         status: InProgress, Succeeded or Failed.
         error: code and message where it failed.
+        caller: object id of who asked for it; empty where the platform itself did.
+        began_at, ended_at: seconds of the epoch; 0 and None where not known or not ended.
     """
 
     id: str
@@ -35,6 +37,9 @@ class Operation:
     http_status: int = 200
     started: str = ""
     ended: str | None = None
+    caller: str = ""
+    began_at: float = 0.0
+    ended_at: float | None = None
 
     def __post_init__(self) -> None:
         self.started = self.started or now()
@@ -130,6 +135,10 @@ class Store:
     def operation(self, identity: str) -> Operation | None:
         """Return an operation by its id."""
         return self._operations.get(identity.lower())
+
+    def operations(self) -> list[Operation]:
+        """Return the operations that are remembered, oldest first."""
+        return list(self._operations.values())
 
     def unfinished(self) -> list[Operation]:
         """Return the operations that were under way, oldest first."""

@@ -38,13 +38,15 @@ wait_for() {
   done
 }
 
-# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs, whole or not at all. Sets changed=yes if so.
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
 # shellcheck disable=SC2034 # for the scripts that want to know
 install_file() {
   local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
   changed=no
   IFS= read -rd '' content || true
-  if [[ -f $path ]] && cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf '%s' "$content" >"$new")
   chmod "$mode" "$new"
@@ -65,9 +67,10 @@ cloud_init_is_done() { [[ -e /var/lib/cloud/instance/boot-finished ]]; }
 without_our_part() { sed '/^# azure-mysql-ha: begin$/,/^# azure-mysql-ha: end$/d' "$1"; }
 main() {
   local home
+  home=$(getent passwd azureuser | cut --delimiter=: --fields=6)
   wait_for 600 "end of cloud-init" cloud_init_is_done
 
-  # The nodes know each other's addresses whether or not a name server answers.
+  # The machines know each other's addresses whether or not a name server answers.
   install_file /etc/hosts 0644 < <(
     without_our_part /etc/hosts
     cat <<'PART'
@@ -78,8 +81,7 @@ main() {
 PART
   )
 
-  # SSH within the cluster: one key pair, good from the nodes' own addresses only, both host keys known.
-  home=$(getent passwd azureuser | cut --delimiter=: --fields=6)
+  # SSH within the cluster: one key pair, good from the nodes' own addresses only, all host keys known.
   install_file "$home/.ssh/id_ed25519" 0600 azureuser:azureuser <<<"$HA_CLUSTER_SSH_KEY"
   install_file /etc/ssh/authorized_keys.d/azureuser 0644 <<'FILE'
 # Written by Pulumi.

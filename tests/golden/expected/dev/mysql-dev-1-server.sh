@@ -38,13 +38,15 @@ wait_for() {
   done
 }
 
-# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs, whole or not at all. Sets changed=yes if so.
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
 # shellcheck disable=SC2034 # for the scripts that want to know
 install_file() {
   local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
   changed=no
   IFS= read -rd '' content || true
-  if [[ -f $path ]] && cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf '%s' "$content" >"$new")
   chmod "$mode" "$new"
@@ -59,8 +61,41 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-1."
 
+# What the running server was started with is kept beside it, since its option file may be newer.
+readonly in_force=/run/azure-mysql-ha/options-in-force
+
+# This start of the server and no other: its process, and when that began. Nothing where none runs.
+running_server() {
+  local pid
+  pid=$(pgrep --exact --full '/usr/sbin/mysqld.*' | head -n 1) && cut --delimiter=' ' --fields=1,22 "/proc/$pid/stat" 2>/dev/null || true
+}
+
+# What a server that starts now would take from all option files: name=value, a line each, the names spelt with _.
+options_on_disk() {
+  local line name value
+  while IFS= read -r line; do
+    name=${line%%=*} value=${line#"${line%%=*}"}
+    printf '%s%s\n' "${name//-/_}" "$value"
+  done < <(/usr/sbin/mysqld --defaults-file=/etc/mysql/my.cnf --print-defaults | sed '1d; s/^--//; s/ --/\n/g; s/ *$//')
+}
+
+# note_options_in_force OPTIONS: whole or not at all, and gone with the machine's memory as the server is.
+note_options_in_force() {
+  local server
+  server=$(running_server)
+  [[ $server ]] || return 0
+  install --directory --mode=0700 ${in_force%/*}
+  printf '%s\n%s\n' "$server" "$1" >$in_force.new
+  mv $in_force.new $in_force
+}
+
+are_noted() { [[ -e $in_force && $(head -n 1 $in_force) == "$(running_server)" ]]; }
 main() {
-  local found log=/var/log/mysql/error.log
+  local found options rewritten log=/var/log/mysql/error.log before=/run/azure-mysql-ha/server.cnf.before
+  install --directory --mode=0700 /run/azure-mysql-ha
+  options=$(options_on_disk)
+  cp /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf $before 2>/dev/null || rm --force $before
+  are_noted || note_options_in_force "$options"
   install_file /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf 0644 <<'FILE'
 # Written by Pulumi. Read last: what stands here wins.
 [mysqld]
@@ -76,9 +111,15 @@ sync_binlog                    = 1
 # The balancer's client addresses have no names; waiting for DNS would be all there is to it.
 skip_name_resolve = ON
 FILE
+  rewritten=$changed
+  # A server that was started meanwhile may have read either file.
+  are_noted || note_options_in_force "$options"
   # Debian's MariaDB has no folder for its log: it would go nowhere.
   [[ -d ${log%/*} ]] || install --directory --mode=2750 --owner=mysql --group=adm "${log%/*}"
   found=$(/usr/sbin/mysqld --validate-config --user=mysql 2>&1 >/dev/null | grep --ignore-case error | head -n 1) || true
+  if [[ $found && $rewritten == yes && -e $before ]]; then
+    install_file /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf 0644 <$before # a server may have to start at any time
+  fi
   [[ -z $found ]] || stop "a server that refuses its configuration ($found)" "one that reads it" "Correct mysqlOptions."
 
   # The package has made a data directory of its own here, on the system disk; nobody has ever served from it. It goes
@@ -96,11 +137,11 @@ FILE
   install_file /etc/systemd/system/azure-mysql-ha-probe.service 0644 <<'FILE'
 # Written by Pulumi.
 [Unit]
-Description=Tells the load balancer's probe that this node serves MySQL
+Description=Tells the load balancer's probe which node serves MySQL
 Documentation=https://learn.microsoft.com/azure/load-balancer/load-balancer-custom-probe-overview
 
 [Service]
-# Pacemaker starts it last and stops it first of the group; a connection is the whole answer.
+# Pacemaker starts it where DRBD is promoted and stops it before MySQL; a connection is the whole answer.
 ExecStart=/usr/bin/socat -u /dev/null TCP-LISTEN:61500,reuseaddr,fork
 DynamicUser=yes
 FILE

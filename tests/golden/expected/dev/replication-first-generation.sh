@@ -38,13 +38,15 @@ wait_for() {
   done
 }
 
-# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs, whole or not at all. Sets changed=yes if so.
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
 # shellcheck disable=SC2034 # for the scripts that want to know
 install_file() {
   local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
   changed=no
   IFS= read -rd '' content || true
-  if [[ -f $path ]] && cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf '%s' "$content" >"$new")
   chmod "$mode" "$new"
@@ -60,8 +62,26 @@ exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-1."
 
 # Once Pacemaker knows the DRBD resource, only Pacemaker brings it up, promotes it and takes it down. Its file tells
-# also while it does not run.
-pacemaker_has_drbd() { grep --quiet --no-messages 'type="drbd"' /var/lib/pacemaker/cib/cib.xml; }
+# also while it does not run. A machine that was made anew has no such file yet: there the peer's tells.
+pacemaker_has_drbd() {
+  [[ ${cluster:-} ]] || wait_for 300 "answer of mysql-dev-2 over SSH" ask_for_the_cluster
+  [[ $cluster == there ]]
+}
+
+ask_for_the_cluster() { # sets cluster
+  local look='grep --quiet --no-messages type=.drbd. /var/lib/pacemaker/cib/cib.xml' code=0
+  if $look; then
+    cluster=there
+    return
+  fi
+  timeout 30 ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
+    azureuser@10.32.0.5 "sudo $look" 2>/dev/null || code=$?
+  case $code in
+    0) cluster=there ;;
+    1 | 2) cluster=none ;; # 2: there is no such file
+    *) return 1 ;;
+  esac
+}
 
 connected() { [[ $(drbdadm cstate r0 2>/dev/null) == Connected ]]; }
 
@@ -83,7 +103,7 @@ main() {
   fi
   if [[ $(drbdadm cstate r0) == StandAlone ]]; then
     stop "DRBD r0 StandAlone (it refuses its peer: another history of the data, or another secret)" "it connected" \
-      "See journalctl -k on both nodes, and docs/operations.md on split brain."
+      "See journalctl -k on both nodes, and docs/operations/split-brain.md."
   fi
   wait_for 120 "connection of DRBD r0 with mysql-dev-2" connected
 
@@ -93,7 +113,7 @@ main() {
     Inconsistent/Inconsistent)
       # 4 is what create-md begins with, and what no disk has that ever held data.
       [[ $(drbdadm get-gi r0) == 0000000000000004:* ]] || stop "DRBD r0 with both disks Inconsistent, and data on this one" \
-        "new disks" "Which side has the better data is for a person to say: docs/operations.md."
+        "new disks" "Which side has the better data is for a person to say: docs/operations/failed-update.md."
       # Both are declared equal, which saves copying nothing over nothing.
       drbdadm new-current-uuid --clear-bitmap r0/0
       say "DRBD r0: first generation of data begun"
@@ -102,7 +122,7 @@ main() {
       say "DRBD r0: $states, copying from the side that has the data"
       ;;
     *)
-      stop "DRBD r0 with disks $states" "UpToDate/UpToDate, or both Inconsistent on new disks" "See docs/operations.md."
+      stop "DRBD r0 with disks $states" "UpToDate/UpToDate, or both Inconsistent on new disks" "See docs/operations/failed-update.md."
       ;;
   esac
   say "DRBD r0: $(drbdadm dstate r0)"

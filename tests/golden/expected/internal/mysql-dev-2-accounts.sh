@@ -38,13 +38,15 @@ wait_for() {
   done
 }
 
-# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs, whole or not at all. Sets changed=yes if so.
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
 # shellcheck disable=SC2034 # for the scripts that want to know
 install_file() {
   local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
   changed=no
   IFS= read -rd '' content || true
-  if [[ -f $path ]] && cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf '%s' "$content" >"$new")
   chmod "$mode" "$new"
@@ -59,7 +61,7 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-2."
 
-serving_node() { crm_resource --resource mysql-probe --locate 2>/dev/null | sed --quiet 's/.*is running on: *\([^ ]*\).*/\1/p'; }
+serving_node() { crm_resource --resource mysql-server --locate 2>/dev/null | sed --quiet 's/.*is running on: *\([^ ]*\).*/\1/p'; }
 
 somebody_serves() { serving=$(serving_node) && [[ $serving ]]; }
 
@@ -67,6 +69,8 @@ diagnose() { crm_mon --one-shot --inactive; }
 
 # The local root account needs no password: the server knows who is at the other end of the socket.
 sql() { /usr/bin/mysql --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --batch --skip-column-names; }
+
+server_answers() { sql <<<"select 1" >/dev/null 2>&1; }
 
 password_works() {
   /usr/bin/mysql --defaults-extra-file=<(printf '[client]\nuser=%s\npassword="%s"\n' app "$HA_DATABASE_PASSWORD") \
@@ -79,6 +83,8 @@ main() {
     say "accounts: $serving serves and has made them"
     return
   fi
+  # Pacemaker names the node already while the server starts there.
+  wait_for 600 "answer of the server" server_answers
 
   grants=$(sql <<<"select count(*) from mysql.user where user = 'root' and host not in ('localhost', '127.0.0.1', '::1')")
   ((grants == 0)) || stop "$grants account(s) root that may log in from outside" "none" "Drop them: DROP USER root@...;"

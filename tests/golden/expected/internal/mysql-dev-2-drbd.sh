@@ -38,13 +38,15 @@ wait_for() {
   done
 }
 
-# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs, whole or not at all. Sets changed=yes if so.
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
 # shellcheck disable=SC2034 # for the scripts that want to know
 install_file() {
   local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
   changed=no
   IFS= read -rd '' content || true
-  if [[ -f $path ]] && cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf '%s' "$content" >"$new")
   chmod "$mode" "$new"
@@ -60,8 +62,26 @@ exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-dev-2."
 
 # Once Pacemaker knows the DRBD resource, only Pacemaker brings it up, promotes it and takes it down. Its file tells
-# also while it does not run.
-pacemaker_has_drbd() { grep --quiet --no-messages 'type="drbd"' /var/lib/pacemaker/cib/cib.xml; }
+# also while it does not run. A machine that was made anew has no such file yet: there the peer's tells.
+pacemaker_has_drbd() {
+  [[ ${cluster:-} ]] || wait_for 300 "answer of mysql-dev-1 over SSH" ask_for_the_cluster
+  [[ $cluster == there ]]
+}
+
+ask_for_the_cluster() { # sets cluster
+  local look='grep --quiet --no-messages type=.drbd. /var/lib/pacemaker/cib/cib.xml' code=0
+  if $look; then
+    cluster=there
+    return
+  fi
+  timeout 30 ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
+    azureuser@10.32.0.4 "sudo $look" 2>/dev/null || code=$?
+  case $code in
+    0) cluster=there ;;
+    1 | 2) cluster=none ;; # 2: there is no such file
+    *) return 1 ;;
+  esac
+}
 
 connected() { [[ $(drbdadm cstate r0 2>/dev/null) == Connected ]]; }
 
@@ -75,8 +95,13 @@ is_half_done() { [[ -e $steps/$1.begun ]]; }
 is_blank() { # DEVICE: no signature, and nothing but zeros in its first MiB
   [[ -z $(wipefs --noheadings --output TYPE "$1") && $(head --bytes=1M "$1" | tr --delete '\0' | head --bytes=1 | wc --bytes) == 0 ]]
 }
+
+is_configured() { [[ -e /sys/block/drbd1 && $(drbdadm role r0 2>/dev/null || echo Unconfigured) != Unconfigured ]]; }
+
+# Those of a machine that crashed want their activity log applied first, as an attach does.
+has_metadata() { drbdadm dump-md r0 >/dev/null 2>&1 || drbdadm apply-al r0 >/dev/null 2>&1; }
 main() {
-  local text found partuuid
+  local text found partuuid unit=azure-mysql-ha-drbd.service
   install_file /etc/drbd.d/global_common.conf 0644 <<'FILE'
 # Written by Pulumi.
 global {
@@ -92,12 +117,26 @@ resource r0 {
     cram-hmac-alg sha256;
     shared-secret "@HA_DRBD_SECRET@";
     verify-alg sha256;
-    # After a split brain a person decides whose data stays: docs/operations.md.
+    # A peer is missed after 2.5 s when writes wait for it, and after two intervals and a time-out, 7 s, when none do:
+    # before it has been fenced, so that a promotion has nothing to wait for. (DRBD's own 10 s were seen to take 15.)
+    timeout      25;             # tenths of a second, less than the intervals
+    ping-int     3;              # seconds
+    connect-int  3;
+    ping-timeout 10;             # tenths of a second
+    # After a split brain a person decides whose data stays: docs/operations/split-brain.md.
     after-sb-0pri disconnect;
     after-sb-1pri disconnect;
     after-sb-2pri disconnect;
   }
+  handlers {
+    # Whoever has lost its peer writes no more until the peer has been fenced, or has been found alive and barred from
+    # promotion, however long that takes: an early end here would be taken for permission.
+    fence-peer "/usr/lib/drbd/crm-fence-peer.sh --role Promoted --timeout 31536000 --dc-timeout 31536000";
+    after-resync-target /usr/lib/drbd/crm-unfence-peer.sh;
+    split-brain "logger --priority daemon.crit --tag azure-mysql-ha 'DRBD r0: split brain, no copy is kept any more; docs/operations/split-brain.md'";
+  }
   disk {
+    fencing resource-and-stonith;
     on-io-error detach;          # a node whose disk fails goes on over the network
     resync-rate 100M;            # where the controller below begins
     c-max-rate 100M;
@@ -125,20 +164,34 @@ FILE
   rm /run/azure-mysql-ha/r0.res
   install_file /etc/drbd.d/r0.res 0600 <<<"${text%$'\n'}"
   modprobe drbd
+  install_file /etc/systemd/system/$unit 0644 <<'FILE'
+# Written by Pulumi.
+[Unit]
+Description=DRBD r0 after a restart of the machine, as long as Pacemaker has no DRBD
+After=local-fs.target network-online.target
+Wants=network-online.target
+Before=corosync.service pacemaker.service
 
-  if pacemaker_has_drbd; then
-    # Whether or not the file has just changed: an earlier run may have been killed between the two.
-    if [[ $(drbdadm dstate r0 2>/dev/null || echo Unconfigured) != Unconfigured && $(drbdadm --dry-run adjust r0) ]]; then
-      drbdadm adjust r0
-      say "DRBD r0: adjusted"
-    fi
-    say "DRBD r0: Pacemaker's"
-    return
+[Service]
+Type=oneshot
+# A machine that is restarted while the cluster is being made would stay without r0: its script is done, and Pacemaker
+# not there yet. Its peer may wait for it, in a write.
+ExecCondition=/bin/sh -c '! grep --quiet --no-messages type=.drbd. /var/lib/pacemaker/cib/cib.xml'
+ExecStartPre=/bin/udevadm settle --timeout=60
+ExecStartPre=/sbin/modprobe drbd
+ExecStart=/sbin/drbdadm adjust r0
+
+[Install]
+WantedBy=multi-user.target
+FILE
+  if [[ $(systemctl show --property=NeedDaemonReload --value $unit) == yes || $changed == yes ]]; then
+    systemctl daemon-reload
   fi
+  [[ $(systemctl is-enabled $unit 2>/dev/null) == enabled ]] || systemctl --quiet enable $unit
 
-  if [[ ! -e /sys/block/drbd1 ]] || [[ $(drbdadm role r0 2>/dev/null || echo Unconfigured) == Unconfigured ]]; then
+  if ! is_configured; then
     partuuid=$(blkid --probe --match-tag PART_ENTRY_UUID --output value "$(readlink --canonicalize /dev/disk/by-partlabel/mysql-dev-r0)")
-    if is_half_done "create-md-$partuuid" || ! drbdadm dump-md r0 >/dev/null 2>&1; then
+    if is_half_done "create-md-$partuuid" || ! has_metadata; then
       if ! is_half_done "create-md-$partuuid"; then
         is_blank /dev/disk/by-partlabel/mysql-dev-r0 || stop "$(wipefs --noheadings --output TYPE /dev/disk/by-partlabel/mysql-dev-r0 | paste --serial --delimiters=, | grep . || echo unknown data) on /dev/disk/by-partlabel/mysql-dev-r0" \
           "DRBD metadata, or a blank partition" "If it is not needed, blank it by hand (wipefs --all /dev/disk/by-partlabel/mysql-dev-r0) and run pulumi up again."
@@ -148,10 +201,20 @@ FILE
       drbdadm create-md --force r0 >/dev/null
       end_once "create-md-$partuuid"
     fi
+  fi
+
+  if pacemaker_has_drbd; then
+    # Whether or not the file has just changed: an earlier run may have been killed between the two.
+    if is_configured && [[ $(drbdadm --dry-run adjust r0) ]]; then
+      drbdadm adjust r0
+      say "DRBD r0: adjusted"
+    fi
+    say "DRBD r0: Pacemaker's"
+  elif is_configured; then
+    drbdadm adjust r0
+  else
     drbdadm up r0
     say "DRBD r0: up"
-  else
-    drbdadm adjust r0
   fi
 }
 

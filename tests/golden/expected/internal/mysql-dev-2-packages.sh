@@ -38,13 +38,15 @@ wait_for() {
   done
 }
 
-# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs, whole or not at all. Sets changed=yes if so.
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
 # shellcheck disable=SC2034 # for the scripts that want to know
 install_file() {
   local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
   changed=no
   IFS= read -rd '' content || true
-  if [[ -f $path ]] && cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf '%s' "$content" >"$new")
   chmod "$mode" "$new"
@@ -71,12 +73,12 @@ our_policy() { grep --quiet --no-messages azure-mysql-ha /usr/sbin/policy-rc.d; 
 
 apt() { apt-get --quiet=2 --option DPkg::Lock::Timeout=300 --option Dpkg::Use-Pty=0 "$@"; }
 main() {
-  local packages=(corosync pacemaker crmsh resource-agents-base resource-agents-extra drbd-utils mysql-server fdisk psmisc socat) space
+  local packages=(corosync pacemaker crmsh resource-agents-base resource-agents-extra drbd-utils mysql-server fence-agents-azure-arm python3-azure fdisk psmisc socat) space
 
   # A cluster daemon restarted in passing by a package update is a fail-over that nobody asked for.
   install_file /etc/apt/apt.conf.d/90azure-mysql-ha 0644 <<'FILE'
-// Written by Pulumi. These are updated on purpose, one node after the other: docs/operations.md.
-Unattended-Upgrade::Package-Blacklist { "^corosync$"; "^pacemaker$"; "^crmsh$"; "^resource-agents-base$"; "^resource-agents-extra$"; "^drbd-utils$"; "^mysql-server$"; "^fdisk$"; "^psmisc$"; "^socat$"; };
+// Written by Pulumi. These are updated on purpose, one node after the other: docs/operations/planned-maintenance.md.
+Unattended-Upgrade::Package-Blacklist { "^corosync$"; "^pacemaker$"; "^crmsh$"; "^resource-agents-base$"; "^resource-agents-extra$"; "^drbd-utils$"; "^mysql-server$"; "^fence-agents-azure-arm$"; "^python3-azure$"; "^fdisk$"; "^psmisc$"; "^socat$"; };
 FILE
   install_file /etc/needrestart/conf.d/azure-mysql-ha.conf 0644 <<'FILE'
 # Written by Pulumi. The cluster's daemons are restarted on purpose only.

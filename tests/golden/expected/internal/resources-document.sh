@@ -38,13 +38,15 @@ wait_for() {
   done
 }
 
-# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs, whole or not at all. Sets changed=yes if so.
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
 # shellcheck disable=SC2034 # for the scripts that want to know
 install_file() {
   local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
   changed=no
   IFS= read -rd '' content || true
-  if [[ -f $path ]] && cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf '%s' "$content" >"$new")
   chmod "$mode" "$new"
@@ -72,15 +74,38 @@ main() {
 
   cat >$work/cluster.crm <<'FILE'
 # Written by Pulumi, applied whole: what is not here is removed from the cluster.
+# A recovery is the one thing that these nodes are for: it is not slowed down because they are busy, and what can go side
+# by side does (two actions a processor otherwise, and one on a processor that is busy).
+# Nodes that start together elect the DC after dc-deadtime; Pacemaker's own 20 s are for networks that need as long to
+# come up (an Azure machine has its network before Corosync starts).
+# Fencing that fails is tried for ever: nothing else can be done, and Azure's API may be away for hours.
 property cib-bootstrap-options: \
   cluster-name=mysql-dev \
-  stonith-enabled=false \
-  no-quorum-policy=stop
+  stonith-enabled=true \
+  stonith-timeout=120s \
+  stonith-max-attempts=1000000 \
+  priority-fencing-delay=15s \
+  no-quorum-policy=stop \
+  node-health-strategy=migrate-on-red \
+  dc-deadtime=5s \
+  load-threshold=0% \
+  node-action-limit=8
 rsc_defaults rsc-options: \
   resource-stickiness=100 \
   migration-threshold=3 \
   failure-timeout=600s
 
+# Any node can use it, wherever it is watched from.
+primitive fence-device stonith:fence_azure_arm \
+  params msi="true" power_timeout="90" pcmk_host_map="mysql-dev-1:mysql-dev-1;mysql-dev-2:mysql-dev-2" pcmk_reboot_action="off" pcmk_reboot_timeout="120" pcmk_off_timeout="120" pcmk_monitor_retries="4" pcmk_action_limit="3" \
+  op start interval=0 timeout=120s \
+  op monitor interval=3600s timeout=120s
+# Asks again until the node starts, if it must for an hour.
+alert start-fenced-node /usr/local/lib/azure-mysql-ha/start-fenced-node \
+  select fencing \
+  meta timeout=3600s
+
+# Its own priority: of two nodes that lose sight of each other, the fencing of the one with more of it is put off.
 primitive drbd-r0 ocf:linbit:drbd \
   params drbd_resource=r0 \
   op start interval=0 timeout=240s \
@@ -91,35 +116,57 @@ primitive drbd-r0 ocf:linbit:drbd \
   op monitor interval=29s role=Promoted timeout=20s \
   op monitor interval=31s role=Unpromoted timeout=20s
 clone drbd-r0-clone drbd-r0 \
-  meta promotable=true promoted-max=1 promoted-node-max=1 clone-max=2 clone-node-max=1 notify=true interleave=true
+  meta promotable=true promoted-max=1 promoted-node-max=1 clone-max=2 clone-node-max=1 notify=true interleave=true \
+    priority=1
 
 primitive mysql-fs ocf:heartbeat:Filesystem \
   params device=/dev/drbd1 directory=/var/lib/mysql fstype=ext4 options=noatime \
   op start interval=0 timeout=60s \
   op stop interval=0 timeout=60s \
   op monitor interval=20s timeout=40s
-# Start and stop leave InnoDB the time for a crash recovery.
+# Start leaves InnoDB the time for a crash recovery. Stop leaves it a minute to write out what is in memory, then the server
+# is killed, after which a recovery finds every commit. A monitor sees more than a process: it reads a row count as root
+# through the local socket, since a server that hangs still has its process.
 primitive mysql-server ocf:heartbeat:mysql \
   params binary=/usr/sbin/mysqld client_binary=/usr/bin/mysql config=/etc/mysql/my.cnf \
     datadir=/var/lib/mysql/data socket=/run/mysqld/mysqld.sock pid=/run/mysqld/mysqld.pid \
     user=mysql group=mysql log=/var/log/mysql/error.log \
   op start interval=0 timeout=300s \
-  op stop interval=0 timeout=300s \
-  op monitor interval=10s timeout=30s
+  op stop interval=0 timeout=60s \
+  op monitor interval=5s timeout=20s OCF_CHECK_LEVEL=10
 primitive mysql-probe systemd:azure-mysql-ha-probe \
   op start interval=0 timeout=60s \
   op stop interval=0 timeout=60s \
   op monitor interval=10s timeout=20s
-group mysql mysql-fs mysql-server mysql-probe
+group mysql mysql-fs mysql-server \
+  meta priority=10
+
+# Moves everything away before Azure reboots or redeploys a node's host, then tells Azure to go on. Azure gives 15
+# minutes' notice (learn.microsoft.com/azure/virtual-machines/linux/scheduled-events), of which a look every 30 s and the
+# agent's three steps take two; on an unhealthy node it goes on, to see the end of the event. Its failures hurt nobody
+# (that of Debian 12 fails instead of approving an event, which then starts at its time:
+# "object of type 'bool' has no len()").
+primitive azure-events ocf:heartbeat:azure-events-az \
+  op start interval=0 timeout=20s \
+  op stop interval=0 timeout=20s \
+  op monitor interval=30s timeout=240s on-fail=ignore
+clone azure-events-clone azure-events \
+  meta allow-unhealthy-nodes=true
 
 colocation mysql-with-drbd inf: mysql drbd-r0-clone:Promoted
 order mysql-after-drbd Mandatory: drbd-r0-clone:promote mysql:start
+# The balancer takes seconds to believe a probe: it is told who will serve while the server still starts, and who will
+# serve no more before it stops.
+colocation probe-with-drbd inf: mysql-probe drbd-r0-clone:Promoted
+order probe-after-drbd Mandatory: drbd-r0-clone:promote mysql-probe:start
+order probe-stops-before-mysql Optional: mysql-probe:stop mysql:stop symmetrical=false
 FILE
   cat >$work/merge_cib.py <<'FILE'
 """Put the desired resources, constraints, defaults and properties in place of those in the current CIB.
 
 Usage: merge_cib.py CURRENT DESIRED OUTPUT. Nodes and status stay; so does what the cluster itself writes: its own
-properties, and the constraint by which DRBD's fence-peer handler bars an outdated peer from promotion.
+properties, those of azure-events-az, and the constraint by which DRBD's fence-peer handler bars an outdated peer from
+promotion.
 """
 
 import sys
@@ -131,6 +178,7 @@ OWN_PROPERTIES = {
     "cluster-infrastructure",
     "last-lrm-refresh",
 }
+AGENTS_PROPERTIES = ("azure-events-az_", "hostName_")
 REPLACED = ["resources", "constraints", "rsc_defaults", "op_defaults", "fencing-topology", "tags", "alerts"]
 
 
@@ -140,12 +188,9 @@ def main(current_path: str, desired_path: str, output_path: str) -> None:
     wanted = ElementTree.parse(desired_path).getroot().find("configuration")
     assert now is not None and wanted is not None
 
-    own = [
-        nvpair
-        for properties in now.findall("crm_config/cluster_property_set[@id='cib-bootstrap-options']")
-        for nvpair in properties
-        if nvpair.get("name") in OWN_PROPERTIES
-    ]
+    written = now.findall("crm_config/cluster_property_set[@id='cib-bootstrap-options']/nvpair")
+    own = [nvpair for nvpair in written if nvpair.get("name") in OWN_PROPERTIES]
+    agents = [nvpair for nvpair in written if (nvpair.get("name") or "").startswith(AGENTS_PROPERTIES)]
     fenced = [c for c in now.findall("constraints/*") if (c.get("id") or "").startswith("drbd-fence-by-handler-")]
     before = {e.get("id") for e in now.iter() if e.tag in ("primitive", "group", "clone", "master")}
     after = {e.get("id") for e in wanted.iter() if e.tag in ("primitive", "group", "clone", "master")}
@@ -160,8 +205,9 @@ def main(current_path: str, desired_path: str, output_path: str) -> None:
             now.remove(old)
     properties = now.find("crm_config/cluster_property_set[@id='cib-bootstrap-options']")
     assert properties is not None
-    for nvpair in reversed(own):
-        properties.insert(0, nvpair)
+    # In the order in which they were written, which counts as a difference too: the cluster before, agents after.
+    properties[:0] = own
+    properties.extend(agents)
     constraints = now.find("constraints")
     assert constraints is not None
     constraints.extend(fenced)

@@ -38,13 +38,15 @@ wait_for() {
   done
 }
 
-# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs, whole or not at all. Sets changed=yes if so.
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
 # shellcheck disable=SC2034 # for the scripts that want to know
 install_file() {
   local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
   changed=no
   IFS= read -rd '' content || true
-  if [[ -f $path ]] && cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf '%s' "$content" >"$new")
   chmod "$mode" "$new"
@@ -60,8 +62,26 @@ exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-1."
 
 # Once Pacemaker knows the DRBD resource, only Pacemaker brings it up, promotes it and takes it down. Its file tells
-# also while it does not run.
-pacemaker_has_drbd() { grep --quiet --no-messages 'type="drbd"' /var/lib/pacemaker/cib/cib.xml; }
+# also while it does not run. A machine that was made anew has no such file yet: there the peer's tells.
+pacemaker_has_drbd() {
+  [[ ${cluster:-} ]] || wait_for 300 "answer of mysql-lab-2 over SSH" ask_for_the_cluster
+  [[ $cluster == there ]]
+}
+
+ask_for_the_cluster() { # sets cluster
+  local look='grep --quiet --no-messages type=.drbd. /var/lib/pacemaker/cib/cib.xml' code=0
+  if $look; then
+    cluster=there
+    return
+  fi
+  timeout 30 ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
+    azureuser@10.32.0.5 "sudo $look" 2>/dev/null || code=$?
+  case $code in
+    0) cluster=there ;;
+    1 | 2) cluster=none ;; # 2: there is no such file
+    *) return 1 ;;
+  esac
+}
 
 connected() { [[ $(drbdadm cstate r0 2>/dev/null) == Connected ]]; }
 

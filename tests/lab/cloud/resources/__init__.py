@@ -3,9 +3,12 @@
 from tests.lab.cloud.resources.availability_set import AvailabilitySetKind
 from tests.lab.cloud.resources.base import Kind
 from tests.lab.cloud.resources.disk import DiskKind
+from tests.lab.cloud.resources.encryption_set import EncryptionSetKind
 from tests.lab.cloud.resources.group import GroupKind
 from tests.lab.cloud.resources.interface import InterfaceKind
+from tests.lab.cloud.resources.key_vault import VaultKeyKind, VaultKind
 from tests.lab.cloud.resources.load_balancer import LoadBalancerKind
+from tests.lab.cloud.resources.lock import LockKind
 from tests.lab.cloud.resources.nat_gateway import NatGatewayKind
 from tests.lab.cloud.resources.public_address import PublicAddressKind
 from tests.lab.cloud.resources.role_assignment import RoleAssignmentKind
@@ -27,10 +30,14 @@ ALL: tuple[Kind, ...] = (
     LoadBalancerKind(),
     InterfaceKind(),
     AvailabilitySetKind(),
+    VaultKind(),
+    VaultKeyKind(),
+    EncryptionSetKind(),
     DiskKind(),
     MACHINES,
     RoleDefinitionKind(),
     RoleAssignmentKind(),
+    LockKind(),
 )
 
 _BY_TYPE = {kind.type.lower(): kind for kind in ALL}

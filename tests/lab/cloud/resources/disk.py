@@ -5,11 +5,12 @@ from pathlib import Path
 
 from tests.lab.cloud import catalogue
 from tests.lab.cloud.errors import bad_request, conflict
-from tests.lab.cloud.fields import choice, flag, integer, section
+from tests.lab.cloud.fields import choice, flag, integer, section, text
 from tests.lab.cloud.inventory import DISK, Inventory
 from tests.lab.cloud.model import Json, Resource, now
 from tests.lab.cloud.resource_id import ResourceId
 from tests.lab.cloud.resources.base import COMPUTE_NAME, Kind, checked_zones
+from tests.lab.cloud.resources.encryption_set import encryption_of
 from tests.lab.cloud.site import Site
 
 GIB = 1024**3
@@ -76,12 +77,23 @@ class DiskKind(Kind):
                 "timeCreated": existing.properties["timeCreated"] if existing else now(),
                 "networkAccessPolicy": given.get("networkAccessPolicy") or "AllowAll",
                 "publicNetworkAccess": given.get("publicNetworkAccess") or "Enabled",
-                "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
+                "encryption": self._encryption(inventory, resource, given, existing),
             }
         )
         if existing is not None and existing.properties.get("osType"):
             resource.properties["osType"] = existing.properties["osType"]
         return resource
+
+    def _encryption(self, inventory: Inventory, resource: Resource, given: Json, existing: Resource | None) -> Json:
+        old = section(existing.properties, "encryption") if existing else {}
+        if old and not section(given, "encryption"):
+            return old
+        wanted = encryption_of(inventory, text(section(given, "encryption"), "diskEncryptionSetId"), resource)
+        machine = inventory.machine_of_disk(resource.id)
+        if old and wanted != old and machine is not None:
+            raise conflict("OperationNotAllowed", f"The encryption of disk {resource.name}, attached to {machine.id}, "
+                           "cannot be changed.")  # fmt: skip
+        return wanted
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
         """Add whether it is attached."""

@@ -80,7 +80,7 @@ class RoleAssignmentKind(Kind):
         if not GUID.fullmatch(principal):
             raise bad_request("InvalidPrincipalId", f"A valid principal ID must be provided for role assignment: "
                               f"'{principal}' is none.")  # fmt: skip
-        if principal != OBJECT_ID and inventory.machine_of_principal(principal) is None:
+        if principal != OBJECT_ID and not inventory.has_principal(principal):
             raise bad_request(
                 "PrincipalNotFound",
                 f"Principal {principal.replace('-', '')} does not exist in the directory {TENANT}. Check that you have "

@@ -20,6 +20,7 @@ from tests.lab.cloud.model import Json, Resource, now
 from tests.lab.cloud.resource_id import ResourceId, key_of, parse
 from tests.lab.cloud.resources.base import COMPUTE_NAME, Kind, checked_zones
 from tests.lab.cloud.resources.disk import GIB, DiskKind, disk_file
+from tests.lab.cloud.resources.encryption_set import checked_set
 from tests.lab.cloud.resources.virtual_network import bridge_name, gateway, subnet_prefix
 from tests.lab.cloud.site import Site
 from tests.lab.cloud.state import Store
@@ -223,7 +224,7 @@ class VirtualMachineKind(Kind):
             "imageReference": {
                 **{name: text(image, name) for name in ("publisher", "offer", "sku")},
                 "version": text(image, "version") or "latest",
-                "exactVersion": "0.20261101.0",
+                "exactVersion": _exact_version(image),
             },
             "osDisk": self._os_disk(inventory, resource, section(given, "osDisk"), existing),
             "dataDisks": self._data_disks(inventory, resource, items(given, "dataDisks")),
@@ -266,7 +267,15 @@ class VirtualMachineKind(Kind):
             "name": name,
             "createOption": "FromImage",
             "caching": choice(given, "caching", ("None", "ReadOnly", "ReadWrite"), "ReadWrite"),
-            "managedDisk": {"id": identity, "storageAccountType": sku},
+            "managedDisk": {
+                "id": identity,
+                "storageAccountType": sku,
+                **(
+                    {"diskEncryptionSet": {"id": checked_set(inventory, encryption, resource)}}
+                    if (encryption := reference(managed, "diskEncryptionSet"))
+                    else {}
+                ),
+            },
             "deleteOption": choice(given, "deleteOption", ("Delete", "Detach"), "Detach"),
             "diskSizeGB": size,
         }
@@ -374,6 +383,7 @@ class VirtualMachineKind(Kind):
                 )
             if any(key_of(other["id"]) == key_of(identity) for other in checked):
                 raise _invalid(f"Network interface {identity} is given twice.", "networkInterfaces")
+            self._check_acceleration(resource, interface)
             networks.add(inventory.network_of(interface)[0].key)
             option = choice(section(entry, "properties"), "deleteOption", ("Delete", "Detach"), "Detach")
             checked.append(
@@ -385,6 +395,15 @@ class VirtualMachineKind(Kind):
                 f"The network interfaces of {resource.name} are in several virtual networks.",
             )
         return {"networkInterfaces": checked}
+
+    def _check_acceleration(self, resource: Resource, interface: Resource) -> None:
+        size = resource.properties["hardwareProfile"]["vmSize"]
+        if interface.properties["enableAcceleratedNetworking"] and not catalogue.SIZES[size].accelerated:
+            raise bad_request(
+                "VMSizeIsNotPermittedToEnableAcceleratedNetworking",
+                f"The VM size {size} is not permitted to enable accelerated networking of {interface.id}.",
+                "networkProfile",
+            )
 
     def _check_unchanged(self, old: Resource, new: Resource) -> None:
         was, wants = old.properties, new.properties
@@ -412,6 +431,13 @@ class VirtualMachineKind(Kind):
                 "osDisk.managedDisk.storageAccountType",
                 _os_sku(was["storageProfile"]["osDisk"]),
                 _os_sku(wants["storageProfile"]["osDisk"]),
+            )
+        )
+        pairs.append(
+            (
+                "osDisk.managedDisk.diskEncryptionSet",
+                key_of(reference(was["storageProfile"]["osDisk"]["managedDisk"], "diskEncryptionSet")),
+                key_of(reference(wants["storageProfile"]["osDisk"]["managedDisk"], "diskEncryptionSet")),
             )
         )
         for target, before, after in pairs:
@@ -445,6 +471,7 @@ class VirtualMachineKind(Kind):
                     "diskSizeGB": os_disk["diskSizeGB"],
                     "diskSizeBytes": os_disk["diskSizeGB"] * GIB,
                     "timeCreated": now(),
+                    "encryption": _encryption(os_disk),
                 },
             }
             disk.hidden = {"folder": "of its machine"}
@@ -702,6 +729,13 @@ def _os_sku(os_disk: Json) -> str:
     return str(section(os_disk, "managedDisk").get("storageAccountType") or "Standard_LRS")
 
 
+def _encryption(os_disk: Json) -> Json:
+    used = reference(section(os_disk, "managedDisk"), "diskEncryptionSet")
+    if not used:
+        return {"type": "EncryptionAtRestWithPlatformKey"}
+    return {"type": "EncryptionAtRestWithCustomerKey", "diskEncryptionSetId": used}
+
+
 def _guest(image: Json) -> str:
     if text(image, "id"):
         raise bad_request(
@@ -712,14 +746,24 @@ def _guest(image: Json) -> str:
         raise _invalid("imageReference needs publisher, offer, sku and version.", "imageReference")
     key = (words[0].lower(), words[1].lower(), words[2].lower())
     guest = catalogue.GUESTS.get(key)
-    if guest is not None:
+    if guest is not None and _exact_version(image) in catalogue.IMAGE_VERSIONS:
         return guest
     named = ":".join([*words, text(image, "version") or "latest"])
     there = ", ".join(sorted({":".join(known) for known in catalogue.GUESTS}))
     known = "exists on Azure, and the lab has no guest for it" if key in catalogue.KNOWN_IMAGES else "is not available"
     raise ArmError(
-        404, "PlatformImageNotFound", f"The platform image '{named}' {known}. The lab has: {there}.", "imageReference"
+        404,
+        "PlatformImageNotFound",
+        f"The platform image '{named}' {known}. The lab has: {there}, in versions "
+        f"{', '.join(catalogue.IMAGE_VERSIONS)}.",
+        "imageReference",
     )
+
+
+def _exact_version(image: Json) -> str:
+    """Return the version that an image reference means: latest is that of the day on which the machine is made."""
+    version = text(image, "version") or "latest"
+    return catalogue.IMAGE_VERSIONS[-1] if version == "latest" else version
 
 
 def _check_ssh_key(key: Json, admin: str) -> None:

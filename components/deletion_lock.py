@@ -1,0 +1,28 @@
+"""A lock by which Azure refuses to delete a resource, whoever asks."""
+
+import pulumi
+from pulumi_azure_native import authorization
+
+
+def deletion_lock(
+    name: str, *, azure_name: str, scope: pulumi.Input[str], parent: pulumi.Resource
+) -> authorization.ManagementLockByScope:
+    """Lock one resource; with it Azure refuses to delete its resource group, too.
+
+    Never a resource group: what replaces a machine, or takes a right away, deletes things in there. A lock depends on
+    what it locks, so Pulumi takes it away first; what keeps Pulumi itself from deleting is `protectData`.
+
+    Args:
+        name: the lock's name in the program.
+        azure_name: name in Azure of what is locked.
+        scope: resource id of what is locked.
+        parent: the component that it is part of.
+    """
+    return authorization.ManagementLockByScope(
+        name,
+        lock_name=f"lock-{azure_name}",
+        scope=scope,
+        level=authorization.LockLevel.CAN_NOT_DELETE,
+        notes="Of Pulumi's setting deletionLock.",
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

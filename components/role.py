@@ -1,0 +1,45 @@
+"""Roles: GUIDs that Azure names them and their assignments by, and assignments to identities of Azure's own."""
+
+import uuid
+
+import pulumi
+from pulumi_azure_native import authorization
+
+# Azure names roles and assignments by GUIDs. These follow from what they name, so that they are the same in every
+# update, and another one where something else is meant.
+_NAMESPACE = uuid.UUID("6a53b7d4-9f0c-5b0e-8a3e-3a1b6f1f1f52")
+
+
+def guid(what: str) -> str:
+    """Return the GUID that stands for something; letter case does not matter, as in Azure's ids."""
+    return str(uuid.uuid5(_NAMESPACE, what.lower()))
+
+
+def assign_role(
+    name: str,
+    *,
+    role_id: pulumi.Input[str],
+    principal_id: pulumi.Output[str],
+    scope: pulumi.Input[str],
+    parent: pulumi.Resource,
+) -> authorization.RoleAssignment:
+    """Give a managed identity a role.
+
+    Args:
+        name: the assignment's name in the program.
+        role_id: resource id of the role.
+        principal_id: object id of the identity.
+        scope: resource id of what it may be used at.
+        parent: the component that it is part of.
+    """
+    return authorization.RoleAssignment(
+        name,
+        # A new identity is a new principal, whose assignment is another one.
+        role_assignment_name=pulumi.Output.concat(role_id, principal_id, scope).apply(guid),
+        role_definition_id=role_id,
+        principal_id=principal_id,
+        # Said, Azure need not have heard of the new principal everywhere yet.
+        principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
+        scope=scope,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

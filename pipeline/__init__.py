@@ -1,0 +1,1 @@
+"""What the workflows of .github/workflows run: `python -m pipeline`."""

@@ -1,0 +1,70 @@
+"""What the workflows run. Everything particular to GitHub comes in its own environment variables (GITHUB_...)."""
+
+import argparse
+import json
+import os
+import sys
+
+from pipeline import engine, report, stacks
+from pipeline.github import GitHub, GitHubError
+from pipeline.identity import federated
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    touched = verbs.add_parser("stacks", help="print the stacks that a change touches, as JSON")
+    touched.add_argument("--since", metavar="COMMIT", help="what to compare with (default: nothing, so all stacks)")
+    for verb, text in (
+        ("preview", "show every line that an update would change"),
+        ("up", "update a stack"),
+        ("drift", "show what of a stack is not as it should be"),
+    ):
+        run = verbs.add_parser(verb, help=text)
+        run.add_argument("stack", help="its name")
+        run.add_argument("--pull-request", type=int, metavar="NUMBER", help="where a preview's comment is made")
+        run.add_argument("--issue", action="store_true", help="keep an issue as long as there is a drift")
+    options = parser.parse_args(arguments)
+    try:
+        if options.verb == "stacks":
+            found = stacks.touched_since(options.since) if options.since else stacks.tracked_here()
+            print(json.dumps(found))
+            return 0
+        return _run(options)
+    except (stacks.StacksError, GitHubError, OSError) as error:
+        print(f"pipeline: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    stack: str = options.stack
+    verb = {"preview": engine.PREVIEW, "up": engine.UP, "drift": engine.DRIFT}[options.verb]
+    # The token that may write is for this program, not for the one that is previewed.
+    with federated({key: value for key, value in os.environ.items() if key != "GITHUB_TOKEN"}) as env:
+        code, text = engine.run(engine.command(verb, stack), env)
+    if options.verb == "preview" and options.pull_request:
+        body = report.comment(stack, text, succeeded=code == 0, commit=os.environ["GITHUB_SHA"], log=_log())
+        print(_github().put_comment(options.pull_request, report.marker("preview", stack), body))
+    if options.verb == "drift" and options.issue:
+        if code == engine.CHANGES:
+            print(_github().put_issue(report.marker("drift", stack), *report.drift(stack, text, _log())))
+        elif code == 0:
+            why = f"Nothing differs any more: [log of the job]({_log()})."
+            for address in _github().close_issues(report.marker("drift", stack), why):
+                print(f"closed {address}")
+    return code
+
+
+def _github() -> GitHub:
+    return GitHub(os.environ["GITHUB_REPOSITORY"], os.environ["GITHUB_TOKEN"], os.environ["GITHUB_API_URL"])
+
+
+def _log() -> str:
+    """Return the address of this job's run."""
+    of = os.environ
+    return f"{of['GITHUB_SERVER_URL']}/{of['GITHUB_REPOSITORY']}/actions/runs/{of['GITHUB_RUN_ID']}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

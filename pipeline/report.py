@@ -1,0 +1,110 @@
+"""What is written on GitHub about a stack: a preview's comment, and the issue about a drift."""
+
+import re
+
+# GitHub refuses a longer body: "body is too long (maximum is 65536 characters)".
+LONGEST = 65_536
+
+_MOST_REASONS = 4_000
+
+# "error: …" with the mistakes below it, and a policy's name with the line below, which says what breaks it.
+_REASONS = re.compile(r"^(?:error: .*\n?(?:  \S.*\n)*|.* \[mandatory\] .*\n.*\n?)", re.MULTILINE)
+
+_CHANGES = re.compile(r"^\s+(?:[+~=-]|\+-|\d+ changes\.)?\s*(\d+ (?:to [a-z]+|unchanged))$", re.MULTILINE)
+
+
+def marker(kind: str, stack: str) -> str:
+    """Return what a text begins with by which it is found again; nobody sees it.
+
+    Args:
+        kind: "preview" or "drift".
+        stack: the stack's name.
+    """
+    return f"<!-- azure-mysql-ha {kind} of {stack} -->"
+
+
+def summary(text: str) -> str:
+    """Return in a few words what a preview says would change, such as "3 to update, 48 unchanged".
+
+    Args:
+        text: what the CLI printed.
+    """
+    resources = text.rpartition("\nResources:\n")[2] if "\nResources:\n" in text else ""
+    return ", ".join(_CHANGES.findall(resources.split("\n\n")[0])) or "no summary"
+
+
+def reasons(text: str) -> str:
+    """Return the lines that say why a preview failed: errors, and what breaks a policy.
+
+    Args:
+        text: what the CLI printed.
+    """
+    return "".join(found[0] for found in _REASONS.finditer(text))
+
+
+def comment(stack: str, text: str, succeeded: bool, commit: str, log: str) -> str:
+    """Return the comment on a pull request: what would change, then every line of it.
+
+    Args:
+        stack: the stack's name.
+        text: what the CLI printed.
+        succeeded: whether the preview succeeded; also the policies decide that.
+        commit: what was previewed.
+        log: address of the job's log.
+    """
+    head = (
+        f"{marker('preview', stack)}\n"
+        f"### Preview of stack `{stack}`: {summary(text) if succeeded else '**failed**'}\n\n"
+        f"Of commit {commit}, the request merged into its base. Whole: [log of the job]({log}).\n\n"
+    )
+    if not succeeded:
+        head += _fenced(reasons(text)[:_MOST_REASONS]) + "\n"
+    return head + _folded("Every line", text, log, LONGEST - len(head))
+
+
+def drift(stack: str, text: str, log: str) -> tuple[str, str]:
+    """Return title and body of the issue about a stack that is not as it should be.
+
+    Args:
+        stack: the stack's name.
+        text: what the CLI printed.
+        log: address of the job's log.
+    """
+    head = (
+        f"{marker('drift', stack)}\n"
+        f"Stack `{stack}` is not what the repository says: {summary(text)}. Either somebody has changed something"
+        " by hand, or an update has not been made.\n\n"
+        "What `pulumi up` would change is below; what to do about it is in docs/pull-requests.md. This issue is brought"
+        f" up to date each night, and closed when nothing differs. Whole: [log of the job]({log}).\n\n"
+    )
+    return f"Drift of stack {stack}", head + _folded("Every line", text, log, LONGEST - len(head))
+
+
+def _folded(title: str, text: str, log: str, room: int) -> str:
+    """Return a text behind a title that unfolds it, cut at a line's end where it does not fit.
+
+    Args:
+        title: what is seen of it.
+        text: the text.
+        log: where the whole of it is.
+        room: the most characters that may be returned.
+    """
+    fence = _fence(text)
+    before, after = f"<details><summary>{title}</summary>\n\n{fence}text\n", f"{fence}\n\n</details>\n"
+    text = text.rstrip("\n") + "\n"
+    room -= len(before) + len(after)
+    if len(text) > room:
+        note = f"\n\nCut here. The rest is in the [log of the job]({log}).\n"
+        text = text[: room - len(note)].rpartition("\n")[0] + "\n"
+        after = f"{fence}{note}\n</details>\n"
+    return before + text + after
+
+
+def _fenced(text: str) -> str:
+    fence = _fence(text)
+    return f"{fence}text\n{text.rstrip()}\n{fence}\n"
+
+
+def _fence(text: str) -> str:
+    """Return a fence that is longer than any in the text."""
+    return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))

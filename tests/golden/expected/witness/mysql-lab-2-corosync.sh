@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# Corosync and Pacemaker, running
+# Node mysql-lab-2 of cluster mysql-lab. Safe to run again at any time: changes only what differs,
+# destroys nothing, and stops with one line where it finds what it does not expect.
+set -euo pipefail
+export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
+
+# Secrets and addresses come in HA_* variables; they are not passed on to other programs.
+for variable in ${!HA_@}; do export -n "${variable?}"; done
+
+say() { printf '%s\n' "$*"; }
+
+# stop FOUND EXPECTED REMEDY
+stop() {
+  printf 'STOPPED on mysql-lab-2: found %s; expected %s. %s\n' "$1" "$2" "$3" >&2
+  exit 1
+}
+
+# diagnose: what a script can tell when it has waited in vain.
+# shellcheck disable=SC2329 # some scripts have their own
+diagnose() { :; }
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds; says what is awaited, and gives up with a clear line.
+wait_for() {
+  local limit=$1 what=$2 begin=$SECONDS told=$SECONDS
+  shift 2
+  until "$@"; do
+    if ((SECONDS - begin >= limit)); then
+      diagnose >&2
+      stop "no $what after $limit s" "it sooner" "See journalctl on mysql-lab-2, then run pulumi up again."
+    fi
+    if ((SECONDS - told >= 10)); then
+      say "waiting for $what ($((SECONDS - begin)) of $limit s)"
+      told=$SECONDS
+    fi
+    sleep 1
+  done
+}
+
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
+# shellcheck disable=SC2034 # for the scripts that want to know
+install_file() {
+  local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
+  changed=no
+  IFS= read -rd '' content || true
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  mkdir -p "${path%/*}"
+  (umask 077 && printf '%s' "$content" >"$new")
+  chmod "$mode" "$new"
+  chown "$owner" "$new"
+  sync "$new"
+  mv "$new" "$path"
+  changed=yes
+  say "wrote $path"
+}
+
+# One script of ours at a time on a node. A child that outlived its interrupted script still holds the lock.
+exec 9>/run/azure-mysql-ha.lock
+flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-2."
+
+main() {
+  local running=no found unit
+  if systemctl --quiet is-active corosync; then running=yes; fi
+
+  install --directory --mode=0700 /run/azure-mysql-ha
+  base64 --decode <<<"$HA_COROSYNC_KEY" >/run/azure-mysql-ha/authkey
+  found=authkey-$(sha256sum /run/azure-mysql-ha/authkey | cut --characters=1-16)
+  [[ $found == authkey-OF-THE-KEY ]] || stop "a key for $found" "the one for authkey-OF-THE-KEY" "Run pulumi up again."
+  if ! cmp --quiet /run/azure-mysql-ha/authkey /etc/corosync/authkey-OF-THE-KEY; then
+    install --mode=0400 /run/azure-mysql-ha/authkey /etc/corosync/authkey-OF-THE-KEY.new
+    sync /etc/corosync/authkey-OF-THE-KEY.new
+    mv /etc/corosync/authkey-OF-THE-KEY.new /etc/corosync/authkey-OF-THE-KEY
+    say "wrote /etc/corosync/authkey-OF-THE-KEY"
+  fi
+  rm /run/azure-mysql-ha/authkey
+
+  # Read by Corosync's own parser before it replaces what is in use. (It wants its state directory, which some packages
+  # have and others leave to the unit's first start.)
+  mkdir -p /var/lib/corosync
+  cat >/run/azure-mysql-ha/corosync.conf <<'FILE'
+# Written by Pulumi.
+totem {
+  version: 2
+  cluster_name: mysql-lab
+  transport: knet
+  crypto_cipher: aes256
+  crypto_hash: sha256
+  # Named after its content: so another key is another line here, and all members turn to it by one reading of this file.
+  keyfile: /etc/corosync/authkey-OF-THE-KEY
+  # A node is missed when it has been silent for token and consensus together. The token is a setting, argued in
+  # docs/architecture.md. A consensus longer than the join time-out but shorter than the token is safe for two nodes, and
+  # for two nodes only (corosync.conf(5), "consensus"). All else is as in Microsoft's guides to Pacemaker on Azure.
+  token: 2000
+  consensus: 500
+  token_retransmits_before_loss_const: 10
+  # Rounds of the token in which a node receives nothing of what it lacks, after which it is taken for lost. Corosync's
+  # 2500 are minutes, in which it answers nobody (seen after a time of packet loss that had ended). At 30 % of loss, 50 in a
+  # row happen by chance once in 10^26.
+  fail_recv_const: 50
+  join: 60
+  max_messages: 20
+  # There is one link, so nothing is gained by calling it down before the token is lost, and no packet goes over a link
+  # that is down. Corosync's own values (two pings of a token's quarter each) did so again and again at 30 % of loss.
+  interface {
+    linknumber: 0
+    knet_ping_interval: 100
+    knet_ping_timeout: 2000
+    knet_pong_count: 1
+  }
+}
+
+nodelist {
+  node {
+    nodeid: 1
+    name: mysql-lab-1
+    ring0_addr: 10.32.0.4
+  }
+  node {
+    nodeid: 2
+    name: mysql-lab-2
+    ring0_addr: 10.32.0.5
+  }
+}
+
+quorum {
+  provider: corosync_votequorum
+  # A node that has just started and sees the witness only may have old data: it waits for the other node too. (With
+  # two_node that is implied.) Without the number of votes, Corosync counts two, and itself and the witness as all.
+  wait_for_all: 1
+  expected_votes: 3
+  # Two of three votes. Where the nodes lose sight of each other, the witness gives its vote to one of them.
+  device {
+    model: net
+    votes: 1
+    # The witness gives no vote to the node that is left while the one that is gone counts as connected: for 1.2 of these
+    # after its last word (corosync-qdevice(8), corosync-qnetd(8): a heartbeat every 0.8, dead after 1.5 heartbeats).
+    # Corosync asks for the vote after token and consensus, 1.25 tokens. So it is a token, and no fail-over waits for the
+    # vote. Longer is better otherwise: a witness that is silent for 0.8 of it has lost its vote until it is back.
+    timeout: 2000
+    # Longest wait for the vote when the membership has changed; three times the other, as the defaults are.
+    sync_timeout: 6000
+    net {
+      host: 10.32.0.6
+      algorithm: ffsplit
+      tls: required
+    }
+  }
+}
+
+logging {
+  to_syslog: yes
+  to_logfile: no
+  debug: off
+}
+FILE
+  found=$(corosync -t -c /run/azure-mysql-ha/corosync.conf 2>&1) ||
+    stop "a corosync.conf that Corosync refuses (${found//$'\n'/ })" "one it reads" "Correct the settings of membership."
+  # The mark outlives a kill between writing and reading again, which mysql-lab-2-reload does when both nodes have the file.
+  cmp --quiet /run/azure-mysql-ha/corosync.conf /etc/corosync/corosync.conf || : >/run/azure-mysql-ha/corosync.changed
+  install_file /etc/corosync/corosync.conf 0644 </run/azure-mysql-ha/corosync.conf
+
+  for unit in corosync corosync-qdevice pacemaker; do
+    [[ $(systemctl is-enabled $unit 2>/dev/null) == enabled ]] || systemctl --quiet enable $unit
+  done
+  if [[ $running == no ]]; then
+    systemctl start corosync
+    rm -f /run/azure-mysql-ha/corosync.changed
+    systemctl start corosync-qdevice
+  fi
+  systemctl --quiet is-active pacemaker || systemctl start pacemaker
+  say "Corosync and Pacemaker: running"
+}
+
+# The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
+main </dev/null

@@ -1,0 +1,248 @@
+#!/usr/bin/env bash
+# Resources, constraints and properties of the cluster
+# Node mysql-lab-1 of cluster mysql-lab. Safe to run again at any time: changes only what differs,
+# destroys nothing, and stops with one line where it finds what it does not expect.
+set -euo pipefail
+export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
+
+# Secrets and addresses come in HA_* variables; they are not passed on to other programs.
+for variable in ${!HA_@}; do export -n "${variable?}"; done
+
+say() { printf '%s\n' "$*"; }
+
+# stop FOUND EXPECTED REMEDY
+stop() {
+  printf 'STOPPED on mysql-lab-1: found %s; expected %s. %s\n' "$1" "$2" "$3" >&2
+  exit 1
+}
+
+# diagnose: what a script can tell when it has waited in vain.
+# shellcheck disable=SC2329 # some scripts have their own
+diagnose() { :; }
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds; says what is awaited, and gives up with a clear line.
+wait_for() {
+  local limit=$1 what=$2 begin=$SECONDS told=$SECONDS
+  shift 2
+  until "$@"; do
+    if ((SECONDS - begin >= limit)); then
+      diagnose >&2
+      stop "no $what after $limit s" "it sooner" "See journalctl on mysql-lab-1, then run pulumi up again."
+    fi
+    if ((SECONDS - told >= 10)); then
+      say "waiting for $what ($((SECONDS - begin)) of $limit s)"
+      told=$SECONDS
+    fi
+    sleep 1
+  done
+}
+
+# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
+# or not at all. Sets changed=yes if so.
+# shellcheck disable=SC2034 # for the scripts that want to know
+install_file() {
+  local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
+  changed=no
+  IFS= read -rd '' content || true
+  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
+    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
+  mkdir -p "${path%/*}"
+  (umask 077 && printf '%s' "$content" >"$new")
+  chmod "$mode" "$new"
+  chown "$owner" "$new"
+  sync "$new"
+  mv "$new" "$path"
+  changed=yes
+  say "wrote $path"
+}
+
+# One script of ours at a time on a node. A child that outlived its interrupted script still holds the lock.
+exec 9>/run/azure-mysql-ha.lock
+flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-1."
+
+diagnose() { crm_mon --one-shot --inactive; }
+
+both_are_online() {
+  [[ $(timeout 20 crm_mon --output-as=xml 2>/dev/null | grep '<node .*online="true"' | grep --count 'pending="false"') == 2 ]]
+}
+main() {
+  local work=/run/azure-mysql-ha/cib found
+  wait_for 180 "both nodes online in Pacemaker" both_are_online
+  rm -rf $work
+  mkdir -p $work
+
+  cat >$work/cluster.crm <<'FILE'
+# Written by Pulumi, applied whole: what is not here is removed from the cluster.
+# A recovery is the one thing that these nodes are for: it is not slowed down because they are busy, and what can go side
+# by side does (two actions a processor otherwise, and one on a processor that is busy).
+# Nodes that start together elect the DC after dc-deadtime; Pacemaker's own 20 s are for networks that need as long to
+# come up (an Azure machine has its network before Corosync starts).
+# Fencing that fails is tried for ever: nothing else can be done, and Azure's API may be away for hours.
+property cib-bootstrap-options: \
+  cluster-name=mysql-lab \
+  stonith-enabled=true \
+  stonith-timeout=120s \
+  stonith-max-attempts=1000000 \
+  no-quorum-policy=stop \
+  node-health-strategy=migrate-on-red \
+  dc-deadtime=5s \
+  load-threshold=0% \
+  node-action-limit=8
+rsc_defaults rsc-options: \
+  resource-stickiness=100 \
+  migration-threshold=3 \
+  failure-timeout=600s
+
+# Any node can use it, wherever it is watched from.
+primitive fence-device stonith:fence_azure_arm \
+  params msi="true" power_timeout="90" pcmk_host_map="mysql-lab-1:mysql-lab-1;mysql-lab-2:mysql-lab-2" pcmk_reboot_action="off" pcmk_reboot_timeout="120" pcmk_off_timeout="120" pcmk_monitor_retries="4" pcmk_action_limit="3" \
+  op start interval=0 timeout=120s \
+  op monitor interval=3600s timeout=120s
+# Asks again until the node starts, if it must for an hour.
+alert start-fenced-node /usr/local/lib/azure-mysql-ha/start-fenced-node \
+  select fencing \
+  meta timeout=3600s
+
+# Its own priority: of two nodes that lose sight of each other, the fencing of the one with more of it is put off.
+primitive drbd-r0 ocf:linbit:drbd \
+  params drbd_resource=r0 \
+  op start interval=0 timeout=240s \
+  op stop interval=0 timeout=100s \
+  op promote interval=0 timeout=90s \
+  op demote interval=0 timeout=90s \
+  op notify interval=0 timeout=90s \
+  op monitor interval=29s role=Promoted timeout=20s \
+  op monitor interval=31s role=Unpromoted timeout=20s
+clone drbd-r0-clone drbd-r0 \
+  meta promotable=true promoted-max=1 promoted-node-max=1 clone-max=2 clone-node-max=1 notify=true interleave=true \
+    priority=1
+
+primitive mysql-fs ocf:heartbeat:Filesystem \
+  params device=/dev/drbd1 directory=/var/lib/mysql fstype=ext4 options=noatime \
+  op start interval=0 timeout=60s \
+  op stop interval=0 timeout=60s \
+  op monitor interval=20s timeout=40s
+# Start leaves InnoDB the time for a crash recovery. Stop leaves it a minute to write out what is in memory, then the server
+# is killed, after which a recovery finds every commit. A monitor sees more than a process: it reads a row count as root
+# through the local socket, since a server that hangs still has its process.
+primitive mysql-server ocf:heartbeat:mysql \
+  params binary=/usr/sbin/mariadbd client_binary=/usr/bin/mariadb config=/etc/mysql/my.cnf \
+    datadir=/var/lib/mysql/data socket=/run/mysqld/mysqld.sock pid=/run/mysqld/mysqld.pid \
+    user=mysql group=mysql log=/var/log/mysql/error.log \
+  op start interval=0 timeout=300s \
+  op stop interval=0 timeout=60s \
+  op monitor interval=5s timeout=20s OCF_CHECK_LEVEL=10
+primitive mysql-probe systemd:azure-mysql-ha-probe \
+  op start interval=0 timeout=60s \
+  op stop interval=0 timeout=60s \
+  op monitor interval=10s timeout=20s
+group mysql mysql-fs mysql-server \
+  meta priority=10
+
+# Moves everything away before Azure reboots or redeploys a node's host, then tells Azure to go on. Azure gives 15
+# minutes' notice (learn.microsoft.com/azure/virtual-machines/linux/scheduled-events), of which a look every 30 s and the
+# agent's three steps take two; on an unhealthy node it goes on, to see the end of the event. Its failures hurt nobody
+# (that of Debian 12 fails instead of approving an event, which then starts at its time:
+# "object of type 'bool' has no len()").
+primitive azure-events ocf:heartbeat:azure-events-az \
+  op start interval=0 timeout=20s \
+  op stop interval=0 timeout=20s \
+  op monitor interval=30s timeout=240s on-fail=ignore
+clone azure-events-clone azure-events \
+  meta allow-unhealthy-nodes=true
+
+colocation mysql-with-drbd inf: mysql drbd-r0-clone:Promoted
+order mysql-after-drbd Mandatory: drbd-r0-clone:promote mysql:start
+# The balancer takes seconds to believe a probe: it is told who will serve while the server still starts, and who will
+# serve no more before it stops.
+colocation probe-with-drbd inf: mysql-probe drbd-r0-clone:Promoted
+order probe-after-drbd Mandatory: drbd-r0-clone:promote mysql-probe:start
+order probe-stops-before-mysql Optional: mysql-probe:stop mysql:stop symmetrical=false
+FILE
+  cat >$work/merge_cib.py <<'FILE'
+"""Put the desired resources, constraints, defaults and properties in place of those in the current CIB.
+
+Usage: merge_cib.py CURRENT DESIRED OUTPUT. Nodes and status stay; so does what the cluster itself writes: its own
+properties, those of azure-events-az, and the constraint by which DRBD's fence-peer handler bars an outdated peer from
+promotion.
+"""
+
+import sys
+import xml.etree.ElementTree as ElementTree
+
+OWN_PROPERTIES = {
+    "have-watchdog",
+    "dc-version",
+    "cluster-infrastructure",
+    "last-lrm-refresh",
+}
+AGENTS_PROPERTIES = ("azure-events-az_", "hostName_")
+REPLACED = ["resources", "constraints", "rsc_defaults", "op_defaults", "fencing-topology", "tags", "alerts"]
+
+
+def main(current_path: str, desired_path: str, output_path: str) -> None:
+    current = ElementTree.parse(current_path)
+    now = current.getroot().find("configuration")
+    wanted = ElementTree.parse(desired_path).getroot().find("configuration")
+    assert now is not None and wanted is not None
+
+    written = now.findall("crm_config/cluster_property_set[@id='cib-bootstrap-options']/nvpair")
+    own = [nvpair for nvpair in written if nvpair.get("name") in OWN_PROPERTIES]
+    agents = [nvpair for nvpair in written if (nvpair.get("name") or "").startswith(AGENTS_PROPERTIES)]
+    fenced = [c for c in now.findall("constraints/*") if (c.get("id") or "").startswith("drbd-fence-by-handler-")]
+    before = {e.get("id") for e in now.iter() if e.tag in ("primitive", "group", "clone", "master")}
+    after = {e.get("id") for e in wanted.iter() if e.tag in ("primitive", "group", "clone", "master")}
+
+    for section in ["crm_config", *REPLACED]:
+        old, new = now.find(section), wanted.find(section)
+        if old is not None and new is not None:
+            now[list(now).index(old)] = new
+        elif new is not None:
+            now.append(new)
+        elif old is not None:
+            now.remove(old)
+    properties = now.find("crm_config/cluster_property_set[@id='cib-bootstrap-options']")
+    assert properties is not None
+    # In the order in which they were written, which counts as a difference too: the cluster before, agents after.
+    properties[:0] = own
+    properties.extend(agents)
+    constraints = now.find("constraints")
+    assert constraints is not None
+    constraints.extend(fenced)
+
+    for name in sorted(filter(None, before - after)):
+        print(f"removed from the cluster: {name}")
+    for name in sorted(filter(None, after - before)):
+        print(f"new in the cluster: {name}")
+    current.write(output_path, encoding="unicode")
+
+
+main(*sys.argv[1:])
+FILE
+
+  # The document becomes a CIB of its own, made from nothing; its sections then replace those of the running one.
+  cibadmin --empty >$work/desired.xml
+  found=$(CIB_file=$work/desired.xml crm --force configure load update $work/cluster.crm 2>&1) ||
+    stop "a document that crm refuses (${found//$'\n'/ })" "one it reads" "Correct configs/pacemaker/cluster.crm.j2."
+  cibadmin --query >$work/current.xml
+  python3 $work/merge_cib.py $work/current.xml $work/desired.xml $work/new.xml
+  # Its exit code is the same for what it refuses and for what it only warns of; the former it calls an error.
+  if ! found=$(crm_verify --xml-file $work/new.xml --verbose 2>&1); then
+    if [[ $found == *error:* ]]; then
+      stop "a cluster configuration that crm_verify refuses (${found//$'\n'/ })" "a valid one" "Correct configs/pacemaker/cluster.crm.j2."
+    fi
+    say "crm_verify: $found"
+  fi
+
+  if crm_diff --no-version --original $work/current.xml --new $work/new.xml >$work/patch.xml; then
+    say "cluster resources: as they should be"
+    return
+  fi
+  # One transaction: the cluster goes from what it was to what it should be, with nothing in between.
+  cibadmin --patch --xml-file $work/patch.xml
+  say "cluster resources: applied"
+}
+
+# The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
+main </dev/null

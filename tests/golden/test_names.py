@@ -1,0 +1,131 @@
+"""Names in Azure: by the Cloud Adoption Framework's abbreviations, and without a clash in one subscription."""
+
+import itertools
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from typing import Any, cast
+
+import pytest
+
+from components.tags import bears_tags
+from tests.golden.test_expected import CASES, GRAPHS, resources
+
+# learn.microsoft.com/azure/cloud-adoption-framework/ready/azure-best-practices/resource-abbreviations. It has none for
+# locks, roles and their assignments, and for parts of a load balancer other than its rules.
+ABBREVIATIONS: dict[str, tuple[str, ...]] = {
+    "compute:AvailabilitySet": ("avail",),
+    "compute:Disk": ("disk",),
+    "compute:DiskEncryptionSet": ("des",),
+    "network:LoadBalancer": ("lbe", "lbi"),
+    "network:NatGateway": ("ng",),
+    "network:NetworkInterface": ("nic",),
+    "network:NetworkSecurityGroup": ("nsg",),
+    "network:PublicIPAddress": ("pip",),
+    "network:Subnet": ("snet",),
+    "network:VirtualNetwork": ("vnet",),
+    "resources:ResourceGroup": ("rg",),
+}
+RULES = {"inboundNatRules": "rule", "loadBalancingRules": "rule", "securityRules": "nsgsr"}
+# A machine is called as its host and its node are: docs/architecture.md, "Names in Azure".
+OTHERWISE_NAMED = {
+    "compute:VirtualMachine",
+    "authorization:RoleAssignment",
+    "authorization:RoleDefinition",
+    "authorization:ManagementLockByScope",
+}
+ENVIRONMENTS = ("dev", "staging", "prod")
+NAMES = (
+    *("availabilitySetName", "diskName", "diskEncryptionSetName", "loadBalancerName", "lockName", "natGatewayName"),
+    *("networkInterfaceName", "networkSecurityGroupName", "publicIpAddressName", "subnetName", "vmName"),
+    "resourceGroupName",
+)
+
+
+def azure(case: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield type and inputs of every resource of Azure's."""
+    for resource in resources(case):
+        if resource.type.startswith("azure-native:"):
+            yield resource.type.removeprefix("azure-native:"), resource.inputs
+
+
+def name_of(kind: str, inputs: dict[str, Any]) -> str:
+    """Return a resource's own name."""
+    if kind == "network:VirtualNetwork":
+        return str(inputs["virtualNetworkName"])
+    return str(next(inputs[key] for key in NAMES if key in inputs))
+
+
+@pytest.mark.parametrize("case", GRAPHS)
+def test_abbreviations(case: str) -> None:
+    for kind, inputs in azure(case):
+        if kind in OTHERWISE_NAMED:
+            continue
+        name = name_of(kind, inputs)
+        assert name.partition("-")[0] in ABBREVIATIONS[kind], name
+        for part, abbreviation in RULES.items():
+            for rule in cast(list[dict[str, Any]], inputs.get(part, [])):
+                assert rule["name"].startswith(f"{abbreviation}-"), rule["name"]
+    machines = [inputs for kind, inputs in azure(case) if kind == "compute:VirtualMachine"]
+    assert machines
+    for machine in machines:
+        assert machine["osProfile"]["computerName"] == machine["vmName"]
+        assert machine["storageProfile"]["osDisk"]["name"] == f"osdisk-{machine['vmName']}"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_everything_that_can_bears_the_tags(case: str) -> None:
+    for kind, inputs in azure(case):
+        environment = {"environment": CASES[case][0]}
+        assert inputs.get("tags") == (environment if bears_tags(f"azure-native:{kind}") else None), kind
+
+
+def test_environments_share_a_subscription() -> None:
+    groups = {case: next(i for kind, i in azure(case) if kind == "resources:ResourceGroup") for case in ENVIRONMENTS}
+    assert len({group["resourceGroupName"].lower() for group in groups.values()}) == len(ENVIRONMENTS)
+    for one, other in itertools.combinations(ENVIRONMENTS, 2):
+        # One name in the whole directory.
+        roles = [
+            {
+                (i["roleDefinitionId"], i["roleName"])
+                for kind, i in azure(case)
+                if kind == "authorization:RoleDefinition"
+            }
+            for case in (one, other)
+        ]
+        assert roles[0] and roles[1] and not roles[0] & roles[1]
+        # Nothing has a name of the other's, be it in one group.
+        named = [
+            {(kind, name_of(kind, i).lower()) for kind, i in azure(case) if not kind.startswith("authorization:Role")}
+            for case in (one, other)
+        ]
+        assert named[0] and named[1] and not named[0] & named[1]
+
+
+def test_networks_of_environments_can_be_joined() -> None:
+    spaces = [
+        IPv4Network(inputs["addressSpace"]["addressPrefixes"][0])
+        for case in ENVIRONMENTS
+        for kind, inputs in azure(case)
+        if kind == "network:VirtualNetwork"
+    ]
+    assert len(spaces) == len(ENVIRONMENTS)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(spaces, 2))
+
+
+def test_prod_is_protected() -> None:
+    """What the README's table says of prod, in the resources themselves."""
+    made = resources("prod")
+    disks = [r for r in made if r.type == "azure-native:compute:Disk"]
+    assert [disk.protect for disk in disks] == [True, True]
+    locks = [r for r in made if r.type == "azure-native:authorization:ManagementLockByScope"]
+    # On the data, and never on the group: a machine has to be made anew, a role taken away.
+    assert [lock.dependencies for lock in locks] == [[disk.name] for disk in disks]
+    machines = [r.inputs for r in made if r.type == "azure-native:compute:VirtualMachine"]
+    assert sorted(machine["zones"] for machine in machines) == [["1"], ["2"], ["3"]]
+    nics = [r for r in made if r.type == "azure-native:network:NetworkInterface"]
+    accelerated = {nic.name: nic.inputs["enableAcceleratedNetworking"] for nic in nics}
+    assert accelerated == {
+        "mysql-prod-1-interface": True,
+        "mysql-prod-2-interface": True,
+        "mysql-prod-witness-interface": False,
+    }

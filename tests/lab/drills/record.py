@@ -1,0 +1,148 @@
+"""What a drill leaves behind: its record, which reports are made from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+MarkKind = Literal[
+    "fault", "fault-end", "detected", "fencing", "fenced", "demoted", "promoted", "mounted", "server-ready", "probe",
+    "first-write", "recovered", "event",
+]  # fmt: skip
+
+SpanKind = Literal["promoted", "server", "powered"]
+
+
+@dataclass(frozen=True)
+class Write:
+    """One attempt to write a row.
+
+    Args:
+        sequence: the row's number, never used twice in a drill.
+        sent: seconds of the epoch when the attempt began.
+        acknowledged: seconds of the epoch when the server's answer was here; None without one.
+        error: why there was none; such a row may be there or not.
+    """
+
+    sequence: int
+    sent: float
+    acknowledged: float | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened.
+
+    Args:
+        at: seconds of the epoch.
+        kind: what it is for the outage's parts.
+        node: where; None for what is of the cluster.
+        text: for a reader.
+    """
+
+    at: float
+    kind: MarkKind
+    node: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time in which something was so.
+
+    Args:
+        node: where.
+        what: DRBD promoted, a database server running, or the machine's power on.
+        begin, end: seconds of the epoch.
+    """
+
+    node: str
+    what: SpanKind
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """A drill in figures.
+
+    Args:
+        scenario: its name.
+        acknowledged: rows that were acknowledged.
+        lost: how many of them are missing.
+        promoted_max, servers_max: most nodes with DRBD promoted, with a server running, at the same instant.
+        fencings: how often a machine was fenced.
+        outage_seconds: longest time between two neighbouring acknowledgements since the fault, or around it.
+        recovered_seconds: from the fault to full strength; None where that was not reached.
+        verdict: pass, or FAIL: and the reasons.
+    """
+
+    scenario: str
+    acknowledged: int
+    lost: int
+    promoted_max: int
+    servers_max: int
+    fencings: int
+    outage_seconds: float
+    recovered_seconds: float | None
+    verdict: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether all was as it should be."""
+        return self.verdict == "pass"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A whole drill; `writes` is the name of the file with the attempts, beside the record."""
+
+    scenario: str
+    story: str
+    number: int
+    begin: float
+    end: float
+    nodes: Sequence[str]
+    writes: str
+    marks: Sequence[Mark]
+    spans: Sequence[Span]
+    result: Result
+
+    def save(self, file: Path) -> None:
+        """Write it as JSON."""
+        file.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+
+def save_results(results: Sequence[Result], run: Path) -> None:
+    """Write a run's `results.json`, as far as the run has come.
+
+    Args:
+        results: of its drills.
+        run: the run's folder.
+    """
+    (run / "results.json").write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+
+
+def write_line(write: Write) -> str:
+    """Return an attempt as a line of writes.jsonl."""
+    return json.dumps(asdict(write))
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return a short summary of a run."""
+    head = ("scenario", "acknowledged", "lost", "promoted", "servers", "fencings", "outage s", "recovered s", "verdict")
+    lines: list[Sequence[str]] = [head]
+    for one in results:
+        recovered = "-" if one.recovered_seconds is None else f"{one.recovered_seconds:.1f}"
+        lines.append(
+            (
+                *(one.scenario, str(one.acknowledged), str(one.lost), str(one.promoted_max), str(one.servers_max)),
+                *(str(one.fencings), f"{one.outage_seconds:.2f}", recovered, one.verdict),
+            )
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head) - 1)]
+    return "\n".join(
+        "  ".join([f"{word:{width}}" for word, width in zip(line, widths, strict=False)] + [line[-1]]) for line in lines
+    )

@@ -1,0 +1,79 @@
+"""The witness and the votes, as each node's own tools tell them."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tests.lab.nodes import Node
+
+# Neither fails for want of the other's daemon.
+_ASK = "timeout 10 corosync-quorumtool -s; timeout 10 corosync-qdevice-tool -s"
+
+
+@dataclass(frozen=True)
+class WitnessStatus:
+    """The witness.
+
+    Args:
+        name: its host name.
+        unreached_by: the nodes of those that answer that have no connection to it.
+        votes: votes of the partition with most of them, the witness's included; 0 if no node answers.
+        expected_votes: all votes that there are.
+    """
+
+    name: str
+    unreached_by: list[str]
+    votes: int
+    expected_votes: int
+
+    def as_text(self) -> str:
+        """Return it for a person."""
+        if not self.votes:
+            return f"witness   {self.name}, unknown: no node answers"
+        state = f"NOT REACHED by {' and '.join(self.unreached_by)}" if self.unreached_by else "connected"
+        return f"witness   {self.name}, {state}, votes {self.votes} of {self.expected_votes}"
+
+    def alarms(self) -> list[str]:
+        """Return what somebody should do something about."""
+        if not self.unreached_by:
+            return []
+        return [
+            f"the witness {self.name} is not reached by {' and '.join(self.unreached_by)}: the loss of a node may stop"
+            " the service. docs/operations/lost-witness.md"
+        ]
+
+
+def read(name: str, nodes: Sequence[Node]) -> WitnessStatus:
+    """Ask every node for the witness and the votes.
+
+    Args:
+        name: the witness's.
+        nodes: the nodes to ask.
+    """
+    with ThreadPoolExecutor() as pool:
+        answers = dict(zip((node.name for node in nodes), pool.map(_ask, nodes), strict=True))
+    return WitnessStatus(
+        name=name,
+        unreached_by=[node for node, answer in answers.items() if answer.strip() and not is_connected(answer)],
+        votes=max(_number("Total votes", answer) for answer in answers.values()),
+        expected_votes=max(_number("Expected votes", answer) for answer in answers.values()),
+    )
+
+
+def _ask(node: Node) -> str:
+    try:
+        return node.run(_ASK, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return ""
+
+
+def is_connected(answer: str) -> bool:
+    """Tell whether corosync-qdevice-tool has told of a connection to the witness."""
+    return re.search(r"^State:\s+Connected$", answer, re.MULTILINE) is not None
+
+
+def _number(what: str, answer: str) -> int:
+    found = re.search(rf"^{what}:\s+(\d+)", answer, re.MULTILINE)
+    return int(found[1]) if found else 0

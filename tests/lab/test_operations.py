@@ -1,0 +1,186 @@
+"""The commands of docs/operations do what the pages say. One lab, the pages in the order of the file."""
+
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from tests.lab import trial
+from tests.lab.drills.target import DRBD_PARAMETERS, LabTarget
+from tests.lab.lab import Lab, wait_until
+from tests.lab.nodes import Node, by_name
+from tests.lab.pages import Runner, Step, steps
+from tests.lab.paths import CHECKOUT, LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    for made in trial.own_lab(Lab(LabPaths("pages"))):
+        made.up()
+        yield made
+
+
+@pytest.fixture
+def runner(lab: Lab, tmp_path: Path) -> Runner:
+    """Begin with a cluster that is well, and a desk with what an administrator and the application have."""
+    trial.wait_until_well(lab)
+    engine, outputs = lab.engine(), lab.outputs()
+    for name in ("Pulumi.yaml", "__main__.py", "components", "configs", "pyproject.toml", ".venv"):
+        (tmp_path / name).symlink_to(CHECKOUT / name)
+    for name in (engine.config_file.name, "client.cnf"):
+        shutil.copy2(lab.paths.pulumi / name, tmp_path / name)
+    names = {
+        **_roles(lab),
+        "HOST": outputs["endpoint"]["host"],
+        "USER": outputs["database"]["user"],
+        "DATABASE": outputs["database"]["name"],
+        "STACK": engine.stack,
+        "OLD-FOLDER": str(tmp_path / "old"),
+        "NEW-FOLDER": str(tmp_path / "new"),
+    }
+    # What `pulumi login` has said is heeded where the environment names no back end.
+    variables = {key: value for key, value in engine.environment.items() if key != "PULUMI_BACKEND_URL"}
+    return Runner(lab, names, tmp_path, variables)
+
+
+def _roles(lab: Lab) -> dict[str, str]:
+    """Return the nodes' names by the pages' words."""
+    serving = trial.serving(lab).name
+    (other,) = {node.name for node in lab.nodes()} - {serving}
+    return {"SERVING": serving, "OTHER": other}
+
+
+def test_reading_crm_mon(runner: Runner) -> None:
+    runner.run("reading-crm-mon")
+
+
+def test_failed_resource(runner: Runner) -> None:
+    """The server is killed; Pacemaker starts it again, and remembers until it is told to forget."""
+    node = by_name(runner.lab.nodes(), runner.names["SERVING"])
+    killed = trial.server_pid(node)
+    node.run(f"kill -KILL {killed}")
+    wait_until("its failure", lambda: "mysql-server" in node.run("crm_mon -1rf").partition("Migration")[2], 60)
+    wait_until("the server", lambda: trial.server_pid(node) not in ("", killed), 60)
+    runner.run("failed-resource")
+
+
+def test_backup(runner: Runner) -> None:
+    """What is lost between the dump and its restoration is there again."""
+    lab = runner.lab
+    rows = [(number, f"row {number} 'é'") for number in range(1, 301)]
+    trial.query(
+        lab,
+        "create table kept (id int primary key, text varchar(40) character set utf8mb4)",
+        "insert into kept values " + ", ".join(f"({number}, 'row {number} ''é''')" for number, _ in rows),
+    )
+    for step in steps("backup"):
+        if step.command.startswith("mariadb "):
+            trial.query(lab, "drop table kept")
+        runner.take(step)
+    assert trial.query(lab, "select id, text from kept order by id") == rows
+
+
+def test_full_disk(runner: Runner) -> None:
+    """No byte is left to the server, until the page has handed some out; its rows are there."""
+    lab = runner.lab
+    node = by_name(lab.nodes(), runner.names["SERVING"])
+    trial.query(
+        lab, "create table filled (id int primary key, text longblob)", "insert into filled values (1, 'first')"
+    )
+    # By the server's account, which may not have what is kept back for root.
+    fill = (
+        "cd /var/lib/mysql/data && free=$(( $(stat --file-system --format '%a * %S' .) ))"
+        " && fallocate --length $(( free - (16 << 20) )) filler && dd if=/dev/zero of=filler2 bs=64k status=none"
+    )
+    node.run(f"runuser --user mysql -- bash -c {shlex.quote(fill)}", check=False)
+    try:
+        assert node.run("stat --file-system --format %a /var/lib/mysql").strip() == "0"
+        with pytest.raises(pymysql.Error, match=r"28|full"):
+            trial.query(lab, "create table too_much (id int)")
+        assert any("100 % full. docs/operations/full-disk.md" in alarm for alarm in lab.status().alarms)
+        runner.run("full-disk")
+        assert trial.query(lab, "select text from filled") == [(b"first",)]
+    finally:
+        node.run("tune2fs -m 5 /dev/drbd1; rm --force /var/lib/mysql/data/filler /var/lib/mysql/data/filler2")
+
+
+def test_move_state(runner: Runner) -> None:
+    """In a copy of the back end, under which the lab's own stays as it is."""
+    shutil.copytree(runner.lab.paths.pulumi / "backend", runner.desk / "old")
+    (runner.desk / "new").mkdir()
+    (runner.desk / "new-passphrase").write_text("another passphrase\n")
+    runner.take(Step("HERE", "pulumi login file://OLD-FOLDER"))
+    for step in steps("move-state"):
+        if step.command.startswith("export "):  # each command has a shell of its own
+            name, _, value = step.command.removeprefix("export ").partition("=")
+            runner.variables[name] = value
+        else:
+            runner.take(step)
+    assert list((runner.desk / "old/.pulumi/stacks").rglob("lab.json")) == []
+
+
+def test_planned_maintenance(runner: Runner) -> None:
+    lab = runner.lab
+    trial.query(lab, "create table moved (id int primary key)", "insert into moved values (1)")
+    runner.run("planned-maintenance")
+    assert lab.status().serving == runner.names["OTHER"]
+    assert trial.query(lab, "select id from moved") == [(1,)]
+    trial.wait_until_well(lab)
+
+
+def test_failed_disk(runner: Runner) -> None:
+    """All I/O of the serving node's disk ends with an error, until the page takes the node back."""
+    lab = runner.lab
+    node = by_name(lab.nodes(), runner.names["SERVING"])
+    # All I/O, metadata's too: drivers/block/drbd/drbd_int.h.
+    node.run(f"cd {DRBD_PARAMETERS} && echo 0 >fault_devs && echo 100 >fault_rate && echo {0x7F} >enable_faults")
+    try:
+        trial.query(lab, "create table without_disk (id int primary key)", "insert into without_disk values (1)")
+        wait_until("the end of the disk", lambda: "Diskless" in node.run("drbdadm dstate r0"), 60)
+    finally:
+        node.run(f"echo 0 >{DRBD_PARAMETERS}/enable_faults")
+    runner.run("failed-disk")
+    assert trial.query(lab, "select id from without_disk") == [(1,)]
+
+
+def test_split_brain(lab: Lab, runner: Runner) -> None:
+    """Of the two histories that of the node that serves stays. The last test: fencing stays off."""
+    lab.up({"fencing": "off"})
+    trial.query(lab, "create table histories (node varchar(64) primary key)")
+    target = LabTarget(lab)
+    target.part()
+    try:
+        wait_until("two that serve", lambda: all(trial.server_pid(node) for node in lab.nodes()), 180, every=1)
+        for node in lab.nodes():
+            insert = f"insert into {runner.names['DATABASE']}.histories values (@@hostname)"
+            wait_until("a write on each", lambda n=node, i=insert: _writes(n, i), 60, every=1)
+    finally:
+        target.join()
+    wait_until("one that serves, alone", lambda: _is_alone(lab), 180, every=1)
+    runner.names.update(_roles(lab))
+    runner.run("split-brain")
+    assert trial.query(lab, "select node from histories") == [(runner.names["SERVING"],)]
+    trial.wait_until_well(lab)
+
+
+def _writes(node: Node, statement: str) -> bool:
+    try:
+        node.run(f"mariadb --execute {shlex.quote(statement)}")
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+def _is_alone(lab: Lab) -> bool:
+    now = lab.status()
+    return (
+        now.serving is not None
+        and all(node.online for node in now.nodes)
+        and any("StandAlone" in alarm for alarm in now.alarms)
+    )

@@ -1,0 +1,204 @@
+"""A cluster's witness: lost, made anew, switched off and on, while a client writes. Tests in the order of the file."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import trial
+from tests.lab.bystander import nobody_notices
+from tests.lab.cloud import client as cloud
+from tests.lab.lab import Lab, wait_until
+from tests.lab.nodes import Node
+from tests.lab.paths import LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    yield from trial.own_lab(Lab(LabPaths("witness")))
+
+
+@pytest.fixture(scope="module")
+def cluster(lab: Lab) -> Lab:
+    lab.set_up(["debian-12"])
+    begin = time.monotonic()
+    reader = lab.up({"witness": True})
+    print(f"up: {time.monotonic() - begin:.0f} s\n{reader.timings()}")
+    wait_until_whole(lab)
+    return lab
+
+
+def witness_of(lab: Lab) -> Node:
+    witness = lab.witness()
+    assert witness
+    return witness
+
+
+def wait_until_whole(lab: Lab, seconds: float = 180) -> None:
+    """Wait until both nodes are fine, one serves, and the witness votes."""
+
+    def is_whole() -> bool:
+        now = lab.status().witness
+        return now is not None and (now.unreached_by, now.votes, now.expected_votes) == ([], 3, 3)
+
+    wait_until("the witness's vote", is_whole, seconds, every=1)
+    trial.wait_until_well(lab, seconds)
+
+
+def test_it_votes(cluster: Lab) -> None:
+    run = trial.command_line(cluster, "status", "--json")
+    assert run.returncode == 0, run.stderr
+    status = json.loads(run.stdout)
+    assert status["witness"] == {
+        "name": "mysql-lab-witness",
+        "unreached_by": [],
+        "votes": 3,
+        "expected_votes": 3,
+    }
+    assert status["alarms"] == []
+    assert "witness   mysql-lab-witness, connected, votes 3 of 3" in trial.command_line(cluster, "status").stdout
+    assert [node["name"] for node in status["nodes"]] == ["mysql-lab-1", "mysql-lab-2"]
+
+    # It serves nothing, and can do nothing in Azure.
+    (balancer,) = cloud.status(cluster.paths)["balancers"]
+    assert {backend["vm"] for backend in balancer["backends"]} == {"mysql-lab-1", "mysql-lab-2"}
+    assert "priority-fencing-delay" not in cluster.nodes()[0].run("cibadmin --query --scope crm_config")
+
+
+def test_it_hears_nobody_but_the_nodes(cluster: Lab) -> None:
+    """Only by TLS with a certificate, and only for a signature by SSH."""
+    witness = witness_of(cluster)
+    listed = witness.run("corosync-qnetd-tool -lv")
+    assert listed.count("TLS active:") == listed.count("client certificate verified") == 2, listed
+
+    def tool(node: Node, line: str) -> str:
+        return node.run(f"{line} 2>&1", check=False)
+
+    node = cluster.nodes()[0]
+    # The nodes' key is good for a signature there, and for no other command.
+    login = f"ssh -i ~azureuser/.ssh/id_ed25519 -o BatchMode=yes azureuser@{witness.name}"
+    assert "uid=" not in tool(node, f"{login} id </dev/null")
+    assert "uid=" in tool(
+        node, f"ssh -i ~azureuser/.ssh/id_ed25519 -o BatchMode=yes azureuser@{cluster.nodes()[1].name} id"
+    )
+    keys = {
+        each.run("certutil -K -d sql:/etc/corosync/qdevice/net/nssdb -f /etc/corosync/qdevice/net/nssdb/pwdfile.txt")
+        for each in cluster.nodes()
+    }
+    assert len(keys) == 2, "the nodes share a private key"
+
+
+def test_every_script_again(cluster: Lab) -> None:
+    """Each one ends well and changes nothing."""
+    machines = {machine.name: machine for machine in (*cluster.nodes(), witness_of(cluster))}
+    scripts = [
+        script
+        for script in trial.scripts(cluster.engine())
+        if script.name.endswith(("-host", "-packages", "-qnetd", "-certificate", "-corosync", "-reload"))
+    ]
+    assert len(scripts) == 3 * 2 + 1 + 2 + 2 + 2
+    with nobody_notices(cluster):
+        for script in scripts:
+            run = script.run(machines[script.node])
+            told = f"{script.name}: {run.stdout}{run.stderr}"
+            assert run.returncode == 0, told
+            assert not re.search(r"wrote|installed|made|making|read again", run.stdout), told
+    wait_until_whole(cluster, 30)
+
+
+def test_its_power_fails(cluster: Lab) -> None:
+    """The service goes on; status tells; started again, it votes again by itself."""
+    witness = witness_of(cluster)
+    with nobody_notices(cluster):
+        trial.kill_machine(cluster, witness.name)
+
+        def is_missed() -> bool:
+            now = cluster.status().witness
+            return now is not None and len(now.unreached_by) == 2
+
+        wait_until("the loss of the witness", is_missed, 60, every=1)
+        status = cluster.status()
+        assert status.witness
+        assert (status.witness.votes, status.witness.expected_votes) == (2, 3)
+        (alarm,) = status.alarms
+        assert "witness mysql-lab-witness is not reached by mysql-lab-1 and mysql-lab-2" in alarm
+        trial.start_machine(cluster, witness.name)
+        wait_until_whole(cluster)
+    assert cluster.status().alarms == []
+
+
+def test_it_is_made_anew(cluster: Lab) -> None:
+    """A new machine has another certificate authority; both nodes turn to it."""
+    before = witness_of(cluster).run("certutil -L -d sql:/etc/corosync/qnetd/nssdb -n 'QNet CA' -r | sha256sum")
+    machine = next(
+        resource["urn"]
+        for resource in cluster.engine().export()["resources"]
+        if resource["urn"].endswith("VirtualMachine::mysql-lab-witness")
+    )
+    with nobody_notices(cluster):
+        cluster.up(options=["--replace", machine])
+        wait_until_whole(cluster)
+    after = witness_of(cluster).run("certutil -L -d sql:/etc/corosync/qnetd/nssdb -n 'QNet CA' -r | sha256sum")
+    assert before != after
+
+
+def test_it_is_switched_off_and_on(cluster: Lab) -> None:
+    """On the running cluster, while a client writes."""
+    with nobody_notices(cluster):
+        cluster.up({"witness": False})
+        assert cluster.status().witness is None
+        flags = [node.run("corosync-quorumtool -s", check=False) for node in cluster.nodes()]
+        assert all(re.search(r"Expected votes: +2\b.*2Node Quorate", each, re.DOTALL) for each in flags), flags
+        assert {machine["name"] for machine in cloud.status(cluster.paths)["machines"]} == {
+            "mysql-lab-1",
+            "mysql-lab-2",
+        }
+        assert "priority-fencing-delay" in cluster.nodes()[0].run("cibadmin --query --scope crm_config")
+        cluster.up({"witness": True})
+        wait_until_whole(cluster)
+    assert set(cluster.up().changes) == {"same"}
+
+
+def test_a_node_is_lost(cluster: Lab) -> None:
+    """The witness's vote lets the other one go on."""
+    killed = trial.serving(cluster)
+    begin = time.monotonic()
+    trial.kill_machine(cluster, killed.name)
+    wait_until("an answer from the other node", lambda: trial.answers(cluster), 120, every=0.2)
+    print(f"power failure: served again after {time.monotonic() - begin:.1f} s")
+    # The server answers before Pacemaker calls it started.
+    wait_until("the other node to serve", lambda: cluster.status().serving not in (None, killed.name), 60)
+    status = cluster.status()
+    assert status.witness
+    assert status.witness.unreached_by == [], "it is a node that is away"
+    wait_until_whole(cluster)
+
+
+def test_a_node_that_starts_alone_waits(cluster: Lab) -> None:
+    """Both were off. The witness's vote is not enough for the one that comes first: the other may have newer data."""
+    first, second = cluster.nodes()
+    for node in (first, second):
+        trial.kill_machine(cluster, node.name)
+    trial.start_machine(cluster, first.name)
+
+    def has_the_witness() -> bool:
+        found = cluster.status().witness
+        return found is not None and (found.unreached_by, found.votes) == ([], 2)
+
+    wait_until("the witness's vote", has_the_witness, 120, every=1)
+    # Told after the vote has come.
+    waits = (
+        "journalctl --boot --unit corosync | grep 'Waiting for all cluster members. Current votes: 2 expected_votes: 3'"
+    )
+    wait_until("its waiting", lambda: first.run(waits, check=False), 30, every=1)
+    assert "Activity blocked" in first.run("corosync-quorumtool -s", check=False)
+    assert cluster.status().serving is None
+    assert {machine["name"]: machine["power"] for machine in cloud.status(cluster.paths)["machines"]}[
+        second.name
+    ] == "stopped", "it has fenced the other"
+    trial.start_machine(cluster, second.name)
+    wait_until_whole(cluster)

@@ -1,0 +1,94 @@
+"""What `make drift` reads and tells; what it finds on machines is the lab's to show."""
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import drift
+from components.drift import Connection, DriftError, Finding, Script
+
+EXPECTED = Path(__file__).resolve().parent.parent / "golden/expected"
+GOLDEN = sorted(EXPECTED.glob("*/*.sh"))
+
+URN = "urn:pulumi:prod::azure-mysql-ha::x:Cluster$command:remote:Command::mysql-1-host"
+
+
+def secret(value: object) -> dict[str, str]:
+    """Return a value as the engine exports a secret in clear."""
+    return {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps(value)}
+
+
+def deployment(
+    text: str = "#!/bin/bash\n# Node mysql-1 of cluster mysql.\nmain() { :; }\nmain </dev/null\n",
+) -> dict[str, Any]:
+    connection = {
+        "host": "203.0.113.1",
+        "port": 50001,
+        "user": "azureuser",
+        "privateKey": secret("-----BEGIN\nfirst-half-of-it\nsecond-half-of-it\n"),
+        "hostKey": "ssh-ed25519 AAAA",
+    }
+    variables = {"HA_DRBD_SECRET": secret("0123456789abcdef"), "HA_ENDPOINT": "203.0.113.1"}
+    return {
+        "resources": [
+            {"urn": "urn:…::rg", "type": "azure-native:resources:ResourceGroup", "inputs": {}, "id": "/x"},
+            {
+                "urn": URN,
+                "type": "command:remote:Command",
+                "inputs": {"connection": connection, "create": "sudo bash -s", "stdin": text, "environment": variables},
+            },
+        ]
+    }
+
+
+def test_scripts_come_from_the_state() -> None:
+    (script,) = drift.scripts_of(deployment())
+    assert (script.name, script.node, script.urn) == ("mysql-1-host", "mysql-1", URN)
+    assert script.variables == {"HA_DRBD_SECRET": "0123456789abcdef", "HA_ENDPOINT": "203.0.113.1"}
+    assert script.connection.port == 50001
+    assert script.connection.private_key.startswith("-----BEGIN\nfirst")
+    assert drift.scripts_of({}) == []
+
+
+def test_each_line_of_a_secret_is_one() -> None:
+    found = drift.secret_lines(deployment()["resources"])
+    assert found == {"first-half-of-it", "second-half-of-it", "0123456789abcdef"}, "short lines are in other texts too"
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_script_can_look(path: Path) -> None:
+    """And is still one that Bash reads."""
+    text = drift.looking(path.read_text())
+    head, _, tail = text.partition(Path("configs/host/look.sh").read_text())
+    assert head + tail.lstrip("\n") == path.read_text()
+    run = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_another_make_of_script_is_not_run() -> None:
+    for text in ("echo hi\n", "main </dev/null\nmain </dev/null\n", "main() { :; }\nmain </dev/null\necho more\n"):
+        with pytest.raises(DriftError, match="run pulumi up first"):
+            list(drift.look(deployment("# Node mysql-1 of\n" + text)))
+
+
+def test_a_stack_without_machines() -> None:
+    with pytest.raises(DriftError, match="no machines"):
+        list(drift.look({"resources": []}))
+
+
+def finding(text: str, mendable: bool = True) -> Finding:
+    connection = Connection("h", 22, "u", "k", "p")
+    return Finding(Script("mysql-1-host", URN, "mysql-1", "l", "t", {}, connection), text, mendable)
+
+
+def test_report() -> None:
+    assert drift.report([], ["pulumi", "up"]) == "The machines are as the stack says."
+    text = drift.report([finding("is missing: /etc/x")], ["pulumi", "up", "--stack", "prod"])
+    assert text.startswith("mysql-1-host, on mysql-1\nis missing: /etc/x\n")
+    # As a shell takes it: a URN has a dollar sign.
+    assert shlex.split(text.splitlines()[-1]) == ["pulumi", "up", "--stack", "prod", "--target-replace", URN]
+    assert "--target-replace" not in drift.report([finding("would stop: found …", mendable=False)], ["pulumi", "up"])

@@ -1,0 +1,225 @@
+"""What a drill makes of what it has seen: spans, gaps, the audit, the record."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests.lab.drills import audit, record, scenario, timeline
+from tests.lab.drills.__main__ import why_not
+from tests.lab.drills.audit import Evidence, Expectation, judge
+from tests.lab.drills.record import Mark, Record, Result, Span, Write
+from tests.lab.drills.target import Target
+from tests.lab.drills.timeline import Power, Sample
+
+
+def sample(node: str, at: float, role: str = "Secondary", server: int | None = None, booted: float = -100) -> Sample:
+    """Return a sample of a node that is well."""
+    return Sample(node, at, booted, role, "Connected", "UpToDate/UpToDate", server, 100)
+
+
+def test_a_sample_is_read() -> None:
+    found = timeline.parse_sample("a", "1795533952.933797 697.91 Primary Connected UpToDate/UpToDate 2057 4711")
+    assert found is not None
+    assert (found.at, found.role, found.server, found.is_promoted, found.is_whole) == (
+        *(1795533952.933797, "Primary", 2057, True),
+        True,
+    )
+    assert found.booted == pytest.approx(1795533255.02, abs=0.01)
+    down = timeline.parse_sample("a", "1795533952.933797 697.91 - - - - 4711")
+    assert down is not None and (down.is_promoted, down.is_whole, down.server) == (False, False, None)
+    for cut in (
+        "",
+        "1795533952.93",
+        "1795533952.933797 697.91 Primary Connected UpToDate/UpToDate 2057",
+        "x y - - - - z",
+    ):
+        assert timeline.parse_sample("a", cut) is None
+
+
+def test_spans_end_with_what_proves_their_end() -> None:
+    samples = [sample("a", 1, "Primary", 7), sample("a", 2, "Primary", 7), sample("a", 3)]
+    assert timeline.spans(samples, [], "promoted", 9) == [Span("a", "promoted", 1, 2)]
+    assert timeline.spans(samples, [], "server", 9) == [Span("a", "server", 1, 2)]
+
+
+def test_a_silent_node_counts_as_promoted_until_something_says_otherwise() -> None:
+    silent = [sample("a", 1, "Primary"), sample("a", 2, "Primary")]
+    assert timeline.spans(silent, [], "promoted", 9) == [Span("a", "promoted", 1, 9)]
+    off = [Power("a", 1, True), Power("a", 5, False), Power("a", 6, False), Power("a", 7, True)]
+    assert timeline.spans(silent, off, "promoted", 9) == [Span("a", "promoted", 1, 5)]
+    others = [Power("b", 1, True), Power("b", 5, False)]
+    assert timeline.spans(silent, others, "promoted", 9) == [Span("a", "promoted", 1, 9)]
+    # A kernel that has started anew has promoted nothing; a clock that was put right is no new kernel.
+    assert timeline.spans([*silent, sample("a", 8, booted=4)], [], "promoted", 9) == [Span("a", "promoted", 1, 4)]
+    again = [*silent, sample("a", 8, "Primary", booted=-99.5)]
+    assert timeline.spans(again, [], "promoted", 9) == [Span("a", "promoted", 1, 9)]
+    back = [*silent, sample("a", 8, "Primary", booted=4)]
+    assert timeline.spans(back, [], "promoted", 9) == [Span("a", "promoted", 1, 4), Span("a", "promoted", 8, 9)]
+
+
+def test_overlap() -> None:
+    apart = [Span("a", "promoted", 0, 5), Span("b", "promoted", 5, 9), Span("a", "promoted", 9, 10)]
+    assert timeline.most_at_once(apart) == 1
+    assert timeline.most_at_once([*apart, Span("b", "promoted", 4.9, 5)]) == 2
+    # The same node twice is one node.
+    assert timeline.most_at_once([Span("a", "promoted", 0, 5), Span("a", "promoted", 1, 2)]) == 1
+    assert timeline.most_at_once([]) == 0
+
+
+def test_power_spans() -> None:
+    powers = [Power("a", 1, True), Power("b", 1, False), Power("a", 2, True), Power("a", 3, False), Power("b", 4, True)]
+    assert timeline.power_spans(powers, 9) == [Span("a", "powered", 1, 3), Span("b", "powered", 4, 9)]
+
+
+def acknowledged(*numbers: int) -> list[Write]:
+    """Return writes, each acknowledged in the second of its number."""
+    return [Write(number, number - 0.1, float(number), None) for number in numbers]
+
+
+def test_the_longest_gap_is_of_the_fault() -> None:
+    writes = [*acknowledged(1, 20, 21, 22), Write(23, 22.5, None, "lost"), *acknowledged(29, 30)]
+    assert timeline.longest_gap(writes, 21.5, 31) == (22, 29)
+    assert timeline.longest_gap(writes, 22.5, 31) == (22, 29)
+    assert timeline.longest_gap(writes, 29.5, 30.5) == (29, 30)
+    assert timeline.longest_gap(writes, 0, 31) == (1, 20)
+
+
+def test_a_pause_that_has_not_ended_counts() -> None:
+    assert timeline.longest_gap(acknowledged(1, 2, 3), 2.5, 500) == (3, 500)
+    assert timeline.longest_gap([], 2.5, 500) == (2.5, 500)
+
+
+GOOD = Evidence(
+    writes=[*acknowledged(1, 2), Write(3, 3, None, "timed out"), *acknowledged(4)],
+    rows={1: "a", 2: "a", 4: "b"},
+    promoted=([Span("a", "promoted", 0, 3), Span("b", "promoted", 3.5, 9)], [Span("a", "promoted", 0, 9)]),
+    servers=[Span("a", "server", 0, 2.9), Span("b", "server", 3.6, 9)],
+    fencings=1,
+    disks={"a": "UpToDate", "b": "UpToDate"},
+    full_strength=True,
+)
+EXPECTED = Expectation(fencings=(1, 1), longest_outage=30)
+
+
+def test_what_is_as_promised_passes() -> None:
+    assert judge(GOOD, EXPECTED, 1.5) == []
+    # A row that was not acknowledged may be there.
+    assert judge(replace(GOOD, rows={1: "a", 2: "a", 3: "a", 4: "b"}), EXPECTED, 1.5) == []
+    assert audit.verdict([]) == "pass"
+
+
+BOTH = [Span("a", "promoted", 0, 3), Span("b", "promoted", 2.9, 9)]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "wrong"),
+    [
+        (replace(GOOD, rows={1: "a", 4: "b"}), "1 acknowledged rows are missing, such as 2"),
+        (replace(GOOD, rows=None), "the rows cannot be read through the endpoint"),
+        (replace(GOOD, rows={1: "a", 2: "a", 4: "b", 5: "b"}), "1 rows are there that nobody wrote"),
+        (replace(GOOD, promoted=(BOTH, [])), "2 nodes had DRBD promoted at the same time"),
+        (replace(GOOD, promoted=([], BOTH)), "2 nodes had DRBD promoted at the same time"),
+        (replace(GOOD, servers=BOTH), "2 nodes had a server running at the same time"),
+        (replace(GOOD, rows={1: "a", 2: "b", 3: "a", 4: "b"}), "the service moved 3 times, expected at most 1"),
+        (replace(GOOD, disks={"a": "Outdated", "b": "UpToDate"}), "DRBD is Outdated on a"),
+        (replace(GOOD, full_strength=False), "not back to full strength"),
+        (replace(GOOD, fencings=0), "0 fencings, expected 1"),
+        (replace(GOOD, fencings=2), "2 fencings, expected 1"),
+        (replace(GOOD, damage=["e2fsck on a: broken"]), "e2fsck on a: broken"),
+        (replace(GOOD, failures=["no answer"]), "no answer"),
+    ],
+)
+def test_each_thing_that_is_not_as_promised_fails(evidence: Evidence, wrong: str) -> None:
+    assert judge(evidence, EXPECTED, 1.5) == [wrong]
+
+
+def test_nothing_written_proves_nothing() -> None:
+    nothing = replace(GOOD, writes=[Write(1, 0, None, "refused")], rows={})
+    assert judge(nothing, EXPECTED, 1.5) == ["nothing was acknowledged"]
+
+
+def test_the_longest_outage_is_bounded() -> None:
+    assert judge(GOOD, EXPECTED, 30.1) == ["30.1 s without an acknowledgement, expected at most 30"]
+    assert audit.verdict(["this", "that"]) == "FAIL: this; that"
+
+
+def test_a_record_is_what_reports_read(tmp_path: Path) -> None:
+    result = Result("power-kill", 3, 0, 1, 1, 1, 15.25, None, "pass")
+    made = Record(
+        *("power-kill", "A story.", 1, 10.5, 20.5, ["a", "b"], "writes.jsonl"),
+        [Mark(11.5, "fault", "a", "power is cut"), Mark(12.5, "recovered", None, "full strength")],
+        [Span("a", "promoted", 10.5, 11.5)],
+        result,
+    )
+    made.save(tmp_path / "record.json")
+    assert json.loads((tmp_path / "record.json").read_text()) == {
+        "scenario": "power-kill", "story": "A story.", "number": 1, "begin": 10.5, "end": 20.5, "nodes": ["a", "b"],
+        "writes": "writes.jsonl",
+        "marks": [
+            {"at": 11.5, "kind": "fault", "node": "a", "text": "power is cut"},
+            {"at": 12.5, "kind": "recovered", "node": None, "text": "full strength"},
+        ],
+        "spans": [{"node": "a", "what": "promoted", "begin": 10.5, "end": 11.5}],
+        "result": {
+            "scenario": "power-kill", "acknowledged": 3, "lost": 0, "promoted_max": 1, "servers_max": 1, "fencings": 1,
+            "outage_seconds": 15.25, "recovered_seconds": None, "verdict": "pass",
+        },
+    }  # fmt: skip
+    record.save_results([result], tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text())[0]["verdict"] == "pass"
+    assert json.loads(record.write_line(Write(1, 2.5, None, "gone"))) == {
+        "sequence": 1, "sent": 2.5, "acknowledged": None, "error": "gone",
+    }  # fmt: skip
+    assert record.table([result]).splitlines()[1].split() == [
+        *("power-kill", "3", "0", "1", "1", "1", "15.25", "-", "pass"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", scenario.NAMES)
+def test_every_scenario_tells_its_story(name: str) -> None:
+    one = scenario.load(name)
+    assert len(one.story.split("\n\n")) >= 2, "a line of what happens, then what is expected and why"
+    assert one.expected.fencings[0] <= one.expected.fencings[1]
+    assert not one.without_fencing or one.expected.fencings == (0, 0)
+
+
+def test_there_is_no_other_scenario() -> None:
+    with pytest.raises(ValueError, match="there is no drill 'power_kill'; there are power-kill, "):
+        scenario.load("power_kill")
+
+
+class Stack:
+    """A cluster somewhere, as far as it is asked whether a scenario fits."""
+
+    def __init__(self, fencing: str, witness: bool) -> None:
+        self._fencing, self._witness = fencing, witness
+
+    def has_witness(self) -> bool:
+        """Tell whether it has one."""
+        return self._witness
+
+    def status(self) -> Any:
+        """Return what is asked of it."""
+        return SimpleNamespace(fencing=self._fencing)
+
+
+@pytest.mark.parametrize(
+    ("name", "fencing", "witness", "reason"),
+    [
+        ("freeze", "on, watched by a", False, "needs the lab: Azure offers no way to stop a machine's clock"),
+        ("network-cut-witness", "on, watched by a", False, "needs a cluster with a witness (witness: true)"),
+        ("network-cut-witness", "on, watched by a", True, ""),
+        ("power-kill", "OFF: no", False, "needs fencing, which is off"),
+        # That may mend itself: the drill waits for it, or refuses.
+        ("power-kill", "NOT WORKING: no device", False, ""),
+        ("power-kill", "on, watched by a", False, ""),
+        ("standby", "OFF: no", False, ""),
+    ],
+)
+def test_a_drill_is_left_out_with_its_reason(name: str, fencing: str, witness: bool, reason: str) -> None:
+    target = cast(Target, Stack(fencing, witness))
+    assert why_not(scenario.load(name), target) == reason

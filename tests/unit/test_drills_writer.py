@@ -1,0 +1,125 @@
+"""The writer of drills, against connections that fail; and what is pure of the stack on Azure."""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pymysql
+import pytest
+
+from components import sshkeys
+from tests.lab.drills import azure
+from tests.lab.drills.writer import Connection, Writer
+from tests.lab.lab import wait_until
+from tests.unit.stack_configuration import ssh_key
+
+
+class FakeServer:
+    """A table; each statement fails or does what is next in the plan, and then all goes well."""
+
+    def __init__(self, plan: Sequence[str]) -> None:
+        self.plan = list(plan)
+        self.rows: list[int] = []
+        self.connections = 0
+
+    def connect(self) -> Connection:
+        """Open a connection."""
+        if self.plan and self.plan[0] == "refuse":
+            self.plan.pop(0)
+            raise pymysql.err.OperationalError(2003, "refused")
+        self.connections += 1
+        return cast(Connection, FakeConnection(self))
+
+
+class FakeConnection:
+    """A connection to the fake server."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
+        self.closed = False
+
+    def cursor(self) -> contextlib.nullcontext["FakeConnection"]:
+        """Return something with `execute`."""
+        return contextlib.nullcontext(self)
+
+    def execute(self, statement: str, arguments: tuple[int]) -> None:
+        """Take a row; lose it, or the answer, if so planned."""
+        assert not self.closed, "a connection that failed is not used again"
+        step = self._server.plan.pop(0) if self._server.plan else "take"
+        if step != "lose":
+            assert arguments[0] not in self._server.rows, "a number is never used twice"
+            self._server.rows.append(arguments[0])
+        if step != "take":
+            self.closed = True
+            raise TimeoutError("no answer")
+
+    def close(self) -> None:
+        """End it."""
+        self.closed = True
+
+
+def test_the_writer_keeps_what_was_acknowledged_and_no_more(tmp_path: Path) -> None:
+    server = FakeServer(["take", "lose", "refuse", "take", "no answer"])
+    writer = Writer(server.connect, contextlib.nullcontext, tmp_path / "writes.jsonl", pace=1000)
+    writer.start()
+    wait_until("rows", lambda: len(writer.writes) >= 8, 10)
+    writer.stop()
+
+    lines: list[dict[str, Any]] = [json.loads(line) for line in (tmp_path / "writes.jsonl").read_text().splitlines()]
+    assert [line["sequence"] for line in lines] == list(range(1, len(lines) + 1))
+    assert [line["error"] for line in lines[:6]] == [
+        None,
+        "TimeoutError: no answer",
+        "OperationalError: (2003, 'refused')",
+        None,
+        "TimeoutError: no answer",
+        None,
+    ]
+    taken = [line["sequence"] for line in lines if line["acknowledged"] is not None]
+    assert set(taken) <= set(server.rows) and set(server.rows) - set(taken) == {5}
+    assert all(line["sent"] <= line["acknowledged"] for line in lines if line["acknowledged"] is not None)
+    assert writer.last_acknowledged == lines[-1]["acknowledged"]
+    assert server.connections == 3
+
+
+def test_the_writer_keeps_its_pace(tmp_path: Path) -> None:
+    server = FakeServer([])
+    writer = Writer(server.connect, contextlib.nullcontext, tmp_path / "writes.jsonl", pace=50)
+    writer.start()
+    wait_until("rows", lambda: len(writer.writes) >= 20, 10)
+    writer.stop()
+    assert writer.writes[19].sent - writer.writes[0].sent >= 0.95 * 19 / 50
+
+
+def test_nodes_of_a_stack(tmp_path: Path) -> None:
+    keys = [ssh_key(), ssh_key()]
+    settings = azure.settings_of(
+        {
+            "azure-mysql-ha:sshPrivateKey": {"value": "the key\n", "secret": True},
+            "azure-mysql-ha:sshHostKeys": {"value": json.dumps(keys), "secret": True},
+            "azure-native:location": {"value": "westeurope", "secret": False},
+        }
+    )
+    outputs = {"ssh": {"n1": "ssh -p 50001 me@192.0.2.1", "n2": "ssh -p 50002 me@192.0.2.1"}}
+    nodes = azure.nodes_of(outputs, settings, tmp_path)
+    assert [node.name for node in nodes] == ["n1", "n2"]
+    assert nodes[0].command("true")[0] == "ssh" and nodes[1].command("true")[-2] == "me@192.0.2.1"
+    assert nodes[0].key.read_text() == "the key\n" and nodes[0].key.stat().st_mode & 0o777 == 0o600
+    public = [sshkeys.parse(key).public for key in keys]
+    assert nodes[0].known_hosts.read_text().splitlines() == [f"n1 {public[0]}", f"n2 {public[1]}"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "on"),
+    [
+        (["ProvisioningState/succeeded", "PowerState/running"], True),
+        (["ProvisioningState/succeeded", "PowerState/stopping"], True),
+        (["ProvisioningState/succeeded", "PowerState/stopped"], False),
+        (["PowerState/deallocated"], False),
+        ([], True),
+    ],
+)
+def test_only_what_is_surely_off_is_off(codes: list[str], on: bool) -> None:
+    assert azure.is_on(codes) is on

@@ -1,0 +1,188 @@
+"""What is there already is read and checked before anything is made, and all that does not fit is told at once."""
+
+import copy
+from typing import Any, cast
+
+import pulumi
+import pytest
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
+
+from components.existing import Existing, ResourceGroup, find
+from components.settings import SettingsError, load
+from tests.golden.recording import EXISTING
+from tests.unit.stack_configuration import use_stack
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+ROLE = f"/subscriptions/{SUBSCRIPTION}{EXISTING['existingRoleDefinitionId']}"
+PREFIX = "azure-mysql-ha:"
+
+GOOD: dict[str, Any] = {
+    "getClientConfig": {"subscriptionId": SUBSCRIPTION},
+    "getResourceGroup": {"id": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data"},
+    "getVirtualNetwork": {
+        "location": "westeurope",
+        "subnets": [
+            {"name": "other", "addressPrefix": "10.34.1.0/24"},
+            {
+                "name": "Data",
+                "addressPrefix": "10.34.0.0/24",
+                "networkSecurityGroup": {"id": "nsg"},
+                "natGateway": {"id": "ng"},
+            },
+        ],
+    },
+    "getRoleDefinition": {
+        "id": ROLE,
+        "roleName": "Power",
+        "permissions": [{"actions": ["Microsoft.Compute/virtualMachines/*"], "notActions": []}],
+    },
+    "getVault": {
+        "location": "westeurope",
+        "properties": {"enablePurgeProtection": True, "enableRbacAuthorization": True},
+    },
+}
+
+
+class Azure(Mocks):
+    """Answers the functions that read; one without an answer finds nothing."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.answers = answers
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        raise AssertionError(f"{args.name}: nothing is made before all that is there has been checked")
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        answer = self.answers[args.token.rpartition(":")[2]]
+        if answer is None:
+            raise RuntimeError("ResourceNotFound")
+        return answer, []
+
+
+def look(changes: dict[str, Any], answers: dict[str, Any], settings: dict[str, Any] | None = None) -> Existing:
+    """Look for what stack prod names, in an Azure whose good answers are changed."""
+    config = use_stack("prod", (EXISTING if settings is None else settings) | changes)
+    pulumi.runtime.set_mocks(Azure(GOOD | answers), project="azure-mysql-ha", stack="prod", preview=True)
+    return find(load(config))
+
+
+def network(**changes: Any) -> dict[str, Any]:
+    """Return the answer about the virtual network, with other properties of the subnet."""
+    answer = copy.deepcopy(GOOD["getVirtualNetwork"])
+    cast(dict[str, Any], answer["subnets"][1]).update(changes)
+    return {"getVirtualNetwork": answer}
+
+
+def role(actions: list[str], not_actions: list[str]) -> dict[str, Any]:
+    """Return the answer about a role."""
+    permissions = [{"actions": actions, "notActions": not_actions}]
+    return {"getRoleDefinition": {"id": ROLE, "roleName": "Power", "permissions": permissions}}
+
+
+def test_what_fits_is_used() -> None:
+    found = look({}, {})
+    group = ResourceGroup("data", f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data")
+    assert found == Existing(group, str(EXISTING["existingSubnetId"]), ROLE)
+
+
+def test_azure_is_not_asked_where_nothing_is_named() -> None:
+    assert look({}, dict.fromkeys(GOOD), {}) == Existing(None, None, None)
+
+
+def test_a_role_is_not_looked_at_while_fencing_is_off() -> None:
+    assert look({"fencing": "off"}, {"getRoleDefinition": None}).role_id is None
+
+
+BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, {"getResourceGroup": None}, "existingResourceGroup: resource group data cannot be read: "),
+    ({}, {"getVirtualNetwork": None}, "existingSubnetId: virtual network hub cannot be read: "),
+    (
+        {},
+        {"getVirtualNetwork": GOOD["getVirtualNetwork"] | {"location": "northeurope"}},
+        "existingSubnetId: is in region northeurope, and location is westeurope; both must be the same",
+    ),
+    (
+        {},
+        {"getVirtualNetwork": GOOD["getVirtualNetwork"] | {"subnets": []}},
+        "existingSubnetId: virtual network hub has no subnet data",
+    ),
+    (
+        {},
+        network(addressPrefix="10.9.0.0/24"),
+        "existingSubnetId: has the network 10.9.0.0/24, and subnet is 10.34.0.0/24",
+    ),
+    (
+        {"existingSubnetId": str(EXISTING["existingSubnetId"]).replace("00000000-", "11111111-", 1)},
+        {},
+        "existingSubnetId: is in subscription 11111111-0000-0000-0000-000000000000; machines of 00000000-",
+    ),
+    ({}, {"getRoleDefinition": None}, "existingRoleDefinitionId: role 9980e02c-c2be-4d73-94e8-173b1dc7cf3c cannot be"),
+    (
+        {},
+        role(["Microsoft.Compute/*/read"], []),
+        "existingRoleDefinitionId: role Power does not allow Microsoft.Compute/virtualMachines/powerOff/action,"
+        " Microsoft.Compute/virtualMachines/start/action",
+    ),
+    (
+        {},
+        role(["*"], ["microsoft.compute/virtualmachines/start/action"]),
+        "existingRoleDefinitionId: role Power does not allow Microsoft.Compute/virtualMachines/start/action",
+    ),
+    ({}, {"getVault": None}, "diskEncryptionKeyVaultId: vault keys cannot be read: "),
+    (
+        {},
+        {"getVault": GOOD["getVault"] | {"location": "northeurope"}},
+        "diskEncryptionKeyVaultId: is in region northeurope, and location is westeurope",
+    ),
+    (
+        {},
+        {"getVault": {"location": "westeurope", "properties": {"enableRbacAuthorization": True}}},
+        "diskEncryptionKeyVaultId: vault keys has no purge protection",
+    ),
+    (
+        {},
+        {"getVault": {"location": "westeurope", "properties": {"enablePurgeProtection": True}}},
+        "diskEncryptionKeyVaultId: vault keys has access policies",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "answers", "line"), BAD, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_does_not_fit_is_told(changes: dict[str, Any], answers: dict[str, Any], line: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        look(changes, answers)
+    assert [told.removeprefix(PREFIX)[: len(line)] for told in raised.value.mistakes] == [line]
+
+
+def test_all_is_told_at_once() -> None:
+    with pytest.raises(SettingsError) as raised:
+        look({}, {name: None for name in GOOD if name != "getClientConfig"})
+    assert [told.removeprefix(PREFIX).partition(":")[0] for told in raised.value.mistakes] == [
+        "existingResourceGroup",
+        "existingSubnetId",
+        "existingRoleDefinitionId",
+        "diskEncryptionKeyVaultId",
+    ]
+
+
+def test_a_vault_of_another_subscription_is_not_read() -> None:
+    elsewhere = str(EXISTING["diskEncryptionKeyVaultId"]).replace("00000000-", "11111111-", 1)
+    look({"diskEncryptionKeyVaultId": elsewhere}, {"getVault": None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        ({"networkSecurityGroup": None}, "subnet data has no security group"),
+        ({"natGateway": None}, "subnet data has no NAT gateway and no route"),
+        ({"natGateway": None, "routeTable": {"id": "rt"}}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_may_be_arranged_otherwise_is_a_warning(
+    changes: dict[str, Any], warning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    look({}, network(**changes))
+    assert [told[: len(warning)] for told in warnings] == ([warning] if warning else [])

@@ -1,0 +1,42 @@
+"""Which id Azure gives what a killed update had begun; the real engine's part is in tests/lab/test_azure_native.py."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.resume import ID_PATHS, ResumeError, id_of
+from tests.lab.azure_native.schema import RESOURCE_TYPES
+
+GRAPHS = sorted((Path(__file__).resolve().parent.parent / "golden/expected").glob("*/azure.yaml"))
+
+
+@pytest.mark.parametrize("kind", ID_PATHS)
+def test_ids_are_those_that_the_provider_asks_for(kind: str) -> None:
+    theirs = RESOURCE_TYPES[kind].path.replace("{subscriptionId}", "{subscription}")
+    assert ID_PATHS[kind] == theirs
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda path: path.parent.name)
+def test_whatever_the_program_makes_has_one(graph: Path) -> None:
+    resources: Any = yaml.safe_load(graph.read_text())
+    kinds = set(re.findall(r"azure-native:\w+:\w+", str(resources)))
+    assert kinds and kinds <= set(ID_PATHS), kinds - set(ID_PATHS)
+
+
+def test_what_is_not_known_is_told() -> None:
+    disk = {"urn": "urn::disk", "type": "azure-native:compute:Disk", "inputs": {"resourceGroupName": "rg"}}
+    with pytest.raises(ResumeError, match="'diskName' is not known"):
+        id_of(disk, "0")
+    with pytest.raises(ResumeError, match="azure-native:sql:Server' is not known"):
+        id_of({**disk, "type": "azure-native:sql:Server"}, "0")
+    named = {**disk, "inputs": {"resourceGroupName": "rg", "diskName": "d"}}
+    assert id_of(named, "0") == "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/disks/d"
+    role = {
+        "urn": "urn::role",
+        "type": "azure-native:authorization:RoleAssignment",
+        "inputs": {"scope": "/subscriptions/0/x", "roleAssignmentName": "guid"},
+    }
+    assert id_of(role, "0") == "/subscriptions/0/x/providers/Microsoft.Authorization/roleAssignments/guid"
