@@ -80,6 +80,9 @@ def test_a_servers_log() -> None:
         "Version: '10.11.19-MariaDB-0+deb12u1'  socket: '/run/mysqld/mysqld.sock'  port: 3306  Debian 12",
     ]
     assert [(mark.at, mark.kind) for mark in marks.from_error_log("b", lines)] == [(1795534777.0, "server-ready")]
+    # Before ten o'clock, too.
+    early = "2026-11-25  4:57:57 0 [Note] /usr/sbin/mariadbd: ready for connections."
+    assert [mark.at for mark in marks.from_error_log("b", [early])] == [1795582677.0]
     # MySQL's, from its manual.
     line = "2026-11-24T15:39:37.250000Z 0 [System] [MY-010931] [Server] mysqld: ready for connections. Version: '9.7.4'"
     assert [mark.at for mark in marks.from_error_log("b", [line])] == [1795534777.25]

@@ -162,6 +162,8 @@ def main() -> int:
     folders: dict[str, list[Path]] = {}
     for record in sorted(path for run in arguments.runs for path in run.glob("*/record.json")):
         folders.setdefault(record.parent.name.rpartition("-")[0], []).append(record.parent)
+    if missing := sorted({*arguments.apart} - {*folders}):
+        parser.error(f"--apart {' '.join(missing)}: these runs have {', '.join(folders) or 'no drill that has ended'}")
     print(summary({name: [outage.read(one).record.result for one in every] for name, every in folders.items()}))
     for name in arguments.apart:
         print(f"\n{apart(name, [one for folder in folders[name] for one in read_outages(folder)])}")

@@ -72,7 +72,8 @@ def from_journal(node: str, lines: Iterable[str]) -> list[Mark]:
     return found
 
 
-_READY = re.compile(r"^(\d{4}-\d\d-\d\d[T ] ?\d{1,2}:\d\d:\d\d(?:\.\d+)?)(Z?) .*\bready for connections\b")
+# MariaDB pads the hour with a space.
+_READY = re.compile(r"^(\d{4}-\d\d-\d\d)[T ] ?(\d{1,2})(:\d\d:\d\d(?:\.\d+)?)Z? .*\bready for connections\b")
 _DAMAGE = re.compile(
     r"corrupt|\[FATAL\]|InnoDB: Assertion|Database page .* checksum|is marked as crashed|missing FILE_CHECKPOINT",
     re.IGNORECASE,
@@ -90,7 +91,7 @@ def from_error_log(node: str, lines: Iterable[str]) -> list[Mark]:
     for line in lines:
         match = _READY.match(line)
         if match:
-            time = datetime.fromisoformat(re.sub(r"[T ] ?", "T", match[1]).replace("T", " ")).replace(tzinfo=UTC)
+            time = datetime.fromisoformat(f"{match[1]}T{match[2]:0>2}{match[3]}").replace(tzinfo=UTC)
             found.append(Mark(time.timestamp(), "server-ready", node, "server is ready for connections"))
     return found
 
