@@ -1,0 +1,68 @@
+"""What Pulumi has recorded of a stack, also in the moment in which it records it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import pulumi
+from components import recorded
+
+URN = "urn:pulumi:lab::azure-mysql-ha::"
+OUTPUTS = {
+    f"{URN}nodes$azure-native:compute:VirtualMachine::nodes-1": {
+        "type": "azure-native:compute:VirtualMachine",
+        "outputs": {},
+    },
+    f"{URN}nodes$azure-native:compute:Disk::nodes-1-data": {
+        "type": "azure-native:compute:Disk",
+        "outputs": {"diskSizeGB": 4.0},
+    },
+}
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any] | Exception) -> list[dict[str, str]]:
+    """Have the engine answer so, one after the other; the last again and again. Return what it is asked."""
+    asked: list[dict[str, str]] = []
+
+    def invoke(token: str, arguments: dict[str, str]) -> SimpleNamespace:
+        assert token == "pulumi:pulumi:readStackResourceOutputs"
+        asked.append(arguments)
+        found = answers[min(len(asked), len(answers)) - 1]
+        if isinstance(found, Exception):
+            raise found
+        return SimpleNamespace(value={"outputs": found})
+
+    monkeypatch.setattr(pulumi.runtime, "invoke", invoke)
+    monkeypatch.setattr(pulumi, "get_organization", lambda: "organization")
+    monkeypatch.setattr(pulumi, "get_project", lambda: "azure-mysql-ha")
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "lab")
+    monkeypatch.setattr(recorded, "_TRY_AGAIN_SECONDS", 0)
+    return asked
+
+
+def test_machines_and_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answer(monkeypatch, OUTPUTS)
+    found = recorded.read()
+    assert found.machines == {"nodes-1"}
+    assert found.data_disks_gib == {"nodes-1-data": 4}
+    assert asked == [{"stackName": "organization/azure-mysql-ha/lab"}]
+
+
+def test_new_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, {})
+    assert recorded.read() == recorded.Recorded()
+
+
+def test_record_being_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    being_saved = Exception("an error: failed to load checkpoint: EOF")
+    asked = answer(monkeypatch, being_saved, being_saved, OUTPUTS)
+    assert recorded.read().machines == {"nodes-1"}
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("why", ["failed to load checkpoint: EOF", "no such stack"])
+def test_no_record(monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    answer(monkeypatch, Exception(why))
+    with pytest.raises(Exception, match=why):
+        recorded.read()
