@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pulumi
 import pytest
 
-import pulumi
 from components import recorded
 
 URN = "urn:pulumi:lab::azure-mysql-ha::"
