@@ -10,8 +10,8 @@ import pulumi
 _MACHINE = "azure-native:compute:VirtualMachine"
 _DISK = "azure-native:compute:Disk"
 
-# The engine saves its record as soon as the program begins. In a folder (file://), what lies beside the record is written
-# anew in place (gocloud.dev/blob/fileblob, setAttrs): who reads in that moment is told "failed to load checkpoint: EOF".
+# The engine saves its record as soon as the program begins. In a folder (file://), what lies beside it is written anew
+# in place (gocloud.dev/blob/fileblob, setAttrs); who reads it then is told "failed to load checkpoint: EOF".
 _BEING_SAVED = "failed to load checkpoint"
 _TRIES = 20
 _TRY_AGAIN_SECONDS = 0.1
