@@ -9,7 +9,7 @@ import pytest
 from components import recorded
 
 URN = "urn:pulumi:lab::azure-mysql-ha::"
-OUTPUTS = {
+OUTPUTS: dict[str, Any] = {
     f"{URN}nodes$azure-native:compute:VirtualMachine::nodes-1": {
         "type": "azure-native:compute:VirtualMachine",
         "outputs": {},
