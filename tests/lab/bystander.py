@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import tempfile
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from pathlib import Path
 import pymysql
 
 from tests.lab import trial
+from tests.lab.cloud import client as cloud
 from tests.lab.drills.target import LabTarget
 from tests.lab.drills.writer import TABLE, Connection, Writer, make_table
-from tests.lab.lab import Lab
+from tests.lab.lab import Lab, wait_until
 
 _PAUSE_SECONDS = 5.0
 """Longest pause between two acknowledged writes that counts as none, on a machine that boots another one meanwhile: far
@@ -85,6 +87,39 @@ def server_restarts(lab: Lab, seconds: float) -> Generator[None]:
     assert after["server"] != before["server"]
     assert after | {"server": ""} == before | {"server": ""}
     assert int(node.run(starts)) == count + 1
+
+
+@contextmanager
+def service_moves(lab: Lab, times: int, seconds: float) -> Generator[None]:
+    """Write all the time; afterwards no write was lost, and at no time both nodes' machines were off.
+
+    Args:
+        lab: the lab.
+        times: how often the service moves from one node to the other.
+        seconds: longest pause between two acknowledged writes.
+    """
+    names, done, off_together = {node.name for node in lab.nodes()}, threading.Event(), list[object]()
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            machines = cloud.status(lab.paths)["machines"]
+            if not any(m["name"] in names and m["power"] == "running" and m["boot_seconds"] for m in machines):
+                off_together.append(machines)
+
+    watcher = threading.Thread(target=watch)
+    with _writes(lab, seconds) as one:
+        watcher.start()
+        try:
+            yield
+            # What was begun is seen to its end.
+            begin = time.time()
+            wait_until("a row more", lambda: one.last_acknowledged > begin, 120)
+        finally:
+            done.set()
+            watcher.join()
+    servers = [server for (server,) in trial.query(lab, f"select server from {TABLE} order by sequence")]
+    assert sum(before != after for before, after in itertools.pairwise(servers)) == times
+    assert off_together == []
 
 
 def _error_log(lab: Lab) -> str:
