@@ -10,12 +10,8 @@ import hashlib
 import json
 import os
 import signal
-import threading
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -23,8 +19,9 @@ import pytest
 from components import drift
 from components.resume import resume
 from tests.golden.recording import record
-from tests.lab import fabric, trial
+from tests.lab import trial
 from tests.lab.engine import EngineError
+from tests.lab.interruption import Kind, end_engine, interrupt, up_in_background
 from tests.lab.lab import Lab, wait_until
 from tests.lab.nodes import Node, by_name
 from tests.lab.paths import LabPaths
@@ -36,13 +33,13 @@ LABEL = "mysql-lab-r0"
 
 
 @pytest.fixture(scope="module", params=trial.only_if_asked(["script"], ["connection", "power"]))
-def kind(request: pytest.FixtureRequest) -> str:
+def kind(request: pytest.FixtureRequest) -> Kind:
     """What is interrupted."""
     return request.param
 
 
 @pytest.fixture(scope="module")
-def lab(kind: str) -> Iterator[Lab]:
+def lab(kind: Kind) -> Iterator[Lab]:
     yield from trial.own_lab(Lab(LabPaths("tkill")))
 
 
@@ -235,123 +232,23 @@ def test_wrong_partition(machines: Lab, scripts: dict[str, trial.Script]) -> Non
         blank(node)
 
 
-KILLER = """#!/bin/bash
-# Once: begins what it stands for, then kills it and the whole script that called it, or SSH's end of the script's
-# connection, or waits for the machine's power to fail.
-case "$*" in {arguments}) ;; *) exec {real} "$@" ;; esac
-if [[ -e $0.real ]]; then mv "$0.real" "$0"; else rm "$0"; fi
-script=$PPID
-while [[ $(cat /proc/$script/comm) != sudo ]]; do
-  top=$script
-  script=$(awk '$1 == "PPid:" {{ print $2 }}' /proc/$script/status)
-done
-descendants() {{
-  local child
-  for child in $(pgrep --parent "$1"); do
-    [[ $child == $$ ]] || {{ echo "$child"; descendants "$child"; }}
-  done
-}}
-writes() {{ awk -v name="$1" '$3 == name {{ print $8 }}' /proc/diskstats; }}
-before=$(writes {device})
-{real} "$@" &
-until {condition} || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
-touch /run/killed
-case {kind} in
-  script) kill -KILL "$top" $(descendants $$) $(descendants "$top") ;;
-  connection) kill -KILL "$(awk '$1 == "PPid:" {{ print $2 }}' /proc/$script/status)"; wait; exit ;;
-  power) sleep 600 ;;
-esac
-"""
-
-
-def interrupt(
-    lab: Lab, kind: str, node: Node, program: str, arguments: str, condition: str, device: str = "none"
-) -> None:
-    """Run `pulumi up`, in which a program is interrupted together with the script that runs it.
-
-    Args:
-        lab: the lab.
-        kind: what is interrupted: script, connection or power.
-        node: where.
-        program: its path.
-        arguments: shell pattern of those that are meant.
-        condition: shell command that succeeds when it has got far enough; a program that ends before is killed then.
-        device: block device whose `writes` the condition may compare with "$before".
-    """
-    name = Path(program).name
-    killer = KILLER.format(arguments=arguments, real=program, condition=condition, device=device, kind=kind)
-    # The scripts look in /usr/local/sbin first; one that is called by its whole path gives way.
-    place = f"/usr/local/sbin/{name}" if program.startswith("/usr/sbin") or name == "apt-get" else program
-    aside = f"mv {place} {place}.real; " if place == program else ""
-    node.run(f"rm -f /run/killed; {aside}cat >{place} <<'END'\n{killer}END\nchmod 755 {place}; sync")
-    if kind == "power":
-        with up_in_background(lab) as outcome:
-            wait_until("the script to be there", lambda: is_marked(node), 600, every=1)
-            trial.kill_machine(lab, node.name)
-            trial.start_machine(lab, node.name)
-            # Nobody tells the engine that there will be no answer any more, so a person does.
-            end_engine(lab, signal.SIGINT)
-        assert isinstance(outcome[0], EngineError)
-        wait_until(f"{node.name} to let in", lambda: node.run("id", timeout=20, check=False), 300)
-        return
-    with pytest.raises(EngineError) as failed:
-        lab.up()
-    assert is_marked(node), failed.value
-    if place != program:
-        assert node.run(f"ls {place}", check=False) == ""
-
-
-def is_marked(node: Node) -> bool:
-    return node.run("ls /run/killed", check=False).strip() == "/run/killed"
-
-
-@contextmanager
-def up_in_background(lab: Lab) -> Generator[list[object]]:
-    """Run `pulumi up` while the body does something to it; what it came to is in the list afterwards."""
-    outcome: list[object] = []
-
-    def run() -> None:
-        try:
-            outcome.append(lab.up())
-        except EngineError as error:
-            outcome.append(error)
-
-    log = lab.paths.logs / "engine-up.events.json"
-    log.unlink(missing_ok=True)
-    runner = threading.Thread(target=run)
-    runner.start()
-    try:
-        yield outcome
-    finally:
-        runner.join()
-
-
-def end_engine(lab: Lab, how: signal.Signals) -> None:
-    """Send the engine a signal until it has gone: the second Ctrl-C does not wait for what is at work."""
-    while engines := [pid for pid in fabric.processes(lab.paths.namespace) if _is_engine(pid)]:
-        for pid in engines:
-            with suppress(ProcessLookupError):
-                os.kill(pid, how)
-        time.sleep(2)
-
-
-def test_killed_while_packages_are_installed(machines: Lab, kind: str) -> None:
+def test_killed_while_packages_are_installed(machines: Lab, kind: Kind) -> None:
     node = machines.nodes()[0]
     interrupt(machines, kind, node, "/usr/bin/apt-get", "*install*", "[[ -e /var/lib/dpkg/info/corosync.list ]]")
     print(node.run("dpkg --audit | head", check=False))
 
 
-def test_killed_while_metadata_are_made(machines: Lab, kind: str) -> None:
+def test_killed_while_metadata_are_made(machines: Lab, kind: Kind) -> None:
     node = machines.nodes()[0]
     interrupt(machines, kind, node, "/usr/sbin/drbdadm", "create-md*", '[[ $(writes ubdb1) != "$before" ]]', "ubdb1")
 
 
-def test_killed_while_the_file_system_is_made(machines: Lab, kind: str) -> None:
+def test_killed_while_the_file_system_is_made(machines: Lab, kind: Kind) -> None:
     node = machines.nodes()[0]
     interrupt(machines, kind, node, "/usr/sbin/mkfs.ext4", "*", '[[ $(writes drbd1) != "$before" ]]', "drbd1")
 
 
-def test_killed_while_the_data_directory_is_made(machines: Lab, kind: str) -> None:
+def test_killed_while_the_data_directory_is_made(machines: Lab, kind: Kind) -> None:
     node = machines.nodes()[0]
     half = 'compgen -G "/var/lib/mysql/data.incomplete/*" >/dev/null'
     interrupt(machines, kind, node, "/usr/bin/mariadb-install-db", "*", half)
@@ -379,7 +276,7 @@ def test_wrong_data_directory(machines: Lab, scripts: dict[str, trial.Script], m
     assert kept == "precious\n"
 
 
-def test_killed_while_the_document_is_applied(machines: Lab, kind: str) -> None:
+def test_killed_while_the_document_is_applied(machines: Lab, kind: Kind) -> None:
     node = machines.nodes()[0]
     interrupt(machines, kind, node, "/usr/sbin/cibadmin", "--patch*", "false")
 
@@ -399,21 +296,10 @@ def test_the_engine_is_killed(machines: Lab) -> None:
 
     with up_in_background(lab) as outcome:
         wait_until("a script that the state calls begun", is_under_way, 300, every=0.2)
-        killed = [pid for pid in fabric.processes(lab.paths.namespace) if _is_engine(pid)]
-        for pid in killed:
-            os.kill(pid, signal.SIGKILL)
-    assert killed
+        end_engine(lab, signal.SIGKILL)
     assert isinstance(outcome[0], EngineError)
     assert list((lab.paths.pulumi / "backend/.pulumi/locks").rglob("*.json")), "it has left no lock"
     assert lab.engine().export().get("pending_operations"), "nothing was under way"
-
-
-def _is_engine(pid: int) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return words[0].endswith(b"/pulumi") and b"up" in words
 
 
 def test_up_at_last(machines: Lab) -> None:

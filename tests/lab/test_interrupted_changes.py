@@ -1,0 +1,115 @@
+"""Changes of a running cluster whose `pulumi up` is interrupted, and run again. Tests in the order of the file.
+
+Each change is interrupted in the program that brings it into force. The next update ends it with no hand, whatever was
+interrupted, and no acknowledged row is missing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from components.resume import resume
+from tests.lab import trial
+from tests.lab.bystander import nothing_is_lost
+from tests.lab.interruption import Kind, interrupt
+from tests.lab.lab import Lab
+from tests.lab.nodes import Node
+from tests.lab.paths import LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+
+KINDS: list[Kind] = ["engine", "connection", "power"]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Lab]:
+    for lab in trial.own_lab(Lab(LabPaths("tkillc"))):
+        lab.set_up(["debian-12"])
+        lab.up()
+        trial.wait_until_well(lab)
+        yield lab
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a setting, with a value for each kind of interruption.
+
+    Args:
+        setting: its name.
+        values: by the kind.
+        serving: whether it comes into force where the cluster serves; else on the idle node too.
+        program, arguments: what brings it into force there.
+        in_force: returns what is so on a node.
+        shown: what that is, by the kind.
+    """
+
+    setting: str
+    values: dict[Kind, object]
+    serving: bool
+    program: str
+    arguments: str
+    in_force: Callable[[Node], str]
+    shown: dict[Kind, str]
+
+
+CHANGES = {
+    "a time-out of Corosync": Change(
+        "corosyncTokenMs",
+        {"engine": 2100, "connection": 2200, "power": 2300},
+        False,
+        "/usr/sbin/corosync-cfgtool",
+        "-R",
+        lambda node: node.run("corosync-cmapctl -g runtime.config.totem.token").split()[-1],
+        {"engine": "2100", "connection": "2200", "power": "2300"},
+    ),
+    "an option that needs a restart": Change(
+        "mysqlOptions",
+        {
+            "engine": {"innodb_buffer_pool_size": "128M", "performance_schema": True},
+            "connection": {"innodb_buffer_pool_size": "128M", "performance_schema": False},
+            "power": {"innodb_buffer_pool_size": "128M", "performance_schema": True},
+        },
+        True,
+        "/usr/sbin/crm_resource",
+        "--refresh*",
+        lambda node: node.run("mariadb --batch --skip-column-names --execute 'select @@performance_schema'").strip(),
+        {"engine": "1", "connection": "0", "power": "1"},
+    ),
+    "the rate of DRBD": Change(
+        "drbdResyncMaxRate",
+        {"engine": "40M", "connection": "50M", "power": "60M"},
+        False,
+        "/usr/sbin/drbdadm",
+        "adjust*",
+        lambda node: node.run(r"drbdsetup show r0 | sed --quiet 's/.*c-max-rate *\([0-9]*k\).*/\1/p'").strip(),
+        {"engine": "40960k", "connection": "51200k", "power": "61440k"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_interrupted(cluster: Lab, name: str, kind: Kind) -> None:
+    change = CHANGES[name]
+    serving = trial.serving(cluster)
+    idle = next(node for node in cluster.nodes() if node.name != serving.name)
+    with nothing_is_lost(cluster):
+        interrupt(
+            cluster,
+            kind,
+            serving if change.serving else idle,
+            change.program,
+            change.arguments,
+            changes={change.setting: change.values[kind]},
+        )
+        if kind == "engine":
+            # What docs/operations/failed-update.md says.
+            cluster.engine().cancel()
+            resume(cluster.engine().cli())
+        cluster.up()
+        trial.wait_until_well(cluster, trial.bar(240))
+    places = [trial.serving(cluster)] if change.serving else cluster.nodes()
+    assert {change.in_force(node) for node in places} == {change.shown[kind]}
+    assert set(cluster.up().changes) == {"same"}
+    assert not cluster.engine().export().get("pending_operations")
