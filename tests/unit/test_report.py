@@ -101,6 +101,17 @@ def test_of_two_detections_the_first_counts_and_of_two_starts_the_last() -> None
     ]
 
 
+def test_what_delays_nothing_is_no_part() -> None:
+    """The fenced machine is started once the service has moved on; a probe is answered while the server starts."""
+    marks = [mark(2, "fenced"), mark(3, "probe"), mark(4, "promoted"), mark(5, "fenced"), mark(6, "server-ready")]
+    assert outage.parts(Gap(0, 10, ended=True), marks) == [
+        Part("fenced", 2),
+        Part("promoted", 2),
+        Part("server-ready", 2),
+        Part("first-write", 4),
+    ]
+
+
 def test_an_outage_without_marks_is_one_part() -> None:
     assert outage.parts(Gap(0, 10, ended=True), []) == [Part("first-write", 10)]
 

@@ -148,12 +148,16 @@ def parts(outage: Gap, marks: Iterable[Mark]) -> list[Part]:
         Parts in the order of time, which add up to the outage. What comes after the last mark is "first-write", or
         "never" where the outage did not end.
     """
+    within = [mark for mark in marks if mark.kind in PARTS and outage.begin < mark.at < outage.end]
+    promoted = min((mark.at for mark in within if mark.kind == "promoted"), default=outage.end)
     cuts: dict[str, float] = {}
-    for mark in marks:
-        if mark.kind not in PARTS or not outage.begin < mark.at < outage.end:
-            continue
+    for mark in within:
+        if mark.kind == "fenced" and mark.at > promoted:
+            continue  # the fenced machine's start, for which nobody waits
         at = cuts.get(mark.kind, mark.at)
         cuts[mark.kind] = min(at, mark.at) if mark.kind in _FIRST_COUNTS else max(at, mark.at)
+    if cuts.get("probe", outage.end) < cuts.get("server-ready", outage.begin):
+        del cuts["probe"]  # answered beside all that: it has delayed nothing
     cuts["first-write" if outage.ended else "never"] = outage.end
     found: list[Part] = []
     before = outage.begin
