@@ -32,7 +32,7 @@ DISK = "/dev/disk/azure/scsi1/lun0"
 LABEL = "mysql-lab-r0"
 
 
-@pytest.fixture(scope="module", params=trial.only_if_asked(["script"], ["connection", "power"]))
+@pytest.fixture(scope="module", params=trial.only_if_asked(["script"], ["connection", "power", "engine"]))
 def kind(request: pytest.FixtureRequest) -> Kind:
     """What is interrupted."""
     return request.param

@@ -3,20 +3,24 @@
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pymysql
 import pytest
 
 from tests.lab import trial
+from tests.lab.bystander import service_moves
 from tests.lab.drills.target import DRBD_PARAMETERS, LabTarget
 from tests.lab.lab import Lab, wait_until
+from tests.lab.newer import are_newer, make_newer
 from tests.lab.nodes import Node, by_name
 from tests.lab.pages import Runner, Step, steps
 from tests.lab.paths import CHECKOUT, LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+
+_MOVE_SECONDS = 45.0  # as in test_replacement.py
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +136,32 @@ def test_planned_maintenance(runner: Runner) -> None:
     assert lab.status().serving == runner.names["OTHER"]
     assert trial.query(lab, "select id from moved") == [(1,)]
     trial.wait_until_well(lab)
+
+
+def in_turn(runner: Runner, page: str, packages: Sequence[str]) -> None:
+    """Run a page of newer packages as it stands, and once more with the nodes' names changed, while a client writes."""
+    nodes = runner.lab.nodes()
+    for node in nodes:
+        make_newer(node, packages)
+    with service_moves(runner.lab, 1, _MOVE_SECONDS):
+        runner.run(page)
+        names = dict(runner.names)
+        runner.names.update({"SERVING": names["OTHER"], "OTHER": names["SERVING"]})
+        runner.run(page)
+        trial.wait_until_well(runner.lab)
+    assert all(are_newer(node, packages) for node in nodes)
+
+
+def test_updates(runner: Runner) -> None:
+    packages = ["corosync", "drbd-utils", "fence-agents", "pacemaker", "pacemaker-cli-utils", "resource-agents"]
+    boots = {node.name: node.run("cat /proc/sys/kernel/random/boot_id") for node in runner.lab.nodes()}
+    in_turn(runner, "updates", packages)
+    for node in runner.lab.nodes():
+        assert node.run("cat /proc/sys/kernel/random/boot_id") != boots[node.name]
+
+
+def test_upgrade_of_mysql(runner: Runner) -> None:
+    in_turn(runner, "upgrade-mysql", ["mariadb-client", "mariadb-server", "mariadb-server-core"])
 
 
 def test_failed_disk(runner: Runner) -> None:
