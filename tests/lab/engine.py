@@ -59,6 +59,11 @@ class Engine:
         return self.directory / f"Pulumi.{self.stack}.yaml"
 
     @property
+    def state_file(self) -> Path:
+        """Pulumi's record of the stack, as its back end keeps it."""
+        return self.directory / f"backend/.pulumi/stacks/{PROJECT}/{self.stack}.json"
+
+    @property
     def environment(self) -> dict[str, str]:
         """All that the engine and its plug-ins find in their environment."""
         home = self.directory / "home"

@@ -1,7 +1,7 @@
 """Newer versions of packages that a node has, with the same content, in the node's only package source.
 
-The guests have no way to a mirror, and a distribution has one version at a time. What is tried with these is all but the
-content: what their own scripts start, stop and write when one version takes the place of another.
+The guests have no way to a mirror, and a distribution has one version at a time. What is tried with these is all but
+the content: what their own scripts start, stop and write when one version takes the place of another.
 """
 
 import shlex

@@ -11,13 +11,14 @@ import pymysql
 import pytest
 
 from components import new_stack
-from tests.lab import trial
+from tests.lab import azure_native, trial
 from tests.lab.bystander import nobody_notices, server_restarts
 from tests.lab.engine import EngineError
 from tests.lab.events import EventReader
 from tests.lab.lab import Lab, wait_until
 from tests.lab.nodes import Node, by_name
 from tests.lab.paths import LabPaths
+from tests.lab.toolchain import COMMAND_VERSION
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -250,6 +251,25 @@ def test_the_ssh_keys(cluster: Lab, tmp_path: Path) -> None:
         cluster.engine().forget("sshPreviousPrivateKey")
         assert scripts_run(cluster.up()) == on_both("host", "turn")
     first.run("rm /root/old")
+
+
+def test_newer_versions_of_the_providers(cluster: Lab) -> None:
+    """The cluster was made with older ones; that alone changes nothing of it."""
+    state = cluster.engine().state_file
+    text = state.read_text()
+    versions = {"azure-native": (azure_native.version(), "3.20.0"), "command": (COMMAND_VERSION, "1.0.0")}
+    for name, (now, before) in versions.items():
+        urn = f"pulumi:providers:{name}::default_"
+        assert urn + now.replace(".", "_") in text
+        text = text.replace(urn + now.replace(".", "_"), urn + before.replace(".", "_"))
+        text = text.replace(f'"version":"{now}"', f'"version":"{before}"')
+    state.write_text(text)
+    assert re.search(r"^Resources:\n *\d+ unchanged\n", preview(cluster, {}), re.MULTILINE)
+    with nobody_notices(cluster):
+        assert set(cluster.up().changes) == {"same"}
+    for now, before in versions.values():
+        assert f'"version":"{now}"' in state.read_text()
+        assert f'"version":"{before}"' not in state.read_text()
 
 
 def test_nothing_is_left_to_do(cluster: Lab) -> None:

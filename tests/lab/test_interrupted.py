@@ -284,7 +284,7 @@ def test_killed_while_the_document_is_applied(machines: Lab, kind: Kind) -> None
 def test_the_engine_is_killed(machines: Lab) -> None:
     """Its lock in the back end and its unfinished operations stop nobody."""
     lab = machines
-    state = lab.paths.pulumi / "backend/.pulumi/stacks/azure-mysql-ha/lab.json"
+    state = lab.engine().state_file
 
     def is_under_way() -> bool:
         try:
