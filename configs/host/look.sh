@@ -23,7 +23,8 @@ mount -t tmpfs -o mode=0700 tmpfs $scratch
 for mark in $marks; do : >"$mark"; done
 # What only reads writes all the same: a server opens files of its data directory, crmsh its log.
 mount -t tmpfs -o mode=1777 tmpfs /mnt
-if [[ -d /var/log/crmsh ]]; then mount -t tmpfs tmpfs /var/log/crmsh; fi
+# (Its log belongs to hacluster: in a folder that anybody may write to, root could not open it. fs.protected_regular)
+if [[ -d /var/log/crmsh ]]; then mount -t tmpfs -o mode=0755 tmpfs /var/log/crmsh; fi
 export HOME=$scratch TMPDIR=$scratch
 # Left out are devices, the kernel's own tables, DRBD's locks and the shared memory by which Corosync and Pacemaker answer.
 for place in $(findmnt --list --noheadings --output TARGET); do
@@ -33,8 +34,8 @@ for place in $(findmnt --list --noheadings --output TARGET); do
   esac
 done
 
-readonly asking_path=$PATH asking="awk base64 blkid cat cmp crm_diff crm_mon crm_verify corosync-qdevice-tool cut df \
-diff dpkg-query find findmnt getent grep head mountpoint paste pgrep python3 readlink sed sha256sum sleep sort ss stat \
+readonly asking_path=$PATH asking="awk base64 basename blkid cat cmp crm_diff crm_mon crm_verify corosync-qdevice-tool cut df \
+diff dpkg-query dumpe2fs find findmnt getent grep head mountpoint paste pgrep python3 readlink sed sha256sum sleep sort ss stat \
 tail tr uname wc"
 for program in $asking; do
   eval "$program() { call $program \"\$@\"; }"
@@ -150,6 +151,7 @@ ask_server() { # PROGRAM ARGUMENTS...
 have_configuration_read() { # PROGRAM ARGUMENTS...
   case " $* " in
     *" --help "* | *" --validate-config "*) call "$@" --datadir=/mnt ;;
+    *" --print-defaults "*) call "$@" ;;
     *) not_asking "$*" ;;
   esac
 }
@@ -235,6 +237,8 @@ sfdisk() {
     *) not_asking "sfdisk $*" ;;
   esac
 }
+
+blockdev() { if [[ $1 == --getsize64 ]]; then call blockdev "$@"; else not_asking "blockdev $*"; fi; }
 
 wipefs() { if [[ $1 == --noheadings ]]; then call wipefs "$@"; else not_asking "wipefs $*"; fi; }
 

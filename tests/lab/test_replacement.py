@@ -88,7 +88,7 @@ def test_a_node_is_lost_for_good(cluster: Lab) -> None:
     """Machine and disk are deleted in Azure: what is made anew gets its data from the survivor."""
     lost, survivor = idle(cluster), trial.serving(cluster)
     compute = "/resourceGroups/rg-mysql-lab/providers/Microsoft.Compute"
-    assert trial.ask_azure(cluster, "DELETE", f"{compute}/virtualMachines/{lost.name}")[0] == 202
+    assert trial.ask_azure(cluster, "DELETE", f"{compute}/virtualMachines/{lost.name}")[0] in (200, 202)
 
     def deleted() -> bool:
         # Refused as long as the machine has it.

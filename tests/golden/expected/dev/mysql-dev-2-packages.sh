@@ -77,7 +77,7 @@ main() {
 
   # A cluster daemon restarted in passing by a package update is a fail-over that nobody asked for.
   install_file /etc/apt/apt.conf.d/90azure-mysql-ha 0644 <<'FILE'
-// Written by Pulumi. These are updated on purpose, one node after the other: docs/operations/planned-maintenance.md.
+// Written by Pulumi. These are updated on purpose, one node after the other: docs/operations/updates.md.
 Unattended-Upgrade::Package-Blacklist { "^corosync$"; "^pacemaker$"; "^crmsh$"; "^resource-agents-base$"; "^resource-agents-extra$"; "^drbd-utils$"; "^mysql-server$"; "^fence-agents-azure-arm$"; "^python3-azure$"; "^fdisk$"; "^psmisc$"; "^socat$"; };
 FILE
   install_file /etc/needrestart/conf.d/azure-mysql-ha.conf 0644 <<'FILE'

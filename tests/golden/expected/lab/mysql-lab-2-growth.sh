@@ -102,6 +102,13 @@ somebody_serves() { [[ $(drbdadm role r0 2>/dev/null) == *Primary* ]] && { [[ $(
 
 # What DRBD keeps for itself is less than a thousandth of the partition, and a MiB.
 device_has_grown() { (($(blockdev --getsize64 /dev/drbd1) >= $(blockdev --getsize64 /dev/disk/by-partlabel/mysql-lab-r0) * 999 / 1000 - 1024 ** 2)); }
+
+# A rest of less than a MiB may be too little for a block group of its own.
+file_system_has_grown() {
+  local bytes
+  bytes=$(dumpe2fs -h /dev/drbd1 2>/dev/null | awk '/^Block count:/ { count = $3 } /^Block size:/ { print count * $3 }')
+  (($(blockdev --getsize64 /dev/drbd1) - bytes < 1024 ** 2))
+}
 main() {
   if ! pacemaker_has_drbd; then
     say "file system: not there yet"
@@ -113,8 +120,11 @@ main() {
     return
   fi
   wait_for 120 "growth of /dev/drbd1" device_has_grown
-  # While it is mounted; nothing happens where it is as large as its device.
-  resize2fs /dev/drbd1 2>&1
+  if file_system_has_grown; then
+    say "file system: as large as /dev/drbd1"
+  else
+    resize2fs /dev/drbd1 2>&1 # while it is mounted
+  fi
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
