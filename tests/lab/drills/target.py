@@ -213,7 +213,9 @@ class LabTarget:
         return True
 
     def power_cycle(self, node: Node) -> str:
-        """Return what is another for each time that the machine is switched on."""
+        """Return what is another for each time that the machine is switched on; nothing while it is off."""
+        if not self.power()[node.name]:
+            return ""
         return (self.lab.paths.machines / node.name / "process").read_text()
 
     def reach_api(self, reachable: bool) -> None:
