@@ -272,6 +272,8 @@ rm() {
   for word; do [[ $word != /* || ! -e $word ]] || told "would remove $word"; done
 }
 
+cp() { if in_scratch "${!#}"; then call cp "$@"; else told "would write ${!#}"; fi; }
+
 mv() { if in_scratch "$@"; then call mv "$@"; else told "would move $*"; fi; }
 
 ln() {

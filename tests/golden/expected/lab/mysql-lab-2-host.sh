@@ -62,23 +62,22 @@ exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-2."
 
 cloud_init_is_done() { [[ -e /var/lib/cloud/instance/boot-finished ]]; }
-
-# What stands between our two marks is ours; the rest of the file stays as it is.
-without_our_part() { sed '/^# azure-mysql-ha: begin$/,/^# azure-mysql-ha: end$/d' "$1"; }
 main() {
   local home
   home=$(getent passwd azureuser | cut --delimiter=: --fields=6)
   wait_for 600 "end of cloud-init" cloud_init_is_done
 
   # The machines know each other's addresses whether or not a name server answers.
+  # What stands between two marks is ours; the rest of the file stays as it is.
   install_file /etc/hosts 0644 < <(
-    without_our_part /etc/hosts
+    sed '/^# azure-mysql-ha: begin$/,$d' /etc/hosts
     cat <<'PART'
 # azure-mysql-ha: begin
 10.32.0.4 mysql-lab-1
 10.32.0.5 mysql-lab-2
 # azure-mysql-ha: end
 PART
+    sed '1,/^# azure-mysql-ha: end$/d' /etc/hosts
   )
 
   # SSH within the cluster: one key pair, good from the nodes' own addresses only, all host keys known.

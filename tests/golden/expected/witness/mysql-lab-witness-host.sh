@@ -62,9 +62,6 @@ exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-witness."
 
 cloud_init_is_done() { [[ -e /var/lib/cloud/instance/boot-finished ]]; }
-
-# What stands between our two marks is ours; the rest of the file stays as it is.
-without_our_part() { sed '/^# azure-mysql-ha: begin$/,/^# azure-mysql-ha: end$/d' "$1"; }
 main() {
   local home
   home=$(getent passwd azureuser | cut --delimiter=: --fields=6)
@@ -75,8 +72,9 @@ main() {
     < <(grep --invert-match --fixed-strings 'ssh-ed25519 PREVIOUS-KEY' "$home/.ssh/authorized_keys")
 
   # The machines know each other's addresses whether or not a name server answers.
+  # What stands between two marks is ours; the rest of the file stays as it is.
   install_file /etc/hosts 0644 < <(
-    without_our_part /etc/hosts
+    sed '/^# azure-mysql-ha: begin$/,$d' /etc/hosts
     cat <<'PART'
 # azure-mysql-ha: begin
 10.32.0.4 mysql-lab-1
@@ -84,6 +82,7 @@ main() {
 10.32.0.6 mysql-lab-witness
 # azure-mysql-ha: end
 PART
+    sed '1,/^# azure-mysql-ha: end$/d' /etc/hosts
   )
 
   # With the nodes' key pair one gets one thing here: a certificate signed.
