@@ -115,7 +115,8 @@ def test_another_image(cluster: Lab) -> None:
     with bystander.service_moves(cluster, 1, _MOVE_SECONDS):
         reader = cluster.up({"imageVersion": "0.20261101.0"})
         trial.wait_until_well(cluster, trial.bar(300))
-    assert [name for name in steps(reader, "VirtualMachine") if name in (first, last)][::2] == [first, last]
+    # (A replacement has several steps.)
+    assert list(dict.fromkeys(steps(reader, "VirtualMachine"))) == [first, last]
     assert trial.serving(cluster).name == first
     after = {node.name: node.run("cat /etc/machine-id") for node in cluster.nodes()}
     assert all(after[name] != before[name] for name in before)
