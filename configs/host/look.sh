@@ -128,7 +128,8 @@ show_difference_without_secrets() {
   esac
 }
 
-without_drbd_secret() { sed -E 's/(shared-secret[= ]).*/\1(not shown)/'; }
+# In a file to the end of its line, on a command line to the next option.
+without_drbd_secret() { sed -E 's/(shared-secret ).*/\1(not shown)/; s/(--shared-secret=)([^ ]| [^-]| -[^-])*/\1(not shown)/'; }
 
 # --- programs that ask, or change, as they are called
 
