@@ -150,6 +150,8 @@ def in_turn(runner: Runner, page: str, packages: Sequence[str]) -> None:
         runner.run(page)
         trial.wait_until_well(runner.lab)
     assert all(are_newer(node, packages) for node in nodes)
+    idle = by_name(nodes, runner.names["OTHER"])
+    assert idle.run("ls -A /var/lib/mysql") == "", "on the system disk, where a server could start on it"
 
 
 def test_updates(runner: Runner) -> None:
