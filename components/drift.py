@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,7 @@ class Script:
         text: the script, its standard input.
         variables: its environment, HA_*.
         connection: how the machine is reached.
+        rests_on: URNs of all that has to be done before it.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Script:
     text: str
     variables: Mapping[str, str]
     connection: Connection
+    rests_on: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,10 @@ def scripts_of(deployment: Mapping[str, Any]) -> list[Script]:
     """
     found: list[Script] = []
     resources: list[dict[str, Any]] = deployment.get("resources") or []
-    for resource in resources:
+    rests_on: dict[str, frozenset[str]] = {}
+    for resource in resources:  # each after what it depends on
+        direct: list[str] = resource.get("dependencies") or []
+        rests_on[resource["urn"]] = frozenset(direct).union(*(rests_on.get(urn, ()) for urn in direct))
         if resource["type"] != "command:remote:Command":
             continue
         inputs: dict[str, Any] = clear(resource["inputs"])
@@ -125,6 +130,7 @@ def scripts_of(deployment: Mapping[str, Any]) -> list[Script]:
                 connection=Connection(
                     told["host"], int(told.get("port", 22)), told["user"], told["privateKey"], told["hostKey"]
                 ),
+                rests_on=rests_on[resource["urn"]],
             )
         )
     return found
@@ -275,11 +281,18 @@ def report(findings: Sequence[Finding], mend: Sequence[str]) -> str:
     lines: list[str] = []
     for finding in findings:
         lines += [f"{finding.script.name}, on {finding.script.node}", *finding.text.splitlines(), ""]
-    again = [finding.script for finding in findings if finding.mendable]
+    mended = {finding.script.urn for finding in findings if finding.mendable}
+    # What would stop at what others put right before it goes on then.
+    again = [finding.script for finding in findings if finding.mendable or _rests(finding, mended)]
     if again:
         urns = [word for script in again for word in ("--target-replace", script.urn)]
         lines += ["To put it right, which runs these scripts again:", "  " + shlex.join([*mend, *urns])]
     return "\n".join(lines).rstrip()
+
+
+def _rests(finding: Finding, mended: Set[str]) -> bool:
+    """Tell whether a script would stop, and rests on some that are run again."""
+    return _WOULD_STOP in finding.text and not finding.script.rests_on.isdisjoint(mended)
 
 
 def export(pulumi: str, stack: str) -> dict[str, Any]:

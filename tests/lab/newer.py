@@ -40,8 +40,8 @@ Description: ${{Description}}
 ' "$package" | sed --regexp-extended '/^([A-Z][A-Za-z-]*: *)?$/d' >"$tree/DEBIAN/control"
   dpkg-query --listfiles "$package" | while read -r path; do
     [[ ! -e $path && ! -L $path ]] || echo "${{path#/}}"
-  done | grep --extended-regexp --invert-match '^(\.?|bin|lib|lib64|sbin)$' | tar --create --no-recursion --directory / --files-from - |
-    tar --extract --directory "$tree"
+  done | grep --extended-regexp --invert-match '^(\.?|bin|lib|lib64|sbin)$' |
+    tar --create --no-recursion --directory / --files-from - | tar --extract --directory "$tree"
   dpkg-deb --build -Znone "$tree" "$source" >/dev/null
   rm --recursive "$tree"
   deb=$(ls "$source/${{package}}"_*{suffix}_*.deb)

@@ -82,7 +82,9 @@ CHANGES = {
         False,
         "/usr/sbin/drbdadm",
         "adjust*",
-        lambda node: node.run(r"drbdsetup show r0 | sed --quiet 's/.*c-max-rate[[:space:]]*\([0-9]*k\).*/\1/p'").strip(),
+        lambda node: node.run(
+            r"drbdsetup show r0 | sed --quiet 's/.*c-max-rate[[:space:]]*\([0-9]*k\).*/\1/p'"
+        ).strip(),
         {"engine": "40960k", "connection": "51200k", "power": "61440k"},
     ),
 }

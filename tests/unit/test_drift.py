@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,11 @@ def test_report() -> None:
     # As a shell takes it: a URN has a dollar sign.
     assert shlex.split(text.splitlines()[-1]) == ["pulumi", "up", "--stack", "prod", "--target-replace", URN]
     assert "--target-replace" not in drift.report([finding("would stop: found …", mendable=False)], ["pulumi", "up"])
+
+
+def test_what_would_stop_at_what_is_put_right_runs_again_too() -> None:
+    stops = finding("would stop: found another file; expected …", mendable=False)
+    rests = replace(stops, script=replace(stops.script, urn=f"{URN}-after", rests_on=frozenset({URN})))
+    text = drift.report([finding("is missing: /etc/x"), rests], ["up"])
+    assert shlex.split(text.splitlines()[-1]) == ["up", "--target-replace", URN, "--target-replace", f"{URN}-after"]
+    assert "--target-replace" not in drift.report([stops, rests], ["up"])
