@@ -2,8 +2,8 @@
 
 import json
 import shlex
-from dataclasses import replace
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
