@@ -6,6 +6,7 @@ with LAB_ALL=1 in labs of their own, its connection is, or the power of its mach
 """
 
 import dataclasses
+import difflib
 import hashlib
 import json
 import os
@@ -98,13 +99,14 @@ def stops(script: trial.Script, node: Node, found: str) -> None:
 def test_a_look_at_blank_machines_changes_nothing(machines: Lab, scripts: dict[str, trial.Script]) -> None:
     """There, every script would change something; looking, each tells so, and none does."""
 
-    def state(node: Node) -> str:
-        return node.run(
+    def state(node: Node) -> list[str]:
+        text = node.run(
             "find /etc /usr/local /root /home /var/lib/azure-mysql-ha /var/lib/mysql /run/azure-mysql-ha -xdev -type f"
             r" -printf '%p %m %u %g %T@ ' -exec sha256sum {} \; 2>/dev/null | sort; ls -A /run /var/lib /var/log;"
             "systemctl list-unit-files --no-legend; dpkg-query --show; lsmod; findmnt --list --output TARGET,OPTIONS",
             timeout=120,
         )
+        return text.splitlines()
 
     def look(node: Node) -> dict[str, str]:
         told: dict[str, str] = {}
@@ -119,16 +121,21 @@ def test_a_look_at_blank_machines_changes_nothing(machines: Lab, scripts: dict[s
     nodes = machines.nodes()
     look(nodes[0])  # makes the lock's file
     with ThreadPoolExecutor() as pool:
-        before = list(pool.map(state, nodes)), [backing(machines, node) for node in nodes]
+        before = list(pool.map(state, nodes))
+        disks = [backing(machines, node) for node in nodes]
         told = {name: text for each in pool.map(look, nodes) for name, text in each.items()}
-        after = list(pool.map(state, nodes)), [backing(machines, node) for node in nodes]
+        after = list(pool.map(state, nodes))
     for name, text in told.items():
         print(f"{name}: {text}")
     assert [name for name, text in told.items() if not text] == []
     assert "would run: sfdisk" in told["mysql-lab-1-disk"]
     assert "is missing: /etc/drbd.d/global_common.conf" in told["mysql-lab-1-drbd"]
     assert "is missing: the program drbdadm" in told["mysql-lab-1-drbd"], "it ends there"
-    assert after == before
+    changed = [
+        line for one, two in zip(before, after, strict=True) for line in difflib.ndiff(one, two) if line[0] in "+-"
+    ]
+    assert changed == []
+    assert [backing(machines, node) for node in nodes] == disks
 
 
 def test_no_space(machines: Lab, scripts: dict[str, trial.Script]) -> None:
