@@ -119,8 +119,8 @@ def test_a_look_at_blank_machines_changes_nothing(machines: Lab, scripts: dict[s
         return told
 
     nodes = machines.nodes()
-    look(nodes[0])  # makes the lock's file
     with ThreadPoolExecutor() as pool:
+        list(pool.map(look, nodes))  # makes the lock's file
         before = list(pool.map(state, nodes))
         disks = [backing(machines, node) for node in nodes]
         told = {name: text for each in pool.map(look, nodes) for name, text in each.items()}
