@@ -17,9 +17,13 @@ from tests.lab.drills.target import LabTarget
 from tests.lab.drills.writer import TABLE, Connection, Writer, make_table
 from tests.lab.lab import Lab, wait_until
 
-_PAUSE_SECONDS = 5.0
+PAUSE_SECONDS = 5.0
 """Longest pause between two acknowledged writes that counts as none, on a machine that boots another one meanwhile: far
 below a fail-over's."""
+
+MOVE_SECONDS = 45.0
+"""Longest pause of a move that is planned: 8 to 12 s alone (docs/drills.md), on a machine that boots another one
+meanwhile."""
 
 _PACE = 10.0
 """Rows a second: enough to tell a pause from none, and no load."""
@@ -63,7 +67,7 @@ class Bystander(Writer):
 def nobody_notices(lab: Lab) -> Generator[None]:
     """Write all the time; afterwards no write was lost or late, no connection broken, no server and no node started."""
     before = _lives(lab)
-    with _writes(lab, _PAUSE_SECONDS) as one:
+    with _writes(lab, PAUSE_SECONDS) as one:
         yield
     assert one.connections == 1, [write.error for write in one.writes if write.error]
     assert _lives(lab) == before

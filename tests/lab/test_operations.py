@@ -10,7 +10,7 @@ import pymysql
 import pytest
 
 from tests.lab import trial
-from tests.lab.bystander import service_moves
+from tests.lab.bystander import MOVE_SECONDS, service_moves
 from tests.lab.drills.target import DRBD_PARAMETERS, LabTarget
 from tests.lab.lab import Lab, wait_until
 from tests.lab.newer import are_newer, make_newer
@@ -19,8 +19,6 @@ from tests.lab.pages import Runner, Step, steps
 from tests.lab.paths import CHECKOUT, LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
-
-_MOVE_SECONDS = 45.0  # as in test_replacement.py
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +141,7 @@ def in_turn(runner: Runner, page: str, packages: Sequence[str]) -> None:
     nodes = runner.lab.nodes()
     for node in nodes:
         make_newer(node, packages)
-    with service_moves(runner.lab, 1, _MOVE_SECONDS):
+    with service_moves(runner.lab, 1, MOVE_SECONDS):
         runner.run(page)
         names = dict(runner.names)
         runner.names.update({"SERVING": names["OTHER"], "OTHER": names["SERVING"]})

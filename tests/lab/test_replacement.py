@@ -17,11 +17,6 @@ from tests.lab.paths import LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800), trial.ONLY_IF_ASKED]
 
-# An interruption as that of a standby, which takes 8 s alone (docs/drills.md), on a machine that boots another one
-# meanwhile. What is none is far below that of a server that is started again.
-_MOVE_SECONDS = 45.0
-_NONE_SECONDS = 5.0
-
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
@@ -62,7 +57,7 @@ def test_another_size_and_larger_disks(cluster: Lab) -> None:
     assert {f"{name}{end}" for name in (first, last) for end in ("", "-turn", "-data")} <= {
         step.name for step in shown.steps.values() if step.operation == "update"
     }
-    with bystander.service_moves(cluster, 1, _MOVE_SECONDS):
+    with bystander.service_moves(cluster, 1, bystander.MOVE_SECONDS):
         reader = cluster.up(changes)
         trial.wait_until_well(cluster, trial.bar(300))
     assert steps(reader, "VirtualMachine") == [first, last]
@@ -98,7 +93,7 @@ def test_a_node_is_lost_for_good(cluster: Lab) -> None:
     # Nobody can fence what is not there: a person who has seen that it is gone says so (docs/operations/lost-node.md).
     survivor.run(f"stonith_admin --confirm {lost.name}", timeout=120)
     wait_until("an answer", lambda: trial.answers(cluster), 120)
-    with bystander.service_moves(cluster, 0, _NONE_SECONDS):
+    with bystander.service_moves(cluster, 0, bystander.PAUSE_SECONDS):
         engine = cluster.engine()
         gone = engine.run(["refresh", "--yes", "--skip-preview"], cluster.progress, cluster.paths.logs / "refresh.log")
         assert gone.changes.get("delete", 0) >= 2, gone.changes
@@ -112,7 +107,7 @@ def test_another_image(cluster: Lab) -> None:
     """Both machines are made anew around their data disks, one after the other."""
     first, last = idle(cluster).name, trial.serving(cluster).name
     before = {node.name: node.run("cat /etc/machine-id") for node in cluster.nodes()}
-    with bystander.service_moves(cluster, 1, _MOVE_SECONDS):
+    with bystander.service_moves(cluster, 1, bystander.MOVE_SECONDS):
         reader = cluster.up({"imageVersion": "0.20261101.0"})
         trial.wait_until_well(cluster, trial.bar(300))
     # (A replacement has several steps.)
