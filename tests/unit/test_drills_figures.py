@@ -36,7 +36,7 @@ def test_medians_of_the_parts_that_most_outages_have() -> None:
     samples = [sample("a", 0, 0), sample("a", 20, 2000)]
     found = figures.take_apart([(one(1, 2), samples), (one(2, 4), samples), (one(9, 3, Part("probe", 1)), samples)])
     assert found == [TakenApart("detected", 2, 200), TakenApart("first-write", 3, 300)]
-    assert [part.native for part in found] == pytest.approx([2 - 200 * 0.007, 3 - 300 * 0.007])
+    assert [part.native for part in found] == pytest.approx([2 - 200 * 0.0052, 3 - 300 * 0.0052])
 
 
 def test_each_fault_of_a_drill_has_its_outage(tmp_path: Path) -> None:

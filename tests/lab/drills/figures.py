@@ -20,8 +20,8 @@ from tests.lab.drills.outage import PARTS, Outage
 from tests.lab.drills.record import Result
 from tests.lab.drills.timeline import Sample
 
-GUEST_START_MS, NATIVE_START_MS = 8.0, 1.0
-"""What a process start costs in a guest of the lab and natively, in milliseconds: docs/benchmarks.md."""
+GUEST_START_MS, NATIVE_START_MS = 5.9, 0.7
+"""What a process start costs in a guest of the lab and natively, in milliseconds: docs/drills.md."""
 
 
 @dataclass(frozen=True)
