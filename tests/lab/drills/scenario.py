@@ -30,6 +30,7 @@ NAMES = (
     "power-cycle-both",
     "power-cycle-each",
     "kill-during-resync",
+    "kill-on-return",
     "scheduled-event",
     "probe-lost",
 )

@@ -127,11 +127,9 @@ nodelist {
 
 quorum {
   provider: corosync_votequorum
-  # A node that has just started and sees the witness only may have old data: it waits for the other node too. (With
-  # two_node that is implied.) Without the number of votes, Corosync counts two, and itself and the witness as all.
-  wait_for_all: 1
-  expected_votes: 3
-  # Two of three votes. Where the nodes lose sight of each other, the witness gives its vote to one of them.
+  # Two of three votes. Where the nodes lose sight of each other, the witness gives its vote to one of them. Without
+  # wait_for_all: with it Corosync waits for all anew whenever quorum is lost, if only for a second. A node that starts alone
+  # and has the witness's vote may have old data; DRBD knows, and the cluster's document does not have it promoted.
   device {
     model: net
     votes: 1
