@@ -172,6 +172,12 @@ def _alarms(nodes: Sequence[NodeStatus], serving: Sequence[str]) -> list[str]:
     alone = [node.name for node in nodes if node.drbd_connection == "StandAlone"]
     if alone:
         alarms.append(f"DRBD is StandAlone on {' and '.join(alone)}: no copy is kept. docs/operations/split-brain.md")
+    unsure = [node.name for node in nodes if node.drbd_disk == "Consistent"]
+    if unsure and not serving:
+        alarms.append(
+            f"{' and '.join(unsure)} may have old data, not having met the other node since its start: nobody serves"
+            " before they meet. docs/operations/both-off.md"
+        )
     alarms += [
         f"the database's file system on {node.name} is {node.used_percent} % full. docs/operations/full-disk.md"
         for node in nodes

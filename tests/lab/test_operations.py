@@ -179,6 +179,26 @@ def test_failed_disk(runner: Runner) -> None:
     assert trial.query(lab, "select id from without_disk") == [(1,)]
 
 
+def test_both_off(runner: Runner) -> None:
+    """Both were off, and the one that served does not exist any more: the other goes on alone, and gets a new peer."""
+    lab = runner.lab
+    trial.query(lab, "create table left_alone (id int primary key)", "insert into left_alone values (1)")
+    lost, left = runner.names["SERVING"], runner.names["OTHER"]
+    for name in (lost, left):
+        trial.kill_machine(lab, name)
+    machine = f"/resourceGroups/rg-mysql-lab/providers/Microsoft.Compute/virtualMachines/{lost}"
+    assert trial.ask_azure(lab, "DELETE", machine)[0] in (200, 202)
+    trial.start_machine(lab, left)
+    node = by_name(lab.nodes(), left)
+    wait_until("its start", lambda: "Activity blocked" in node.run("corosync-quorumtool -s", check=False), 120, every=1)
+    runner.run("both-off")
+    wait_until("the one left to serve", lambda: lab.status().serving == left, 120, every=1)
+    assert trial.query(lab, "select id from left_alone") == [(1,)]
+    lab.engine().run(["refresh", "--yes", "--skip-preview"], lab.progress, lab.paths.logs / "refresh.log")
+    lab.up()
+    trial.wait_until_well(lab, trial.bar(300))
+
+
 def test_split_brain(lab: Lab, runner: Runner) -> None:
     """Of the two histories that of the node that serves stays. The last test: fencing stays off."""
     lab.up({"fencing": "off"})

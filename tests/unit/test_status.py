@@ -23,6 +23,15 @@ class _Answering(Node):
         return ["sh", "-c", f"printf '%s' {shlex.quote(self.login)}"]
 
 
+def test_nobody_serves_what_may_be_old(tmp_path: Path) -> None:
+    stopped = CLUSTER.replace('role="Started"', 'role="Stopped"')
+    node = _Answering(
+        "one", f"{stopped}\n\ndrbd: Secondary/Unknown WFConnection Consistent/DUnknown\n", tmp_path, tmp_path
+    )
+    (alarm,) = status.read([node], {"host": "203.0.113.1", "port": 3306}).alarms
+    assert alarm.startswith("one may have old data")
+
+
 @pytest.mark.parametrize(
     ("drbd", "role", "used", "pages"),
     [

@@ -110,8 +110,8 @@ alert start-fenced-node /usr/local/lib/azure-mysql-ha/start-fenced-node \
 # other, 2.3 s of a move's 10.6 in the lab (docs/drills.md). The agent would look at the peer again and set its score; it
 # does so at each start and each monitor anyway, and what may be promoted DRBD and its fence-peer handler decide.
 # A disk is only Consistent on a node that has not met the other since it started, and the other may have taken writes
-# meanwhile: no score, so that node is not promoted, whoever has been fenced. It is the agent's default too (drbd-utils
-# 9.22), and written here since acknowledged rows depend on it.
+# meanwhile: no score, so that node is not promoted, whoever has been fenced. It is the agent's default (drbd-utils 9.22),
+# written here since acknowledged rows hang on it; DRBD's handler would refuse such a promotion too.
 primitive drbd-r0 ocf:linbit:drbd \
   params drbd_resource=r0 adjust_master_score="0 10 1000 10000" ignore_missing_notifications=true \
   op start interval=0 timeout=240s \
