@@ -194,7 +194,7 @@ def test_a_node_and_the_witness_are_lost(cluster: Lab) -> None:
 
 
 def test_a_node_that_starts_alone_does_not_serve(cluster: Lab) -> None:
-    """Both were off. With the witness's vote the first has the other started, and serves nothing before they have met."""
+    """Both were off. With the witness's vote the first has the other started, and serves nothing before they meet."""
     first, second = cluster.nodes()
     for node in (first, second):
         trial.kill_machine(cluster, node.name)

@@ -1,9 +1,9 @@
 """The node that serves dies as soon as the other, which has missed writes, is a member of the cluster again.
 
-The idle machine is killed, the other takes writes alone, and the fenced one starts.  In the moment in which Corosync has
-it back, and before DRBD has told it what it has missed, the one that serves dies.  The one that is left has quorum, and
-takes the other for one that has left, not for one to be fenced.  But its data are old, so nobody may serve, and the
-status says why, until the dead machine is started by somebody else.
+The idle machine is killed, the other takes writes alone, and the fenced one starts.  In the moment in which Corosync
+has it back, and before DRBD has told it what it has missed, the one that serves dies.  The one that is left has quorum,
+but its data are old, so nobody may serve.  It has the other fenced, and so started; or it has heard too little of it to
+miss it, and the status says why nobody serves, until somebody else starts the dead machine.
 """
 
 from tests.lab.drills.audit import Expectation
