@@ -82,14 +82,7 @@ def preview(lab: Lab, changes: Mapping[str, object]) -> EventReader:
 def test_a_node_is_lost_for_good(cluster: Lab) -> None:
     """Machine and disk are deleted in Azure: what is made anew gets its data from the survivor."""
     lost, survivor = idle(cluster), trial.serving(cluster)
-    compute = "/resourceGroups/rg-mysql-lab/providers/Microsoft.Compute"
-    assert trial.ask_azure(cluster, "DELETE", f"{compute}/virtualMachines/{lost.name}")[0] in (200, 202)
-
-    def deleted() -> bool:
-        # Refused as long as the machine has it.
-        return trial.ask_azure(cluster, "DELETE", f"{compute}/disks/disk-{lost.name}-data")[0] in (200, 202, 204)
-
-    wait_until("the disk deleted", deleted, 60, every=1)
+    trial.delete_machine(cluster, lost.name)
     # Nobody can fence what is not there: a person who has seen that it is gone says so (docs/operations/lost-node.md).
     survivor.run(f"stonith_admin --confirm {lost.name}", timeout=120)
     wait_until("an answer", lambda: trial.answers(cluster), 120)

@@ -314,6 +314,22 @@ def serving(lab: Lab) -> Node:
     return by_name(lab.nodes(), name)
 
 
+def delete_machine(lab: Lab, node: str) -> None:
+    """Delete a machine and its data disk, as somebody may do by hand in Azure.
+
+    Raises:
+        TimeoutError: the disk stays.
+    """
+    compute = "/resourceGroups/rg-mysql-lab/providers/Microsoft.Compute"
+    assert ask_azure(lab, "DELETE", f"{compute}/virtualMachines/{node}")[0] in (200, 202)
+
+    def deleted() -> bool:
+        # Refused as long as the machine has it.
+        return ask_azure(lab, "DELETE", f"{compute}/disks/disk-{node}-data")[0] in (200, 202, 204)
+
+    wait_until("the disk deleted", deleted, 60, every=1)
+
+
 def start_machine(lab: Lab, node: str) -> None:
     """Start a machine that is off, as a person does with `az vm start`; one that was just killed is off in a moment.
 
