@@ -186,7 +186,7 @@ def test_a_node_and_the_witness_are_lost(cluster: Lab) -> None:
     trial.kill_machine(cluster, witness.name)
     trial.kill_machine(cluster, killed.name)
     wait_until("the loss of quorum", lambda: "Activity blocked" in quorum(left), 60, every=1)
-    assert cluster.status().serving is None
+    wait_until("the end of service", lambda: cluster.status().serving is None, 60, every=1)
     trial.start_machine(cluster, witness.name)
     wait_until("an answer from the node left", lambda: trial.answers(cluster), 120, every=0.2)
     wait_until_whole(cluster)
