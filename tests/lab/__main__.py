@@ -1,6 +1,7 @@
 """The lab's command: what the Makefile's targets call."""
 
 import argparse
+import contextlib
 import json
 import sys
 
@@ -9,7 +10,7 @@ from tests.lab import preflight
 from tests.lab.cloud.client import CloudError
 from tests.lab.engine import EngineError
 from tests.lab.events import EventReader
-from tests.lab.lab import Lab, LabError
+from tests.lab.lab import Lab, LabError, wait_until
 from tests.lab.paths import LabPaths
 from tests.lab.shell import CommandError
 from tests.lab.toolchain import ToolchainError
@@ -76,6 +77,9 @@ def _tell(lab: Lab, reader: EventReader) -> None:
     """Print what took how long, and how to reach the cluster."""
     changes = ", ".join(f"{count} {word}" for word, count in reader.changes.items()) or "nothing"
     print(f"\npulumi: {changes}\n\n{reader.timings()}\n\n{lab.progress.summary()}\n")
+    # An update ends when the endpoint has answered, a moment before Pacemaker calls the server started.
+    with contextlib.suppress(TimeoutError):
+        wait_until("the end of the start", lambda: lab.status().serving, 20, every=0.5)
     print(lab.status().as_text())
     print("\nA client on it: make mysql.  Its state: make status.  Take it away: make down.")
 

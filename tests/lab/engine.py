@@ -33,6 +33,11 @@ class EngineError(Exception):
     """The engine failed; the text tells the user why, and where its log is."""
 
 
+def state_file(directory: Path, stack: str) -> Path:
+    """Return where the back end below a folder keeps Pulumi's record of a stack."""
+    return directory / f"backend/.pulumi/stacks/{PROJECT}/{stack}.json"
+
+
 @dataclass(frozen=True)
 class Engine:
     """One stack of the program, with everything that Pulumi keeps for it in one folder.
@@ -61,7 +66,7 @@ class Engine:
     @property
     def state_file(self) -> Path:
         """Pulumi's record of the stack, as its back end keeps it."""
-        return self.directory / f"backend/.pulumi/stacks/{PROJECT}/{self.stack}.json"
+        return state_file(self.directory, self.stack)
 
     @property
     def environment(self) -> dict[str, str]:

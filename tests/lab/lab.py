@@ -15,7 +15,7 @@ from components import drift, sshkeys
 from pipeline.engine import PREVIEW
 from tests.lab import fabric, image, preflight, status, toolchain
 from tests.lab.cloud import client as cloud
-from tests.lab.engine import Engine, tracked_settings
+from tests.lab.engine import Engine, state_file, tracked_settings
 from tests.lab.events import EventReader
 from tests.lab.nodes import Node, write_known_hosts
 from tests.lab.paths import LabPaths
@@ -172,7 +172,7 @@ class Lab:
         if not self.is_up():
             raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
         file = self.paths.pulumi / "outputs.json"
-        state = self.paths.pulumi / "backend/.pulumi/stacks/azure-mysql-ha/lab.json"
+        state = state_file(self.paths.pulumi, "lab")
         if not file.exists() or (state.exists() and state.stat().st_mtime > file.stat().st_mtime):
             file.write_text(json.dumps(self.engine().outputs()))
         outputs = json.loads(file.read_text())
