@@ -1,6 +1,8 @@
 """Runs the program without an engine, and records every resource that it registers."""
 
 import asyncio
+import functools
+import json
 import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -141,15 +143,20 @@ def _name(urn: str) -> str:
 
 
 def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resource]:
-    """Run the program with a tracked stack's settings and throw-away secrets.
+    """Run the program with a tracked stack's settings and throw-away secrets; once, for all who ask for the same.
 
     Args:
         stack: the stack's name.
         changes: settings in place of the tracked ones.
 
     Returns:
-        The resources, sorted by type and name.
+        The resources, sorted by type and name; not to be changed.
     """
+    return _record(stack, json.dumps(changes or {}, sort_keys=True))
+
+
+@functools.cache
+def _record(stack: str, changes: str) -> list[Resource]:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     recorder = _Recorder()
@@ -159,7 +166,7 @@ def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resourc
     left.outputs.clear()
     left.rpc_manager.clear()
     pulumi.runtime.set_mocks(_Answers(), project="azure-mysql-ha", stack=stack, preview=False, monitor=recorder)
-    configuration.use_stack(stack, changes)
+    configuration.use_stack(stack, json.loads(changes))
 
     def program() -> None:
         runpy.run_path(str(configuration.CHECKOUT / "__main__.py"))

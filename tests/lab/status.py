@@ -118,9 +118,7 @@ def read(
         )
     resources = [] if cluster is None else _resources(cluster)
     # Each node's own view: in a split, both may say that they serve.
-    serving = sorted(
-        {r.node for view in views for r in _resources(view) if r.name == "mysql-server" and r.state == "Started"}
-    )
+    serving = sorted({node for view in views for node in _serving(view)})
     return Status(
         endpoint=endpoint,
         loopback=loopback,
@@ -165,6 +163,16 @@ def _resources(cluster: ElementTree.Element) -> list[ResourceStatus]:
     return sorted(found, key=lambda r: (r.name, r.node))
 
 
+def _serving(cluster: ElementTree.Element) -> set[str]:
+    """Return where the server runs.  On a node that is lost it is "Started" until that one has been fenced."""
+    known = {node.get("name") for node in cluster.findall("nodes/node") if node.get("online") == "true"}
+    return {
+        resource.node
+        for resource in _resources(cluster)
+        if resource.name == "mysql-server" and resource.state == "Started" and resource.node in known
+    }
+
+
 def _alarms(nodes: Sequence[NodeStatus], serving: Sequence[str]) -> list[str]:
     alarms: list[str] = []
     if len(serving) > 1:
@@ -204,6 +212,8 @@ def _cluster_alarms(cluster: ElementTree.Element | None) -> list[str]:
     if cluster is None:
         return []
     alarms: list[str] = []
+    if cluster.find("summary/current_dc[@with_quorum='false']") is not None:
+        alarms.append("there is no quorum, so nothing is served. docs/operations/reading-crm-mon.md")
     devices = {device.get("id") for device in _fence_devices(cluster)}
     for failure in cluster.findall("failures/failure"):
         if failure.get("op_key", "").rpartition("_")[0].rpartition("_")[0] in devices:

@@ -32,6 +32,18 @@ def test_nobody_serves_what_may_be_old(tmp_path: Path) -> None:
     assert alarm.startswith("one may have old data")
 
 
+def test_a_node_that_is_lost_does_not_serve(tmp_path: Path) -> None:
+    """Pacemaker has its resources as started until it has been fenced."""
+    lost = CLUSTER.replace('online="true"', 'online="false" unclean="true"').replace(
+        "<summary>", '<summary><current_dc present="true" with_quorum="false"/>'
+    )
+    node = _Answering("one", f"{lost}\n\ndrbd: Secondary/Unknown WFConnection UpToDate/DUnknown\n", tmp_path, tmp_path)
+    found = status.read([node], {"host": "203.0.113.1", "port": 3306})
+    assert found.serving is None
+    (alarm,) = found.alarms
+    assert alarm.startswith("there is no quorum")
+
+
 @pytest.mark.parametrize(
     ("drbd", "role", "used", "pages"),
     [

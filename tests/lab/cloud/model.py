@@ -3,7 +3,7 @@
 import copy
 import time
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
@@ -74,10 +74,6 @@ class Resource:
     def copy(self) -> "Resource":
         """Return an independent copy."""
         return copy.deepcopy(self)
-
-    def to_json(self) -> Json:
-        """Return the form of the state file."""
-        return asdict(self)
 
     @staticmethod
     def from_json(data: Json) -> "Resource":

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.cloud.model import Json, Resource, now
@@ -105,10 +105,11 @@ class Store:
         data = {
             "version": _VERSION,
             "facts": self.facts,
-            "resources": [resource.to_json() for resource in self._resources.values()],
-            "operations": [asdict(operation) for operation in self._operations.values()],
+            "resources": list(self._resources.values()),
+            "operations": list(self._operations.values()),
         }
-        write_private(self._path, json.dumps(data, indent=1))
+        # After every change: so neither copied nor indented, either of which takes ten times as long.
+        write_private(self._path, json.dumps(data, default=vars))
 
     def get(self, identity: str) -> Resource | None:
         """Return a resource by its identity in any letter case; None where there is none."""
