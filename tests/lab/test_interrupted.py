@@ -270,11 +270,11 @@ def test_killed_while_the_data_directory_is_made(machines: Lab, kind: Kind) -> N
 )
 def test_wrong_data_directory(machines: Lab, scripts: dict[str, trial.Script], make: str, found: str) -> None:
     node = machines.nodes()[0]
-    # What outlives its script's connection comes to its end first.
+    # What outlives its script's connection comes to its end first: there is a data directory then.
     node.run("flock --wait 50 /run/azure-mysql-ha.lock true")
     node.run(
         "umount /var/lib/mysql 2>/dev/null; drbdadm primary r0 && mount /dev/drbd1 /var/lib/mysql &&"
-        f"(cd /var/lib/mysql && {make}) && umount /var/lib/mysql && drbdadm secondary r0"
+        f"(cd /var/lib/mysql && rm -rf data && {make}) && umount /var/lib/mysql && drbdadm secondary r0"
     )
     stops(scripts["server-data-directory"], node, found)
     assert node.run("drbdadm role r0").startswith("Secondary/"), "it must leave the node as it was"
