@@ -179,7 +179,7 @@ def test_a_node_is_lost(cluster: Lab) -> None:
 
 
 def test_a_node_and_the_witness_are_lost(cluster: Lab) -> None:
-    """The one left has no quorum and serves nothing, until the witness is back: nobody has to start the node."""
+    """The one left stops all. When the witness is back, it has the lost node started, and they serve again."""
     witness = witness_of(cluster)
     killed = trial.serving(cluster)
     (left,) = [node for node in cluster.nodes() if node.name != killed.name]
@@ -188,9 +188,7 @@ def test_a_node_and_the_witness_are_lost(cluster: Lab) -> None:
     wait_until("the loss of quorum", lambda: "Activity blocked" in quorum(left), 60, every=1)
     wait_until("the end of service", lambda: cluster.status().serving is None, 60, every=1)
     trial.start_machine(cluster, witness.name)
-    wait_until("an answer from the node left", lambda: trial.answers(cluster), 120, every=0.2)
     wait_until_whole(cluster)
-    assert trial.serving(cluster) == left.name
 
 
 def test_a_node_that_starts_alone_does_not_serve(cluster: Lab) -> None:
