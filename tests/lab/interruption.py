@@ -22,6 +22,7 @@ _INTERRUPTER = """#!/bin/bash
 # Once: begins what it stands for, and interrupts, or waits until others have.
 case "$*" in {arguments}) ;; *) exec {real} "$@" ;; esac
 if [[ -e $0.real ]]; then mv "$0.real" "$0"; else rm "$0"; fi
+sync --file-system "${{0%/*}}" # whatever comes, power's failure too
 parent() {{ awk '$1 == "PPid:" {{ print $2 }}' "/proc/$1/status"; }}
 script=$PPID
 while [[ $(cat /proc/$script/comm) != sudo ]]; do
