@@ -334,3 +334,21 @@ def test_up_at_last(machines: Lab) -> None:
     assert trial.query(lab, "select id from kept") == [(1,)]
     reader = lab.up()
     assert set(reader.changes) == {"same"}
+
+
+def test_a_mark_that_was_left(machines: Lab, scripts: dict[str, trial.Script]) -> None:
+    """A step's mark that a power failure has brought back does not have metadata with data made anew."""
+    (node,) = [node for node in machines.nodes() if node.name != trial.serving(machines).name]
+    node.run(f"crm node standby {node.name}", timeout=120)
+    wait_until("the end of DRBD", lambda: not node.run("drbdadm role r0 2>/dev/null", check=False), 60)
+    try:
+        before = node.run("drbdadm apply-al r0; drbdadm dump-md r0")
+        mark = f"create-md-$(lsblk --nodeps --noheadings --output PARTUUID /dev/disk/by-partlabel/{LABEL}).begun"
+        node.run(f"mkdir -p /var/lib/azure-mysql-ha && touch /var/lib/azure-mysql-ha/{mark}")
+        run = scripts[f"{node.name}-drbd"].run(node)
+        assert (run.returncode, run.stdout) == (0, "DRBD r0: Pacemaker's\n"), run.stderr
+        assert node.run("drbdadm dump-md r0") == before
+        assert node.run("ls /var/lib/azure-mysql-ha") == ""
+    finally:
+        node.run(f"crm node online {node.name}", timeout=120)
+    trial.wait_until_well(machines)

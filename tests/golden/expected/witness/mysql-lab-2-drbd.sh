@@ -89,7 +89,10 @@ connected() { [[ $(drbdadm cstate r0 2>/dev/null) == Connected ]]; }
 # was seen blank before. begin_once NAME; end_once NAME; is_half_done NAME.
 readonly steps=/var/lib/azure-mysql-ha
 begin_once() { mkdir -p $steps && : >"$steps/$1.begun" && sync --file-system $steps; }
-end_once() { sync && rm "$steps/$1.begun"; }
+end_once() { # also of a run that ended just before it, or whose end was lost with the machine's power
+  is_half_done "$1" || return 0
+  sync && rm "$steps/$1.begun" && sync --file-system $steps
+}
 is_half_done() { [[ -e $steps/$1.begun ]]; }
 
 is_blank() { # DEVICE: no signature, and nothing but zeros in its first MiB
@@ -189,19 +192,19 @@ FILE
   fi
   [[ $(systemctl is-enabled $unit 2>/dev/null) == enabled ]] || systemctl --quiet enable $unit
 
-  if ! is_configured; then
-    partuuid=$(blkid --probe --match-tag PART_ENTRY_UUID --output value "$(readlink --canonicalize /dev/disk/by-partlabel/mysql-lab-r0)")
-    if is_half_done "create-md-$partuuid" || ! has_metadata; then
-      if ! is_half_done "create-md-$partuuid"; then
-        is_blank /dev/disk/by-partlabel/mysql-lab-r0 || stop "$(wipefs --noheadings --output TYPE /dev/disk/by-partlabel/mysql-lab-r0 | paste --serial --delimiters=, | grep . || echo unknown data) on /dev/disk/by-partlabel/mysql-lab-r0" \
-          "DRBD metadata, or a blank partition" "If it is not needed, blank it by hand (wipefs --all /dev/disk/by-partlabel/mysql-lab-r0) and run pulumi up again."
-      fi
-      say "DRBD r0: creating metadata"
-      begin_once "create-md-$partuuid"
-      drbdadm create-md --force r0 >/dev/null
-      end_once "create-md-$partuuid"
+  partuuid=$(blkid --probe --match-tag PART_ENTRY_UUID --output value "$(readlink --canonicalize /dev/disk/by-partlabel/mysql-lab-r0)")
+  # Metadata that can be read are whole, since drbdmeta writes the block that it looks for last: no mark of a begun step
+  # ever has them made anew.
+  if ! is_configured && ! has_metadata; then
+    if ! is_half_done "create-md-$partuuid"; then
+      is_blank /dev/disk/by-partlabel/mysql-lab-r0 || stop "$(wipefs --noheadings --output TYPE /dev/disk/by-partlabel/mysql-lab-r0 | paste --serial --delimiters=, | grep . || echo unknown data) on /dev/disk/by-partlabel/mysql-lab-r0" \
+        "DRBD metadata, or a blank partition" "If it is not needed, blank it by hand (wipefs --all /dev/disk/by-partlabel/mysql-lab-r0) and run pulumi up again."
     fi
+    say "DRBD r0: creating metadata"
+    begin_once "create-md-$partuuid"
+    drbdadm create-md --force r0 >/dev/null
   fi
+  end_once "create-md-$partuuid"
 
   if pacemaker_has_drbd; then
     # Whether or not the file has just changed: an earlier run may have been killed between the two.

@@ -89,7 +89,10 @@ connected() { [[ $(drbdadm cstate r0 2>/dev/null) == Connected ]]; }
 # was seen blank before. begin_once NAME; end_once NAME; is_half_done NAME.
 readonly steps=/var/lib/azure-mysql-ha
 begin_once() { mkdir -p $steps && : >"$steps/$1.begun" && sync --file-system $steps; }
-end_once() { sync && rm "$steps/$1.begun"; }
+end_once() { # also of a run that ended just before it, or whose end was lost with the machine's power
+  is_half_done "$1" || return 0
+  sync && rm "$steps/$1.begun" && sync --file-system $steps
+}
 is_half_done() { [[ -e $steps/$1.begun ]]; }
 
 is_blank() { # DEVICE: no signature, and nothing but zeros in its first MiB
