@@ -93,7 +93,7 @@ def interrupt(
             end_engine(lab, signal.SIGKILL)
     assert isinstance(outcome[0], EngineError), "nothing was interrupted"
     if kind == "power":
-        wait_until(f"{node.name} to let in", lambda: node.run("id", timeout=20, check=False), 300)
+        wait_until(f"{node.name} to let in", node.lets_in, 300)
         return
     assert _is_marked(node), outcome[0]
     if place != program:

@@ -56,6 +56,13 @@ class Node:
             raise error
         return run.stdout
 
+    def lets_in(self) -> bool:
+        """Tell whether one can log in now; one that dies meanwhile does not."""
+        try:
+            return bool(self.run("id", timeout=20, check=False))
+        except subprocess.TimeoutExpired:
+            return False
+
 
 def write_known_hosts(path: Path, host_keys: Mapping[str, str]) -> None:
     """Write a known_hosts file.

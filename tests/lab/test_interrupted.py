@@ -51,7 +51,7 @@ def machines(lab: Lab) -> Lab:
     # (A turn does nothing when it is made.)
     assert all(step.kind != "Command" or step.name.endswith("-turn") for step in reader.steps.values())
     for node in lab.nodes():
-        wait_until(f"{node.name} to let in", lambda node=node: node.run("id", timeout=20, check=False), 120)
+        wait_until(f"{node.name} to let in", node.lets_in, 120)
         node.run("cloud-init status --wait >/dev/null", timeout=120, check=False)
     return lab
 
@@ -336,7 +336,7 @@ def test_up_at_last(machines: Lab) -> None:
     assert set(reader.changes) == {"same"}
 
 
-def test_a_mark_that_was_left(machines: Lab, scripts: dict[str, trial.Script]) -> None:
+def test_a_mark_that_was_left(machines: Lab) -> None:
     """A step's mark that a power failure has brought back does not have metadata with data made anew."""
     (node,) = [node for node in machines.nodes() if node.name != trial.serving(machines).name]
     node.run(f"crm node standby {node.name}", timeout=120)
@@ -345,7 +345,8 @@ def test_a_mark_that_was_left(machines: Lab, scripts: dict[str, trial.Script]) -
         before = node.run("drbdadm apply-al r0; drbdadm dump-md r0")
         mark = f"create-md-$(lsblk --nodeps --noheadings --output PARTUUID /dev/disk/by-partlabel/{LABEL}).begun"
         node.run(f"mkdir -p /var/lib/azure-mysql-ha && touch /var/lib/azure-mysql-ha/{mark}")
-        run = scripts[f"{node.name}-drbd"].run(node)
+        (script,) = [each for each in trial.scripts(machines.engine()) if each.name == f"{node.name}-drbd"]
+        run = script.run(node)
         assert (run.returncode, run.stdout) == (0, "DRBD r0: Pacemaker's\n"), run.stderr
         assert node.run("drbdadm dump-md r0") == before
         assert node.run("ls /var/lib/azure-mysql-ha") == ""
