@@ -106,6 +106,7 @@ class Cluster(pulumi.ComponentResource):
                 token_ms=settings.membership.token_ms,
                 key=settings.membership.key,
                 key_file=settings.membership.key_file,
+                fencing=args.fence_device is not None,
                 after={
                     node.name: [
                         replication.done[node.name],

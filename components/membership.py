@@ -15,6 +15,7 @@ class MembershipArgs:
     token_ms: Corosync's token time-out, in milliseconds.
     key: base64 of Corosync's key, secret; 128 to 4096 bytes once decoded (corosync.conf(5)).
     key_file: the name of the key's file, another one for another key.
+    fencing: whether nodes are fenced.
     after: what each node needs before Pacemaker may start anything on it, by node name.
     """
 
@@ -22,6 +23,7 @@ class MembershipArgs:
     token_ms: int
     key: pulumi.Input[str]
     key_file: str
+    fencing: bool
     after: Mapping[str, Sequence[pulumi.Resource]]
 
 
@@ -37,7 +39,7 @@ class Membership(pulumi.ComponentResource):
     def __init__(self, name: str, args: MembershipArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Membership", name, None, opts)
         context = args.context
-        configuration = {"token_ms": args.token_ms, "key_file": args.key_file}
+        configuration = {"token_ms": args.token_ms, "key_file": args.key_file, "fencing": args.fencing}
         written = [
             RemoteScript(
                 f"{node.name}-corosync",

@@ -4,7 +4,6 @@
 """
 
 import copy
-import functools
 import json
 import os
 from collections.abc import Iterator
@@ -49,7 +48,6 @@ GRAPHS = ("dev", "staging", "prod", "existing", "lab", "internal", "witness")
 SCRIPTS = ("dev", "prod", "lab", "debian-13", "debian-sid", "internal", "witness")
 
 
-@functools.cache
 def resources(case: str) -> list[Resource]:
     """Return what the program registers in a case."""
     return record(*CASES[case])
@@ -69,6 +67,14 @@ def hold_against(path: Path, text: str) -> None:
         path.write_text(text)
     assert path.exists(), f"{path} is not there; UPDATE_EXPECTED=1 writes it"
     assert text == path.read_text()
+
+
+@pytest.mark.parametrize(("fencing", "waits"), [("off", True), ("on", False)])
+def test_a_node_that_starts_alone_with_a_witness(fencing: str, waits: bool) -> None:
+    """Without fencing DRBD would take old data for up to date, so Corosync has to wait for the other node."""
+    recorded = record("lab", {"witness": True, "fencing": fencing})
+    texts = [each.inputs["stdin"] for each in recorded if each.name.endswith(("-corosync", "-reload"))]
+    assert [("wait_for_all: 1\n  expected_votes: 3\n" in text) for text in texts] == [waits] * 4
 
 
 @pytest.mark.parametrize("case", GRAPHS)

@@ -122,9 +122,10 @@ nodelist {
 
 quorum {
   provider: corosync_votequorum
-  # Two of three votes. Where the nodes lose sight of each other, the witness gives its vote to one of them. Without
-  # wait_for_all: with it Corosync waits for all anew whenever quorum is lost, if only for a second. A node that starts alone
-  # and has the witness's vote may have old data; DRBD knows, and the cluster's document does not have it promoted.
+  # Without wait_for_all: with it Corosync waits for all anew whenever quorum is lost, if only for a second. A node that
+  # starts alone and has the witness's vote may have old data; DRBD knows, and the cluster's document does not have it
+  # promoted.
+  # Two of three votes. Where the nodes lose sight of each other, the witness gives its vote to one of them.
   device {
     model: net
     votes: 1
