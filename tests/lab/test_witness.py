@@ -197,7 +197,7 @@ def test_a_node_that_starts_alone_does_not_serve(cluster: Lab) -> None:
     for node in (first, second):
         trial.kill_machine(cluster, node.name)
     trial.start_machine(cluster, first.name)
-    wait_until("the other to be started", lambda: is_on(cluster, second), 180)
+    wait_until("the other to be started", lambda: trial.is_on(cluster, second.name), 180)
     assert cluster.status().serving is None
     wait_until_whole(cluster)
     told = first.run("journalctl --boot --dmesg --grep 'drbd r0/0 .*(conn|role)\\('").splitlines()
@@ -208,8 +208,3 @@ def test_a_node_that_starts_alone_does_not_serve(cluster: Lab) -> None:
 
 def quorum(node: Node) -> str:
     return node.run("corosync-quorumtool -s", check=False)
-
-
-def is_on(lab: Lab, node: Node) -> bool:
-    machines = cloud.status(lab.paths)["machines"]
-    return next(machine["power"] for machine in machines if machine["name"] == node.name) == "running"

@@ -330,19 +330,20 @@ def delete_machine(lab: Lab, node: str) -> None:
     wait_until("the disk deleted", deleted, 60, every=1)
 
 
+def is_on(lab: Lab, node: str) -> bool:
+    """Tell whether the cloud takes a machine for running."""
+    powers = {machine["name"]: machine["power"] for machine in cloud.status(lab.paths)["machines"]}
+    return powers[node] == "running"
+
+
 def start_machine(lab: Lab, node: str) -> None:
     """Start a machine that is off, as a person does with `az vm start`; one that was just killed is off in a moment.
 
     Raises:
         TimeoutError: the cloud takes it for running.
     """
-
-    def is_off() -> bool:
-        powers = {machine["name"]: machine["power"] for machine in cloud.status(lab.paths)["machines"]}
-        return powers[node] != "running"
-
     # What the cloud takes for running it would not start.
-    wait_until(f"{node} off", is_off, 10)
+    wait_until(f"{node} off", lambda: not is_on(lab, node), 10)
     group = next(machine["group"] for machine in cloud.status(lab.paths)["machines"] if machine["name"] == node)
     machine = f"/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{node}"
     status, answer = ask_azure(lab, "POST", f"{machine}/start")
