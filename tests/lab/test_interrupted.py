@@ -239,6 +239,24 @@ def test_wrong_partition(machines: Lab, scripts: dict[str, trial.Script]) -> Non
         blank(node)
 
 
+def test_partition_smaller_than_its_table(machines: Lab, scripts: dict[str, trial.Script]) -> None:
+    """A growth that ended between table and kernel: udev has no name for such a partition. The script goes on from there."""
+    node, partition = machines.nodes()[1], f"/dev/disk/by-partlabel/{LABEL}"
+    node.run(f"printf 'label: gpt\nsize=1G,name={LABEL}\n' | sfdisk --quiet {DISK}; udevadm settle; test -b {partition}")
+    try:
+        # (udev hears of the table when sfdisk has closed the disk, and not at once.)
+        node.run(
+            f"echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel --partno 1 {DISK}"
+            f" && timeout 30 sh -c 'while test -b {partition}; do sleep 0.1; done'"
+        )
+        run = scripts[f"{node.name}-disk"].run(node)
+        assert run.returncode == 0, run.stderr
+        disk, found = (int(node.run(f"blockdev --getsize64 {name}")) for name in (DISK, partition))
+        assert disk - found < 16 * 1024**2
+    finally:
+        blank(node)
+
+
 def test_killed_while_packages_are_installed(machines: Lab, kind: Kind) -> None:
     node = machines.nodes()[0]
     interrupt(machines, kind, node, "/usr/bin/apt-get", "*install*", "[[ -e /var/lib/dpkg/info/corosync.list ]]")

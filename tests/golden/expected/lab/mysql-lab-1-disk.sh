@@ -107,7 +107,14 @@ find_disk() {
   return 1
 }
 
-partition_is_there() { [[ -b /dev/disk/by-partlabel/mysql-lab-r0 ]]; }
+# The kernel's partition after its table, and udev's name after both: it has none for a partition whose size is not the
+# table's (libblkid, blkid_partlist_devno_to_partition), and is not told when the kernel changes that.
+follow_table() {
+  partx --update --nr 1 "$disk"
+  udevadm trigger --settle --action=change --parent-match="$disk"
+}
+
+partition_is_there() { [[ -b /dev/disk/by-partlabel/mysql-lab-r0 ]] || { follow_table && [[ -b /dev/disk/by-partlabel/mysql-lab-r0 ]]; }; }
 
 # Azure grows a disk under a running machine; SCSI is asked to look again, NVMe sees it by itself.
 disk_has_grown() {
@@ -167,8 +174,8 @@ TABLE
     say "data disk: /dev/disk/by-partlabel/mysql-lab-r0 grows"
     # The same beginning, the same name; up to the end of the disk.
     sfdisk --quiet --no-reread --no-tell-kernel --partno 1 "$disk" <<<", +"
-    partx --update --nr 1 "$disk"
-    udevadm settle --timeout=30
+    follow_table
+    wait_for 30 "/dev/disk/by-partlabel/mysql-lab-r0" partition_is_there
     if is_attached; then
       wait_for 600 "growth of DRBD r0 (one node has to serve)" drbd_follows
     elif [[ -e /etc/drbd.d/r0.res ]]; then
