@@ -6,6 +6,7 @@ import pulumi
 
 from components.database import Access, AccessArgs, Options, OptionsArgs, Server, ServerArgs
 from components.fence_device import FenceDevice
+from components.growth import Growth, GrowthArgs
 from components.login import Login, LoginArgs
 from components.membership import Membership, MembershipArgs
 from components.packages import Packages, PackagesArgs
@@ -70,7 +71,6 @@ class Cluster(pulumi.ComponentResource):
             "replication",
             ReplicationArgs(
                 context,
-                data_disk_size_gib=settings.data_disk.size_gib,
                 shared_secret=settings.replication.shared_secret,
                 resync_max_rate=settings.replication.resync_max_rate,
                 fencing=args.fence_device is not None,
@@ -130,6 +130,7 @@ class Cluster(pulumi.ComponentResource):
             ),
             child,
         )
+        Growth("growth", GrowthArgs(context, settings.data_disk.size_gib, after=[resources.applied]), child)
         options = Options("options", OptionsArgs(context, settings.database.options, after=[resources.applied]), child)
         Access(
             "access",

@@ -13,14 +13,12 @@ class ReplicationArgs:
     """Args:
     context: the nodes.
     shared_secret: by which the peers know each other, secret; at most 63 characters (drbd.conf(5)).
-    data_disk_size_gib: size of each data disk, in GiB.
     resync_max_rate: most that a resynchronisation may take of disk and network, in DRBD's form ("100M" per second).
     after: what each node needs first, by node name.
     """
 
     context: ScriptContext
     shared_secret: pulumi.Input[str]
-    data_disk_size_gib: int
     resync_max_rate: str
     fencing: bool
     after: Mapping[str, pulumi.Resource]
@@ -49,7 +47,6 @@ class Replication(pulumi.ComponentResource):
                     node,
                     "drbd/disk.sh.j2",
                     "Partition of the data disk",
-                    data_disk_size_gib=args.data_disk_size_gib,
                 ),
                 after=[args.after[node.name]],
                 parent=self,
@@ -93,16 +90,4 @@ class Replication(pulumi.ComponentResource):
             after=connected,
             parent=self,
         )
-        for node in context.nodes:
-            RemoteScript(
-                f"{node.name}-growth",
-                node=node,
-                script=context.script(
-                    node,
-                    "drbd/growth.sh.j2",
-                    f"File system as large as the data disk of {args.data_disk_size_gib} GiB",
-                ),
-                after=[*self.done.values(), self.ready],
-                parent=self,
-            )
         self.register_outputs({})

@@ -36,6 +36,11 @@ def idle(lab: Lab) -> Node:
     return next(node for node in lab.nodes() if node.name != trial.serving(lab).name)
 
 
+def megabytes(lab: Lab) -> int:
+    """Return the size of the file system that serves."""
+    return int(trial.serving(lab).run("df --output=size --block-size=1M /var/lib/mysql | tail -n 1"))
+
+
 def steps(reader: EventReader, kind: str) -> list[str]:
     """Return the names of the resources of a kind that the engine has changed, in the order in which it was done."""
     changed = [step for step in reader.steps.values() if step.kind == kind and step.operation != "same"]
@@ -47,11 +52,7 @@ def test_another_size_and_larger_disks(cluster: Lab) -> None:
 
     None of the lab's kernels sees that a disk grows, so the disks grow in the update that restarts the machines.
     """
-
-    def megabytes() -> int:
-        return int(trial.serving(cluster).run("df --output=size --block-size=1M /var/lib/mysql | tail -n 1"))
-
-    first, last, before = idle(cluster).name, trial.serving(cluster).name, megabytes()
+    first, last, before = idle(cluster).name, trial.serving(cluster).name, megabytes(cluster)
     changes = {"vmSize": "Standard_B2as_v2", "dataDiskSizeGb": 5}
     shown = preview(cluster, changes)
     assert {f"{name}{end}" for name in (first, last) for end in ("", "-turn", "-data")} <= {
@@ -62,7 +63,7 @@ def test_another_size_and_larger_disks(cluster: Lab) -> None:
         trial.wait_until_well(cluster, trial.bar(300))
     assert steps(reader, "VirtualMachine") == [first, last]
     assert trial.serving(cluster).name == first
-    assert megabytes() > before + 900
+    assert megabytes(cluster) > before + 900
     assert set(cluster.up().changes) == {"same"}
 
 
@@ -96,16 +97,17 @@ def test_a_node_is_lost_for_good(cluster: Lab) -> None:
     assert "drbd-fence-by-handler" not in survivor.run("cibadmin --query --scope constraints")
 
 
-def test_another_image(cluster: Lab) -> None:
-    """Both machines are made anew around their data disks, one after the other."""
-    first, last = idle(cluster).name, trial.serving(cluster).name
+def test_another_image_and_larger_disks(cluster: Lab) -> None:
+    """Both machines are made anew around their data disks, one after the other; the disks grow when both are there."""
+    first, last, size = idle(cluster).name, trial.serving(cluster).name, megabytes(cluster)
     before = {node.name: node.run("cat /etc/machine-id") for node in cluster.nodes()}
     with bystander.service_moves(cluster, 1, bystander.MOVE_SECONDS):
-        reader = cluster.up({"imageVersion": "0.20261101.0"})
+        reader = cluster.up({"imageVersion": "0.20261101.0", "dataDiskSizeGb": 6})
         trial.wait_until_well(cluster, trial.bar(300))
     # (A replacement has several steps.)
     assert list(dict.fromkeys(steps(reader, "VirtualMachine"))) == [first, last]
     assert trial.serving(cluster).name == first
     after = {node.name: node.run("cat /etc/machine-id") for node in cluster.nodes()}
     assert all(after[name] != before[name] for name in before)
+    assert megabytes(cluster) > size + 900
     assert set(cluster.up().changes) == {"same"}

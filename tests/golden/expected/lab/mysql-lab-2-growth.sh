@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# File system as large as the data disk of 4 GiB
+# Partition, DRBD and file system as large as the data disk
 # Node mysql-lab-2 of cluster mysql-lab. Safe to run again at any time: changes only what differs,
 # destroys nothing, and stops with one line where it finds what it does not expect.
 set -euo pipefail
@@ -99,7 +99,41 @@ is_blank() { # DEVICE: no signature, and nothing but zeros in its first MiB
   [[ -z $(wipefs --noheadings --output TYPE "$1") && $(head --bytes=1M "$1" | tr --delete '\0' | head --bytes=1 | wc --bytes) == 0 ]]
 }
 
+# Azure's stable names of the disk with this LUN: SCSI sizes, then NVMe sizes.
+find_disk() {
+  for disk in /dev/disk/azure/scsi1/lun0 /dev/disk/azure/data/by-lun/0; do
+    [[ -b $disk ]] && return
+  done
+  return 1
+}
+
+# The kernel's partition after its table, and udev's name after both: it has none for a partition whose size is not the
+# table's (libblkid, blkid_partlist_devno_to_partition), and is not told when the kernel changes that.
+follow_table() {
+  partx --update --nr 1 "$disk"
+  udevadm trigger --settle --action=change --parent-match="$disk"
+}
+
+partition_is_there() { [[ -b /dev/disk/by-partlabel/mysql-lab-r0 ]] || { follow_table && [[ -b /dev/disk/by-partlabel/mysql-lab-r0 ]]; }; }
+
 diagnose() { drbdadm status r0; }
+
+# Azure grows a disk under a running machine; SCSI is asked to look again, NVMe sees it by itself.
+disk_has_grown() {
+  local rescan
+  rescan=/sys/class/block/$(basename "$(readlink --canonicalize "$disk")")/device/rescan
+  if [[ -w $rescan ]]; then echo 1 >"$rescan"; fi
+  (($(blockdev --getsize64 "$disk") >= 4 * 1024 ** 3))
+}
+
+# sfdisk leaves the first MiB to GPT's table, and at most one at the end.
+partition_has_grown() { (($(blockdev --getsize64 "$disk") - $(blockdev --getsize64 /dev/disk/by-partlabel/mysql-lab-r0) < 16 * 1024 ** 2)); }
+
+is_attached_and_connected() { [[ $(drbdadm dstate r0 2>/dev/null) =~ ^(UpToDate|Inconsistent|Outdated|Consistent)/ ]] && connected; }
+
+# DRBD's own data are at the end of the partition and go along with it. The device itself grows when both partitions
+# have, and is resynchronised where it is new; its peer's resize may do all of it first.
+drbd_follows() { drbdadm resize r0 >/dev/null 2>&1 || (($(blockdev --getsize64 /dev/drbd1) > before)); }
 
 somebody_serves() { [[ $(drbdadm role r0 2>/dev/null) == *Primary* ]] && { [[ $(drbdadm role r0) != Primary/* ]] || mountpoint --quiet /var/lib/mysql; }; }
 
@@ -113,16 +147,32 @@ file_system_has_grown() {
   (($(blockdev --getsize64 /dev/drbd1) - bytes < 1024 ** 2))
 }
 main() {
-  if ! pacemaker_has_drbd; then
-    say "file system: not there yet"
-    return
+  local disk before
+  wait_for 120 "data disk at LUN 0" find_disk
+  wait_for 30 "/dev/disk/by-partlabel/mysql-lab-r0" partition_is_there
+  if ! disk_has_grown && ! disk_has_grown; then
+    stop "$(($(blockdev --getsize64 "$disk") / 1024 ** 2)) MiB on $disk" "4 GiB, to which Azure has grown it" \
+      "This kernel does not see it: restart the machine in its turn (docs/operations/growing-disk.md), then run pulumi up again."
   fi
+  if ! partition_has_grown || is_half_done grow; then
+    # Only under a DRBD that runs: it takes its metadata along to the new end. Elsewhere nobody would look for them.
+    wait_for 600 "DRBD r0, started by Pacemaker, with its peer" is_attached_and_connected
+    before=$(blockdev --getsize64 /dev/drbd1)
+    begin_once grow
+    say "data disk: /dev/disk/by-partlabel/mysql-lab-r0 grows"
+    # The same beginning, the same name; up to the end of the disk.
+    sfdisk --quiet --no-reread --no-tell-kernel --partno 1 "$disk" <<<", +"
+    follow_table
+    wait_for 600 "growth of DRBD r0" drbd_follows
+    end_once grow
+  fi
+
   wait_for 600 "node that serves" somebody_serves
   if [[ $(drbdadm role r0) != Primary/* ]]; then
     say "file system: mounted on mysql-lab-1, which sees to it"
     return
   fi
-  wait_for 120 "growth of /dev/drbd1" device_has_grown
+  wait_for 600 "growth of /dev/drbd1, once both partitions have grown" device_has_grown
   if file_system_has_grown; then
     say "file system: as large as /dev/drbd1"
   else

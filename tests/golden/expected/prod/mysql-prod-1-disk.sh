@@ -61,44 +61,6 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-prod-1."
 
-# Once Pacemaker knows the DRBD resource, only Pacemaker brings it up, promotes it and takes it down. Its file tells
-# also while it does not run. A machine that was made anew has no such file yet: there the peer's tells.
-pacemaker_has_drbd() {
-  [[ ${cluster:-} ]] || wait_for 300 "answer of mysql-prod-2 over SSH" ask_for_the_cluster
-  [[ $cluster == there ]]
-}
-
-ask_for_the_cluster() { # sets cluster
-  local look='grep --quiet --no-messages type=.drbd. /var/lib/pacemaker/cib/cib.xml' code=0
-  if $look; then
-    cluster=there
-    return
-  fi
-  timeout 30 ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
-    azureuser@10.34.0.5 "sudo $look" 2>/dev/null || code=$?
-  case $code in
-    0) cluster=there ;;
-    1 | 2) cluster=none ;; # 2: there is no such file
-    *) return 1 ;;
-  esac
-}
-
-connected() { [[ $(drbdadm cstate r0 2>/dev/null) == Connected ]]; }
-
-# A step that a kill may leave half-way is announced on disk first: what such a step was at may be made again, since it
-# was seen blank before. begin_once NAME; end_once NAME; is_half_done NAME.
-readonly steps=/var/lib/azure-mysql-ha
-begin_once() { mkdir -p $steps && : >"$steps/$1.begun" && sync --file-system $steps; }
-end_once() { # also of a run that ended just before it, or whose end was lost with the machine's power
-  is_half_done "$1" || return 0
-  sync && rm "$steps/$1.begun" && sync --file-system $steps
-}
-is_half_done() { [[ -e $steps/$1.begun ]]; }
-
-is_blank() { # DEVICE: no signature, and nothing but zeros in its first MiB
-  [[ -z $(wipefs --noheadings --output TYPE "$1") && $(head --bytes=1M "$1" | tr --delete '\0' | head --bytes=1 | wc --bytes) == 0 ]]
-}
-
 # Azure's stable names of the disk with this LUN: SCSI sizes, then NVMe sizes.
 find_disk() {
   for disk in /dev/disk/azure/scsi1/lun0 /dev/disk/azure/data/by-lun/0; do
@@ -115,24 +77,8 @@ follow_table() {
 }
 
 partition_is_there() { [[ -b /dev/disk/by-partlabel/mysql-prod-r0 ]] || { follow_table && [[ -b /dev/disk/by-partlabel/mysql-prod-r0 ]]; }; }
-
-# Azure grows a disk under a running machine; SCSI is asked to look again, NVMe sees it by itself.
-disk_has_grown() {
-  local rescan
-  rescan=/sys/class/block/$(basename "$(readlink --canonicalize "$disk")")/device/rescan
-  if [[ -w $rescan ]]; then echo 1 >"$rescan"; fi
-  (($(blockdev --getsize64 "$disk") >= 256 * 1024 ** 3))
-}
-
-is_attached() { [[ $(drbdadm dstate r0 2>/dev/null) =~ ^(UpToDate|Inconsistent|Outdated|Consistent)/ ]]; }
-
-is_attached_and_connected() { is_attached && connected; }
-
-# DRBD's own data are at the end of the partition and go along with it. The device itself grows when both partitions
-# have, and is resynchronised where it is new; its peer's resize may do all of it first.
-drbd_follows() { drbdadm resize r0 >/dev/null 2>&1 || (($(blockdev --getsize64 /dev/drbd1) > before)); }
 main() {
-  local disk table label signatures first free before
+  local disk table label signatures first
   local detach="If its data is not needed, blank it by hand (wipefs --all) or attach a new disk, then run pulumi up again."
 
   wait_for 120 "data disk at LUN 0" find_disk
@@ -151,38 +97,15 @@ main() {
     first=$(head --bytes=1M "$disk" | tr --delete '\0' | head --bytes=1 | wc --bytes)
     ((first == 0)) || stop "unknown data at the beginning of $disk" "a blank disk" "$detach"
     say "partitioning $disk"
+    # To the last 4 KiB, as a partition that has grown: with sfdisk's grain of 1 MiB, that of a disk made anew would be too
+    # small for its peer's DRBD.
     sfdisk --quiet "$disk" <<'TABLE'
 label: gpt
+grain: 4096
 name=mysql-prod-r0
 TABLE
   fi
   wait_for 30 "/dev/disk/by-partlabel/mysql-prod-r0" partition_is_there
-
-  if ! disk_has_grown && ! disk_has_grown; then
-    stop "$(($(blockdev --getsize64 "$disk") / 1024 ** 2)) MiB on $disk" "256 GiB, to which Azure has grown it" \
-      "This kernel does not see it: restart the machine in its turn (docs/operations/growing-disk.md), then run pulumi up again."
-  fi
-  # sfdisk leaves the last MiB to GPT's second table.
-  free=$(($(blockdev --getsize64 "$disk") - $(blockdev --getsize64 /dev/disk/by-partlabel/mysql-prod-r0)))
-  if ((free >= 16 * 1024 ** 2)) || is_half_done grow; then
-    # A partition that grows under Pacemaker's hands, while it starts DRBD, would have its metadata where nobody looks.
-    if grep --quiet --no-messages 'type="drbd"' /var/lib/pacemaker/cib/cib.xml && ! is_half_done grow; then
-      wait_for 600 "DRBD r0, started by Pacemaker, with its peer" is_attached_and_connected
-    fi
-    before=$(blockdev --getsize64 /dev/drbd1 2>/dev/null || echo 0)
-    begin_once grow
-    say "data disk: /dev/disk/by-partlabel/mysql-prod-r0 grows"
-    # The same beginning, the same name; up to the end of the disk.
-    sfdisk --quiet --no-reread --no-tell-kernel --partno 1 "$disk" <<<", +"
-    follow_table
-    wait_for 30 "/dev/disk/by-partlabel/mysql-prod-r0" partition_is_there
-    if is_attached; then
-      wait_for 600 "growth of DRBD r0 (one node has to serve)" drbd_follows
-    elif [[ -e /etc/drbd.d/r0.res ]]; then
-      drbdadm check-resize r0 # the machine went down in between
-    fi
-    end_once grow
-  fi
   say "data disk: /dev/disk/by-partlabel/mysql-prod-r0"
 }
 
