@@ -131,20 +131,22 @@ partition_has_grown() { (($(blockdev --getsize64 "$disk") - $(blockdev --getsize
 
 is_attached_and_connected() { [[ $(drbdadm dstate r0 2>/dev/null) =~ ^(UpToDate|Inconsistent|Outdated|Consistent)/ ]] && connected; }
 
+device_size() { echo $(($(</sys/block/drbd1/size) * 512)); } # blockdev would have to open it, which a Secondary refuses
+
 # DRBD's own data are at the end of the partition and go along with it. The device itself grows when both partitions
 # have, and is resynchronised where it is new; its peer's resize may do all of it first.
-drbd_follows() { drbdadm resize r0 >/dev/null 2>&1 || (($(blockdev --getsize64 /dev/drbd1) > before)); }
+drbd_follows() { drbdadm resize r0 >/dev/null 2>&1 || (($(device_size) > before)); }
 
 somebody_serves() { [[ $(drbdadm role r0 2>/dev/null) == *Primary* ]] && { [[ $(drbdadm role r0) != Primary/* ]] || mountpoint --quiet /var/lib/mysql; }; }
 
 # What DRBD keeps for itself is less than a thousandth of the partition, and a MiB.
-device_has_grown() { (($(blockdev --getsize64 /dev/drbd1) >= $(blockdev --getsize64 /dev/disk/by-partlabel/mysql-lab-r0) * 999 / 1000 - 1024 ** 2)); }
+device_has_grown() { (($(device_size) >= $(blockdev --getsize64 /dev/disk/by-partlabel/mysql-lab-r0) * 999 / 1000 - 1024 ** 2)); }
 
 # A rest of less than a MiB may be too little for a block group of its own.
 file_system_has_grown() {
   local bytes
   bytes=$(dumpe2fs -h /dev/drbd1 2>/dev/null | awk '/^Block count:/ { count = $3 } /^Block size:/ { print count * $3 }')
-  (($(blockdev --getsize64 /dev/drbd1) - bytes < 1024 ** 2))
+  (($(device_size) - bytes < 1024 ** 2))
 }
 main() {
   local disk before
@@ -157,7 +159,7 @@ main() {
   if ! partition_has_grown || is_half_done grow; then
     # Only under a DRBD that runs: it takes its metadata along to the new end. Elsewhere nobody would look for them.
     wait_for 600 "DRBD r0, started by Pacemaker, with its peer" is_attached_and_connected
-    before=$(blockdev --getsize64 /dev/drbd1)
+    before=$(device_size)
     begin_once grow
     say "data disk: /dev/disk/by-partlabel/mysql-lab-r0 grows"
     # The same beginning, the same name; up to the end of the disk.
