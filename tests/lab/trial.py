@@ -320,7 +320,7 @@ def delete_machine(lab: Lab, node: str) -> None:
     Raises:
         TimeoutError: the disk stays.
     """
-    compute = "/resourceGroups/rg-mysql-lab/providers/Microsoft.Compute"
+    compute = _compute(lab, node)
     assert ask_azure(lab, "DELETE", f"{compute}/virtualMachines/{node}")[0] in (200, 202)
 
     def deleted() -> bool:
@@ -344,10 +344,14 @@ def start_machine(lab: Lab, node: str) -> None:
     """
     # What the cloud takes for running it would not start.
     wait_until(f"{node} off", lambda: not is_on(lab, node), 10)
-    group = next(machine["group"] for machine in cloud.status(lab.paths)["machines"] if machine["name"] == node)
-    machine = f"/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{node}"
-    status, answer = ask_azure(lab, "POST", f"{machine}/start")
+    status, answer = ask_azure(lab, "POST", f"{_compute(lab, node)}/virtualMachines/{node}/start")
     assert status in (200, 202), answer
+
+
+def _compute(lab: Lab, node: str) -> str:
+    """Return the path below which Azure has a node's machine and disk."""
+    group = next(machine["group"] for machine in cloud.status(lab.paths)["machines"] if machine["name"] == node)
+    return f"/resourceGroups/{group}/providers/Microsoft.Compute"
 
 
 def ask_azure(lab: Lab, method: str, path: str, body: object = None) -> tuple[int, Any]:
