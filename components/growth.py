@@ -22,7 +22,7 @@ class GrowthArgs:
 
 
 class Growth(pulumi.ComponentResource):
-    """Each node's script sees to its own partition, and that of the node that serves to the file system.
+    """Each node's script sees to its own partition, and to the file system on the node that serves.
 
     Both run at the same time, since DRBD's device grows when both partitions have.
     """

@@ -61,6 +61,11 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-prod-1."
 
+over_ssh() { # SECONDS ADDRESS [COMMAND]: among the machines, by the nodes' own key
+  timeout "$1" ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
+    azureuser@"$2" "${@:3}"
+}
+
 # Where corosync-qdevice looks; the names in it are its own too (corosync-qdevice(8), advanced settings).
 database=/etc/corosync/qdevice/net/nssdb
 
@@ -78,8 +83,7 @@ is_good() {
 
 # The witness signs for whoever comes from a node's address with the nodes' key.
 witness_signs() {
-  timeout 60 ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
-    azureuser@10.34.0.6 <$database.new/request >$database.new/answer 2>$database.new/error
+  over_ssh 60 10.34.0.6 <$database.new/request >$database.new/answer 2>$database.new/error
 }
 main() {
   local name authority certificate

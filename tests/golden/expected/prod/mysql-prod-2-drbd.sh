@@ -61,6 +61,11 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-prod-2."
 
+over_ssh() { # SECONDS ADDRESS [COMMAND]: among the machines, by the nodes' own key
+  timeout "$1" ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
+    azureuser@"$2" "${@:3}"
+}
+
 # Once Pacemaker knows the DRBD resource, only Pacemaker brings it up, promotes it and takes it down. Its file tells
 # also while it does not run. A machine that was made anew has no such file yet: there the peer's tells.
 pacemaker_has_drbd() {
@@ -74,8 +79,7 @@ ask_for_the_cluster() { # sets cluster
     cluster=there
     return
   fi
-  timeout 30 ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
-    azureuser@10.34.0.4 "sudo $look" 2>/dev/null || code=$?
+  over_ssh 30 10.34.0.4 "sudo $look" 2>/dev/null || code=$?
   case $code in
     0) cluster=there ;;
     1 | 2) cluster=none ;; # 2: there is no such file

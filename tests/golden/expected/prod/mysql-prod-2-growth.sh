@@ -61,6 +61,11 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-prod-2."
 
+over_ssh() { # SECONDS ADDRESS [COMMAND]: among the machines, by the nodes' own key
+  timeout "$1" ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
+    azureuser@"$2" "${@:3}"
+}
+
 # Once Pacemaker knows the DRBD resource, only Pacemaker brings it up, promotes it and takes it down. Its file tells
 # also while it does not run. A machine that was made anew has no such file yet: there the peer's tells.
 pacemaker_has_drbd() {
@@ -74,8 +79,7 @@ ask_for_the_cluster() { # sets cluster
     cluster=there
     return
   fi
-  timeout 30 ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
-    azureuser@10.34.0.4 "sudo $look" 2>/dev/null || code=$?
+  over_ssh 30 10.34.0.4 "sudo $look" 2>/dev/null || code=$?
   case $code in
     0) cluster=there ;;
     1 | 2) cluster=none ;; # 2: there is no such file
@@ -116,7 +120,7 @@ follow_table() {
 
 partition_is_there() { [[ -b /dev/disk/by-partlabel/mysql-prod-r0 ]] || { follow_table && [[ -b /dev/disk/by-partlabel/mysql-prod-r0 ]]; }; }
 
-diagnose() { drbdadm status r0; }
+diagnose() { printf '%s\n' "$answer"; drbdadm status r0; }
 
 # Azure grows a disk under a running machine; SCSI is asked to look again, NVMe sees it by itself.
 disk_has_grown() {
@@ -142,14 +146,22 @@ somebody_serves() { [[ $(drbdadm role r0 2>/dev/null) == *Primary* ]] && { [[ $(
 # What DRBD keeps for itself is less than a thousandth of the partition, and a MiB.
 device_has_grown() { (($(device_size) >= $(blockdev --getsize64 /dev/disk/by-partlabel/mysql-prod-r0) * 999 / 1000 - 1024 ** 2)); }
 
+at_server() { if [[ $(drbdadm role r0) == Primary/* ]]; then "$@"; else over_ssh 300 10.34.0.4 "sudo $*"; fi; }
+
 # A rest of less than a MiB may be too little for a block group of its own.
 file_system_has_grown() {
   local bytes
-  bytes=$(dumpe2fs -h /dev/drbd1 2>/dev/null | awk '/^Block count:/ { count = $3 } /^Block size:/ { print count * $3 }')
-  (($(device_size) - bytes < 1024 ** 2))
+  bytes=$(at_server dumpe2fs -h /dev/drbd1 2>/dev/null | awk '/^Block count:/ { count = $3 } /^Block size:/ { print count * $3 }')
+  (($(device_size) - ${bytes:-0} < 1024 ** 2))
+}
+
+# While it is mounted. Both nodes see to it: which of them serves may change until the other has come to this.
+file_system_follows() {
+  answer=$(at_server resize2fs /dev/drbd1 2>&1) || true
+  file_system_has_grown
 }
 main() {
-  local disk before
+  local disk before answer=""
   wait_for 120 "data disk at LUN 0" find_disk
   wait_for 30 "/dev/disk/by-partlabel/mysql-prod-r0" partition_is_there
   if ! disk_has_grown && ! disk_has_grown; then
@@ -170,16 +182,9 @@ main() {
   fi
 
   wait_for 600 "node that serves" somebody_serves
-  if [[ $(drbdadm role r0) != Primary/* ]]; then
-    say "file system: mounted on mysql-prod-1, which sees to it"
-    return
-  fi
   wait_for 600 "growth of /dev/drbd1, once both partitions have grown" device_has_grown
-  if file_system_has_grown; then
-    say "file system: as large as /dev/drbd1"
-  else
-    resize2fs /dev/drbd1 2>&1 # while it is mounted
-  fi
+  if ! file_system_has_grown; then wait_for 600 "growth of the file system" file_system_follows; fi
+  say "file system: as large as /dev/drbd1"
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.

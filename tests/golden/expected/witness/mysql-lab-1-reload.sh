@@ -61,13 +61,17 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-1."
 
+over_ssh() { # SECONDS ADDRESS [COMMAND]: among the machines, by the nodes' own key
+  timeout "$1" ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
+    azureuser@"$2" "${@:3}"
+}
+
 peer_is_member() {
   [[ $(corosync-cmapctl -g runtime.members.2.status 2>/dev/null) == *"= joined" ]]
 }
 
 peer_has_the_same() {
-  timeout 60 ssh -i ~azureuser/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
-    azureuser@10.32.0.5 "sudo cmp /etc/corosync/corosync.conf - && sudo test -s /etc/corosync/authkey-OF-THE-KEY" \
+  over_ssh 60 10.32.0.5 "sudo cmp /etc/corosync/corosync.conf - && sudo test -s /etc/corosync/authkey-OF-THE-KEY" \
     </etc/corosync/corosync.conf >/dev/null 2>&1
 }
 
