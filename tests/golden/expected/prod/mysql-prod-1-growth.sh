@@ -182,7 +182,7 @@ main() {
   fi
 
   wait_for 600 "node that serves" somebody_serves
-  wait_for 600 "growth of /dev/drbd1, once both partitions have grown" device_has_grown
+  wait_for 120 "growth of /dev/drbd1, once both partitions have grown" device_has_grown
   if ! file_system_has_grown; then wait_for 600 "growth of the file system" file_system_follows; fi
   say "file system: as large as /dev/drbd1"
 }
