@@ -117,7 +117,7 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
     scripts = {f"{one}-server", f"{one}-corosync", "resources-document", f"{two}-drbd", f"{two}-host", f"{two}-server"}
     assert scripts <= set(told)
     # They rest on what others would have put right before them.
-    follow = {f"{one}-reload", f"{one}-options", f"{two}-connection"}
+    follow = {f"{one}-reload", f"{one}-options", f"{two}-connection", f"{two}-growth"}
     assert set(told) <= scripts | follow, "told where nothing is otherwise"
     shown = run.stdout
     assert PLANTED not in shown

@@ -148,12 +148,13 @@ device_has_grown() { (($(device_size) >= $(blockdev --getsize64 /dev/disk/by-par
 
 at_server() { if [[ $(drbdadm role r0) == Primary/* ]]; then "$@"; else over_ssh 300 10.32.0.4 "sudo $*"; fi; }
 
-# A rest of less than a MiB may be too little for a block group of its own.
-file_system_has_grown() {
-  local bytes
+read_file_system() { # sets bytes
   bytes=$(at_server dumpe2fs -h /dev/drbd1 2>/dev/null | awk '/^Block count:/ { count = $3 } /^Block size:/ { print count * $3 }')
-  (($(device_size) - ${bytes:-0} < 1024 ** 2))
+  [[ $bytes ]]
 }
+
+# A rest of less than a MiB may be too little for a block group of its own.
+file_system_has_grown() { read_file_system && (($(device_size) - bytes < 1024 ** 2)); }
 
 # While it is mounted. Both nodes see to it: which of them serves may change until the other has come to this.
 file_system_follows() {
@@ -161,7 +162,7 @@ file_system_follows() {
   file_system_has_grown
 }
 main() {
-  local disk before answer=""
+  local disk before bytes answer=""
   wait_for 120 "data disk at LUN 0" find_disk
   wait_for 30 "/dev/disk/by-partlabel/mysql-dev-r0" partition_is_there
   if ! disk_has_grown && ! disk_has_grown; then
@@ -183,6 +184,7 @@ main() {
 
   wait_for 600 "node that serves" somebody_serves
   wait_for 120 "growth of /dev/drbd1, once both partitions have grown" device_has_grown
+  wait_for 60 "file system, asked over SSH if mysql-dev-1 serves" read_file_system
   if ! file_system_has_grown; then wait_for 600 "growth of the file system" file_system_follows; fi
   say "file system: as large as /dev/drbd1"
 }
