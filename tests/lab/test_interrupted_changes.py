@@ -82,7 +82,7 @@ CHANGES = {
         False,
         "/usr/sbin/drbdadm",
         # DRBD tells its peer of a new rate: who comes second finds nothing to adjust.
-        "--dry-run adjust*",
+        "*adjust*",
         lambda node: node.run(
             r"drbdsetup show r0 | sed --quiet 's/.*c-max-rate[[:space:]]*\([0-9]*k\).*/\1/p'"
         ).strip(),
