@@ -16,7 +16,7 @@ from tests.lab.bystander import nobody_notices, server_restarts
 from tests.lab.engine import EngineError
 from tests.lab.events import EventReader
 from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node, by_name
+from tests.lab.nodes import by_name
 from tests.lab.paths import LabPaths
 from tests.lab.toolchain import COMMAND_VERSION
 
@@ -135,15 +135,10 @@ def test_replication(cluster: Lab) -> None:
             assert "51200k" in shown and secret in shown
 
 
-def idle_node(lab: Lab) -> Node:
-    serving = trial.serving(lab)
-    return next(node for node in lab.nodes() if node.name != serving.name)
-
-
 def test_replication_when_the_update_stops_half_way(cluster: Lab) -> None:
     """One node has the new secret, the link breaks, they refuse each other: the next update brings them together."""
     rotate(cluster, "drbdSecret")
-    idle = idle_node(cluster)
+    idle = trial.idle(cluster)
     script = next(script for script in trial.scripts(cluster.engine()) if script.name == f"{idle.name}-drbd")
     secret = cluster.engine().settings()["drbdSecret"]
     assert dataclasses.replace(script, variables={"HA_DRBD_SECRET": secret}).run(idle).returncode == 0

@@ -78,7 +78,7 @@ def test_of_a_cluster_as_it_should_be_nothing_is_told(cluster: Lab) -> None:
 def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
     lab = cluster
     serving = trial.serving(lab)
-    other = next(node for node in lab.nodes() if node.name != serving.name)
+    other = trial.peer(lab, serving)
     pids = {node.name: trial.server_pid(node) for node in lab.nodes()}
     serving.run(
         "sed -i 's/^sync_binlog .*/sync_binlog = 0/' /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf;"
@@ -154,7 +154,7 @@ def test_a_disk_that_drbd_has_dropped_is_told_and_attached(cluster: Lab) -> None
     """As after an error of it; what was written meanwhile is copied."""
     lab = cluster
     serving = trial.serving(lab)
-    other = next(node for node in lab.nodes() if node.name != serving.name)
+    other = trial.peer(lab, serving)
     other.run("drbdadm detach r0")
     trial.query(lab, "create table drift (id int primary key)", "insert into drift values (1)")
     run = drift(lab)
@@ -178,7 +178,7 @@ def test_what_was_changed_in_the_cloud_is_told_and_put_right(cluster: Lab) -> No
     """By whoever has rights there: a rule of the security group, one of the balancer, a disk, the power."""
     lab = cluster
     serving = trial.serving(lab)
-    other = next(node for node in lab.nodes() if node.name != serving.name)
+    other = trial.peer(lab, serving)
     assert trial.command_line(lab, "preview", "--refresh", "--expect-no-changes").returncode == 0
 
     def change(path: str, how: str) -> None:
@@ -227,7 +227,7 @@ def test_a_machine_that_was_switched_off_is_told(cluster: Lab) -> None:
     """Azure's machine has no power among its properties: no refresh can see it, and no update switches it on."""
     lab = cluster
     serving = trial.serving(lab)
-    other = next(node for node in lab.nodes() if node.name != serving.name)
+    other = trial.peer(lab, serving)
     machine = f"{PROVIDERS}/Microsoft.Compute/virtualMachines/{other.name}"
     assert trial.ask_azure(lab, "POST", f"{machine}/deallocate")[0] in (200, 202)
     assert trial.command_line(lab, "preview", "--refresh", "--expect-no-changes").returncode == 0

@@ -207,7 +207,7 @@ def test_a_node_is_fenced_all_the_same(lab: Lab, made: EventReader) -> None:
     """By the owner's role, with locks on all around; and started again."""
     trial.wait_until_well(lab)
     serving = trial.serving(lab)
-    other = next(node for node in lab.nodes() if node.name != serving.name)
+    other = trial.peer(lab, serving)
     serving.run(f"stonith_admin --reboot {other.name} --timeout 120", timeout=150)
 
     def done() -> set[str]:

@@ -362,7 +362,7 @@ def test_up_at_last(machines: Lab) -> None:
 
 def test_a_mark_that_was_left(machines: Lab) -> None:
     """A step's mark that a power failure has brought back does not have metadata with data made anew."""
-    (node,) = [node for node in machines.nodes() if node.name != trial.serving(machines).name]
+    node = trial.idle(machines)
     node.run(f"crm node standby {node.name}", timeout=120)
     wait_until("the end of DRBD", lambda: not node.run("drbdadm role r0 2>/dev/null", check=False), 60)
     try:

@@ -91,12 +91,27 @@ CHANGES = {
 }
 
 
+def go_on(cluster: Lab, kind: Kind, seconds: float) -> None:
+    """Bring to its end what was interrupted."""
+    if kind == "engine":
+        # What docs/operations/failed-update.md says.
+        cluster.engine().cancel()
+        resume(cluster.engine().cli())
+    cluster.up()
+    trial.wait_until_well(cluster, trial.bar(seconds))
+
+
+def assert_nothing_is_left(cluster: Lab) -> None:
+    assert set(cluster.up().changes) == {"same"}
+    assert not cluster.engine().export().get("pending_operations")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_is_interrupted(cluster: Lab, name: str, kind: Kind) -> None:
     change = CHANGES[name]
     serving = trial.serving(cluster)
-    idle = next(node for node in cluster.nodes() if node.name != serving.name)
+    idle = trial.peer(cluster, serving)
     with nothing_is_lost(cluster):
         interrupt(
             cluster,
@@ -106,41 +121,37 @@ def test_a_change_is_interrupted(cluster: Lab, name: str, kind: Kind) -> None:
             change.arguments,
             changes={change.setting: change.values[kind]},
         )
-        if kind == "engine":
-            # What docs/operations/failed-update.md says.
-            cluster.engine().cancel()
-            resume(cluster.engine().cli())
-        cluster.up()
-        trial.wait_until_well(cluster, trial.bar(240))
+        go_on(cluster, kind, 240)
     places = [trial.serving(cluster)] if change.serving else cluster.nodes()
     assert {change.in_force(node) for node in places} == {change.shown[kind]}
-    assert set(cluster.up().changes) == {"same"}
-    assert not cluster.engine().export().get("pending_operations")
+    assert_nothing_is_left(cluster)
 
 
-GROWTHS: dict[Kind, dict[str, object]] = {
-    "engine": {"vmSize": "Standard_B2as_v2", "dataDiskSizeGb": 5},
-    "connection": {"vmSize": "Standard_B2s", "dataDiskSizeGb": 6},
-    "power": {"vmSize": "Standard_B2as_v2", "dataDiskSizeGb": 7},
+# The machines' size, and that of their data disks in GiB.
+GROWTHS: dict[Kind, tuple[str, int]] = {
+    "engine": ("Standard_B2as_v2", 5),
+    "connection": ("Standard_B2s", 6),
+    "power": ("Standard_B2as_v2", 7),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_growth_is_interrupted(cluster: Lab, kind: Kind) -> None:
     """When the table has grown; kernel and DRBD do not know yet. (The lab's kernels want a restart first.)"""
-    idle = next(node for node in cluster.nodes() if node.name != trial.serving(cluster).name)
+    size, gib = GROWTHS[kind]
+    idle = trial.idle(cluster)
     with nothing_is_lost(cluster):
         # It serves after that restart.
-        interrupt(cluster, kind, idle, "/usr/sbin/sfdisk", "*--no-tell-kernel*", changes=GROWTHS[kind])
-        if kind == "engine":
-            cluster.engine().cancel()
-            resume(cluster.engine().cli())
-        cluster.up()
-        trial.wait_until_well(cluster, trial.bar(300))
-    gib = GROWTHS[kind]["dataDiskSizeGb"]
-    assert isinstance(gib, int)
+        interrupt(
+            cluster,
+            kind,
+            idle,
+            "/usr/sbin/sfdisk",
+            "*--no-tell-kernel*",
+            changes={"vmSize": size, "dataDiskSizeGb": gib},
+        )
+        go_on(cluster, kind, 300)
     for node in cluster.nodes():
         # (In sectors; what GPT and DRBD keep for themselves is less than 4 MiB.)
         assert int(node.run("cat /sys/block/drbd1/size")) > gib * 2**21 - 2**13
-    assert set(cluster.up().changes) == {"same"}
-    assert not cluster.engine().export().get("pending_operations")
+    assert_nothing_is_left(cluster)

@@ -12,7 +12,6 @@ from tests.lab import bystander, trial
 from tests.lab.engine import EngineError
 from tests.lab.events import EventReader
 from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node
 from tests.lab.paths import LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800), trial.ONLY_IF_ASKED]
@@ -31,11 +30,6 @@ def cluster(lab: Lab) -> Lab:
     return lab
 
 
-def idle(lab: Lab) -> Node:
-    """Return the node that does not serve."""
-    return next(node for node in lab.nodes() if node.name != trial.serving(lab).name)
-
-
 def megabytes(lab: Lab) -> int:
     """Return the size of the file system that serves."""
     return int(trial.serving(lab).run("df --output=size --block-size=1M /var/lib/mysql | tail -n 1"))
@@ -52,7 +46,7 @@ def test_another_size_and_larger_disks(cluster: Lab) -> None:
 
     None of the lab's kernels sees that a disk grows, so the disks grow in the update that restarts the machines.
     """
-    first, last, before = idle(cluster).name, trial.serving(cluster).name, megabytes(cluster)
+    first, last, before = trial.idle(cluster).name, trial.serving(cluster).name, megabytes(cluster)
     changes = {"vmSize": "Standard_B2as_v2", "dataDiskSizeGb": 5}
     shown = preview(cluster, changes)
     assert {f"{name}{end}" for name in (first, last) for end in ("", "-turn", "-data")} <= {
@@ -82,7 +76,7 @@ def preview(lab: Lab, changes: Mapping[str, object]) -> EventReader:
 
 def test_a_node_is_lost_for_good(cluster: Lab) -> None:
     """Machine and disk are deleted in Azure: what is made anew gets its data from the survivor."""
-    lost, survivor = idle(cluster), trial.serving(cluster)
+    lost, survivor = trial.idle(cluster), trial.serving(cluster)
     trial.delete_machine(cluster, lost.name)
     # Nobody can fence what is not there: a person who has seen that it is gone says so (docs/operations/lost-node.md).
     survivor.run(f"stonith_admin --confirm {lost.name}", timeout=120)
@@ -99,7 +93,7 @@ def test_a_node_is_lost_for_good(cluster: Lab) -> None:
 
 def test_another_image_and_larger_disks(cluster: Lab) -> None:
     """Both machines are made anew around their data disks, one after the other; the disks grow when both are there."""
-    first, last, size = idle(cluster).name, trial.serving(cluster).name, megabytes(cluster)
+    first, last, size = trial.idle(cluster).name, trial.serving(cluster).name, megabytes(cluster)
     before = {node.name: node.run("cat /etc/machine-id") for node in cluster.nodes()}
     with bystander.service_moves(cluster, 1, bystander.MOVE_SECONDS):
         reader = cluster.up({"imageVersion": "0.20261101.0", "dataDiskSizeGb": 6})

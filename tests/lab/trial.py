@@ -314,6 +314,16 @@ def serving(lab: Lab) -> Node:
     return by_name(lab.nodes(), name)
 
 
+def peer(lab: Lab, node: Node) -> Node:
+    """Return the other node."""
+    return next(other for other in lab.nodes() if other.name != node.name)
+
+
+def idle(lab: Lab) -> Node:
+    """Return the node that does not serve."""
+    return peer(lab, serving(lab))
+
+
 def delete_machine(lab: Lab, node: str) -> None:
     """Delete a machine and its data disk, as somebody may do by hand in Azure.
 
