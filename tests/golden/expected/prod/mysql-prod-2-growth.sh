@@ -154,12 +154,12 @@ read_file_system() { # sets bytes
 }
 
 # A rest of less than a MiB may be too little for a block group of its own.
-file_system_has_grown() { read_file_system && (($(device_size) - bytes < 1024 ** 2)); }
+file_system_has_grown() { (($(device_size) - bytes < 1024 ** 2)); }
 
 # While it is mounted. Both nodes see to it: which of them serves may change until the other has come to this.
 file_system_follows() {
   answer=$(at_server resize2fs /dev/drbd1 2>&1) || true
-  file_system_has_grown
+  read_file_system && file_system_has_grown
 }
 main() {
   local disk before bytes answer=""
