@@ -90,6 +90,7 @@ class ScriptContext:
                 "node": node,
                 **({} if node == self.witness else {"peer": second if node == first else first}),
                 "database": self.operating_system.database,
+                "monitor_account": "hacluster",
                 "mount_point": MOUNT_POINT,
                 "data_directory": f"{MOUNT_POINT}/data",
                 "partition": f"/dev/disk/by-partlabel/{self.partition_label}",

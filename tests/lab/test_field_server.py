@@ -1,0 +1,147 @@
+"""What people do to a server that serves must not make the cluster restart it. Tests in the order of the file.
+
+Each state is one that Pacemaker's monitor cannot ask through, or could not before it was mended; the server's process is
+the same at the end as at the beginning.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pymysql
+import pytest
+
+from tests.lab import trial
+from tests.lab.lab import Lab, wait_until
+from tests.lab.nodes import Node
+from tests.lab.paths import LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+_AGENT = "OCF_ROOT=/usr/lib/ocf /usr/lib/ocf/resource.d/azure-mysql-ha/mysql"
+_CANNOT_ASK = "/run/azure-mysql-ha/cannot-ask"
+_ROOT = "mariadb --no-defaults --user=root --batch --skip-column-names"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    yield from trial.own_lab(Lab(LabPaths("server")))
+
+
+@pytest.fixture(scope="module")
+def serving(lab: Lab) -> Node:
+    lab.set_up(["debian-12"])
+    lab.up()
+    trial.wait_until_well(lab, 180)
+    return trial.serving(lab)
+
+
+@pytest.fixture(autouse=True)
+def _never_restarted(lab: Lab, serving: Node) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    before = trial.server_pid(serving)
+    yield
+    wait_until("Pacemaker's next look", lambda: not _reason(serving), 30)
+    assert trial.server_pid(serving) == before
+    assert "fail-count" not in serving.run("crm_mon --one-shot --failcounts")
+    assert trial.serving(lab) == serving
+
+
+def _reason(node: Node) -> str:
+    """Return why the server could not be asked when Pacemaker looked last; empty if it could."""
+    return node.run(f"cat {_CANNOT_ASK} 2>/dev/null", check=False).strip()
+
+
+def _looks_twice(node: Node) -> None:
+    """Wait until two monitors have begun and ended: each asks over a connection of its own."""
+    for _ in range(2):
+        node.run(f"timeout 60 {_AGENT} monitor", timeout=90)
+
+
+@contextmanager
+def _session(node: Node, *statements: str, seconds: int = 60) -> Iterator[None]:
+    """Have somebody run statements as root on the node, and stay in that session while the body runs."""
+    script = f"({_ROOT} --execute \"{'; '.join(statements)}; select sleep({seconds})\" >/run/session 2>&1 & echo $! >/run/session.pid)"
+    node.run(script)
+    try:
+        yield
+    finally:
+        node.run("kill $(cat /run/session.pid)", check=False)
+
+
+def test_no_connection_is_left(lab: Lab, serving: Node) -> None:
+    """All connections are taken, root's extra one too."""
+    client = trial.client(lab)
+    serving.run(f"{_ROOT} --execute 'set global max_connections = 10'")
+    with ExitStack() as taken:
+        for _ in range(20):
+            try:
+                connection = pymysql.connect(
+                    host=client.host, port=client.port, user=client.user, password=client.password, connect_timeout=5
+                )
+            except pymysql.err.OperationalError as error:
+                assert error.args[0] == 1040
+                break
+            taken.callback(connection.close)
+        with _session(serving, "select 1"):
+            wait_until("an alarm", lambda: "Too many connections" in _reason(serving), 30)
+            _looks_twice(serving)
+            assert trial.server_pid(serving)
+    wait_until("a free connection", lambda: not _reason(serving), 30)
+    serving.run(f"{_ROOT} --execute 'set global max_connections = default'")
+
+
+def test_root_has_a_password(serving: Node) -> None:
+    serving.run(f"{_ROOT} --execute \"alter user root@localhost identified by 'Somebody-5et-1t'\"")
+    try:
+        assert "Access denied" in serving.run(f"{_ROOT} --execute 'select 1' 2>&1", check=False)
+        _looks_twice(serving)
+        assert _reason(serving) == ""
+    finally:
+        serving.run(
+            "mariadb --no-defaults --user=root --password=Somebody-5et-1t"
+            " --execute 'alter user root@localhost identified via mysql_native_password using \"invalid\" or unix_socket'"
+        )
+
+
+def test_the_monitors_account_is_gone(serving: Node) -> None:
+    """A restored dump has taken it away."""
+    serving.run(f"{_ROOT} --execute 'drop user hacluster@localhost'")
+    wait_until("an alarm", lambda: "Access denied" in _reason(serving), 30)
+    _looks_twice(serving)
+    serving.run(f"{_ROOT} --execute 'create user hacluster@localhost identified via unix_socket'")
+
+
+def test_grant_tables_are_locked(serving: Node) -> None:
+    """As by an upgrade, or by an ALTER beside an open transaction."""
+    with _session(serving, "lock tables mysql.global_priv write, mysql.db write, mysql.tables_priv write"):
+        _looks_twice(serving)
+        assert _reason(serving) == ""
+
+
+def test_all_tables_are_locked_for_a_backup(serving: Node) -> None:
+    with _session(serving, "flush tables with read lock"):
+        _looks_twice(serving)
+        assert _reason(serving) == ""
+
+
+def test_an_upgrade_by_force(serving: Node) -> None:
+    serving.run("mariadb-upgrade --force", timeout=300)
+    _looks_twice(serving)
+
+
+def test_the_socket_is_deleted(serving: Node) -> None:
+    """By somebody who cleans up; clients from outside notice nothing."""
+    serving.run("mv /run/mysqld/mysqld.sock /run/mysqld/away")
+    try:
+        wait_until("an alarm", lambda: "does not lead to the server" in _reason(serving), 30)
+        _looks_twice(serving)
+    finally:
+        serving.run("mv /run/mysqld/away /run/mysqld/mysqld.sock")
+
+
+def test_the_pid_file_is_deleted(serving: Node) -> None:
+    serving.run("mv /run/mysqld/mysqld.pid /run/mysqld/away")
+    try:
+        _looks_twice(serving)
+        assert _reason(serving) == ""
+    finally:
+        serving.run("mv /run/mysqld/away /run/mysqld/mysqld.pid")
