@@ -218,10 +218,12 @@ class ReplicationSettings:
     Args:
         shared_secret: by which the peers know each other, 32 to 63 characters, secret.
         resync_max_rate: most that a resynchronisation may take a second, in DRBD's form ("100M").
+        resync_min_rate: what it gets a second, however much is written, likewise.
     """
 
     shared_secret: pulumi.Output[str]
     resync_max_rate: str
+    resync_min_rate: str
 
 
 @dataclass(frozen=True)
@@ -415,6 +417,12 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
     corosync_key = check("corosyncKey", lambda: checks.corosync_key(read.secret("corosyncKey")))
     drbd_secret = check("drbdSecret", lambda: checks.drbd_secret(read.secret("drbdSecret")))
     resync_rate = check("drbdResyncMaxRate", lambda: checks.resync_rate(read.text("drbdResyncMaxRate")))
+    resync_min_rate = check(
+        "drbdResyncMinRate",
+        lambda: checks.resync_min_rate(
+            read.text("drbdResyncMinRate", optional=True), resync_rate.value, disk_sku.value, disk_size.value
+        ),
+    )
     fencing = check("fencing", lambda: checks.switch(read.text("fencing")))
     fencing_delay = check(
         "fencingDelaySeconds", lambda: checks.number(read.integer("fencingDelaySeconds"), 0, 300, "seconds")
@@ -472,7 +480,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
         membership=MembershipSettings(
             token_ms.value, _secret(corosync_key.value), checks.corosync_key_file(corosync_key.value)
         ),
-        replication=ReplicationSettings(_secret(drbd_secret.value), resync_rate.value),
+        replication=ReplicationSettings(_secret(drbd_secret.value), resync_rate.value, resync_min_rate.value),
         fencing=FencingSettings(fencing.value, fencing_delay.value, existing_role.value),
         tags=tags.value,
     )

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 
-from components import sshkeys
+from components import data_disk, sshkeys
 
 MYSQL_PORT = 3306
 
@@ -648,8 +648,30 @@ def resync_rate(value: str) -> str:
     if not re.fullmatch(r"[1-9]\d{0,5}[KMG]", value):
         raise Mistake(f"{value!r} is not a rate of DRBD's; an example is 100M (a second)")
     # drbd.conf(5): c-max-rate is at most 4 GiB a second.
-    if int(value[:-1]) << {"K": 10, "M": 20, "G": 30}[value[-1]] > 4 << 30:
+    if _bytes(value) > 4 << 30:
         raise Mistake(f"{value} is more than DRBD takes, 4G a second")
+    return value
+
+
+def _bytes(rate: str) -> int:
+    return int(rate[:-1]) << {"K": 10, "M": 20, "G": 30}[rate[-1]]
+
+
+def resync_min_rate(value: str, max_rate: str, sku: str, size_gib: int) -> str:
+    """Check, or choose, what a resynchronisation gets while the server writes as fast as it can.
+
+    Args:
+        value: a rate of DRBD's; empty for a quarter of what the data disk can do, which leaves three to the server:
+            docs/benchmarks.md has what either costs.
+        max_rate: the most that it may take.
+        sku: the data disk's SKU.
+        size_gib: its size in GiB.
+    """
+    if not value:
+        chosen = f"{data_disk.throughput(sku, size_gib) // 4}M"
+        return min(chosen, max_rate, key=_bytes)
+    if _bytes(resync_rate(value)) > _bytes(max_rate):
+        raise Mistake(f"{value} is more than drbdResyncMaxRate, {max_rate}")
     return value
 
 

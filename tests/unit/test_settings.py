@@ -256,6 +256,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"corosyncTokenMs": 300}, "corosyncTokenMs: 300 is not from 1000 to 60000 milliseconds"),
     ({"drbdResyncMaxRate": "fast"}, "drbdResyncMaxRate: 'fast' is not a rate of DRBD's; an example is 100M (a second)"),
     ({"drbdResyncMaxRate": "5G"}, "drbdResyncMaxRate: 5G is more than DRBD takes, 4G a second"),
+    ({"drbdResyncMinRate": "slow"}, "drbdResyncMinRate: 'slow' is not a rate of DRBD's; an example is 100M (a second)"),
+    ({"drbdResyncMinRate": "1G"}, "drbdResyncMinRate: 1G is more than drbdResyncMaxRate, 100M"),
     # Tags
     ({"tags": {str(number): "x" for number in range(51)}}, "tags: has 51 tags; Azure takes 50"),
     ({"tags": {"a/b": "x"}}, "tags: 'a/b' is not a tag's name: 1 to 512 characters, none of <>%&\\?/"),
@@ -469,6 +471,20 @@ def test_a_witness_needs_a_host_key() -> None:
         load(use(older | {"witness": True}))
     (mistake,) = caught.value.mistakes
     assert "sshHostKeys: has 2 keys; with a witness a third is needed; make stack STACK=" in mistake
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({"dataDiskSku": "Premium_LRS", "dataDiskSizeGb": 256}, "31M"),
+        ({"dataDiskSku": "Premium_LRS", "dataDiskSizeGb": 257}, "37M"),
+        ({"dataDiskSku": "StandardSSD_LRS", "dataDiskSizeGb": 32}, "25M"),
+        ({"dataDiskSku": "Premium_LRS", "dataDiskSizeGb": 32767}, "100M"),  # 225M, were it not for the most
+        ({"drbdResyncMinRate": "5M"}, "5M"),
+    ],
+)
+def test_a_resynchronisation_gets_a_quarter_of_the_disk(changes: dict[str, Any], rate: str) -> None:
+    assert load(use(throw_away_secrets() | DEV | changes)).replication.resync_min_rate == rate
 
 
 def test_options_are_spelt_one_way() -> None:
