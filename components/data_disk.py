@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-# Up to how many GiB, and MB a second: learn.microsoft.com, "Azure managed disk types", the tables of sizes (P1 to P80, S4 to
-# S80, E1 to E80). A Premium SSD v2 has 125 unless more is ordered, which this program does not.
+# Up to how many GiB, and MB a second: learn.microsoft.com, "Azure managed disk types", the tables of sizes (P1 to P80,
+# S4 to S80, E1 to E80). A Premium SSD v2 has 125 unless more is ordered, which this program does not.
 _MB_PER_SECOND: Mapping[str, Sequence[tuple[int, int]]] = {
     "Premium_LRS": (
         (32, 25), (64, 50), (128, 100), (256, 125), (512, 150), (1024, 200), (4096, 250), (8192, 500), (16384, 750),
