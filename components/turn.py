@@ -12,7 +12,6 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from components.ssh_agent import Agent, AgentError, agent
 from components.templates import CONFIGS
 
 # What runs on a node leaves this there, where a restart takes it away: a node that has left and is not to restart after
@@ -279,14 +279,14 @@ class Login:
         name: its name, under which its host key is known.
         host, port: where it listens.
         user: the account.
-        folder: where the files "key", "previous_key" and "known_hosts" are.
+        agent: has the keys; its folder has the file "known_hosts".
     """
 
     name: str
     host: str
     port: str
     user: str
-    folder: Path
+    agent: Agent
 
     def run(self, program: str, text: str, seconds: float) -> subprocess.CompletedProcess[str]:
         """Run a program as root, with a text on its standard input.
@@ -300,10 +300,9 @@ class Login:
             subprocess.TimeoutExpired: it took longer.
         """
         options = {
-            "UserKnownHostsFile": self.folder / "known_hosts",
+            "UserKnownHostsFile": self.agent.folder / "known_hosts",
             "HostKeyAlias": self.name,
             "StrictHostKeyChecking": "yes",
-            "IdentitiesOnly": "yes",
             "BatchMode": "yes",
             "ConnectTimeout": 20,
             # A node that vanishes in between is noticed within 15 s.
@@ -311,8 +310,7 @@ class Login:
             "ServerAliveCountMax": 3,
             "LogLevel": "ERROR",
         }
-        command = ["ssh", "-F", "none", "-i", str(self.folder / "key"), "-i", str(self.folder / "previous_key")]
-        command += [f"-o{name}={value}" for name, value in options.items()]
+        command = ["ssh", *self.agent.options, *(f"-o{name}={value}" for name, value in options.items())]
         command += ["-p", self.port, f"{self.user}@{self.host}", f"sudo {program}"]
         return subprocess.run(command, input=text, capture_output=True, text=True, timeout=seconds, check=False)
 
@@ -450,23 +448,22 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     def tell(line: str) -> None:
         print(line, flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="azure-mysql-ha-") as name:
-        folder = Path(name)  # nobody else's: mode 0700
-        for file, variable in (("key", "HA_SSH_PRIVATE_KEY"), ("previous_key", "HA_SSH_PREVIOUS_PRIVATE_KEY")):
-            (folder / file).touch(mode=0o600)
-            (folder / file).write_text(environment[variable] or environment["HA_SSH_PRIVATE_KEY"])
-        machines = cast(dict[str, dict[str, str]], json.loads(environment["HA_SSH"]))
-        (folder / "known_hosts").write_text("".join(f"{name} {each['host_key']}\n" for name, each in machines.items()))
-        node, peer = (
-            Login(name, machines[name]["host"], machines[name]["port"], machines[name]["user"], folder)
-            for name in (environment["HA_NODE"], environment["HA_PEER"])
-        )
-        wanted = Wanted(environment["HA_VM_SIZE"], environment["HA_IMAGE"], environment["HA_OS_DISK_SKU"])
-        try:
+    machines = cast(dict[str, dict[str, str]], json.loads(environment["HA_SSH"]))
+    keys = (environment["HA_SSH_PRIVATE_KEY"], environment["HA_SSH_PREVIOUS_PRIVATE_KEY"])
+    try:
+        with agent(filter(None, keys)) as own:
+            (own.folder / "known_hosts").write_text(
+                "".join(f"{name} {each['host_key']}\n" for name, each in machines.items())
+            )
+            node, peer = (
+                Login(name, machines[name]["host"], machines[name]["port"], machines[name]["user"], own)
+                for name in (environment["HA_NODE"], environment["HA_PEER"])
+            )
+            wanted = Wanted(environment["HA_VM_SIZE"], environment["HA_IMAGE"], environment["HA_OS_DISK_SKU"])
             Turn(node, peer, environment["HA_FIRST"] == "yes", wanted, tell).take()
-        except TurnError as error:
-            print(f"STOPPED before {node.name}: {error}.", file=sys.stderr)
-            return 1
+    except (TurnError, AgentError) as error:
+        print(f"STOPPED before {environment['HA_NODE']}: {error}.", file=sys.stderr)
+        return 1
     return 0
 
 
