@@ -74,6 +74,7 @@ class View:
         disks: DRBD's own states, this node's first, such as ("UpToDate", "Inconsistent"); empty where it is down.
         synced: percents of a resynchronisation that are done; empty where there is none.
         votes_missing: how many of the expected votes Corosync does not have.
+        by_hand: what a person has taken out of Pacemaker's hands, and what ends that; empty for nothing.
     """
 
     machine: Wanted | None
@@ -86,6 +87,7 @@ class View:
     disks: tuple[str, ...]
     synced: str
     votes_missing: int
+    by_hand: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,8 @@ def _not_a_member(node: str, peer: str, own: View | None, others: View | None) -
 
 def _member(node: str, peer: str, first: bool, wanted: Wanted, own: View, others: View | None) -> Decision:
     assert own.members is not None
+    if own.by_hand:
+        raise TurnError(f"{own.by_hand}, so nothing would leave {node}; then run pulumi up again")
     if peer not in own.members:
         return Wait(f"{peer} to be in the cluster, and able to take over")
     if not own.connected or own.disks != ("UpToDate", "UpToDate"):
@@ -221,6 +225,7 @@ def read_view(text: str) -> View:
         disks=tuple((seen["disks"] or "").strip().split("/")) if seen["disks"] else (),
         synced=seen["synced"] or "",
         votes_missing=found["Expected"] - found["Total"] if len(found) == 2 else 1,
+        by_hand=_read_by_hand(seen["crm_mon"]),
     )
 
 
@@ -266,6 +271,23 @@ def _read_cluster(document: str | None) -> tuple[frozenset[str] | None, frozense
     ]
     serving = places[0] & places[1] if len(places[0] | places[1]) == 1 else set[str]()
     return frozenset(members), frozenset(away), next(iter(serving), "")
+
+
+def _read_by_hand(document: str | None) -> str:
+    if document is None:
+        return ""
+    root = ElementTree.fromstring(document)
+    if root.find("summary/cluster_options[@maintenance-mode='true']") is not None:
+        return "the cluster is in maintenance mode (crm maintenance off ends it)"
+    for node in root.findall("nodes/node[@maintenance='true']"):
+        return f"{node.get('name')} is in maintenance (crm node ready {node.get('name')} ends it)"
+    for resource in root.findall("resources//*[@managed='false']"):
+        name = resource.get("id")
+        if resource.get("blocked") != "true":  # which is a failure, and nobody's wish
+            return (
+                f"{name} is not managed (crm resource manage {name}, or crm resource maintenance {name} off, ends it)"
+            )
+    return ""
 
 
 # How they are reached
@@ -418,7 +440,9 @@ class Turn:
             f"systemctl start corosync\nsystemctl start pacemaker\n"
             # Pacemaker answers a moment after its start.
             f"for _ in {{1..60}}; do\n"
-            f"  if crm node online {shlex.quote(self.node.name)}; then rm -f {LEFT}; exit; fi\n"
+            # Its own standby, and not one of a person's, which outlives a restart.
+            f"  if crm_standby --lifetime reboot --delete --node {shlex.quote(self.node.name)}; then\n"
+            f"    rm -f {LEFT}\n    exit\n  fi\n"
             f"  sleep 1\ndone\nexit 1",
             180,
         )

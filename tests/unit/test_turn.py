@@ -204,6 +204,26 @@ def test_who_is_a_member(two: str, members: set[str], away: set[str]) -> None:
     assert (seen.members, seen.away) == (members, away)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("<nodes>", '<summary><cluster_options maintenance-mode="true"/></summary><nodes>', "crm maintenance off"),
+        ('maintenance="false"', 'maintenance="true"', "one is in maintenance (crm node ready one ends it)"),
+        ('<group id="mysql">', '<group id="mysql" managed="false">', "crm resource manage mysql,"),
+        ('"drbd-r0"', '"drbd-r0" managed="false" blocked="true"', ""),
+    ],
+)
+def test_what_a_person_keeps_from_pacemaker_keeps_a_node_from_leaving(before: str, after: str, told: str) -> None:
+    one = look(crm_mon=CRM_MON.format(two='online="true"', role="Started", events="").replace(before, after))
+    assert (told in one.by_hand) if told else one.by_hand == ""
+    if told:
+        with pytest.raises(TurnError, match="so nothing would leave one; then run pulumi up again"):
+            turn_of_one(one, view(TWO, machine=NEW))
+        assert turn_of_one(one, TWO, wanted=OLD) == Done()
+    else:
+        assert turn_of_one(one, view(TWO, machine=NEW)) == Go("two is done and has all data", leave=True)
+
+
 def test_a_node_that_is_being_fenced_is_not_away() -> None:
     event = '<fence_event target="two" status="pending"/>'
     assert look(two='online="false" unclean="false"', events=event).away == frozenset()
