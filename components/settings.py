@@ -17,6 +17,7 @@ from components import operating_system
 from components import settings_checks as checks
 from components.operating_system import OperatingSystem, OperatingSystemError
 from components.recorded import Recorded
+from components.server_options import server_options
 from components.settings_checks import AzureId, KeyUrl, Mistake
 
 # The balancer's NAT rules lead there, and so does an address of a node's own.
@@ -407,7 +408,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
     database = check("databaseName", lambda: checks.database_name(read.text("databaseName")))
     user = check("databaseUser", lambda: checks.database_user(read.text("databaseUser")))
     password = check("databasePassword", lambda: checks.database_password(read.secret("databasePassword")))
-    options = check("mysqlOptions", lambda: checks.mysql_options(read.mapping("mysqlOptions")))
+    options = check("mysqlOptions", lambda: server_options(read.mapping("mysqlOptions")))
     token_ms = check(
         "corosyncTokenMs",
         lambda: checks.number(read.integer("corosyncTokenMs"), 1000, 60000, "milliseconds"),

@@ -234,18 +234,71 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"databaseName": "mysql"}, "databaseName: 'mysql' is a database of the server's own; choose another name"),
     ({"databaseName": "my-app"}, "databaseName: 'my-app' is not a database's name"),
     # The cluster
-    ({"mysqlOptions": {"datadir": "/srv"}}, "mysqlOptions: datadir is set by the cluster: Pacemaker's resource agent"),
+    (
+        {"mysqlOptions": {"datadir": "/srv"}},
+        "mysqlOptions: datadir is refused: Pacemaker's resource agent knows it too",
+    ),
     (
         {"mysqlOptions": {"skip-networking": True}},
-        "mysqlOptions: skip-networking is set by the cluster: the load balancer",
+        "mysqlOptions: skip-networking stands for networking, which is refused: the load balancer",
     ),
     (
         {"mysqlOptions": {"loose-sync-binlog": 0}},
-        "mysqlOptions: loose-sync-binlog is set by the cluster: an acknowledged",
+        "mysqlOptions: loose-sync-binlog stands for sync_binlog, which is refused: an acknowledged",
+    ),
+    (
+        {"mysqlOptions": {"innodb_flush_log_at_trx": 2}},
+        "mysqlOptions: innodb_flush_log_at_trx stands for innodb_flush_log_at_trx_commit, which is refused: an",
+    ),
+    (
+        {"mysqlOptions": {"maximum-loose-sync_binl": 0}},
+        "mysqlOptions: maximum-loose-sync_binl stands for sync_binlog, which is refused: an acknowledged",
+    ),
+    (
+        {"mysqlOptions": {"autoset_read_only": 1}},
+        "mysqlOptions: autoset_read_only stands for read_only, which is refused: the node that",
+    ),
+    ({"mysqlOptions": {"SYNC_BINLOG": 0}}, "mysqlOptions: 'SYNC_BINLOG' is not an option's name: a-z, 0-9, _ and -"),
+    (
+        {"mysqlOptions": {"innodb_doublewrite": 0}},
+        "mysqlOptions: innodb_doublewrite is refused: an acknowledged commit",
+    ),
+    (
+        {"mysqlOptions": {"innodb_undo_dir": "/u"}},
+        "mysqlOptions: innodb_undo_dir stands for innodb_undo_directory, which is refused: everyth",
+    ),
+    ({"mysqlOptions": {"plugin-load-add": "x"}}, "mysqlOptions: plugin-load-add is refused: it would open the server"),
+    ({"mysqlOptions": {"wsrep_on": True}}, "mysqlOptions: wsrep_on is refused: DRBD is what copies the data"),
+    ({"mysqlOptions": {"keyring_file_data": "k"}}, "mysqlOptions: keyring_file_data is refused: MySQL keeps the keys"),
+    (
+        {"mysqlOptions": {"log_bin": "/var/log/mysql/mysql-bin"}},
+        "mysqlOptions: log_bin is refused: it must be on the replicated disk, so its value is a file's name",
+    ),
+    (
+        {"mysqlOptions": {"loose-relay-log-ind": "/r"}},
+        "mysqlOptions: loose-relay-log-ind stands for relay_log_index, which is refused: it",
+    ),
+    ({"mysqlOptions": {"log_bin": '""'}}, "mysqlOptions: log_bin is refused: it must be on the replicated disk"),
+    ({"mysqlOptions": {"log_bin": ""}}, "mysqlOptions: log_bin has a value that an option file cannot hold"),
+    (
+        {"mysqlOptions": {"enable_log_bin": "binlog"}},
+        "mysqlOptions: enable_log_bin stands for log_bin, which is refused: it takes a name, as in log_bin: NAME",
+    ),
+    (
+        {"mysqlOptions": {"innodb_data_file_path": "ibdata1:12M;/disk/ibdata2:12M:autoextend"}},
+        "mysqlOptions: innodb_data_file_path is refused: it must be on the replicated disk",
     ),
     (
         {"mysqlOptions": {"init_connect": "a\n[mysqld]\nport=1"}},
-        "mysqlOptions: init_connect has a value that an option",
+        "mysqlOptions: init_connect has a value that an option file cannot hold on one line",
+    ),
+    (
+        {"mysqlOptions": {"init_connect": "x" * 4080 + "port=1"}},
+        "mysqlOptions: init_connect has a value of more than 4000 bytes, which MariaDB reads as two options",
+    ),
+    (
+        {"mysqlOptions": {"init_connect": "set @a = 1 --sync_binlog=0"}},
+        "mysqlOptions: init_connect has a value with a space before --, as if another option followed",
     ),
     ({"mysqlOptions": {"a b": 1}}, "mysqlOptions: 'a b' is not an option's name: a-z, 0-9, _ and -"),
     ({"mysqlOptions": {"sql-mode": "x", "sql_mode": "y"}}, "mysqlOptions: sql_mode is there twice"),
@@ -397,6 +450,15 @@ def test_no_message_has_a_secret_in_it() -> None:
         {"drbdSecret": "0123456789abcdefghijklmnopqrstuv"},
         {"sshAccess": "node-addresses"},
         {"mysqlOptions": {"innodb-buffer-pool-size": "1G", "max_connections": 500, "performance_schema": True}},
+        {
+            "mysqlOptions": {
+                "log_bin": "mysql-bin",
+                "loose-relay-log": "relay",
+                "slow_query_log_file": "/var/log/mysql/slow",
+            }
+        },
+        {"mysqlOptions": {"skip_log_bin": True, "flush": 0, "innodb": "force", "loose-innodb-log-file-size": "1G"}},
+        {"mysqlOptions": {"innodb_data_file_path": "ibdata1:12M;ibdata2:12M:autoextend"}},
         {"tags": {"owner": "me", "cost-centre": 4711}},
         {"addressSpace": "192.168.0.0/16", "subnet": "192.168.7.0/24"},
         {"subnet": "192.168.7.0/24"},
