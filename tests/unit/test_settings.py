@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import dataclasses
+import json
 import re
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 import yaml
 
 from components import operating_system, settings_checks, templates
-from components.recorded import Recorded
+from components.recorded import DataDisk, Recorded
 from components.settings import MachineSettings, Settings, SettingsError, load
 from tests.unit.stack_configuration import CHECKOUT, schema, ssh_key, throw_away_secrets, use, use_stack
 
@@ -673,13 +675,101 @@ def test_a_wrong_file_of_an_operating_system(
     assert str(raised.value) == complaint
 
 
+def recorded(group: str = "rg-mysql", *, own_group: bool = True, zone: str | None = None) -> Recorded:
+    """Return the record of a cluster with the default names."""
+    return Recorded(
+        data_disks={
+            f"mysql-{node}-data": DataDisk(
+                f"disk-mysql-{node}-data", 64, "westeurope", zone, f"2026-01-0{node}T00:00:00"
+            )
+            for node in (1, 2)
+        },
+        resource_group=group,
+        own_group=own_group,
+    )
+
+
+DISKS = ["disk-mysql-1-data of 2026-01-01T00:00:00", "disk-mysql-2-data of 2026-01-02T00:00:00"]
+
+# What there was, what is changed, and the setting that would delete both data disks.
+LOSSES: list[tuple[Recorded, dict[str, Any], str]] = [
+    (recorded(), {"clusterName": "shop"}, "clusterName"),
+    (recorded(), {"clusterName": "shop", "nodeNames": ["mysql-1", "mysql-2"]}, "clusterName"),
+    (recorded("Data", own_group=False), {"existingResourceGroup": "data", "clusterName": "shop"}, "clusterName"),
+    (recorded(), {"nodeNames": ["one", "two"]}, "nodeNames"),
+    (recorded("rg-shop"), {"clusterName": "shop"}, "nodeNames"),
+    (recorded(), {"existingResourceGroup": "data"}, "existingResourceGroup"),
+    (recorded("data", own_group=False), {}, "existingResourceGroup"),
+    (recorded("data", own_group=False), {"existingResourceGroup": "other"}, "existingResourceGroup"),
+    (recorded(), {"location": "northeurope"}, "location"),
+    (recorded(), ZONES | {"zones": ["1"]}, "zones"),
+    (recorded(zone="1"), ZONES | {"zones": ["2"]}, "zones"),
+    (recorded(zone="1"), {}, "zones"),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "key"), LOSSES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_what_would_delete_data_is_refused(before: Recorded, changes: dict[str, Any], key: str) -> None:
+    values = throw_away_secrets() | DEV | changes | {"protectData": False}
+    with pytest.raises(SettingsError) as raised:
+        load(use(values), before=before)
+    assert [line.removeprefix(PREFIX) for line in raised.value.mistakes] == [
+        f"{key}: would delete disk-mysql-1-data and disk-mysql-2-data with all data; take it back, or say that it may"
+        f" be so, this once: deleteDataDisks: {json.dumps(DISKS)}"
+    ]
+    # In the place of 64 GiB that go, there may be less.
+    allowed = values | {"deleteDataDisks": DISKS, "dataDiskSizeGb": 32}
+    assert [str(disk) for disk in load(use(allowed), before=before).data_disk.deleted] == DISKS
+    with pytest.raises(SettingsError, match="deleteDataDisks: is there, and protectData is on; pulumi up with"):
+        load(use(allowed | {"protectData": True}), before=before)
+
+
+def test_a_permission_to_delete_data_is_for_those_disks_only() -> None:
+    change = throw_away_secrets() | DEV | {"location": "northeurope", "protectData": False}
+    with pytest.raises(SettingsError, match="location: would delete disk-mysql-2-data with all data; take it back"):
+        load(use(change | {"deleteDataDisks": DISKS[:1]}), before=recorded())
+    others = ["disk-mysql-1-data of 2025-12-31T00:00:00"]
+    with pytest.raises(SettingsError) as raised:
+        load(use(change | {"deleteDataDisks": others}), before=recorded())
+    assert len(raised.value.mistakes) == 2
+    # An update that was interrupted has deleted one of them.
+    one = recorded()
+    one = dataclasses.replace(one, data_disks={name: disk for name, disk in one.data_disks.items() if "2" in name})
+    load(use(change | {"deleteDataDisks": DISKS}), before=one)
+    # It is of no use any more, and must not stay there for the next time.
+    for before in (recorded(), Recorded()):
+        with pytest.raises(
+            SettingsError, match="deleteDataDisks: this update does not delete disk-mysql-1-data of 2026"
+        ):
+            load(use(throw_away_secrets() | DEV | {"deleteDataDisks": DISKS}), before=before)
+
+
+@pytest.mark.parametrize(
+    ("before", "changes"),
+    [
+        (recorded(), {}),
+        (recorded(), {"nodeNames": ["mysql-2", "mysql-1"]}),
+        (recorded("Data", own_group=False), {"existingResourceGroup": "data"}),
+        (recorded(zone="2"), ZONES | {"zones": ["2"]}),
+        (Recorded(), {"location": "northeurope", "clusterName": "shop"}),
+    ],
+)
+def test_what_keeps_the_data_is_taken(before: Recorded, changes: dict[str, Any]) -> None:
+    load(use(throw_away_secrets() | DEV | changes), before=before)
+
+
 def test_a_disk_never_shrinks() -> None:
     """It is told with all other mistakes, since Pulumi has recorded how large the disks are."""
-    before = Recorded(data_disks_gib={"one-data": 64, "two-data": 64})
+    before = recorded()
     with pytest.raises(SettingsError) as raised:
         load(use(throw_away_secrets() | DEV | {"dataDiskSizeGb": 32, "vmSize": "small"}), before=before)
     told = "\n".join(raised.value.mistakes)
-    assert "dataDiskSizeGb: 32 GiB is less than the 64 GiB that one-data has; a disk can grow, and never shrink" in told
+    assert (
+        "dataDiskSizeGb: 32 GiB is less than the 64 GiB that disk-mysql-1-data has; a disk can grow, and never shrink"
+        in told
+    )
     assert "vmSize: 'small' is not a VM size" in told
     for size in (64, 65):
         assert (
