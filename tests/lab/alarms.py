@@ -163,6 +163,7 @@ def _one_copy(facts: Facts) -> Iterator[str]:
     copies = [node for node in facts.nodes if node.drbd and node.drbd.synced]
     for node in sorted(copies, key=lambda node: node.drbd is not None and "Target" not in node.drbd.connection)[:1]:
         yield _copying(facts, node)
+    waiting: list[NodeFacts] = []
     for node in facts.nodes:
         if copies or node.name not in facts.able or not node.reached or node.has_left:
             continue
@@ -173,9 +174,13 @@ def _one_copy(facts: Facts) -> Iterator[str]:
             continue
         elif not node.drbd.has_peer:
             if not any(_explains_its_absence(facts, other) for other in others):
-                yield f"DRBD on {node.name} has no connection ({node.drbd.connection}): one copy of the data is kept"
+                waiting.append(node)
         elif node.drbd.disks[0] != "UpToDate":
             yield f"the copy on {node.name} is {node.drbd.disks[0]}: the data is kept on the other node alone"
+    if waiting:
+        states = "/".join(dict.fromkeys(node.drbd.connection for node in waiting if node.drbd))
+        names = _all([node.name for node in waiting])
+        yield f"DRBD on {names} has no connection ({states}): one copy of the data is kept"
 
 
 def _barred(facts: Facts) -> Iterator[str]:
