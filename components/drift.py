@@ -10,13 +10,13 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from components.ssh_agent import Agent, AgentError, agent
 from components.templates import CONFIGS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -28,7 +28,7 @@ LOOKING_LINE = "sudo unshare --mount --propagation private bash -s"
 """What look.sh needs; it refuses to work without."""
 
 # The provider's patience with a connection, 15 s. A machine that is silent for 90 s, three times this, has gone.
-_SSH_OPTIONS = ("BatchMode=yes", "IdentitiesOnly=yes", "LogLevel=ERROR", "ConnectTimeout=15", "ServerAliveInterval=30")
+_SSH_OPTIONS = ("BatchMode=yes", "LogLevel=ERROR", "ConnectTimeout=15", "ServerAliveInterval=30")
 
 _LONGEST_SECONDS = 20 * 60
 """A script may wait 15 minutes for another one of ours (an update at work), and asks for minutes at most."""
@@ -203,22 +203,28 @@ def look(deployment: Mapping[str, Any], prefix: Sequence[str] = ()) -> Iterator[
         return text
 
     machines = list(dict.fromkeys(script.node for script in scripts))
-    with tempfile.TemporaryDirectory(prefix="azure-mysql-ha-") as folder, ThreadPoolExecutor(len(machines)) as pool:
+    try:
+        with (
+            agent(script.connection.private_key for script in scripts) as keys,
+            ThreadPoolExecutor(len(machines)) as pool,
+        ):
 
-        def look_at(machine: str) -> list[Finding]:
-            own = [script for script in scripts if script.node == machine]
-            return list(_look_at(own, deployment, prefix, Path(folder)))
+            def look_at(machine: str) -> list[Finding]:
+                own = [script for script in scripts if script.node == machine]
+                return list(_look_at(own, deployment, prefix, keys))
 
-        for findings in pool.map(look_at, machines):
-            for finding in findings:
-                yield Finding(finding.script, without_secrets(finding.text), finding.mendable)
+            for findings in pool.map(look_at, machines):
+                for finding in findings:
+                    yield Finding(finding.script, without_secrets(finding.text), finding.mendable)
+    except AgentError as error:
+        raise DriftError(str(error)) from None
 
 
 def _look_at(
-    scripts: Sequence[Script], deployment: Mapping[str, Any], prefix: Sequence[str], folder: Path
+    scripts: Sequence[Script], deployment: Mapping[str, Any], prefix: Sequence[str], keys: Agent
 ) -> Iterator[Finding]:
     for script in scripts:
-        command = [*prefix, *_ssh(script, folder), LOOKING_LINE]
+        command = [*prefix, *_ssh(script, keys), LOOKING_LINE]
         try:
             run = subprocess.run(
                 command, input=looking(script.text), env={**os.environ, **script.variables}, capture_output=True,
@@ -239,17 +245,13 @@ def _look_at(
             yield Finding(script, told.strip(), mendable=_WOULD_STOP not in told)
 
 
-def _ssh(script: Script, folder: Path) -> list[str]:
-    """Return ssh's argument list, with what it needs laid ready in a folder of this user alone."""
-    connection = script.connection
-    key, known_hosts = folder / f"{script.node}.key", folder / f"{script.node}.known_hosts"
-    if not key.exists():
-        key.touch(mode=0o600)
-        key.write_text(connection.private_key.strip() + "\n")
-        known_hosts.write_text(f"{script.node} {connection.host_key}\n")
+def _ssh(script: Script, keys: Agent) -> list[str]:
+    """Return ssh's argument list, with the host key laid ready beside the agent."""
+    connection, known_hosts = script.connection, keys.folder / f"{script.node}.known_hosts"
+    known_hosts.write_text(f"{script.node} {connection.host_key}\n")
     options = (*_SSH_OPTIONS, "SendEnv=HA_*", f"UserKnownHostsFile={known_hosts}", f"HostKeyAlias={script.node}")
     return [
-        "ssh", "-F", "none", "-i", str(key), *(f"-o{option}" for option in options), "-p", str(connection.port),
+        "ssh", *keys.options, *(f"-o{option}" for option in options), "-p", str(connection.port),
         f"{connection.user}@{connection.host}",
     ]  # fmt: skip
 

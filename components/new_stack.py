@@ -173,15 +173,19 @@ def _is_example(value: object) -> bool:
 
 def _make_ssh_key() -> str:
     with tempfile.TemporaryDirectory(prefix="azure-mysql-ha-") as folder:  # of mode 0700
-        file = Path(folder) / "key"
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(file)]
-        try:
-            run = subprocess.run(command, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            raise NewStackError("ssh-keygen is missing: install OpenSSH's client") from None
-        if run.returncode != 0:
-            raise NewStackError(f"ssh-keygen: {run.stderr.strip()}")
-        return file.read_text(encoding="ascii")
+        # ssh-keygen writes a file and nothing else. A pipe with a name is one, and what goes through it is on no disk.
+        pipe = Path(folder) / "key"
+        os.mkfifo(pipe, mode=0o600)
+        with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), encoding="ascii") as key:
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(pipe)]
+            overwrite = "y\n"  # it is there, of course
+            try:
+                run = subprocess.run(command, input=overwrite, capture_output=True, text=True, check=False)
+            except FileNotFoundError:
+                raise NewStackError("ssh-keygen is missing: install OpenSSH's client") from None
+            if run.returncode != 0:
+                raise NewStackError(f"ssh-keygen: {run.stderr.strip()}")
+            return key.read()  # less than a pipe holds (4 KiB at least): nobody had to read before
 
 
 _HOST_KEYS = "sshHostKeys"

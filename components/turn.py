@@ -12,7 +12,6 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from components import drbd
+from components.ssh_agent import Agent, AgentError, agent
 from components.templates import CONFIGS
 
 # What runs on a node leaves this there, where a restart takes it away: a node that has left and is not to restart after
@@ -76,6 +76,7 @@ class View:
         synced: percents of a resynchronisation that are done; empty where there is none.
         differing: KiB that differ on two disks that both count as whole, as a verify has found.
         votes_missing: how many of the expected votes Corosync does not have.
+        by_hand: what a person has taken out of Pacemaker's hands, and what ends that; empty for nothing.
     """
 
     machine: Wanted | None
@@ -89,6 +90,7 @@ class View:
     synced: str
     differing: int
     votes_missing: int
+    by_hand: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,8 @@ def _not_a_member(node: str, peer: str, own: View | None, others: View | None) -
 
 def _member(node: str, peer: str, first: bool, wanted: Wanted, own: View, others: View | None) -> Decision:
     assert own.members is not None
+    if own.by_hand:
+        raise TurnError(f"{own.by_hand}, so nothing would leave {node}; then run pulumi up again")
     if peer not in own.members:
         return Wait(f"{peer} to be in the cluster, and able to take over")
     if not own.connected or own.disks != ("UpToDate", "UpToDate"):
@@ -229,6 +233,7 @@ def read_view(text: str) -> View:
         synced=disk.synced if disk else "",
         differing=disk.differing if disk else 0,
         votes_missing=found["Expected"] - found["Total"] if len(found) == 2 else 1,
+        by_hand=_read_by_hand(seen["crm_mon"]),
     )
 
 
@@ -276,6 +281,23 @@ def _read_cluster(document: str | None) -> tuple[frozenset[str] | None, frozense
     return frozenset(members), frozenset(away), next(iter(serving), "")
 
 
+def _read_by_hand(document: str | None) -> str:
+    if document is None:
+        return ""
+    root = ElementTree.fromstring(document)
+    if root.find("summary/cluster_options[@maintenance-mode='true']") is not None:
+        return "the cluster is in maintenance mode (crm maintenance off ends it)"
+    for node in root.findall("nodes/node[@maintenance='true']"):
+        return f"{node.get('name')} is in maintenance (crm node ready {node.get('name')} ends it)"
+    for resource in root.findall("resources//*[@managed='false']"):
+        name = resource.get("id")
+        if resource.get("blocked") != "true":  # which is a failure, and nobody's wish
+            return (
+                f"{name} is not managed (crm resource manage {name}, or crm resource maintenance {name} off, ends it)"
+            )
+    return ""
+
+
 # How they are reached
 
 
@@ -287,14 +309,14 @@ class Login:
         name: its name, under which its host key is known.
         host, port: where it listens.
         user: the account.
-        folder: where the files "key", "previous_key" and "known_hosts" are.
+        agent: has the keys; its folder has the file "known_hosts".
     """
 
     name: str
     host: str
     port: str
     user: str
-    folder: Path
+    agent: Agent
 
     def run(self, program: str, text: str, seconds: float) -> subprocess.CompletedProcess[str]:
         """Run a program as root, with a text on its standard input.
@@ -308,10 +330,9 @@ class Login:
             subprocess.TimeoutExpired: it took longer.
         """
         options = {
-            "UserKnownHostsFile": self.folder / "known_hosts",
+            "UserKnownHostsFile": self.agent.folder / "known_hosts",
             "HostKeyAlias": self.name,
             "StrictHostKeyChecking": "yes",
-            "IdentitiesOnly": "yes",
             "BatchMode": "yes",
             "ConnectTimeout": 20,
             # A node that vanishes in between is noticed within 15 s.
@@ -319,8 +340,7 @@ class Login:
             "ServerAliveCountMax": 3,
             "LogLevel": "ERROR",
         }
-        command = ["ssh", "-F", "none", "-i", str(self.folder / "key"), "-i", str(self.folder / "previous_key")]
-        command += [f"-o{name}={value}" for name, value in options.items()]
+        command = ["ssh", *self.agent.options, *(f"-o{name}={value}" for name, value in options.items())]
         command += ["-p", self.port, f"{self.user}@{self.host}", f"sudo {program}"]
         return subprocess.run(command, input=text, capture_output=True, text=True, timeout=seconds, check=False)
 
@@ -428,7 +448,9 @@ class Turn:
             f"systemctl start corosync\nsystemctl start pacemaker\n"
             # Pacemaker answers a moment after its start.
             f"for _ in {{1..60}}; do\n"
-            f"  if crm node online {shlex.quote(self.node.name)}; then rm -f {LEFT}; exit; fi\n"
+            # Its own standby, and not one of a person's, which outlives a restart.
+            f"  if crm_standby --lifetime reboot --delete --node {shlex.quote(self.node.name)}; then\n"
+            f"    rm -f {LEFT}\n    exit\n  fi\n"
             f"  sleep 1\ndone\nexit 1",
             180,
         )
@@ -458,23 +480,22 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     def tell(line: str) -> None:
         print(line, flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="azure-mysql-ha-") as name:
-        folder = Path(name)  # nobody else's: mode 0700
-        for file, variable in (("key", "HA_SSH_PRIVATE_KEY"), ("previous_key", "HA_SSH_PREVIOUS_PRIVATE_KEY")):
-            (folder / file).touch(mode=0o600)
-            (folder / file).write_text(environment[variable] or environment["HA_SSH_PRIVATE_KEY"])
-        machines = cast(dict[str, dict[str, str]], json.loads(environment["HA_SSH"]))
-        (folder / "known_hosts").write_text("".join(f"{name} {each['host_key']}\n" for name, each in machines.items()))
-        node, peer = (
-            Login(name, machines[name]["host"], machines[name]["port"], machines[name]["user"], folder)
-            for name in (environment["HA_NODE"], environment["HA_PEER"])
-        )
-        wanted = Wanted(environment["HA_VM_SIZE"], environment["HA_IMAGE"], environment["HA_OS_DISK_SKU"])
-        try:
+    machines = cast(dict[str, dict[str, str]], json.loads(environment["HA_SSH"]))
+    keys = (environment["HA_SSH_PRIVATE_KEY"], environment["HA_SSH_PREVIOUS_PRIVATE_KEY"])
+    try:
+        with agent(filter(None, keys)) as own:
+            (own.folder / "known_hosts").write_text(
+                "".join(f"{name} {each['host_key']}\n" for name, each in machines.items())
+            )
+            node, peer = (
+                Login(name, machines[name]["host"], machines[name]["port"], machines[name]["user"], own)
+                for name in (environment["HA_NODE"], environment["HA_PEER"])
+            )
+            wanted = Wanted(environment["HA_VM_SIZE"], environment["HA_IMAGE"], environment["HA_OS_DISK_SKU"])
             Turn(node, peer, environment["HA_FIRST"] == "yes", wanted, tell).take()
-        except TurnError as error:
-            print(f"STOPPED before {node.name}: {error}.", file=sys.stderr)
-            return 1
+    except (TurnError, AgentError) as error:
+        print(f"STOPPED before {environment['HA_NODE']}: {error}.", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -14,7 +14,7 @@ class Node:
     Args:
         name: its host name.
         login: the stack's own SSH command, such as "ssh -p 22 azureuser@203.0.113.4".
-        key: file with the administrator's private key.
+        key: file with the administrator's private key, or with its public half where an agent has the other.
         known_hosts: file with the nodes' host keys, by node name.
         prefix: what to run ssh with, such as `ip netns exec NAME`.
     """

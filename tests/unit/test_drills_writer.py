@@ -10,6 +10,7 @@ import pymysql
 import pytest
 
 from components import sshkeys
+from components.ssh_agent import Agent
 from tests.lab.drills import azure
 from tests.lab.drills.writer import Connection, Writer
 from tests.lab.lab import wait_until
@@ -97,17 +98,18 @@ def test_nodes_of_a_stack(tmp_path: Path) -> None:
     keys = [ssh_key(), ssh_key()]
     settings = azure.settings_of(
         {
-            "azure-mysql-ha:sshPrivateKey": {"value": "the key\n", "secret": True},
+            "azure-mysql-ha:sshPrivateKey": {"value": keys[0], "secret": True},
             "azure-mysql-ha:sshHostKeys": {"value": json.dumps(keys), "secret": True},
             "azure-native:location": {"value": "westeurope", "secret": False},
         }
     )
     outputs = {"ssh": {"n1": "ssh -p 50001 me@192.0.2.1", "n2": "ssh -p 50002 me@192.0.2.1"}}
-    nodes = azure.nodes_of(outputs, settings, tmp_path)
+    nodes = azure.nodes_of(outputs, settings, Agent(tmp_path))
     assert [node.name for node in nodes] == ["n1", "n2"]
-    assert nodes[0].command("true")[0] == "ssh" and nodes[1].command("true")[-2] == "me@192.0.2.1"
-    assert nodes[0].key.read_text() == "the key\n" and nodes[0].key.stat().st_mode & 0o777 == 0o600
+    assert nodes[0].command("true")[:3] == ["env", f"SSH_AUTH_SOCK={tmp_path}/agent", "ssh"]
+    assert nodes[1].command("true")[-2] == "me@192.0.2.1"
     public = [sshkeys.parse(key).public for key in keys]
+    assert nodes[0].key.read_text() == f"{public[0]}\n", "the private half is on no disk"
     assert nodes[0].known_hosts.read_text().splitlines() == [f"n1 {public[0]}", f"n2 {public[1]}"]
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from components import sshkeys
 from components.templates import CONFIGS
 from components.turn import Done, Go, TurnError, View, Wait, Wanted, decide, read_view
+from tests.lab.lab import wait_until
+from tests.unit.stack_configuration import ssh_key
 
 CHECKOUT = CONFIGS.parent
 
@@ -211,6 +215,26 @@ def test_who_is_a_member(two: str, members: set[str], away: set[str]) -> None:
     assert (seen.members, seen.away) == (members, away)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("<nodes>", '<summary><cluster_options maintenance-mode="true"/></summary><nodes>', "crm maintenance off"),
+        ('maintenance="false"', 'maintenance="true"', "one is in maintenance (crm node ready one ends it)"),
+        ('<group id="mysql">', '<group id="mysql" managed="false">', "crm resource manage mysql,"),
+        ('"drbd-r0"', '"drbd-r0" managed="false" blocked="true"', ""),
+    ],
+)
+def test_what_a_person_keeps_from_pacemaker_keeps_a_node_from_leaving(before: str, after: str, told: str) -> None:
+    one = look(crm_mon=CRM_MON.format(two='online="true"', role="Started", events="").replace(before, after))
+    assert (told in one.by_hand) if told else one.by_hand == ""
+    if told:
+        with pytest.raises(TurnError, match="so nothing would leave one; then run pulumi up again"):
+            turn_of_one(one, view(TWO, machine=NEW))
+        assert turn_of_one(one, TWO, wanted=OLD) == Done()
+    else:
+        assert turn_of_one(one, view(TWO, machine=NEW)) == Go("two is done and has all data", leave=True)
+
+
 def test_a_node_that_is_being_fenced_is_not_away() -> None:
     event = '<fence_event target="two" status="pending"/>'
     assert look(two='online="false" unclean="false"', events=event).away == frozenset()
@@ -218,11 +242,13 @@ def test_a_node_that_is_being_fenced_is_not_away() -> None:
 
 # The program as it is run; only SSH is played, by nodes that are a file each: what they say, and what they are told.
 SSH = """#!{python}
-import json, pathlib, sys
+import json, os, pathlib, subprocess, sys
 folder, arguments, text = pathlib.Path("{folder}"), sys.argv[1:], sys.stdin.read()
 options = dict(each[2:].split("=", 1) for each in arguments if each.startswith("-o"))
-key = pathlib.Path(arguments[arguments.index("-i") + 1])
-assert key.read_text() == "the key" and key.stat().st_mode & 0o777 == 0o600
+asked = {{**os.environ, "SSH_AUTH_SOCK": options["IdentityAgent"]}}
+has = subprocess.run(["ssh-add", "-L"], env=asked, capture_output=True, text=True)
+assert has.stdout.split()[:2] == {public!r}.split() and options["IdentityFile"] == "none", has
+assert arguments[:2] == ["-F", "none"] and "-i" not in arguments
 known = dict(line.split(" ", 1) for line in pathlib.Path(options["UserKnownHostsFile"]).read_text().splitlines())
 node = options["HostKeyAlias"]
 assert known[node] == "host key of " + node and options["StrictHostKeyChecking"] == "yes"
@@ -245,6 +271,8 @@ if "crm node standby" in text:
     (folder / "nodes.json").write_text(json.dumps(states))
 """
 
+PROGRAM = [sys.executable, "-m", "components.turn"]
+
 MEMBERS = CRM_MON.replace('standby="false" ', "").format(two='online="true"', role="Started", events="")
 
 
@@ -266,17 +294,18 @@ def said(size: str, crm_mon: str = MEMBERS) -> dict[str, Any]:
     }
 
 
-def run(folder: Path, node: str, nodes: dict[str, Any], image: str = OLD.image) -> subprocess.CompletedProcess[str]:
-    """Run the program for a node, with what the nodes say."""
+def variables(folder: Path, node: str, nodes: dict[str, Any], image: str = OLD.image) -> dict[str, str]:
+    """Return the program's environment for a node, with what the nodes say laid ready."""
     (folder / "nodes.json").write_text(json.dumps(nodes))
+    (folder / "tmp").mkdir(exist_ok=True)
     ssh = folder / "ssh"
-    ssh.write_text(SSH.format(python=sys.executable, folder=folder))
+    ssh.write_text(SSH.format(python=sys.executable, folder=folder, public=sshkeys.parse(ssh_key()).public))
     ssh.chmod(0o755)
     machines = {
         name: {"host": f"address-of-{name}", "port": "50001", "user": "admin", "host_key": f"host key of {name}"}
         for name in ("one", "two")
     }
-    variables = {
+    return {
         "PATH": f"{folder}:{os.environ['PATH']}",
         "HA_NODE": node,
         "HA_PEER": "two" if node == "one" else "one",
@@ -285,13 +314,20 @@ def run(folder: Path, node: str, nodes: dict[str, Any], image: str = OLD.image) 
         "HA_IMAGE": image,
         "HA_OS_DISK_SKU": NEW.os_disk_sku,
         "HA_SSH": json.dumps(machines),
-        "HA_SSH_PRIVATE_KEY": "the key",
+        "HA_SSH_PRIVATE_KEY": ssh_key(),
         "HA_SSH_PREVIOUS_PRIVATE_KEY": "",
+        "TMPDIR": str(folder / "tmp"),
     }
-    return subprocess.run(
-        [sys.executable, "-m", "components.turn"],
-        cwd=CHECKOUT, env=variables, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+
+
+def run(folder: Path, node: str, nodes: dict[str, Any], image: str = OLD.image) -> subprocess.CompletedProcess[str]:
+    """Run the program for a node, with what the nodes say; nothing is left of it."""
+    environment = variables(folder, node, nodes, image)
+    done = subprocess.run(
+        PROGRAM, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert list((folder / "tmp").iterdir()) == []
+    return done
 
 
 def test_the_program_has_a_node_leave(tmp_path: Path) -> None:
@@ -305,7 +341,7 @@ def test_the_program_has_a_node_leave(tmp_path: Path) -> None:
     standby, stop = (tmp_path / "told").read_text().splitlines()
     assert "crm node standby one reboot" in standby
     assert stop == "one: systemctl stop pacemaker; systemctl stop corosync"
-    assert "the key" not in (tmp_path / "commands").read_text()
+    assert not any(line in (tmp_path / "commands").read_text() for line in ssh_key().splitlines())
 
 
 def test_the_program_leaves_alone_what_is_as_it_is_to_be(tmp_path: Path) -> None:
@@ -338,3 +374,51 @@ def test_a_node_that_is_lost_has_its_turn(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("two: its turn, one serves without it\n")
     assert not (tmp_path / "told").exists()
+
+
+def command_line(pid: int) -> str:
+    """Return the command line of a process; empty where it has ended."""
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def children(pid: int) -> set[int]:
+    """Return the process ids of a process's children."""
+    return {int(each) for each in (Path("/proc") / str(pid) / f"task/{pid}/children").read_text().split()}
+
+
+def have_the_key(folder: Path) -> list[Path]:
+    """Return the files anywhere below a folder that hold a telling line of the private key."""
+    telling = ssh_key().strip().splitlines()[-3].encode()
+    return [path for path in folder.rglob("*") if path.is_file() and telling in path.read_bytes()]
+
+
+@pytest.mark.parametrize(("whom", "seconds"), [("program", 3), ("group", 3), ("all but the agent", 15)])
+def test_the_key_goes_with_a_program_that_is_killed(tmp_path: Path, whom: str, seconds: float) -> None:
+    """By -9, while it waits for a node: no file has the key, and the agent that has it ends.
+
+    ssh-agent looks every 10 s whether its parent is there still.
+    """
+    environment, temporary = variables(tmp_path, "one", {}), tmp_path / "tmp"
+    with subprocess.Popen(
+        PROGRAM, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True, process_group=0
+    ) as program:
+        assert program.stdout
+        assert program.stdout.readline().startswith("one: waits for one or two to be reached by SSH")
+        (folder,) = temporary.iterdir()
+        assert (folder / "agent").is_socket() and folder.stat().st_mode & 0o777 == 0o700
+        assert have_the_key(temporary) == []
+        # ssh-agent has become the shell that watches the program, and the agent is a child of that.
+        (shell,) = (pid for pid in children(program.pid) if "SSH_AGENT_PID" in command_line(pid))
+        (agent,) = (pid for pid in children(shell) if command_line(pid).startswith("ssh-agent"))
+        if whom == "program":
+            program.kill()
+        else:
+            os.killpg(program.pid, signal.SIGKILL)
+        if whom == "all but the agent":
+            os.kill(shell, signal.SIGKILL)
+    wait_until("the agent's end", lambda: not command_line(agent), seconds)
+    wait_until("the socket's end", lambda: not (folder / "agent").exists(), 1)
+    assert have_the_key(temporary) == []

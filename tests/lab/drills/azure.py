@@ -6,16 +6,15 @@ Not run yet: nobody could reach Azure from where this was written.
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.compute import ComputeManagementClient
 
 from components import sshkeys
+from components.ssh_agent import Agent, agent
 from tests.lab import status
 from tests.lab.drills import marks, network
 from tests.lab.drills.target import Fencing, has_witness, open_connection
@@ -46,8 +45,8 @@ class AzureTarget:
             raise ValueError("the subscription is not known: set ARM_SUBSCRIPTION_ID")
         outputs: dict[str, Any] = _pulumi("stack", "output", "--json", "--stack", stack)
         settings = settings_of(_pulumi("config", "--json", "--show-secrets", "--stack", stack))
-        self._folder = tempfile.TemporaryDirectory(prefix="drills-")
-        self._nodes = nodes_of(outputs, settings, Path(self._folder.name))
+        self._keys = ExitStack()  # open until this process ends, and the agent with it
+        self._nodes = nodes_of(outputs, settings, self._keys.enter_context(agent([settings["sshPrivateKey"]])))
         self._endpoint: dict[str, Any] = outputs["endpoint"]
         self._account: tuple[str, str] = outputs["database"]["user"], outputs["database"]["name"]
         self._password = settings["databasePassword"]
@@ -133,23 +132,23 @@ def settings_of(shown: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {key.removeprefix(f"{PROJECT}:"): str(entry["value"]) for key, entry in shown.items()}
 
 
-def nodes_of(outputs: dict[str, Any], settings: dict[str, str], folder: Path) -> list[Node]:
-    """Return a stack's nodes, with what SSH needs laid ready in a folder of this user alone.
+def nodes_of(outputs: dict[str, Any], settings: dict[str, str], keys: Agent) -> list[Node]:
+    """Return a stack's nodes, with what SSH needs laid ready beside the agent.
 
     Args:
         outputs: the stack's.
         settings: the stack's, secret ones in clear.
-        folder: gets the private key and the host keys.
+        keys: has the administrator's key; its folder gets that one's public half, and the host keys.
     """
-    key, known_hosts = folder / "ssh_key", folder / "known_hosts"
-    key.touch(mode=0o600)
-    key.write_text(settings["sshPrivateKey"].strip() + "\n")
+    key, known_hosts = keys.folder / "ssh_key.pub", keys.folder / "known_hosts"
+    key.write_text(sshkeys.parse(settings["sshPrivateKey"]).public + "\n")
     host_keys: list[str] = json.loads(settings["sshHostKeys"])
     logins: dict[str, str] = {name: login for name, login in outputs["ssh"].items() if name != outputs.get("witness")}
     # A stack may have the key of a witness, too, which comes after the nodes'.
     public = {name: sshkeys.parse(text).public for name, text in zip(logins, host_keys, strict=False)}
     write_known_hosts(known_hosts, public)
-    return [Node(name, login, key, known_hosts) for name, login in logins.items()]
+    prefix = ("env", f"SSH_AUTH_SOCK={keys.socket}")
+    return [Node(name, login, key, known_hosts, prefix) for name, login in logins.items()]
 
 
 def is_on(codes: Sequence[str]) -> bool:

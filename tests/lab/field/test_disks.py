@@ -1,29 +1,17 @@
 """Blocks that differ between the two disks: found by DRBD's verify, never copied over good ones."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from tests.lab import trial
 from tests.lab.lab import Lab, wait_until
 from tests.lab.nodes import Node
-from tests.lab.paths import LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 _FIRST_SECTOR, _SECTORS = 160_000, 128
 """Somewhere in the file system: 64 KiB."""
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    lab = Lab(LabPaths("disks"))
-    for it in trial.own_lab(lab):
-        lab.set_up(["debian-12"])
-        lab.up()
-        trial.wait_until_well(lab, 180)
-        yield it
 
 
 def test_blocks_that_differ_are_never_the_source(lab: Lab) -> None:
