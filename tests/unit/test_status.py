@@ -329,8 +329,8 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("announced event",
      [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
      ["two is kept free of resources until"]),
-    ("host name", [node("two", host="two.example.com")], "",
-     ["the host name of two is two.example.com, which is not the cluster's name for it. docs/operations/host-name.md"]),
+    ("host name", [node("two", host="web-7.example.com")], "",
+     ["the host name of two is web-7.example.com, which is not the cluster's name for it. docs/operations/host-name.md"]),
 ]  # fmt: skip
 
 
@@ -355,6 +355,7 @@ NOT_TRUE: list[tuple[str, list[Callable[[Said], None]]]] = [
     ("read-only by nature", [node("one", file_systems=[file_system("/snap/core", percent=100, read_only=True)])]),
     ("fenced and back", [pacemaker(fencing('status="failed"'))]),
     ("nothing to save yet", [pacemaker(('<last_change time="Sat Nov 28 15:06:56 2026"', '<last_changes x=""'))]),
+    ("in a domain", [node("two", host="two.example.com")]),
     ("fencing off", [pacemaker(('stonith-enabled="true"', 'stonith-enabled="false"'))]),
     ("no inodes to count", [node("one", file_systems=[file_system("/boot/efi", inodes_percent=0)])]),
     ("switched on", [pacemaker(('id="mysql-probe"', 'id="mysql-probe" target_role="Started"'))]),
