@@ -62,6 +62,13 @@ def drop_probe(node: Node, peer: Node, port: int) -> None:
     )
 
 
+def drop_drbd(node: Node, peer: Node) -> None:
+    """Let a node get nothing of its peer's DRBD, by either of its two connections; all else goes on."""
+    match = "tc filter add dev $device ingress protocol ip prio 30 u32 match ip protocol 6 0xff match ip src $peer/32 "
+    ports = "".join(f"{match} match ip {side} 7789 0xffff action drop; " for side in ("sport", "dport"))
+    node.run(_FIND.format(peer=peer.name) + _CLSACT + ports)
+
+
 def clear(node: Node) -> None:
     """Undo all of these; nothing happens where there is none, or where the node cannot be reached."""
     try:
