@@ -16,7 +16,9 @@ import sys
 # The machine's own: these, what has such a priority, and all that they need.
 OWN = ("openssh-server", "python3", "perl", "cloud-init", "unattended-upgrades", "needrestart")
 OWN_PRIORITIES = ("required", "important", "standard")
-_FIELDS = ("Package", "db:Status-Abbrev", "Essential", "Priority", "Pre-Depends", "Depends", "Provides")
+
+SHOWN = r"${Package}\t${db:Status-Abbrev}\t${Essential}\t${Priority}\t${Pre-Depends}\t${Depends}\t${Provides}\n"
+"""In which form dpkg-query is to show the packages."""
 
 
 def dpkg_query(*arguments: str) -> str:
@@ -33,7 +35,7 @@ class Installed:
     """What dpkg knows of the packages that are installed.
 
     Args:
-        shown: a line for each, `_FIELDS` with tabs between.
+        shown: a line for each, as `SHOWN` has it.
     """
 
     def __init__(self, shown: str) -> None:
@@ -81,7 +83,6 @@ def held(shown: str, owners_of_drbd: str, packages: "list[str]") -> "list[str]":
 
 
 if __name__ == "__main__":
-    shown_fields = "\t".join("${" + field + "}" for field in _FIELDS) + "\n"
-    shown = dpkg_query("--show", "--showformat", shown_fields)
-    for expression in held(shown, dpkg_query("--search", "*/drbd.ko*"), sys.argv[1:]):
+    found = held(dpkg_query("--show", "--showformat", SHOWN), dpkg_query("--search", "*/drbd.ko*"), sys.argv[1:])
+    for expression in found:
         print(f'  "{expression}";')
