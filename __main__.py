@@ -3,7 +3,7 @@
 import pulumi
 from pulumi_azure_native import resources
 
-from components import recorded
+from components import losses, recorded
 from components.cluster import Cluster, ClusterArgs
 from components.encryption import Encryption, EncryptionArgs
 from components.endpoint import MYSQL_PORT, Endpoint, EndpointArgs
@@ -18,6 +18,7 @@ before = recorded.read()
 settings = load(before=before)
 existing = find(settings)
 tag_everything(settings.tags)
+tell_what_goes = losses.tell(before, settings.data_disk.deleted)
 # An address is of one zone or of all three; two would be none of Azure's.
 address_zones = ("1", "2", "3") if len(settings.zones or ()) > 1 else settings.zones or ()
 
@@ -163,3 +164,4 @@ pulumi.export(
     if fencing
     else "OFF (fencing: off): a network split can let both nodes serve",
 )
+tell_what_goes()

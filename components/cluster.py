@@ -73,6 +73,7 @@ class Cluster(pulumi.ComponentResource):
                 context,
                 shared_secret=settings.replication.shared_secret,
                 resync_max_rate=settings.replication.resync_max_rate,
+                resync_min_rate=settings.replication.resync_min_rate,
                 fencing=args.fence_device is not None,
                 after=packages.done,
             ),

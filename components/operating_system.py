@@ -42,8 +42,10 @@ class DatabaseServer:
         program: path of the server's program. Pacemaker starts it without the wrapper mysqld_safe, which would
             start it again by itself.
         client: path of the command-line client.
+        client_tls: its options for a connection by TLS, whatever the server's certificate says.
         initialize: command lines that fill the empty directory "$directory" (a variable of the
             script) with a new database, whose root logs in through the local socket only.
+        socket_login: how SQL says that who has the account's name on the machine may log in, by the local socket.
         validate: command line that reads the whole configuration and writes to standard error
             what is wrong with it.
         main_config_file: the file that the server reads first, and that leads to all others.
@@ -59,7 +61,9 @@ class DatabaseServer:
     server: str
     program: str
     client: str
+    client_tls: str
     initialize: tuple[str, ...]
+    socket_login: str
     validate: str
     main_config_file: str
     config_file: str

@@ -1,5 +1,6 @@
 """What Pulumi has recorded of this stack so far: what was there before the update that runs now."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,8 +8,11 @@ from typing import Any, cast
 
 import pulumi
 
-_MACHINE = "azure-native:compute:VirtualMachine"
-_DISK = "azure-native:compute:Disk"
+_AZURE = "azure-native:"
+_MACHINE = f"{_AZURE}compute:VirtualMachine"
+_DISK = f"{_AZURE}compute:Disk"
+_GROUP = f"{_AZURE}resources:ResourceGroup"
+_BALANCER = f"{_AZURE}network:LoadBalancer"
 
 # The engine saves its record as soon as the program begins. In a folder (file://), what lies beside it is written anew
 # in place (gocloud.dev/blob/fileblob, setAttrs); who reads it then is told "failed to load checkpoint: EOF".
@@ -18,16 +22,48 @@ _TRY_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
+class DataDisk:
+    """A data disk.
+
+    Args:
+        name: in Azure.
+        gib: its size, in GiB.
+        location: Azure region.
+        zone: availability zone; None for none.
+        made: when, to the second, as Azure says.
+    """
+
+    name: str
+    gib: int
+    location: str
+    zone: str | None
+    made: str
+
+    def __str__(self) -> str:
+        """Name this disk and no other: one that is made later has the name again."""
+        return f"{self.name} of {self.made}"
+
+
+@dataclass(frozen=True)
 class Recorded:
     """What there was, by the resource's name in the program.
 
     Args:
-        machines: names of the virtual machines.
-        data_disks_gib: size of each data disk, in GiB.
+        azure: all of Azure's resources: type, such as "compute:Disk", and name.
+        data_disks: the data disks.
+        resource_group: where they are; None where the record does not tell.
+        own_group: whether this stack has made it.
     """
 
-    machines: frozenset[str] = frozenset()
-    data_disks_gib: Mapping[str, int] = field(default_factory=dict[str, int])
+    azure: frozenset[tuple[str, str]] = frozenset()
+    data_disks: Mapping[str, DataDisk] = field(default_factory=dict[str, DataDisk])
+    resource_group: str | None = None
+    own_group: bool = False
+
+    @property
+    def machines(self) -> frozenset[str]:
+        """Names of the virtual machines."""
+        return frozenset(name for kind, name in self.azure if _AZURE + kind == _MACHINE)
 
 
 def read() -> Recorded:
@@ -40,14 +76,36 @@ def read() -> Recorded:
         Exception: the engine cannot read its record.
     """
     found = _ask(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
-    of_type = {
-        kind: {urn.split("::")[-1]: each["outputs"] for urn, each in found.items() if each["type"] == kind}
-        for kind in (_MACHINE, _DISK)
-    }
+    of_type: dict[str, dict[str, dict[str, Any]]] = {}
+    for urn, each in found.items():
+        if each["type"].startswith(_AZURE):
+            of_type.setdefault(each["type"], {})[urn.split("::")[-1]] = each["outputs"]
+    own_group = next((str(group["name"]) for group in of_type.get(_GROUP, {}).values()), None)
     return Recorded(
-        machines=frozenset(of_type[_MACHINE]),
-        data_disks_gib={name: int(outputs["diskSizeGB"]) for name, outputs in of_type[_DISK].items()},
+        azure=frozenset((kind.removeprefix(_AZURE), name) for kind, some in of_type.items() for name in some),
+        data_disks={name: _data_disk(outputs) for name, outputs in of_type.get(_DISK, {}).items()},
+        resource_group=own_group or _group_of_balancer(of_type.get(_BALANCER, {})),
+        own_group=own_group is not None,
     )
+
+
+def _data_disk(outputs: Mapping[str, Any]) -> DataDisk:
+    return DataDisk(
+        name=outputs["name"],
+        gib=int(outputs["diskSizeGB"]),
+        location=outputs["location"],
+        zone=next(iter(outputs.get("zones") or ()), None),
+        made=outputs["timeCreated"][: len("2026-01-31T12:59:59")],
+    )
+
+
+def _group_of_balancer(found: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Return the resource group, which the record has in the ids of the balancer's parts: it is where the disks are."""
+    for outputs in found.values():
+        for frontend in outputs.get("frontendIPConfigurations") or ():
+            if match := re.search(r"/resourceGroups/([^/]+)/", frontend.get("id", ""), re.IGNORECASE):
+                return match[1]
+    return None
 
 
 def _ask(stack: str) -> dict[str, dict[str, Any]]:

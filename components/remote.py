@@ -12,6 +12,9 @@ from components.templates import render
 # The data directory is a folder in it, since AppArmor's profile of the server knows nothing but this path.
 MOUNT_POINT = "/var/lib/mysql"
 
+# Runs a program where the machine is called by its node's name, whatever else it is called by then.
+_AS_NODE = "/usr/local/lib/azure-mysql-ha/as-node"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
@@ -88,8 +91,10 @@ class ScriptContext:
                 "witness": self.witness,
                 "machines": self.machines,
                 "node": node,
+                "as_node": _AS_NODE,
                 **({} if node == self.witness else {"peer": second if node == first else first}),
                 "database": self.operating_system.database,
+                "monitor_account": "hacluster",
                 "mount_point": MOUNT_POINT,
                 "data_directory": f"{MOUNT_POINT}/data",
                 "partition": f"/dev/disk/by-partlabel/{self.partition_label}",

@@ -14,12 +14,15 @@ class ReplicationArgs:
     context: the nodes.
     shared_secret: by which the peers know each other, secret; at most 63 characters (drbd.conf(5)).
     resync_max_rate: most that a resynchronisation may take of disk and network, in DRBD's form ("100M" per second).
+    resync_min_rate: what it gets while the server writes as fast as it can, in DRBD's form.
+    fencing: whether nodes are fenced.
     after: what each node needs first, by node name.
     """
 
     context: ScriptContext
     shared_secret: pulumi.Input[str]
     resync_max_rate: str
+    resync_min_rate: str
     fencing: bool
     after: Mapping[str, pulumi.Resource]
 
@@ -59,6 +62,7 @@ class Replication(pulumi.ComponentResource):
                     "drbd/resource.sh.j2",
                     "DRBD resource r0",
                     resync_max_rate=args.resync_max_rate,
+                    resync_min_rate=args.resync_min_rate,
                     fencing=args.fencing,
                     drbd_handlers=context.operating_system.drbd_handlers,
                 ),

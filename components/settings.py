@@ -5,7 +5,7 @@ Defaults stand in Pulumi.yaml, whence the engine hands them to the program; none
 
 import difflib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Generic, Literal, TypeVar, cast
@@ -15,12 +15,16 @@ from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
 from components import operating_system
 from components import settings_checks as checks
+from components.losses import KEYS, Wanted, losses, permission, refuse
 from components.operating_system import OperatingSystem, OperatingSystemError
-from components.recorded import Recorded
+from components.recorded import DataDisk, Recorded
+from components.server_options import server_options
 from components.settings_checks import AzureId, KeyUrl, Mistake
 
 # The balancer's NAT rules lead there, and so does an address of a node's own.
 SSH_PORT = 22
+
+_NOTHING = Recorded()
 
 T = TypeVar("T")
 
@@ -114,11 +118,13 @@ class DataDiskSettings:
         size_gib: 4 to 32767.
         sku: Azure's SKU, such as "Premium_LRS".
         protect: whether Pulumi refuses to delete it.
+        deleted: those of before that this update may delete, and does.
     """
 
     size_gib: int
     sku: str
     protect: bool
+    deleted: tuple[DataDisk, ...]
 
 
 @dataclass(frozen=True)
@@ -218,10 +224,12 @@ class ReplicationSettings:
     Args:
         shared_secret: by which the peers know each other, 32 to 63 characters, secret.
         resync_max_rate: most that a resynchronisation may take a second, in DRBD's form ("100M").
+        resync_min_rate: what it gets a second, however much is written, likewise.
     """
 
     shared_secret: pulumi.Output[str]
     resync_max_rate: str
+    resync_min_rate: str
 
 
 @dataclass(frozen=True)
@@ -292,7 +300,7 @@ class SettingsError(pulumi.RunError):
         super().__init__("\n".join([f"{head}:", *(f"  {mistake}" for mistake in mistakes)]))
 
 
-def load(config: pulumi.Config | None = None, *, before: Recorded | None = None) -> Settings:
+def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) -> Settings:
     """Read and check all settings of the stack.
 
     Args:
@@ -353,6 +361,9 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
     zones = check("zones", lambda: checks.zones(read.texts("zones")))
     check("zones", lambda: checks.placement(zones.value, availability_set.value))
 
+    def zones_of_nodes() -> Sequence[str | None]:
+        return (zones.value * 2)[:2] or (None, None)
+
     vm_size = check("vmSize", lambda: checks.vm_size(read.text("vmSize")))
     os_disk_sku = check("osDiskSku", lambda: checks.os_disk_sku(read.text("osDiskSku")))
     check("osDiskSku", lambda: checks.premium_fits(os_disk_sku.value, "vmSize", vm_size.value))
@@ -362,12 +373,26 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
     )
     witness_size = check("witnessSize", lambda: checks.vm_size(read.text("witnessSize")))
     check("witnessSize", lambda: checks.premium_fits(os_disk_sku.value, "witnessSize", witness_size.value))
+    protect = check("protectData", lambda: read.boolean("protectData"))
+    deleted_disks = _losses(
+        read,
+        before,
+        lambda: Wanted(
+            zones=dict(zip(names.value, zones_of_nodes(), strict=True)),
+            location=location.value,
+            resource_group=group.value or f"rg-{cluster.value}",
+            named=bool(read.texts("nodeNames")),
+            group_is_there=group.value is not None,
+        ),
+        protect,
+    )
     disk_size = check("dataDiskSizeGb", lambda: checks.data_disk_size(read.integer("dataDiskSizeGb")))
-    check("dataDiskSizeGb", lambda: checks.never_shrinks(disk_size.value, (before or Recorded()).data_disks_gib))
+    check(
+        "dataDiskSizeGb", lambda: checks.never_shrinks(disk_size.value, before.data_disks.values(), deleted_disks.value)
+    )
     disk_sku = check("dataDiskSku", lambda: checks.data_disk_sku(read.text("dataDiskSku")))
     check("dataDiskSku", lambda: checks.premium_fits(disk_sku.value, "vmSize", vm_size.value))
     check("dataDiskSku", lambda: checks.sku_fits_zones(disk_sku.value, zones.value))
-    protect = check("protectData", lambda: read.boolean("protectData"))
     lock = check("deletionLock", lambda: checks.lock_needs_protection(read.boolean("deletionLock"), protect.value))
     key_url = check("diskEncryptionKeyUrl", lambda: _given(read, "diskEncryptionKeyUrl", checks.key_url))
     vault = check(
@@ -407,7 +432,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
     database = check("databaseName", lambda: checks.database_name(read.text("databaseName")))
     user = check("databaseUser", lambda: checks.database_user(read.text("databaseUser")))
     password = check("databasePassword", lambda: checks.database_password(read.secret("databasePassword")))
-    options = check("mysqlOptions", lambda: checks.mysql_options(read.mapping("mysqlOptions")))
+    options = check("mysqlOptions", lambda: server_options(read.mapping("mysqlOptions")))
     token_ms = check(
         "corosyncTokenMs",
         lambda: checks.number(read.integer("corosyncTokenMs"), 1000, 60000, "milliseconds"),
@@ -415,6 +440,12 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
     corosync_key = check("corosyncKey", lambda: checks.corosync_key(read.secret("corosyncKey")))
     drbd_secret = check("drbdSecret", lambda: checks.drbd_secret(read.secret("drbdSecret")))
     resync_rate = check("drbdResyncMaxRate", lambda: checks.resync_rate(read.text("drbdResyncMaxRate")))
+    resync_min_rate = check(
+        "drbdResyncMinRate",
+        lambda: checks.resync_min_rate(
+            read.text("drbdResyncMinRate", optional=True), resync_rate.value, disk_sku.value, disk_size.value
+        ),
+    )
     fencing = check("fencing", lambda: checks.switch(read.text("fencing")))
     fencing_delay = check(
         "fencingDelaySeconds", lambda: checks.number(read.integer("fencingDelaySeconds"), 0, 300, "seconds")
@@ -426,7 +457,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
     by_ports = access.value == "nat-rules"
     machine_names = (*names.value, witness_name.value)
     machine_addresses = (*addresses.value, witness_address.value)
-    zone_of_machine = (*(zones.value * 2)[:2], checks.witness_zone(zones.value)) if zones.value else (None,) * 3
+    zone_of_machine = (*zones_of_nodes(), checks.witness_zone(zones.value) if zones.value else None)
 
     def machine(index: int) -> MachineSettings:
         return MachineSettings(
@@ -453,7 +484,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
             os_disk_sku=os_disk_sku.value,
             accelerated_networking=accelerated.value,
         ),
-        data_disk=DataDiskSettings(disk_size.value, disk_sku.value, protect.value),
+        data_disk=DataDiskSettings(disk_size.value, disk_sku.value, protect.value, deleted_disks.value),
         deletion_lock=lock.value,
         encryption=encryption.value,
         ssh=SshSettings(
@@ -472,7 +503,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded | None = None)
         membership=MembershipSettings(
             token_ms.value, _secret(corosync_key.value), checks.corosync_key_file(corosync_key.value)
         ),
-        replication=ReplicationSettings(_secret(drbd_secret.value), resync_rate.value),
+        replication=ReplicationSettings(_secret(drbd_secret.value), resync_rate.value, resync_min_rate.value),
         fencing=FencingSettings(fencing.value, fencing_delay.value, existing_role.value),
         tags=tags.value,
     )
@@ -497,6 +528,24 @@ def _given(read: "_Reader", key: str, parse: Callable[[str], T]) -> T | None:
     """Return what a setting's text means; None where it is left empty."""
     value = read.text(key, optional=True)
     return parse(value) if value else None
+
+
+def _losses(
+    read: "_Reader", before: Recorded, wanted: Callable[[], Wanted], protect: "_Setting[bool]"
+) -> "_Setting[tuple[DataDisk, ...]]":
+    """Return the data disks that the stack lets this update delete; any other that it would delete is a mistake."""
+    allowed = read.check("deleteDataDisks", lambda: read.texts("deleteDataDisks"))
+    going = read.check("deleteDataDisks", lambda: losses(before, wanted()))
+
+    def refuse_for(key: str) -> None:
+        read.check(key, lambda: refuse(going.value.get(key, ()), allowed.value))
+
+    for key in KEYS:
+        refuse_for(key)
+    return read.check(
+        "deleteDataDisks",
+        lambda: permission(allowed.value, [disk for some in going.value.values() for disk in some], protect.value),
+    )
 
 
 def _address_space(

@@ -15,7 +15,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 
-from components import sshkeys
+from components import data_disk, sshkeys
+from components.recorded import DataDisk
 
 MYSQL_PORT = 3306
 
@@ -48,43 +49,6 @@ _DATABASE_ACCOUNTS = """
 """
 
 _SYSTEM_DATABASES = "mysql sys information_schema performance_schema ndbinfo"
-
-# Options that the cluster itself sets, with the reason why nobody else may.
-_CLUSTERS_OPTIONS: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("datadir", "socket", "pid_file", "log_error", "basedir", "user", "tmpdir"),
-        "Pacemaker's resource agent knows it too, and both must agree",
-    ),
-    **dict.fromkeys(
-        ("port", "bind_address", "networking", "bind_port"),
-        "the load balancer's rule and its probe lead to it",
-    ),
-    **dict.fromkeys(
-        (
-            "innodb_flush_log_at_trx_commit",
-            "sync_binlog",
-            "innodb_doublewrite",
-            "innodb_flush_method",
-            "flush_log_at_trx_commit",
-            "innodb_fast_shutdown",
-            "innodb_force_recovery",
-        ),
-        "an acknowledged commit must survive the loss of a node",
-    ),
-    **dict.fromkeys(
-        ("innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory"),
-        "everything must be on the replicated disk",
-    ),
-    **dict.fromkeys(
-        ("grant_tables", "init_file", "local_infile", "secure_file_priv", "plugin_load"),
-        "it would open the server to more than its accounts",
-    ),
-    **dict.fromkeys(
-        ("read_only", "super_read_only"),
-        "the node that serves must take writes",
-    ),
-    "name_resolve": "the cluster's configuration has it on already",
-}
 
 _DATA_DISK_SKUS = ("Standard_LRS", "StandardSSD_LRS", "Premium_LRS", "PremiumV2_LRS")
 _OS_DISK_SKUS = ("Standard_LRS", "StandardSSD_LRS", "Premium_LRS")
@@ -576,12 +540,13 @@ def data_disk_size(value: int) -> int:
     return number(value, 4, 32767, "GiB")
 
 
-def never_shrinks(value: int, before: Mapping[str, int]) -> int:
-    """Check a data disk's size against those that there are, by the disk's name: Azure has no way to shrink one."""
-    for name, size in sorted(before.items()):
-        if value < size:
-            raise Mistake(f"{value} GiB is less than the {size} GiB that {name} has; a disk can grow, and never shrink")
-    return value
+def never_shrinks(value: int, before: Iterable[DataDisk], deleted: Collection[DataDisk]) -> None:
+    """Check the data disks' size against those that there are and that stay: Azure has no way to shrink one."""
+    for disk in before:
+        if value < disk.gib and disk not in deleted:
+            raise Mistake(
+                f"{value} GiB is less than the {disk.gib} GiB that {disk.name} has; a disk can grow, and never shrink"
+            )
 
 
 def image_version(value: str) -> str:
@@ -625,31 +590,35 @@ def sku_fits_zones(sku: str, chosen: Sequence[str]) -> None:
 # Database and cluster
 
 
-def mysql_options(values: Mapping[str, str]) -> dict[str, str]:
-    """Check further options of the server, and spell their names with _ throughout."""
-    checked: dict[str, str] = {}
-    for name, value in values.items():
-        plain = name.replace("-", "_")
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", plain):
-            raise Mistake(f"{name!r} is not an option's name: a-z, 0-9, _ and -")
-        core = re.sub(r"^(loose_|skip_|disable_|enable_|maximum_)+", "", plain)
-        if reason := _CLUSTERS_OPTIONS.get(core):
-            raise Mistake(f"{name} is set by the cluster: {reason}")
-        if plain in checked:
-            raise Mistake(f"{name} is there twice, once with - and once with _")
-        if not value.isprintable() or "#" in value or value != value.strip() or not value:
-            raise Mistake(f"{name} has a value that an option file cannot hold on one line")
-        checked[plain] = value
-    return checked
-
-
 def resync_rate(value: str) -> str:
     """Check a rate in DRBD's form: K, M or G bytes a second."""
     if not re.fullmatch(r"[1-9]\d{0,5}[KMG]", value):
         raise Mistake(f"{value!r} is not a rate of DRBD's; an example is 100M (a second)")
     # drbd.conf(5): c-max-rate is at most 4 GiB a second.
-    if int(value[:-1]) << {"K": 10, "M": 20, "G": 30}[value[-1]] > 4 << 30:
+    if _bytes(value) > 4 << 30:
         raise Mistake(f"{value} is more than DRBD takes, 4G a second")
+    return value
+
+
+def _bytes(rate: str) -> int:
+    return int(rate[:-1]) << {"K": 10, "M": 20, "G": 30}[rate[-1]]
+
+
+def resync_min_rate(value: str, max_rate: str, sku: str, size_gib: int) -> str:
+    """Check, or choose, what a resynchronisation gets while the server writes as fast as it can.
+
+    Args:
+        value: a rate of DRBD's; empty for a quarter of what the data disk can do, which leaves three to the server:
+            docs/benchmarks.md has what either costs.
+        max_rate: the most that it may take.
+        sku: the data disk's SKU.
+        size_gib: its size in GiB.
+    """
+    if not value:
+        chosen = f"{data_disk.throughput(sku, size_gib) // 4}M"
+        return min(chosen, max_rate, key=_bytes)
+    if _bytes(resync_rate(value)) > _bytes(max_rate):
+        raise Mistake(f"{value} is more than drbdResyncMaxRate, {max_rate}")
     return value
 
 

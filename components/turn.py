@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from components import drbd
 from components.ssh_agent import Agent, AgentError, agent
 from components.templates import CONFIGS
 
@@ -73,6 +74,7 @@ class View:
         connected: whether DRBD has its peer.
         disks: DRBD's own states, this node's first, such as ("UpToDate", "Inconsistent"); empty where it is down.
         synced: percents of a resynchronisation that are done; empty where there is none.
+        differing: KiB that differ on two disks that both count as whole, as a verify has found.
         votes_missing: how many of the expected votes Corosync does not have.
         by_hand: what a person has taken out of Pacemaker's hands, and what ends that; empty for nothing.
     """
@@ -86,6 +88,7 @@ class View:
     connected: bool
     disks: tuple[str, ...]
     synced: str
+    differing: int
     votes_missing: int
     by_hand: str = ""
 
@@ -185,6 +188,9 @@ def _member(node: str, peer: str, first: bool, wanted: Wanted, own: View, others
     if not own.connected or own.disks != ("UpToDate", "UpToDate"):
         synced = f", {own.synced} % copied" if own.synced else ""
         return Wait(f"both disks to have all data ({'/'.join(own.disks) or 'DRBD is down'}{synced})")
+    if differing := max(own.differing, others.differing if others else 0):
+        why = f"{differing} KiB differ: docs/operations/blocks-differ.md"
+        return Wait(f"both disks to have the same data ({why})", _AWAY_SECONDS)
     if own.votes_missing:
         return Wait(f"all votes ({own.votes_missing} missing: is the witness well?)")
     if others is None or others.members is None:
@@ -213,6 +219,7 @@ def read_view(text: str) -> View:
     seen: dict[str, Any] = json.loads(text)
     members, away, serving = _read_cluster(seen["crm_mon"])
     quorum = seen["quorum"] or ""
+    disk = drbd.read(seen["drbd"])
     found = {key: int(number) for key, number in re.findall(r"^(Expected|Total) votes:\s+(\d+)", quorum, re.MULTILINE)}
     return View(
         machine=_read_machine(seen["compute"]),
@@ -221,9 +228,10 @@ def read_view(text: str) -> View:
         members=members,
         away=away,
         serving=serving,
-        connected=(seen["connection"] or "").strip() == "Connected",
-        disks=tuple((seen["disks"] or "").strip().split("/")) if seen["disks"] else (),
-        synced=seen["synced"] or "",
+        connected=disk is not None and disk.connection == "Connected",
+        disks=disk.disks if disk else (),
+        synced=disk.synced if disk else "",
+        differing=disk.differing if disk else 0,
         votes_missing=found["Expected"] - found["Total"] if len(found) == 2 else 1,
         by_hand=_read_by_hand(seen["crm_mon"]),
     )

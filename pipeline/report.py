@@ -10,6 +10,9 @@ _MOST_REASONS = 4_000
 # "error: …" with the mistakes below it, and a policy's name with the line below, which says what breaks it.
 _REASONS = re.compile(r"^(?:error: .*\n?(?:  \S.*\n)*|.* \[mandatory\] .*\n.*\n?)", re.MULTILINE)
 
+# components/losses.py tells it.
+_LOSS = re.compile(r"^\s*warning: (this update deletes.*)$", re.MULTILINE)
+
 _CHANGES = re.compile(r"^\s+(?:[+~=-]|\+-|\d+ changes\.)?\s*(\d+ (?:to [a-z]+|unchanged))$", re.MULTILINE)
 
 
@@ -42,8 +45,17 @@ def reasons(text: str) -> str:
     return "".join(found[0] for found in _REASONS.finditer(text))
 
 
+def losses(text: str) -> str:
+    """Return the lines that say what an update would delete.
+
+    Args:
+        text: what the CLI printed.
+    """
+    return "".join(f"{line}\n" for line in dict.fromkeys(_LOSS.findall(text)))
+
+
 def comment(stack: str, text: str, succeeded: bool, commit: str, log: str) -> str:
-    """Return the comment on a pull request: what would change, then every line of it.
+    """Return the comment on a pull request: what would change, what would be deleted, then every line of it.
 
     Args:
         stack: the stack's name.
@@ -59,6 +71,8 @@ def comment(stack: str, text: str, succeeded: bool, commit: str, log: str) -> st
     )
     if not succeeded:
         head += _fenced(reasons(text)[:_MOST_REASONS]) + "\n"
+    if lost := losses(text):
+        head += f"**Deleted for good:**\n\n{_fenced(lost[:_MOST_REASONS])}\n"
     return head + _folded("Every line", text, log, LONGEST - len(head))
 
 

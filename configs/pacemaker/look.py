@@ -1,27 +1,41 @@
 """Tell how a node is, as JSON on standard output: what its own parts say, and no judgement.
 
-Run as root on a node by `python -m components.turn`. What does not answer is null.
+Run as root on a node, by `python -m components.turn` and for the cluster's status. Its arguments are the facts that are
+wanted, all of them where there is none. What does not answer is null. A process is started only for what no file tells.
 """
 
 import json
+import os
+import re
 import subprocess
-import urllib.request
+import sys
 from pathlib import Path
 
 METADATA = "http://169.254.169.254/metadata/instance/compute?api-version=2021-02-01"
+CIB = "/var/lib/pacemaker/cib/cib.xml"
 
 
-def output(*command: str) -> "str | None":
-    """Return what a command prints; None where it fails or takes longer than a minute."""
+def output(*command: str, good: "tuple[int, ...]" = (0,)) -> "str | None":
+    """Return what a command prints; None where it fails or takes longer than 20 s."""
     try:
-        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return run.stdout if run.returncode == 0 else None
+    return run.stdout if run.returncode in good else None
+
+
+def content(path: str) -> "str | None":
+    """Return a file's text."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
 
 
 def compute() -> object:
     """Return what Azure says that this machine is."""
+    import urllib.request  # costs more than all else here, and is not always wanted
+
     request = urllib.request.Request(METADATA, headers={"Metadata": "true"})
     try:
         # Never by a proxy: the address is the host's own.
@@ -32,34 +46,62 @@ def compute() -> object:
         return None
 
 
-def has_cluster() -> bool:
-    """Tell whether Pacemaker's own file on this machine has the DRBD resource."""
-    try:
-        return 'type="drbd"' in Path("/var/lib/pacemaker/cib/cib.xml").read_text(encoding="utf-8")
-    except OSError:
-        return False
+def file_systems() -> "list[dict[str, object]]":
+    """Return how full each file system is, in percents as df(1) has them: of what is not kept back for root."""
+    found: dict[str, dict[str, object]] = {}
+    for line in (content("/proc/mounts") or "").splitlines():
+        device, place, kind, options = line.split(" ")[:4]
+        if not device.startswith("/dev/") and kind != "tmpfs":
+            continue
+        try:
+            state = os.statvfs(place)
+        except OSError:
+            continue
+        used, inodes = state.f_blocks - state.f_bfree, state.f_files - state.f_ffree
+        found.setdefault(
+            place if kind == "tmpfs" else device,  # mounted in a second place it is the same
+            {
+                "place": place,
+                "percent": -(-100 * used // ((used + state.f_bavail) or 1)),
+                "inodes_percent": -(-100 * inodes // (state.f_files or 1)),
+                "read_only": "ro" in options.split(","),
+            },
+        )
+    return list(found.values())
 
 
-def percent() -> "str | None":
-    """Return how far a resynchronisation is, such as "12.3"."""
-    try:
-        words = Path("/proc/drbd").read_text(encoding="utf-8").split()
-    except OSError:
-        return None
-    return next((word.rstrip("%") for word in words if word.endswith("%")), None)
+def listens() -> bool:
+    """Tell whether something listens at the database's port. The kernel lists what listens before what is connected."""
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with Path(path).open(encoding="ascii") as lines:
+                next(lines)
+                for line in lines:
+                    _, local, _, state, *_ = line.split()
+                    if state != "0A":
+                        break
+                    if local.endswith(":0CEA"):  # 3306
+                        return True
+        except OSError:
+            continue
+    return False
 
 
-print(
-    json.dumps(
-        {
-            "compute": compute(),
-            "has_cluster": has_cluster(),
-            "has_left": Path("/run/azure-mysql-ha/turn").exists(),
-            "crm_mon": output("crm_mon", "--one-shot", "--inactive", "--output-as=xml"),
-            "connection": output("drbdadm", "cstate", "r0"),
-            "disks": output("drbdadm", "dstate", "r0"),
-            "synced": percent(),
-            "quorum": output("corosync-quorumtool", "-s"),
-        }
-    )
-)
+FACTS = {
+    "compute": compute,
+    "host": lambda: os.uname().nodename,
+    "has_cluster": lambda: 'type="drbd"' in (content(CIB) or ""),
+    "has_left": lambda: Path("/run/azure-mysql-ha/turn").exists(),
+    "crm_mon": lambda: output("crm_mon", "--one-shot", "--inactive", "--output-as=xml"),
+    # What `crm resource move` leaves behind, which crm_mon does not show.
+    "moves": lambda: re.findall(r'<rsc_location [^>]*\bid="(cli-prefer-[^"]*)"', content(CIB) or ""),
+    "drbd": lambda: content("/proc/drbd"),
+    "file_systems": file_systems,
+    "listens": listens,
+    "cannot_ask": lambda: content("/run/azure-mysql-ha/cannot-ask"),
+    # It ends with 2 where there is no quorum.
+    "quorum": lambda: output("corosync-quorumtool", "-s", good=(0, 2)),
+    "qdevice": lambda: output("corosync-qdevice-tool", "-s"),
+}
+
+print(json.dumps({name: FACTS[name]() for name in sys.argv[1:] or FACTS}))

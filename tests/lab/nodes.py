@@ -35,20 +35,21 @@ class Node:
             f"sudo bash -c {shlex.quote(remote)}",
         ]  # fmt: skip
 
-    def run(self, remote: str, *, timeout: float = 60, check: bool = True) -> str:
+    def run(self, remote: str, *, timeout: float = 60, check: bool = True, text: str = "") -> str:
         """Run a shell line as root on the node and return what it prints.
 
         Args:
             remote: the shell line.
             timeout: seconds.
             check: whether a failure is an error.
+            text: what it reads from its standard input.
 
         Raises:
             subprocess.CalledProcessError: it failed; its output is in the exception's text.
             subprocess.TimeoutExpired: it took longer.
         """
         run = subprocess.run(
-            self.command(remote), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+            self.command(remote), input=text, capture_output=True, text=True, timeout=timeout, check=False
         )
         if check and run.returncode != 0:
             error = subprocess.CalledProcessError(run.returncode, remote, run.stdout, run.stderr)

@@ -1,15 +1,8 @@
 """The witness and the votes, as each node's own tools tell them."""
 
 import re
-import subprocess
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from tests.lab.nodes import Node
-
-# Neither fails for want of the other's daemon.
-_ASK = "timeout 10 corosync-quorumtool -s; timeout 10 corosync-qdevice-tool -s"
 
 
 @dataclass(frozen=True)
@@ -35,38 +28,20 @@ class WitnessStatus:
         state = f"NOT REACHED by {' and '.join(self.unreached_by)}" if self.unreached_by else "connected"
         return f"witness   {self.name}, {state}, votes {self.votes} of {self.expected_votes}"
 
-    def alarms(self) -> list[str]:
-        """Return what somebody should do something about."""
-        if not self.unreached_by:
-            return []
-        return [
-            f"the witness {self.name} is not reached by {' and '.join(self.unreached_by)}: the loss of a node may stop"
-            " the service. docs/operations/lost-witness.md"
-        ]
 
-
-def read(name: str, nodes: Sequence[Node]) -> WitnessStatus:
-    """Ask every node for the witness and the votes.
+def read(name: str, answers: Mapping[str, str]) -> WitnessStatus:
+    """Read what corosync-quorumtool and corosync-qdevice-tool say.
 
     Args:
         name: the witness's.
-        nodes: the nodes to ask.
+        answers: both tools' output one behind the other, by node; empty where it cannot be asked.
     """
-    with ThreadPoolExecutor() as pool:
-        answers = dict(zip((node.name for node in nodes), pool.map(_ask, nodes), strict=True))
     return WitnessStatus(
         name=name,
         unreached_by=[node for node, answer in answers.items() if answer.strip() and not is_connected(answer)],
         votes=max(_number("Total votes", answer) for answer in answers.values()),
         expected_votes=max(_number("Expected votes", answer) for answer in answers.values()),
     )
-
-
-def _ask(node: Node) -> str:
-    try:
-        return node.run(_ASK, timeout=30, check=False)
-    except subprocess.TimeoutExpired:
-        return ""
 
 
 def is_connected(answer: str) -> bool:

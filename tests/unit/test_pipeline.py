@@ -118,6 +118,16 @@ def test_comment() -> None:
     assert report.marker("preview", "prod") != report.marker("preview", "prod-2")
 
 
+def test_comment_on_a_change_that_deletes() -> None:
+    """It is seen before anything is unfolded."""
+    lost = "this update deletes data disk disk-a-1-data of 2026-01-31T12:59:59 with all data"
+    text = f"warning: {lost}\n    warning: this update deletes, in Azure: Disk a-1-data\n{PREVIEW}warning: {lost}\n"
+    body = report.comment("dev", text, succeeded=True, commit="abc", log="https://example.org/1")
+    told = f"**Deleted for good:**\n\n```text\n{lost}\nthis update deletes, in Azure: Disk a-1-data\n```\n"
+    assert told in body.partition("<details>")[0]
+    assert "Deleted for good" not in report.comment("dev", PREVIEW, True, "abc", "https://example.org/1")
+
+
 def test_comment_that_is_too_long_is_cut_at_a_line() -> None:
     lines = [f"    ~ line {number} of a script" for number in range(9000)]
     text = PREVIEW.replace("Resources:", "\n".join(lines) + "\nResources:")

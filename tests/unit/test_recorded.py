@@ -16,8 +16,19 @@ OUTPUTS: dict[str, Any] = {
     },
     f"{URN}nodes$azure-native:compute:Disk::nodes-1-data": {
         "type": "azure-native:compute:Disk",
-        "outputs": {"diskSizeGB": 4.0},
+        "outputs": {
+            "name": "disk-nodes-1-data",
+            "diskSizeGB": 4.0,
+            "location": "westeurope",
+            "zones": ["2"],
+            "timeCreated": "2026-01-31T12:59:59.1234567+00:00",
+        },
     },
+    f"{URN}endpoint$azure-native:network:LoadBalancer::balancer": {
+        "type": "azure-native:network:LoadBalancer",
+        "outputs": {"frontendIPConfigurations": [{"id": "/subscriptions/1/resourceGroups/Data/providers/x"}]},
+    },
+    f"{URN}access$command:remote:Command::nodes-1-endpoint": {"type": "command:remote:Command", "outputs": {}},
 }
 
 
@@ -45,8 +56,26 @@ def test_machines_and_disks(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answer(monkeypatch, OUTPUTS)
     found = recorded.read()
     assert found.machines == {"nodes-1"}
-    assert found.data_disks_gib == {"nodes-1-data": 4}
+    assert found.data_disks == {
+        "nodes-1-data": recorded.DataDisk("disk-nodes-1-data", 4, "westeurope", "2", "2026-01-31T12:59:59")
+    }
+    assert found.azure == {
+        ("compute:VirtualMachine", "nodes-1"),
+        ("compute:Disk", "nodes-1-data"),
+        ("network:LoadBalancer", "balancer"),
+    }
     assert asked == [{"stackName": "organization/azure-mysql-ha/lab"}]
+
+
+def test_the_resource_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is there already is not in the record, but in the ids of what is."""
+    answer(monkeypatch, OUTPUTS)
+    found = recorded.read()
+    assert (found.resource_group, found.own_group) == ("Data", False)
+    group = {"type": "azure-native:resources:ResourceGroup", "outputs": {"name": "rg-nodes"}}
+    answer(monkeypatch, OUTPUTS | {f"{URN}azure-native:resources:ResourceGroup::group": group})
+    found = recorded.read()
+    assert (found.resource_group, found.own_group) == ("rg-nodes", True)
 
 
 def test_new_stack(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import dataclasses
+import json
 import re
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 import yaml
 
 from components import operating_system, settings_checks, templates
-from components.recorded import Recorded
+from components.recorded import DataDisk, Recorded
 from components.settings import MachineSettings, Settings, SettingsError, load
 from tests.unit.stack_configuration import CHECKOUT, schema, ssh_key, throw_away_secrets, use, use_stack
 
@@ -234,18 +236,71 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"databaseName": "mysql"}, "databaseName: 'mysql' is a database of the server's own; choose another name"),
     ({"databaseName": "my-app"}, "databaseName: 'my-app' is not a database's name"),
     # The cluster
-    ({"mysqlOptions": {"datadir": "/srv"}}, "mysqlOptions: datadir is set by the cluster: Pacemaker's resource agent"),
+    (
+        {"mysqlOptions": {"datadir": "/srv"}},
+        "mysqlOptions: datadir is refused: Pacemaker's resource agent knows it too",
+    ),
     (
         {"mysqlOptions": {"skip-networking": True}},
-        "mysqlOptions: skip-networking is set by the cluster: the load balancer",
+        "mysqlOptions: skip-networking stands for networking, which is refused: the load balancer",
     ),
     (
         {"mysqlOptions": {"loose-sync-binlog": 0}},
-        "mysqlOptions: loose-sync-binlog is set by the cluster: an acknowledged",
+        "mysqlOptions: loose-sync-binlog stands for sync_binlog, which is refused: an acknowledged",
+    ),
+    (
+        {"mysqlOptions": {"innodb_flush_log_at_trx": 2}},
+        "mysqlOptions: innodb_flush_log_at_trx stands for innodb_flush_log_at_trx_commit, which is refused: an",
+    ),
+    (
+        {"mysqlOptions": {"maximum-loose-sync_binl": 0}},
+        "mysqlOptions: maximum-loose-sync_binl stands for sync_binlog, which is refused: an acknowledged",
+    ),
+    (
+        {"mysqlOptions": {"autoset_read_only": 1}},
+        "mysqlOptions: autoset_read_only stands for read_only, which is refused: the node that",
+    ),
+    ({"mysqlOptions": {"SYNC_BINLOG": 0}}, "mysqlOptions: 'SYNC_BINLOG' is not an option's name: a-z, 0-9, _ and -"),
+    (
+        {"mysqlOptions": {"innodb_doublewrite": 0}},
+        "mysqlOptions: innodb_doublewrite is refused: an acknowledged commit",
+    ),
+    (
+        {"mysqlOptions": {"innodb_undo_dir": "/u"}},
+        "mysqlOptions: innodb_undo_dir stands for innodb_undo_directory, which is refused: everyth",
+    ),
+    ({"mysqlOptions": {"plugin-load-add": "x"}}, "mysqlOptions: plugin-load-add is refused: it would open the server"),
+    ({"mysqlOptions": {"wsrep_on": True}}, "mysqlOptions: wsrep_on is refused: DRBD is what copies the data"),
+    ({"mysqlOptions": {"keyring_file_data": "k"}}, "mysqlOptions: keyring_file_data is refused: MySQL keeps the keys"),
+    (
+        {"mysqlOptions": {"log_bin": "/var/log/mysql/mysql-bin"}},
+        "mysqlOptions: log_bin is refused: it must be on the replicated disk, so its value is a file's name",
+    ),
+    (
+        {"mysqlOptions": {"loose-relay-log-ind": "/r"}},
+        "mysqlOptions: loose-relay-log-ind stands for relay_log_index, which is refused: it",
+    ),
+    ({"mysqlOptions": {"log_bin": '""'}}, "mysqlOptions: log_bin is refused: it must be on the replicated disk"),
+    ({"mysqlOptions": {"log_bin": ""}}, "mysqlOptions: log_bin has a value that an option file cannot hold"),
+    (
+        {"mysqlOptions": {"enable_log_bin": "binlog"}},
+        "mysqlOptions: enable_log_bin stands for log_bin, which is refused: it takes a name, as in log_bin: NAME",
+    ),
+    (
+        {"mysqlOptions": {"innodb_data_file_path": "ibdata1:12M;/disk/ibdata2:12M:autoextend"}},
+        "mysqlOptions: innodb_data_file_path is refused: it must be on the replicated disk",
     ),
     (
         {"mysqlOptions": {"init_connect": "a\n[mysqld]\nport=1"}},
-        "mysqlOptions: init_connect has a value that an option",
+        "mysqlOptions: init_connect has a value that an option file cannot hold on one line",
+    ),
+    (
+        {"mysqlOptions": {"init_connect": "x" * 4080 + "port=1"}},
+        "mysqlOptions: init_connect has a value of more than 4000 bytes, which MariaDB reads as two options",
+    ),
+    (
+        {"mysqlOptions": {"init_connect": "set @a = 1 --sync_binlog=0"}},
+        "mysqlOptions: init_connect has a value with a space before --, as if another option followed",
     ),
     ({"mysqlOptions": {"a b": 1}}, "mysqlOptions: 'a b' is not an option's name: a-z, 0-9, _ and -"),
     ({"mysqlOptions": {"sql-mode": "x", "sql_mode": "y"}}, "mysqlOptions: sql_mode is there twice"),
@@ -256,6 +311,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"corosyncTokenMs": 300}, "corosyncTokenMs: 300 is not from 1000 to 60000 milliseconds"),
     ({"drbdResyncMaxRate": "fast"}, "drbdResyncMaxRate: 'fast' is not a rate of DRBD's; an example is 100M (a second)"),
     ({"drbdResyncMaxRate": "5G"}, "drbdResyncMaxRate: 5G is more than DRBD takes, 4G a second"),
+    ({"drbdResyncMinRate": "slow"}, "drbdResyncMinRate: 'slow' is not a rate of DRBD's; an example is 100M (a second)"),
+    ({"drbdResyncMinRate": "1G"}, "drbdResyncMinRate: 1G is more than drbdResyncMaxRate, 100M"),
     # Tags
     ({"tags": {str(number): "x" for number in range(51)}}, "tags: has 51 tags; Azure takes 50"),
     ({"tags": {"a/b": "x"}}, "tags: 'a/b' is not a tag's name: 1 to 512 characters, none of <>%&\\?/"),
@@ -397,6 +454,15 @@ def test_no_message_has_a_secret_in_it() -> None:
         {"drbdSecret": "0123456789abcdefghijklmnopqrstuv"},
         {"sshAccess": "node-addresses"},
         {"mysqlOptions": {"innodb-buffer-pool-size": "1G", "max_connections": 500, "performance_schema": True}},
+        {
+            "mysqlOptions": {
+                "log_bin": "mysql-bin",
+                "loose-relay-log": "relay",
+                "slow_query_log_file": "/var/log/mysql/slow",
+            }
+        },
+        {"mysqlOptions": {"skip_log_bin": True, "flush": 0, "innodb": "force", "loose-innodb-log-file-size": "1G"}},
+        {"mysqlOptions": {"innodb_data_file_path": "ibdata1:12M;ibdata2:12M:autoextend"}},
         {"tags": {"owner": "me", "cost-centre": 4711}},
         {"addressSpace": "192.168.0.0/16", "subnet": "192.168.7.0/24"},
         {"subnet": "192.168.7.0/24"},
@@ -469,6 +535,20 @@ def test_a_witness_needs_a_host_key() -> None:
         load(use(older | {"witness": True}))
     (mistake,) = caught.value.mistakes
     assert "sshHostKeys: has 2 keys; with a witness a third is needed; make stack STACK=" in mistake
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({"dataDiskSku": "Premium_LRS", "dataDiskSizeGb": 256}, "31M"),
+        ({"dataDiskSku": "Premium_LRS", "dataDiskSizeGb": 257}, "37M"),
+        ({"dataDiskSku": "StandardSSD_LRS", "dataDiskSizeGb": 32}, "25M"),
+        ({"dataDiskSku": "Premium_LRS", "dataDiskSizeGb": 32767}, "100M"),  # 225M, were it not for the most
+        ({"drbdResyncMinRate": "5M"}, "5M"),
+    ],
+)
+def test_a_resynchronisation_gets_a_quarter_of_the_disk(changes: dict[str, Any], rate: str) -> None:
+    assert load(use(throw_away_secrets() | DEV | changes)).replication.resync_min_rate == rate
 
 
 def test_options_are_spelt_one_way() -> None:
@@ -611,13 +691,101 @@ def test_a_wrong_file_of_an_operating_system(
     assert str(raised.value) == complaint
 
 
+def recorded(group: str = "rg-mysql", *, own_group: bool = True, zone: str | None = None) -> Recorded:
+    """Return the record of a cluster with the default names."""
+    return Recorded(
+        data_disks={
+            f"mysql-{node}-data": DataDisk(
+                f"disk-mysql-{node}-data", 64, "westeurope", zone, f"2026-01-0{node}T00:00:00"
+            )
+            for node in (1, 2)
+        },
+        resource_group=group,
+        own_group=own_group,
+    )
+
+
+DISKS = ["disk-mysql-1-data of 2026-01-01T00:00:00", "disk-mysql-2-data of 2026-01-02T00:00:00"]
+
+# What there was, what is changed, and the setting that would delete both data disks.
+LOSSES: list[tuple[Recorded, dict[str, Any], str]] = [
+    (recorded(), {"clusterName": "shop"}, "clusterName"),
+    (recorded(), {"clusterName": "shop", "nodeNames": ["mysql-1", "mysql-2"]}, "clusterName"),
+    (recorded("Data", own_group=False), {"existingResourceGroup": "data", "clusterName": "shop"}, "clusterName"),
+    (recorded(), {"nodeNames": ["one", "two"]}, "nodeNames"),
+    (recorded("rg-shop"), {"clusterName": "shop"}, "nodeNames"),
+    (recorded(), {"existingResourceGroup": "data"}, "existingResourceGroup"),
+    (recorded("data", own_group=False), {}, "existingResourceGroup"),
+    (recorded("data", own_group=False), {"existingResourceGroup": "other"}, "existingResourceGroup"),
+    (recorded(), {"location": "northeurope"}, "location"),
+    (recorded(), ZONES | {"zones": ["1"]}, "zones"),
+    (recorded(zone="1"), ZONES | {"zones": ["2"]}, "zones"),
+    (recorded(zone="1"), {}, "zones"),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "key"), LOSSES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_what_would_delete_data_is_refused(before: Recorded, changes: dict[str, Any], key: str) -> None:
+    values = throw_away_secrets() | DEV | changes | {"protectData": False}
+    with pytest.raises(SettingsError) as raised:
+        load(use(values), before=before)
+    assert [line.removeprefix(PREFIX) for line in raised.value.mistakes] == [
+        f"{key}: would delete disk-mysql-1-data and disk-mysql-2-data with all data; take it back, or say that it may"
+        f" be so, this once: deleteDataDisks: {json.dumps(DISKS)}"
+    ]
+    # In the place of 64 GiB that go, there may be less.
+    allowed = values | {"deleteDataDisks": DISKS, "dataDiskSizeGb": 32}
+    assert [str(disk) for disk in load(use(allowed), before=before).data_disk.deleted] == DISKS
+    with pytest.raises(SettingsError, match="deleteDataDisks: is there, and protectData is on; pulumi up with"):
+        load(use(allowed | {"protectData": True}), before=before)
+
+
+def test_a_permission_to_delete_data_is_for_those_disks_only() -> None:
+    change = throw_away_secrets() | DEV | {"location": "northeurope", "protectData": False}
+    with pytest.raises(SettingsError, match="location: would delete disk-mysql-2-data with all data; take it back"):
+        load(use(change | {"deleteDataDisks": DISKS[:1]}), before=recorded())
+    others = ["disk-mysql-1-data of 2025-12-31T00:00:00"]
+    with pytest.raises(SettingsError) as raised:
+        load(use(change | {"deleteDataDisks": others}), before=recorded())
+    assert len(raised.value.mistakes) == 2
+    # An update that was interrupted has deleted one of them.
+    one = recorded()
+    one = dataclasses.replace(one, data_disks={name: disk for name, disk in one.data_disks.items() if "2" in name})
+    load(use(change | {"deleteDataDisks": DISKS}), before=one)
+    # It is of no use any more, and must not stay there for the next time.
+    for before in (recorded(), Recorded()):
+        with pytest.raises(
+            SettingsError, match="deleteDataDisks: this update does not delete disk-mysql-1-data of 2026"
+        ):
+            load(use(throw_away_secrets() | DEV | {"deleteDataDisks": DISKS}), before=before)
+
+
+@pytest.mark.parametrize(
+    ("before", "changes"),
+    [
+        (recorded(), {}),
+        (recorded(), {"nodeNames": ["mysql-2", "mysql-1"]}),
+        (recorded("Data", own_group=False), {"existingResourceGroup": "data"}),
+        (recorded(zone="2"), ZONES | {"zones": ["2"]}),
+        (Recorded(), {"location": "northeurope", "clusterName": "shop"}),
+    ],
+)
+def test_what_keeps_the_data_is_taken(before: Recorded, changes: dict[str, Any]) -> None:
+    load(use(throw_away_secrets() | DEV | changes), before=before)
+
+
 def test_a_disk_never_shrinks() -> None:
     """It is told with all other mistakes, since Pulumi has recorded how large the disks are."""
-    before = Recorded(data_disks_gib={"one-data": 64, "two-data": 64})
+    before = recorded()
     with pytest.raises(SettingsError) as raised:
         load(use(throw_away_secrets() | DEV | {"dataDiskSizeGb": 32, "vmSize": "small"}), before=before)
     told = "\n".join(raised.value.mistakes)
-    assert "dataDiskSizeGb: 32 GiB is less than the 64 GiB that one-data has; a disk can grow, and never shrink" in told
+    assert (
+        "dataDiskSizeGb: 32 GiB is less than the 64 GiB that disk-mysql-1-data has; a disk can grow, and never shrink"
+        in told
+    )
     assert "vmSize: 'small' is not a VM size" in told
     for size in (64, 65):
         assert (

@@ -1,63 +1,470 @@
-"""What `make status` makes of the nodes' answers."""
+"""What `make status` makes of the nodes' answers: each alarm, where it is true and where it is not."""
 
 import json
+import os
+import re
 import shlex
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.lab import status
+from tests.lab import alarms, facts, status
+from tests.lab.facts import LOOK
 from tests.lab.nodes import Node
+from tests.unit.stack_configuration import CHECKOUT
 
-CLUSTER = """<pacemaker-result>
-  <summary><cluster_options stonith-enabled="false"/></summary>
-  <nodes><node name="one" online="true" standby="false"/></nodes>
-  <resources><resource id="mysql-server" role="Started"><node name="one"/></resource></resources>
+ENDPOINT = {"host": "203.0.113.1", "port": 3306}
+BEGIN, END = "<!-- alarms: begin -->\n", "<!-- alarms: end -->"
+
+# As recorded of a lab's cluster (Pacemaker 2.1.5), without what nothing here looks at.
+CRM_MON = """<pacemaker-result>
+  <summary>
+    <current_dc present="true" name="two" id="2" with_quorum="true"/>
+    <cluster_options stonith-enabled="true" maintenance-mode="false" stop-all-resources="false"/>
+  </summary>
+  <nodes>
+    <node name="one" online="true" standby="false" standby_onfail="false" maintenance="false" pending="false" \
+unclean="false" health="green" shutdown="false"/>
+    <node name="two" online="true" standby="false" standby_onfail="false" maintenance="false" pending="false" \
+unclean="false" health="green" shutdown="false"/>
+  </nodes>
+  <resources>
+    <group id="mysql">
+      <resource id="mysql-fs" role="Started" blocked="false" managed="true" failed="false"><node name="one"/></resource>
+      <resource id="mysql-server" role="Started" blocked="false" managed="true" failed="false" failure_ignored="false">\
+<node name="one"/></resource>
+    </group>
+    <clone id="drbd-r0-clone">
+      <resource id="drbd-r0" role="Promoted" blocked="false" managed="true" failed="false"><node name="one"/></resource>
+      <resource id="drbd-r0" role="Unpromoted" blocked="false" managed="true"><node name="two"/></resource>
+    </clone>
+    <resource id="fence-device" resource_agent="stonith:fence_azure_arm" role="Started" managed="true" failed="false">\
+<node name="two"/></resource>
+    <resource id="mysql-probe" role="Started" managed="true" failed="false"><node name="one"/></resource>
+    <clone id="azure-events-clone">
+      <resource id="azure-events" role="Started" managed="true" failure_ignored="true"><node name="one"/></resource>
+      <resource id="azure-events" role="Started" managed="true" failure_ignored="true"><node name="two"/></resource>
+    </clone>
+  </resources>
+  <node_history>
+    <node name="one"><resource_history id="mysql-server" orphan="false" migration-threshold="3"/>
+      <resource_history id="azure-events" orphan="false" migration-threshold="3"/></node>
+  </node_history>
 </pacemaker-result>"""
 
+DRBD = """version: 8.4.11 (api:1/proto:86-101)
+srcversion: DA6B55A41DED5E58CDBAB30
 
-class _Answering(Node):
-    """A node whose answer is known; a process prints it, as ssh does."""
+ 1: cs:Connected ro:Primary/Secondary ds:UpToDate/UpToDate C r-----
+    ns:268 nr:21834 dw:153194 dr:3370 al:31 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:0
+"""
+SYNC = """    ns:0 nr:93 dw:93 dr:0 al:0 bm:0 lo:0 pe:1 ua:0 ap:0 ep:1 wo:f oos:201324
+\t[===>................] sync'ed: 22.3% (201324/258668)K
+\tfinish: 0:01:02 speed: 3,244 (3,244) want: 4,096 K/sec
+"""
+VOTES = """Expected votes:   3
+Total votes:      3
+State:                  Connected
+"""
 
-    def command(self, remote: str, *options: str) -> list[str]:
-        return ["sh", "-c", f"printf '%s' {shlex.quote(self.login)}"]
+Said = dict[str, dict[str, Any]]
 
 
-def test_nobody_serves_what_may_be_old(tmp_path: Path) -> None:
-    stopped = CLUSTER.replace('role="Started"', 'role="Stopped"')
-    node = _Answering(
-        "one", f"{stopped}\n\ndrbd: Secondary/Unknown WFConnection Consistent/DUnknown\n", tmp_path, tmp_path
+def said(crm_mon: str | None = CRM_MON) -> Said:
+    """Return what two nodes say that are well; node one serves."""
+
+    def of(name: str) -> dict[str, Any]:
+        return {
+            "host": name,
+            "has_left": False,
+            "crm_mon": crm_mon,
+            "moves": [],
+            "drbd": DRBD if name == "one" else DRBD.replace("Primary/Secondary", "Secondary/Primary"),
+            "file_systems": [
+                file_system("/"),
+                file_system("/run"),
+                *([file_system("/var/lib/mysql", percent=4)] if name == "one" else []),
+            ],
+            "listens": name == "one",
+            "cannot_ask": None,
+            "quorum": None,
+            "qdevice": None,
+        }
+
+    return {"one": of("one"), "two": of("two")}
+
+
+def file_system(place: str, percent: int = 35, inodes_percent: int = 20, read_only: bool = False) -> dict[str, Any]:
+    return {"place": place, "percent": percent, "inodes_percent": inodes_percent, "read_only": read_only}
+
+
+def read(nodes: Said, unreached: str = "", witness: str | None = None) -> status.Status:
+    answers = {name: "" if name == unreached else json.dumps(answer) for name, answer in nodes.items()}
+    return status.of(facts.read(answers, witness), ENDPOINT)
+
+
+# --- changes of what is said
+
+
+def pacemaker(*changes: tuple[str, str]) -> Callable[[Said], None]:
+    """Change what Pacemaker on both nodes sees."""
+
+    def change(nodes: Said) -> None:
+        for node in nodes.values():
+            for before, after in changes:
+                assert before in node["crm_mon"], before
+                node["crm_mon"] = node["crm_mon"].replace(before, after)
+
+    return change
+
+
+def node_two(state: str) -> tuple[str, str]:
+    before = re.search(r'<node name="two" online=.*?/>', CRM_MON)
+    assert before
+    return before[0], f'<node name="two" {state}/>'
+
+
+def node(name: str, **changes: Any) -> Callable[[Said], None]:
+    return lambda nodes: nodes[name].update(changes)
+
+
+def disk(name: str, *changes: tuple[str, str]) -> Callable[[Said], None]:
+    """Change what a node's kernel says of DRBD."""
+
+    def change(nodes: Said) -> None:
+        for before, after in changes:
+            assert before in nodes[name]["drbd"], before
+            nodes[name]["drbd"] = nodes[name]["drbd"].replace(before, after)
+
+    return change
+
+
+SERVER_IS_STOPPED = (
+    (
+        'id="mysql-server" role="Started" blocked="false" managed="true" failed="false" failure_ignored="false">'
+        '<node name="one"/></resource>'
+    ),
+    'id="mysql-server" role="Stopped" blocked="false" managed="true" failed="false" failure_ignored="false"/>',
+)
+FS = 'id="mysql-fs" role="Started" blocked="false" managed="true"'
+PROBE = '<resource id="mysql-probe" role="Started" managed="true" failed="false"><node name="one"/></resource>'
+NO_QUORUM = ('with_quorum="true"', 'with_quorum="false"')
+TWO_IS_OFFLINE = node_two('online="false" unclean="false"')
+WAITS = (("cs:Connected", "cs:WFConnection"), ("UpToDate/UpToDate", "UpToDate/DUnknown"))
+ALONE = (("cs:Connected", "cs:StandAlone"), ("UpToDate/UpToDate C ", "UpToDate/DUnknown   "))
+SYNCS = (
+    ("cs:Connected", "cs:SyncTarget"),
+    ("UpToDate/UpToDate", "Inconsistent/UpToDate"),
+    (DRBD.splitlines(keepends=True)[-1], SYNC),
+)
+FAILURE = (
+    "<node_history>",
+    '<failures><failure op_key="{}" node="one" exitstatus="error" exitreason="{}"/></failures><node_history>',
+)
+
+
+def failure(key: str, reason: str) -> tuple[str, str]:
+    return FAILURE[0], FAILURE[1].format(key, reason)
+
+
+def fencing(state: str) -> tuple[str, str]:
+    return (
+        "<node_history>",
+        f'<fence_history><fence_event target="two" {state}/><fence_event target="two" status="success"/>'
+        "</fence_history><node_history>",
     )
-    (alarm,) = status.read([node], {"host": "203.0.113.1", "port": 3306}).alarms
-    assert alarm.startswith("one may have old data")
 
 
-def test_a_node_that_is_lost_does_not_serve(tmp_path: Path) -> None:
-    """Pacemaker has its resources as started until it has been fenced."""
-    lost = CLUSTER.replace('online="true"', 'online="false" unclean="true"').replace(
-        "<summary>", '<summary><current_dc present="true" with_quorum="false"/>'
+def ban(name: str, resource: str) -> tuple[str, str]:
+    return (
+        "</pacemaker-result>",
+        f'<bans><ban id="{name}" resource="{resource}" node="two" weight="-1000000"/></bans></pacemaker-result>',
     )
-    node = _Answering("one", f"{lost}\n\ndrbd: Secondary/Unknown WFConnection UpToDate/DUnknown\n", tmp_path, tmp_path)
-    found = status.read([node], {"host": "203.0.113.1", "port": 3306})
+
+
+def failed_on_one(count: str, resource: str = "mysql-server") -> tuple[str, str]:
+    return (
+        f'<resource_history id="{resource}" orphan="false" migration-threshold="3"/>',
+        f'<resource_history id="{resource}" orphan="false" migration-threshold="3" fail-count="{count}"/>',
+    )
+
+
+def test_all_is_well() -> None:
+    found = read(said())
+    assert (found.serving, found.alarms) == ("one", [])
+    assert found.as_text().splitlines()[:3] == [
+        "endpoint  203.0.113.1:3306, served by one",
+        "node      one              online   DRBD Primary, Connected, UpToDate",
+        "node      two              online   DRBD Secondary, Connected, UpToDate",
+    ]
+    assert found.nodes[0].used_percent == 4
+    assert json.dumps(found.as_json())
+
+
+TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
+    # name, what is otherwise, a node that cannot be reached, beginnings of the alarms
+    ("server ended in maintenance",
+     [pacemaker(('maintenance-mode="false"', 'maintenance-mode="true"')), node("one", listens=False)], "",
+     ["nobody serves: Pacemaker takes the server on one for started, and nothing listens", "the cluster is in maint"]),
+    ("nothing runs", [node("one", crm_mon=None, drbd=None), node("two", crm_mon=None, drbd=None)], "",
+     ["nobody serves that can be seen: Pacemaker answers on no node", "one is not in the cluster: its Pacemaker does",
+      "two is not in the cluster: its Pacemaker does not run"]),
+    ("server fails everywhere",
+     [pacemaker(SERVER_IS_STOPPED, failure("mysql-server_start_0", "no start"), failed_on_one("1000000"))], "",
+     ["nobody serves: mysql-server start failed on one (no start). docs/operations/nobody-serves.md",
+      "mysql-server has failed on one, and may not run there"]),
+    ("server starts", [pacemaker(('id="mysql-server" role="Started"', 'id="mysql-server" role="Starting"'))], "",
+     ["nobody serves: the server is Starting on one"]),
+    ("no quorum", [pacemaker(NO_QUORUM, SERVER_IS_STOPPED, TWO_IS_OFFLINE), disk("one", *WAITS)], "two",
+     ["nobody serves.", "there is no quorum, so nothing is served",
+      "two is not in the cluster, and cannot be reached by SSH: the data is kept on one alone"]),
+    ("no coordinator", [pacemaker(('present="true"', 'present="false"'), (' with_quorum="true"', ""))], "",
+     ["the cluster has no coordinator"]),
+    ("fencing pending",
+     [pacemaker(fencing('status="pending"'), node_two('online="false" unclean="true"')), disk("one", *WAITS),
+      disk("one", ("C r-----", "C s-----"))], "two",
+     ["fencing of two is pending: what it may still serve", "writes on one stand still",
+      "two is not in the cluster, and is to be fenced, and cannot be reached by SSH: the data is kept on one alone"]),
+    ("fencing failed", [pacemaker(fencing('status="failed" exit-reason="no right"'), TWO_IS_OFFLINE)], "two",
+     ["fencing of two is failed (no right): what", "two is not in the cluster, and cannot be"]),
+    ("fence device fails", [pacemaker(failure("fence-device_monitor_3600000", "no API"))], "",
+     ["the fence device has failed on one (no API)"]),
+    ("fence device is stopped",
+     [pacemaker(('fence_azure_arm" role="Started"', 'fence_azure_arm" target_role="Stopped" role="Stopped"'))], "",
+     ["no fence device is started", "fence-device switched off (target-role)"]),
+    ("disconnected", [disk("two", *ALONE), disk("one", *WAITS)], "",
+     ["DRBD is StandAlone on two: no copy is kept. docs/operations/split-brain.md"]),
+    ("old data",
+     [pacemaker(SERVER_IS_STOPPED, TWO_IS_OFFLINE),
+      disk("one", ("cs:Connected", "cs:WFConnection"), ("UpToDate/UpToDate", "Consistent/DUnknown"))], "two",
+     ["nobody serves.", "one may have old data", "two is not in the cluster"]),
+    ("disk failed", [disk("two", ("UpToDate/UpToDate", "Diskless/UpToDate"))], "",
+     ["the data disk of two has failed"]),
+    ("blocks differ", [disk("one", ("oos:0", "oos:64")), disk("two", ("oos:0", "oos:64"))], "",
+     ["64 KiB differ on the two data disks, both of which count as whole: one of them is wrong there."
+      " docs/operations/blocks-differ.md"]),
+    ("blocks differ, found this moment",
+     [disk("one", ("cs:Connected", "cs:VerifyS"), ("oos:0", "oos:4")), disk("two", ("cs:Connected", "cs:VerifyT"))],
+     "", ["4 KiB differ on the two data disks"]),
+    ("node lost", [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS)], "two",
+     ["two is not in the cluster, and cannot be reached by SSH: the data is kept on one alone."]),
+    ("node only not reached", [], "two", ["two cannot be reached by SSH, though the cluster has it."]),
+    ("Pacemaker ended", [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("two", crm_mon=None, drbd=None)], "",
+     ["two is not in the cluster: its Pacemaker does not run: the data is kept on one alone."]),
+    ("in its turn",
+     [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("two", crm_mon=None, drbd=None, has_left=True)], "",
+     ["two has left the cluster for its machine's turn"]),
+    ("joining", [pacemaker(node_two('online="true" pending="true"')), disk("one", *WAITS), node("two", drbd=None)], "",
+     ["two is only just joining"]),
+    ("DRBD waits", [disk("one", *WAITS), disk("two", *WAITS)], "",
+     ["DRBD on one and two has no connection (WFConnection): one copy of the data is kept. docs/operations/one-copy"]),
+    ("DRBD is down", [disk("one", *WAITS), node("two", drbd="version: 8.4.11\n\n 1: cs:Unconfigured\n")], "",
+     ["DRBD is down on two: the data is kept on one alone."]),
+    ("no module", [disk("one", *WAITS), node("two", drbd=None)], "", ["DRBD is down on two"]),
+    ("copying", [disk("two", *SYNCS)], "",
+     ["two copies from one what it has missed, 22.3 % done, 0:01:02 to go, at 3.2 MiB/s: until then the data is kept on"
+      " one alone. docs/operations/one-copy.md"]),
+    ("copying, seen from its source",
+     [disk("one", ("cs:Connected", "cs:SyncSource"), ("UpToDate/UpToDate", "UpToDate/Inconsistent"),
+           (DRBD.splitlines(keepends=True)[-1], SYNC.replace(" K/sec", " K/sec (stalled)")))], "two",
+     ["two cannot be reached", "two copies from one what it has missed, 22.3 % done, it does not get on"]),
+    ("outdated", [disk("two", ("UpToDate/UpToDate", "Outdated/UpToDate"))], "", ["the copy on two is Outdated"]),
+    ("barred", [pacemaker(ban("drbd-fence-by-handler-r0-drbd-r0-clone", "drbd-r0-clone"))], "",
+     ["two is barred from promotion though its copy is whole"]),
+    ("cannot ask", [node("one", cannot_ask="Too many connections\n")], "",
+     ["the server on one could not be asked how it is, and is left as it is (Too many connections). docs/operations/"]),
+    ("resource failed thrice", [pacemaker(failed_on_one("3"))], "",
+     ["mysql-server has failed on one, and may not run there"]),
+    ("blocked", [pacemaker((FS, FS.replace('blocked="false"', 'blocked="true"')))], "", ["mysql-fs is blocked on one"]),
+    ("probe stopped",
+     [pacemaker((PROBE, '<resource id="mysql-probe" role="Stopped" managed="true" failed="false"/>'))], "",
+     ["mysql-probe runs nowhere"]),
+    ("clone stopped",
+     [pacemaker(('failure_ignored="true"><node name="two"/></resource>', '/>'))], "",
+     ["azure-events does not run on two"]),
+    ("data full", [node("one", file_systems=[file_system("/var/lib/mysql", percent=90)])], "",
+     ["the database's file system on one is 90 % full. docs/operations/full-disk.md"]),
+    ("data read-only", [node("one", file_systems=[file_system("/var/lib/mysql", read_only=True)])], "",
+     ["the database's file system on one takes no writes"]),
+    ("root full", [node("one", file_systems=[file_system("/", percent=100)])], "",
+     ["the file system / on one is 100 % full. docs/operations/full-system-disk.md"]),
+    ("root without inodes", [node("two", file_systems=[file_system("/", inodes_percent=97)])], "",
+     ["the file system / on two has 97 % of its inodes in use"]),
+    ("root read-only", [node("two", file_systems=[file_system("/", read_only=True)])], "",
+     ["the file system / on two takes no writes"]),
+    ("shared memory full", [node("two", file_systems=[file_system("/dev/shm", percent=99)])], "",
+     ["the file system /dev/shm on two is 99 % full"]),
+    ("standby",
+     [pacemaker(node_two('online="true" standby="true"')), disk("one", *WAITS), node("two", drbd=None)], "",
+     ["two is in standby: it runs nothing, and no copy of the data is kept there. docs/operations/planned-main"]),
+    ("standby after a failure",
+     [pacemaker(node_two('online="true" standby="false" standby_onfail="true"')), disk("one", *WAITS),
+      node("two", drbd=None)], "", ["two is in standby after a failure"]),
+    ("maintenance of a node",
+     [pacemaker(node_two('online="true" maintenance="true"'),
+                ('role="Unpromoted" blocked="false" managed="true"', 'role="Unpromoted" managed="false"'))], "",
+     ["two is in maintenance"]),
+    ("unmanaged",
+     [pacemaker((FS, FS.replace('managed="true"', 'managed="false"')),
+                ('id="mysql-server" role="Started" blocked="false" managed="true"',
+                 'id="mysql-server" role="Started" managed="false"'))], "",
+     ["mysql-fs and mysql-server unmanaged"]),
+    ("switched off",
+     [pacemaker((PROBE, '<resource id="mysql-probe" role="Stopped" target_role="Stopped" managed="true"/>'))], "",
+     ["mysql-probe switched off (target-role)"]),
+    ("all stopped", [pacemaker(('stop-all-resources="false"', 'stop-all-resources="true"'))], "",
+     ["all resources are stopped by the property"]),
+    ("ban", [pacemaker(ban("cli-ban-mysql-on-two", "mysql"))], "",
+     ["mysql is barred from two by the constraint cli-ban-mysql-on-two"]),
+    ("move", [node("one", moves=["cli-prefer-mysql"]), node("two", moves=["cli-prefer-mysql"])], "",
+     ["the constraint cli-prefer-mysql of `crm resource move`"]),
+    ("announced event",
+     [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
+     ["two is kept free of resources until"]),
+    ("host name", [node("two", host="two.example.com")], "",
+     ["the host name of two is two.example.com, which is not the cluster's name for it. docs/operations/host-name.md"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "unreached", "expected"), [row[1:] for row in TRUE], ids=[row[0] for row in TRUE])
+def test_what_is_not_as_it_should_be(
+    changes: list[Callable[[Said], None]], unreached: str, expected: list[str]
+) -> None:
+    nodes = said()
+    for change in changes:
+        change(nodes)
+    found = read(nodes, unreached).alarms
+    assert len(found) == len(expected), found
+    for alarm, beginning in zip(found, expected, strict=True):
+        assert alarm.startswith(beginning), alarm
+
+
+NOT_TRUE: list[tuple[str, list[Callable[[Said], None]]]] = [
+    ("a failure that is overcome", [pacemaker(failed_on_one("1"), failure("mysql-server_monitor_5000", ""))]),
+    ("failures that count for nothing", [pacemaker(failed_on_one("1000000", "azure-events"))]),
+    ("verify", [disk("one", ("cs:Connected", "cs:VerifyS")), disk("two", ("cs:Connected", "cs:VerifyT"))]),
+    ("nearly full", [node("one", file_systems=[file_system("/var/lib/mysql", percent=89, inodes_percent=89)])]),
+    ("read-only by nature", [node("one", file_systems=[file_system("/snap/core", percent=100, read_only=True)])]),
+    ("fenced and back", [pacemaker(fencing('status="failed"'))]),
+    ("fencing off", [pacemaker(('stonith-enabled="true"', 'stonith-enabled="false"'))]),
+    ("no inodes to count", [node("one", file_systems=[file_system("/boot/efi", inodes_percent=0)])]),
+    ("switched on", [pacemaker(('id="mysql-probe"', 'id="mysql-probe" target_role="Started"'))]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [row[1] for row in NOT_TRUE], ids=[row[0] for row in NOT_TRUE])
+def test_what_is_as_it_should_be(changes: list[Callable[[Said], None]]) -> None:
+    nodes = said()
+    for change in changes:
+        change(nodes)
+    found = read(nodes)
+    assert (found.serving, found.alarms) == ("one", [])
+
+
+def test_both_serve() -> None:
+    """Each sees itself serve, and the other gone: fencing is off, and the network between them was cut."""
+    nodes = said(CRM_MON.replace('stonith-enabled="true"', 'stonith-enabled="false"'))
+    pacemaker(TWO_IS_OFFLINE)(nodes)
+    swapped = re.sub("one|two", lambda name: {"one": "two", "two": "one"}[name[0]], nodes["one"]["crm_mon"])
+    nodes["two"].update(crm_mon=swapped, listens=True)
+    for name in nodes:
+        disk(name, *ALONE)(nodes)
+    found = read(nodes)
     assert found.serving is None
-    (alarm,) = found.alarms
-    assert alarm.startswith("there is no quorum")
+    assert [alarm.partition(":")[0] for alarm in found.alarms] == [
+        "one and two both serve",
+        "DRBD is StandAlone on one and two",
+        "two is not in the cluster",
+    ]
+
+
+def test_who_is_believed() -> None:
+    """A node that has lost quorum sees the other one gone; that one has fenced nobody yet, and serves."""
+    nodes = said(CRM_MON.replace('name="one" online="true"', 'name="one" online="false"').replace(
+        '<node name="one"/>', '<node name="two"/>'))  # fmt: skip
+    nodes["two"]["listens"] = True
+    nodes["one"].update(crm_mon=CRM_MON.replace(*NO_QUORUM).replace(*SERVER_IS_STOPPED), listens=False)
+    found = read(nodes)
+    assert found.serving == "two"
+    assert found.alarms[0] == "one has no quorum, and so serves nothing. docs/operations/reading-crm-mon.md"
+
+
+def test_a_node_that_is_lost_does_not_serve() -> None:
+    """Pacemaker has its resources as started until it has been fenced."""
+    nodes = said(CRM_MON.replace('name="one" online="true"', 'name="one" online="false"').replace(*NO_QUORUM))
+    disk("two", *WAITS)(nodes)
+    found = read(nodes, unreached="one")
+    assert found.serving is None
+    assert [alarm.partition(".")[0] for alarm in found.alarms][:2] == [
+        "nobody serves: the server is Started on one",
+        "there is no quorum, so nothing is served",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("drbd", "role", "used", "pages"),
+    ("votes", "expected"),
     [
-        ("Primary/Secondary Connected UpToDate/UpToDate 89%", "Primary", 89, ""),
-        ("Primary/Secondary Connected UpToDate/UpToDate 90%", "Primary", 90, "full-disk.md"),
-        ("Primary/Secondary Connected UpToDate/UpToDate", "Primary", None, ""),
-        ("Primary/Unknown StandAlone UpToDate/DUnknown 4%", "Primary", 4, "split-brain.md"),
-        ("", "unknown", None, ""),
+        (VOTES, []),
+        (VOTES.replace("Connected", "Connect failed"), ["the witness third is not reached by one and two: the loss"]),
+        (VOTES.replace("Total votes:      3", "Total votes:      2"), ["2 of 3 votes are there: the loss of a node"]),
     ],
 )
-def test_alarms(tmp_path: Path, drbd: str, role: str, used: int | None, pages: str) -> None:
-    node = _Answering("one", f"{CLUSTER}\n\ndrbd: {drbd}\n", tmp_path, tmp_path)
-    found = status.read([node], {"host": "203.0.113.1", "port": 3306})
-    assert found.serving == "one"
-    assert (found.nodes[0].drbd_role, found.nodes[0].used_percent) == (role, used)
-    assert " ".join(alarm.rpartition("docs/operations/")[2] for alarm in found.alarms) == pages
-    assert json.dumps(found.as_json())
+def test_a_witness(votes: str, expected: list[str]) -> None:
+    nodes = said()
+    for each in nodes.values():
+        each.update(quorum=votes)
+    found = read(nodes, witness="third").alarms
+    assert len(found) == len(expected), found
+    assert all(alarm.startswith(beginning) for alarm, beginning in zip(found, expected, strict=True))
+
+
+def test_a_node_that_cannot_be_asked() -> None:
+    found = read(said(), unreached="two").nodes[1]
+    assert (found.online, found.drbd_role, found.used_percent) == (True, "unknown", None)
+
+
+class _Answering(Node):
+    """A node that is this machine: what it is told runs here, without SSH or root."""
+
+    def command(self, remote: str, *options: str) -> list[str]:
+        return ["sh", "-c", remote.replace("python3", shlex.quote(sys.executable))]
+
+
+def test_it_is_asked_by_a_program(tmp_path: Path) -> None:
+    """What has no cluster has no facts of one, and nothing of that is an error."""
+    seen = facts.ask([_Answering("one", "", tmp_path, tmp_path)])
+    (node,) = seen.nodes
+    assert node.reached
+    assert node.host == os.uname().nodename
+    assert node.crm_mon is None
+    assert "/" in [each.place for each in node.file_systems]
+    run = subprocess.run([sys.executable, "-", "host", "moves"], input=LOOK, capture_output=True, text=True, check=True)
+    assert list(json.loads(run.stdout)) == ["host", "moves"]
+
+
+# --- the list of alarms, as a page
+
+
+def table() -> str:
+    rows = [f"| {kind.what} | [{kind.page}]({kind.page}.md) |" for kind in alarms.KINDS]
+    return "\n".join(["| alarm | page |", "|---|---|", *rows]) + "\n"
+
+
+def test_the_list_of_alarms_is_in_the_pages() -> None:
+    """`UPDATE_EXPECTED=1 pytest tests/unit/test_status.py` writes it anew."""
+    file = CHECKOUT / "docs/operations/README.md"
+    before, rest = file.read_text().split(BEGIN)
+    written, after = rest.split(END)
+    if os.environ.get("UPDATE_EXPECTED"):
+        file.write_text(before + BEGIN + table() + END + after)
+        written = table()
+    assert written == table()
+
+
+@pytest.mark.parametrize("kind", alarms.KINDS, ids=lambda kind: kind.what)
+def test_each_alarm_has_its_page(kind: alarms.Kind) -> None:
+    assert (CHECKOUT / f"docs/operations/{kind.page}.md").exists()

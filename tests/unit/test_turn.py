@@ -34,6 +34,7 @@ ONE = View(
     connected=True,
     disks=("UpToDate", "UpToDate"),
     synced="",
+    differing=0,
     votes_missing=0,
 )
 TWO = ONE
@@ -68,6 +69,10 @@ def test_the_one_that_serves_goes_when_its_peer_is_done_and_has_all_data() -> No
     assert turn_of_one(syncing, done) == Wait("both disks to have all data (UpToDate/Inconsistent, 12.3 % copied)")
     for not_yet in (ALONE, view(ONE, connected=False), view(ONE, votes_missing=1), view(ONE, disks=())):
         assert isinstance(turn_of_one(not_yet, done), Wait), not_yet
+    for one, two in ((view(ONE, differing=64), done), (ONE, view(done, differing=64))):
+        decision = turn_of_one(one, two)
+        assert isinstance(decision, Wait)
+        assert "64 KiB differ: docs/operations/blocks-differ.md" in decision.what_for
     assert isinstance(turn_of_one(ONE, None), Wait)
     assert isinstance(turn_of_one(ONE, view(done, members=None)), Wait)
 
@@ -160,6 +165,13 @@ CRM_MON = """<pacemaker-result><nodes>
 </resources><fence_history>{events}</fence_history></pacemaker-result>"""
 
 
+DRBD = """version: 8.4.11 (api:1/proto:86-101)
+
+ 1: cs:Connected ro:Primary/Secondary ds:UpToDate/UpToDate C r-----
+    ns:268 nr:21834 dw:153194 dr:3370 al:31 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:0
+"""
+
+
 def look(two: str = 'online="true"', role: str = "Started", events: str = "", **changes: Any) -> View:
     compute = {
         "vmSize": OLD.size,
@@ -173,9 +185,7 @@ def look(two: str = 'online="true"', role: str = "Started", events: str = "", **
         "has_cluster": True,
         "has_left": False,
         "crm_mon": CRM_MON.format(two=two, role=role, events=events),
-        "connection": "Connected\n",
-        "disks": "UpToDate/UpToDate\n",
-        "synced": None,
+        "drbd": DRBD,
         "quorum": "Quorate:          Yes\nExpected votes:   2\nHighest expected: 2\nTotal votes:      2\n",
     }
     return read_view(json.dumps({**said, **changes}))
@@ -185,7 +195,8 @@ def test_what_a_node_says_is_read() -> None:
     assert look() == ONE
     assert look(crm_mon=None).members is None
     assert look(compute=None).machine is None
-    assert (look(disks=None).disks, look(quorum=None).votes_missing) == ((), 1)
+    assert (look(drbd=None).disks, look(quorum=None).votes_missing) == ((), 1)
+    assert look(drbd=DRBD.replace("oos:0", "oos:64")).differing == 64
     assert look(role="Starting").serving == ""
 
 
@@ -278,9 +289,7 @@ def said(size: str, crm_mon: str = MEMBERS) -> dict[str, Any]:
         "has_cluster": True,
         "has_left": False,
         "crm_mon": crm_mon,
-        "connection": "Connected",
-        "disks": "UpToDate/UpToDate",
-        "synced": None,
+        "drbd": DRBD,
         "quorum": "Expected votes:   2\nTotal votes:      2\n",
     }
 
@@ -359,7 +368,8 @@ def test_the_program_stops_with_one_line(tmp_path: Path) -> None:
 
 def test_a_node_that_is_lost_has_its_turn(tmp_path: Path) -> None:
     alone = MEMBERS.replace('name="two" online="true"', 'name="two" online="false" unclean="false"')
-    survivor = {**said(OLD.size, alone), "connection": "WFConnection", "disks": "UpToDate/DUnknown"}
+    waiting = DRBD.replace("cs:Connected", "cs:WFConnection").replace("UpToDate/UpToDate", "UpToDate/DUnknown")
+    survivor = {**said(OLD.size, alone), "drbd": waiting}
     done = run(tmp_path, "two", {"one": survivor})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("two: its turn, one serves without it\n")

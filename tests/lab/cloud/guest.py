@@ -76,7 +76,6 @@ def seed(
         },
         # No `ssh_pwauth`: cloud-init would start sshd anew once somebody may have logged in, and nobody has a password.
         "disable_root": True,
-        "manage_etc_hosts": False,
         "preserve_hostname": False,
     }
     parts: list[dict[str, str]] = [

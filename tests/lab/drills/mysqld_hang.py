@@ -1,8 +1,7 @@
 """The database server hangs.
 
-It gets SIGSTOP: its process is there, its port takes connections, and it answers nothing.  Pacemaker's look at it asks
-a query, which times out; the server is stopped, by force in the end, and started again, or the service moves.  Nobody
-needs to be fenced.
+It gets SIGSTOP: its process is there, its port takes connections, and it greets nobody.  Pacemaker's monitor waits for
+that; the server is killed and started again, or the service moves.  Nobody needs to be fenced.
 """
 
 from tests.lab.drills.audit import Expectation
@@ -15,5 +14,4 @@ SETTLE_SECONDS = 420.0
 def run(drill: Drill) -> None:
     """Stop the server's process, and wait for rows."""
     at = drill.fault_on(drill.serving, "mysqld hangs (SIGSTOP)", "pkill -STOP --exact 'mariadbd|mysqld'")
-    # A stop's time-out is five minutes, of which InnoDB's end of work may need much.
     drill.wait_writes(at + 1, 480)

@@ -88,7 +88,7 @@ main() {
 #!/bin/bash
 # Written by Pulumi. A Pacemaker alert (CRM_alert_* are its variables): starts a node again that was fenced to be rebooted.
 # Fencing itself is the power-off alone: what the other node takes over has not to wait for the start.
-[[ $CRM_alert_kind == fencing && $CRM_alert_rc == 0 && $CRM_alert_desc == *reboot* && $CRM_alert_node != "$HOSTNAME" ]] || exit 0
+[[ $CRM_alert_kind == fencing && $CRM_alert_rc == 0 && $CRM_alert_desc == *reboot* && $CRM_alert_node != mysql-lab-2 ]] || exit 0
 until fence_azure_arm <<PARAMETERS; do sleep 10; done
 msi=true
 power_timeout=90

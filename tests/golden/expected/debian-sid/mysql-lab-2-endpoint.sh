@@ -61,13 +61,30 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-2."
 
+as_application() {
+  /usr/bin/mysql --defaults-extra-file=<(printf '[client]\nuser=%s\npassword="%s"\n' app "$HA_DATABASE_PASSWORD") \
+    "$@" --execute='select 1' app
+}
+
+# application_works OPTIONS...: by TLS where the server has it, since an account may ask for that. Sets refusal.
+application_works() {
+  if refusal=$(as_application --ssl-mode=REQUIRED "$@" 2>&1 >/dev/null) ||
+    { [[ $refusal == *"ERROR 2026 "* ]] && refusal=$(as_application "$@" 2>&1 >/dev/null); }; then
+    refusal=""
+  else
+    return 1
+  fi
+}
+
+# A server that refuses the account has answered as well; what there is against the account, NODE-accounts has told.
 query() {
-  [[ $(/usr/bin/mysql --defaults-extra-file=<(printf '[client]\nuser=%s\npassword="%s"\n' app "$HA_DATABASE_PASSWORD") \
-    --host="$HA_ENDPOINT" --port=3306 --protocol=tcp --connect-timeout=5 --batch --skip-column-names --execute='select 1' app 2>/dev/null) == 1 ]]
+  application_works --host="$HA_ENDPOINT" --port=3306 --protocol=tcp --connect-timeout=5 ||
+    [[ $refusal =~ ERROR\ (1044|1045|1203|1226|3118|4151)\  ]]
 }
 main() {
+  local refusal=""
   wait_for 300 "answer to a query at $HA_ENDPOINT:3306" query
-  say "endpoint: $HA_ENDPOINT:3306 answers"
+  say "endpoint: $HA_ENDPOINT:3306 answers${refusal:+, and refuses app: $refusal}"
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.

@@ -136,6 +136,141 @@ FILE
   fi
   mkdir -p /var/lib/mysql
 
+  install_file /usr/lib/ocf/resource.d/azure-mysql-ha/mysql 0755 <<'FILE'
+#!/bin/bash
+# Written by Pulumi. Pacemaker's resource agent of the server (OCF's resource agent API 1.1), ocf:azure-mysql-ha:mysql.
+#
+# A monitor has three answers: it serves, it does not serve, and it cannot be asked now. The third never restarts or moves
+# the server: what answers with an error is there, and its clients are served. It is an alarm of the cluster's state.
+set -u
+readonly unit=azure-mysql-ha-server.service socket=/run/mysqld/mysqld.sock cannot_ask=/run/azure-mysql-ha/cannot-ask
+readonly is_well=0 has_failed=1 unimplemented=3 not_running=7 # OCF's exit codes
+
+meta_data() {
+  cat <<'XML'
+<?xml version="1.0"?>
+<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
+<resource-agent name="mysql" version="1.0">
+  <version>1.1</version>
+  <longdesc lang="en">The server of this cluster, in a systemd unit of its own.</longdesc>
+  <shortdesc lang="en">MySQL on DRBD</shortdesc>
+  <parameters/>
+  <actions>
+    <action name="start" timeout="300s"/>
+    <action name="stop" timeout="60s"/>
+    <action name="monitor" timeout="30s" interval="5s" depth="0"/>
+    <action name="meta-data" timeout="5s"/>
+  </actions>
+</resource-agent>
+XML
+}
+
+# sets pid
+find_server() {
+  local name=""
+  { pid=$(</run/mysqld/mysqld.pid) && name=$(</proc/"$pid"/comm); } 2>/dev/null
+  if [[ $name == mysqld ]]; then return 0; fi
+  # Somebody may have deleted that file.
+  pid=$(systemctl show --property=MainPID --value "$unit" 2>/dev/null)
+  [[ $pid && $pid != 0 ]]
+}
+
+start() {
+  if find_server; then return $is_well; fi
+  # It returns when the server takes connections. In a unit of its own it hangs on no session of anybody's.
+  if systemctl start "$unit"; then return $is_well; fi
+  echo "ocf-exit-reason:the server has not started ($(grep --ignore-case error /var/log/mysql/error.log 2>/dev/null | grep --invert-match Aborting | tail -n 1 | cut --characters=-300))" >&2
+  return $has_failed
+}
+
+# Whether the server greets who connects by TCP. 1: it takes no connection. 124: it does, and says nothing.
+greets() { timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/3306 && read -r -N 1 <&3' 2>/dev/null; }
+
+# By a signal, not by `systemctl stop`: at a shutdown of the machine, that would wait for the end of Pacemaker, which waits for this.
+stop() {
+  local until=$((SECONDS + ${OCF_RESKEY_CRM_meta_timeout:-60000} / 1000 - 5))
+  if find_server; then
+    greets
+    if (($? == 124)); then until=$SECONDS; fi # one that hangs would not end by itself either
+    kill -TERM "$pid" 2>/dev/null
+    while [[ -d /proc/$pid ]] && ((SECONDS < until)); do sleep 0.2; done
+    # What InnoDB has not written by then, it recovers from its log.
+    while [[ -d /proc/$pid ]]; do
+      kill -KILL "$pid" 2>/dev/null
+      sleep 0.2
+    done
+  fi
+  rm --force $cannot_ask
+  return $is_well
+}
+
+# As Pacemaker's own account, which may do nothing in the server and has no password: what people do to root's does not matter.
+# It names no table, so no lock of other sessions stands before it.
+ask() {
+  timeout 20 setpriv --reuid=hacluster --regid=haclient --clear-groups \
+    /usr/bin/mysql --no-defaults --socket=$socket --user=hacluster --connect-timeout=15 --batch \
+    --skip-column-names --execute='select 1' 2>&1
+}
+
+# A server that hangs takes connections and greets nobody. One that is well greets, or says what is the matter.
+monitor() {
+  local answer code=0
+  if ! find_server; then return $not_running; fi
+  answer=$(ask) || code=$?
+  if [[ $code:$answer == 0:1 ]]; then
+    if [[ -e $cannot_ask ]]; then rm $cannot_ask; fi
+    return $is_well
+  fi
+  if ! find_server; then return $not_running; fi # it has died meanwhile
+  case $code:$answer in
+    *" error packet "*) ;; # how MariaDB's client tells of "Too many connections"
+    *"initial communication packet"*)
+      echo "ocf-exit-reason:the server hangs: it has greeted nobody for 15 s" >&2
+      return $has_failed
+      ;;
+    *"ERROR 2002 "*)
+      if ! greets; then
+        echo "ocf-exit-reason:the server takes no connection" >&2
+        return $has_failed
+      fi
+      answer="$socket does not lead to the server"
+      ;;
+    124:*) answer="it greets, and has not answered for 20 s" ;;
+  esac
+  mkdir -p ${cannot_ask%/*}
+  printf '%s\n' "${answer:-the client has ended with $code}" >$cannot_ask
+  return $is_well
+}
+
+case ${1:-} in
+  meta-data) meta_data ;;
+  start | stop | monitor) "$1" ;;
+  validate-all) ;;
+  *) exit $unimplemented ;;
+esac
+FILE
+  install_file /etc/systemd/system/azure-mysql-ha-server.service 0644 <<'FILE'
+# Written by Pulumi. Pacemaker alone starts and stops it, by its agent ocf:azure-mysql-ha:mysql.
+[Unit]
+Description=MySQL on DRBD r0
+# At a shutdown of the machine systemd leaves it to Pacemaker, which ends first.
+Before=pacemaker.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+User=mysql
+Group=mysql
+RuntimeDirectory=mysqld
+ExecStart=/usr/sbin/mysqld --defaults-file=/etc/mysql/my.cnf --datadir=/var/lib/mysql/data --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid --log-error=/var/log/mysql/error.log
+# As MariaDB's own unit has it; MySQL's has less.
+LimitNOFILE=32768
+# Pacemaker's agent bounds them.
+TimeoutStartSec=infinity
+TimeoutStopSec=60
+# Of all processes of a machine that has no memory left, the last to go.
+OOMScoreAdjust=-600
+FILE
   install_file /etc/systemd/system/azure-mysql-ha-probe.service 0644 <<'FILE'
 # Written by Pulumi.
 [Unit]
@@ -147,7 +282,8 @@ Documentation=https://learn.microsoft.com/azure/load-balancer/load-balancer-cust
 ExecStart=/usr/bin/socat -u /dev/null TCP-LISTEN:61500,reuseaddr,fork
 DynamicUser=yes
 FILE
-  if [[ $(systemctl show --property=NeedDaemonReload --value azure-mysql-ha-probe.service) == yes || $changed == yes ]]; then
+  # Also where an earlier run was killed in between.
+  if systemctl show --property=NeedDaemonReload,LoadState azure-mysql-ha-{server,probe}.service | grep --quiet 'Reload=yes\|State=not-found'; then
     systemctl daemon-reload
   fi
   # Pacemaker starts the server; a second one by systemd, or by hand, could only do harm.

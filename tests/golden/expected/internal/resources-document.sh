@@ -130,15 +130,12 @@ primitive mysql-fs ocf:heartbeat:Filesystem \
   op stop interval=0 timeout=60s \
   op monitor interval=20s timeout=40s
 # Start leaves InnoDB the time for a crash recovery. Stop leaves it a minute to write out what is in memory, then the server
-# is killed, after which a recovery finds every commit. A monitor sees more than a process: it reads a row count as root
-# through the local socket, since a server that hangs still has its process.
-primitive mysql-server ocf:heartbeat:mysql \
-  params binary=/usr/sbin/mysqld client_binary=/usr/bin/mysql config=/etc/mysql/my.cnf \
-    datadir=/var/lib/mysql/data socket=/run/mysqld/mysqld.sock pid=/run/mysqld/mysqld.pid \
-    user=mysql group=mysql log=/var/log/mysql/error.log \
+# is killed, after which a recovery finds every commit. A monitor sees more than a process: it has the server greet, and
+# answer a question, since a server that hangs still has its process.
+primitive mysql-server ocf:azure-mysql-ha:mysql \
   op start interval=0 timeout=300s \
   op stop interval=0 timeout=60s \
-  op monitor interval=5s timeout=20s OCF_CHECK_LEVEL=10
+  op monitor interval=5s timeout=30s
 primitive mysql-probe systemd:azure-mysql-ha-probe \
   op start interval=0 timeout=60s \
   op stop interval=0 timeout=60s \
@@ -165,16 +162,151 @@ order mysql-after-drbd Mandatory: drbd-r0-clone:promote mysql:start
 colocation probe-with-drbd inf: mysql-probe drbd-r0-clone:Promoted
 order probe-stops-before-mysql Optional: mysql-probe:stop mysql:stop symmetrical=false
 FILE
-  cat >$work/merge_cib.py <<'FILE'
-"""Put the desired resources, constraints, defaults and properties in place of those in the current CIB.
+  cat >$work/by_hand.py <<'FILE'
+"""What a person has set in the cluster for a time, as the CIB has it.
 
-Usage: merge_cib.py CURRENT DESIRED OUTPUT. Nodes and status stay; so does what the cluster itself writes: its own
-properties, those of azure-events-az, and the constraint by which DRBD's fence-peer handler bars an outdated peer from
-promotion.
+Usage: by_hand.py CIB all|service|copy. Prints a line that says what there is and what ends it: all of it, or what can
+be why nobody serves, or why DRBD does not run on both nodes. Prints nothing where there is nothing.
 """
 
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+
+PROPERTIES = ("maintenance-mode", "stop-all-resources")
+META_ATTRIBUTES = ("is-managed", "maintenance", "target-role")
+CONSTRAINTS = ("cli-ban-", "cli-prefer-")
+"""How the ids of those begin that `crm resource ban` and `move` make."""
+
+_TRUE = ("true", "on", "yes", "y", "1")  # of Pacemaker's crm_is_true
+_FALSE = ("false", "off", "no", "n", "0")
+
+_SERVING = ("drbd-r0-clone", "drbd-r0", "mysql", "mysql-fs", "mysql-server", "rsc_defaults")
+"""Resources without which nobody serves."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing.
+
+    Args:
+        what: in words.
+        end: the command that ends it.
+        keeps_away: whether it alone can keep the service from being there.
+        bars: the node that may not serve because of it; empty for none.
+    """
+
+    what: str
+    end: str
+    keeps_away: bool = False
+    bars: str = ""
+
+
+def of_property(name: str, value: str) -> "Setting | None":
+    """Return what a property of the cluster says."""
+    if value.lower() not in _TRUE:
+        return None
+    if name == "maintenance-mode":
+        return Setting("the cluster in maintenance mode", "crm maintenance off", keeps_away=True)
+    if name == "stop-all-resources":
+        return Setting("stop-all-resources", f"crm configure property {name}=false", keeps_away=True)
+    return None
+
+
+def of_meta_attribute(owner: str, name: str, value: str) -> "Setting | None":
+    """Return what a meta attribute of a resource says, or of `rsc_defaults`."""
+    value = value.lower()
+    if name == "is-managed" and value in _FALSE:
+        what, end = "not managed", f"crm resource manage {owner}"
+    elif name == "maintenance" and value in _TRUE:
+        what, end = "in maintenance", f"crm resource maintenance {owner} off"
+    elif name == "target-role" and value in ("stopped", "slave", "unpromoted"):
+        what = "stopped" if value == "stopped" else "not to be promoted"
+        end = f"crm resource {'start' if value == 'stopped' else 'promote'} {owner}"
+    else:
+        return None
+    if owner == "rsc_defaults":
+        end = f"crm_attribute --type rsc_defaults --name {name} --delete"
+    return Setting(f"{owner} {what}", end, keeps_away=owner in _SERVING)
+
+
+def of_constraint(constraint: ElementTree.Element) -> Setting:
+    """Return what a ban or a move says."""
+    resource, node = constraint.get("rsc", ""), constraint.get("node", "")
+    rule = constraint.find(".//expression[@attribute='#uname']")
+    if rule is not None:
+        node = rule.get("value", "")
+    score = constraint.get("score") or next((r.get("score", "") for r in constraint.iter("rule")), "")
+    banned = score.startswith("-")
+    what = f"{resource} {'banned from' if banned else 'moved to'} {node}"
+    bars = node if score.upper() == "-INFINITY" and resource in _SERVING else ""
+    return Setting(what, f"crm resource clear {resource}", bars=bars)
+
+
+def find(cib: ElementTree.Element) -> "list[Setting]":
+    """Return all of it.
+
+    Args:
+        cib: the whole document, status included: a standby until the next restart of a node is there.
+    """
+    found: list[Setting | None] = []
+    for nvpair in cib.findall("configuration/crm_config/cluster_property_set/nvpair"):
+        found.append(of_property(nvpair.get("name", ""), nvpair.get("value", "")))
+    names: dict[str, str] = {}
+    for node in (*cib.findall("configuration/nodes/node"), *cib.findall("status/node_state")):
+        name = names.setdefault(node.get("id", ""), node.get("uname", ""))
+        for nvpair in node.iter("nvpair"):
+            if nvpair.get("value", "").lower() in _TRUE:
+                if nvpair.get("name") == "standby":
+                    found.append(Setting(f"{name} in standby", f"crm node online {name}", bars=name))
+                elif nvpair.get("name") == "maintenance":
+                    found.append(Setting(f"{name} in maintenance", f"crm node ready {name}", keeps_away=True))
+    for owner in (*cib.findall("configuration/resources//"), *cib.findall("configuration/rsc_defaults")):
+        for nvpair in owner.findall("meta_attributes/nvpair"):
+            found.append(of_meta_attribute(owner.get("id", owner.tag), nvpair.get("name", ""), nvpair.get("value", "")))
+    for constraint in cib.findall("configuration/constraints/*"):
+        if constraint.get("id", "").startswith(CONSTRAINTS):
+            found.append(of_constraint(constraint))
+    return [setting for setting in dict.fromkeys(found) if setting]
+
+
+def keeping_away(cib: ElementTree.Element) -> "list[Setting]":
+    """Return what can be why nobody serves: of standbys and bans only those of all nodes together."""
+    found = find(cib)
+    nodes = {node.get("uname") for node in cib.findall("configuration/nodes/node")}
+    nobody_may = nodes <= {setting.bars for setting in found}
+    return [setting for setting in found if setting.keeps_away or (setting.bars and nobody_may)]
+
+
+def keeping_a_copy_away(cib: ElementTree.Element) -> "list[Setting]":
+    """Return what can be why DRBD does not run on both nodes."""
+    return [setting for setting in find(cib) if setting.keeps_away or setting.bars]
+
+
+def told(settings: "list[Setting]") -> str:
+    """Return them as a line."""
+    return ", ".join(f"{setting.what} ({setting.end} ends it)" for setting in settings)
+
+
+if __name__ == "__main__":
+    document = ElementTree.parse(sys.argv[1]).getroot()
+    look = {"all": find, "service": keeping_away, "copy": keeping_a_copy_away}[sys.argv[2]]
+    if line := told(look(document)):
+        print(line)
+FILE
+  cat >$work/merge_cib.py <<'FILE'
+"""Put the desired resources, constraints, defaults and properties in place of those in the current CIB.
+
+Usage: merge_cib.py CURRENT DESIRED OUTPUT. Nodes and status stay; so does what a person has set for a time
+(by_hand.py), and what the cluster itself writes: its own properties, those of azure-events-az, and the constraint by
+which DRBD's fence-peer handler bars an outdated peer from promotion. Any other property that a person has set is put
+back, and told: whether nodes are fenced, above all, is the stack's to say.
+"""
+
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import by_hand
 
 OWN_PROPERTIES = {
     "have-watchdog",
@@ -183,7 +315,20 @@ OWN_PROPERTIES = {
     "last-lrm-refresh",
 }
 AGENTS_PROPERTIES = ("azure-events-az_", "hostName_")
+LEFT_CONSTRAINTS = ("drbd-fence-by-handler-", *by_hand.CONSTRAINTS)
 REPLACED = ["resources", "constraints", "rsc_defaults", "op_defaults", "fencing-topology", "tags", "alerts"]
+
+
+def keep_meta_attributes(current: ElementTree.Element, wanted: ElementTree.Element) -> None:
+    """Give a wanted element what a person has set of the current one."""
+    for old in current.findall("meta_attributes"):
+        kept = [nvpair for nvpair in old if nvpair.get("name") in by_hand.META_ATTRIBUTES]
+        new = wanted.find(f"meta_attributes[@id='{old.get('id')}']")
+        if kept and new is None:
+            new = ElementTree.Element("meta_attributes", {"id": old.get("id", "")})
+            wanted.insert(list(current).index(old), new)  # its place counts as a difference too
+        if new is not None:
+            new.extend(kept)
 
 
 def main(current_path: str, desired_path: str, output_path: str) -> None:
@@ -191,13 +336,27 @@ def main(current_path: str, desired_path: str, output_path: str) -> None:
     now = current.getroot().find("configuration")
     wanted = ElementTree.parse(desired_path).getroot().find("configuration")
     assert now is not None and wanted is not None
+    left = by_hand.find(current.getroot())
 
     written = now.findall("crm_config/cluster_property_set[@id='cib-bootstrap-options']/nvpair")
     own = [nvpair for nvpair in written if nvpair.get("name") in OWN_PROPERTIES]
-    agents = [nvpair for nvpair in written if (nvpair.get("name") or "").startswith(AGENTS_PROPERTIES)]
-    fenced = [c for c in now.findall("constraints/*") if (c.get("id") or "").startswith("drbd-fence-by-handler-")]
-    before = {e.get("id") for e in now.iter() if e.tag in ("primitive", "group", "clone", "master")}
-    after = {e.get("id") for e in wanted.iter() if e.tag in ("primitive", "group", "clone", "master")}
+    others = [
+        nvpair
+        for nvpair in written
+        if nvpair.get("name") in by_hand.PROPERTIES or (nvpair.get("name") or "").startswith(AGENTS_PROPERTIES)
+    ]
+    before = {e.get("id"): e for e in now.iter() if e.tag in ("primitive", "group", "clone", "master")}
+    after = {e.get("id"): e for e in wanted.iter() if e.tag in ("primitive", "group", "clone", "master")}
+    constraints = [
+        constraint
+        for constraint in now.findall("constraints/*")
+        if (constraint.get("id") or "").startswith(LEFT_CONSTRAINTS) and constraint.get("rsc") in after
+    ]
+    for name in before.keys() & after.keys():
+        keep_meta_attributes(before[name], after[name])
+    for defaults in now.findall("rsc_defaults"):
+        for new in wanted.findall("rsc_defaults"):
+            keep_meta_attributes(defaults, new)
 
     for section in ["crm_config", *REPLACED]:
         old, new = now.find(section), wanted.find(section)
@@ -209,16 +368,23 @@ def main(current_path: str, desired_path: str, output_path: str) -> None:
             now.remove(old)
     properties = now.find("crm_config/cluster_property_set[@id='cib-bootstrap-options']")
     assert properties is not None
-    # In the order in which they were written, which counts as a difference too: the cluster before, agents after.
+    values = {nvpair.get("name"): nvpair.get("value") for nvpair in properties}
+    # In the order in which they were written, which counts as a difference too: the cluster before, the others after.
     properties[:0] = own
-    properties.extend(agents)
-    constraints = now.find("constraints")
-    assert constraints is not None
-    constraints.extend(fenced)
+    properties.extend(others)
+    place = now.find("constraints")
+    assert place is not None
+    place.extend(constraints)
 
-    for name in sorted(filter(None, before - after)):
+    for setting in left:
+        print(f"left as a person has set it: {by_hand.told([setting])}")
+    for nvpair in written:
+        name, value = nvpair.get("name"), nvpair.get("value")
+        if nvpair not in (*own, *others) and values.get(name) != value:
+            print(f"property {name}: was {value}, now {values.get(name, 'as Pacemaker has it')}")
+    for name in sorted(filter(None, before.keys() - after.keys())):
         print(f"removed from the cluster: {name}")
-    for name in sorted(filter(None, after - before)):
+    for name in sorted(filter(None, after.keys() - before.keys())):
         print(f"new in the cluster: {name}")
     current.write(output_path, encoding="unicode")
 

@@ -116,6 +116,28 @@ global {
 }
 FILE
 
+  install_file /usr/local/sbin/azure-mysql-ha-out-of-sync 0755 <<'FILE'
+#!/bin/bash
+# Written by Pulumi. DRBD's handler for a verify that has found blocks in which the two disks differ.
+#
+# Which disk is right DRBD cannot know. Clients have read and written that of the node that serves; so the other node is barred
+# from promotion until those blocks have been copied to it: docs/operations/blocks-differ.md.
+role=$(drbdadm role r0)
+logger --priority daemon.crit --tag azure-mysql-ha "DRBD r0 ($role): a verify has found blocks that differ; docs/operations/blocks-differ.md"
+case $role in
+  Primary/*) serving=mysql-lab-1 ;;
+  */Primary) serving=mysql-lab-2 ;;
+  *) exit ;;
+esac
+# The constraint that DRBD's own fence-peer handler makes, so that its after-resync-target handler takes it away.
+id=drbd-fence-by-handler-r0
+cibadmin --create --scope constraints --xml-text "
+<rsc_location rsc='drbd-r0-clone' id='$id-drbd-r0-clone'>
+  <rule role='Promoted' score='-INFINITY' id='$id-rule-drbd-r0-clone'>
+    <expression attribute='#uname' operation='ne' value='$serving' id='$id-expr-drbd-r0-clone'/>
+  </rule>
+</rsc_location>" || [[ $(cibadmin --query --scope constraints) == *"id=\"$id-drbd-r0-clone\""* ]] # one of the two nodes was first
+FILE
   IFS= read -rd '' text <<'FILE' || true
 # Written by Pulumi.
 resource r0 {
@@ -138,7 +160,8 @@ resource r0 {
   handlers {
     # Whoever has lost its peer writes no more until the peer has been fenced, or has been found alive and barred from
     # promotion, however long that takes: an early end here would be taken for permission.
-    fence-peer "/usr/lib/drbd/crm-fence-peer.sh --role Promoted --timeout 31536000 --dc-timeout 31536000";
+    fence-peer "/usr/local/lib/azure-mysql-ha/as-node /usr/lib/drbd/crm-fence-peer.sh --role Promoted --timeout 31536000 --dc-timeout 31536000";
+    out-of-sync /usr/local/sbin/azure-mysql-ha-out-of-sync;
     after-resync-target /usr/lib/drbd/crm-unfence-peer.sh;
     split-brain "logger --priority daemon.crit --tag azure-mysql-ha 'DRBD r0: split brain, no copy is kept any more; docs/operations/split-brain.md'";
   }
@@ -147,12 +170,15 @@ resource r0 {
     on-io-error detach;          # a node whose disk fails goes on over the network
     resync-rate 100M;            # where the controller below begins
     c-max-rate 100M;
+    c-min-rate 25M;              # what writes leave to it; DRBD's own 250K would leave one copy for days
     c-fill-target 1M;
   }
   device    /dev/drbd1;
   disk      /dev/disk/by-partlabel/mysql-lab-r0;
   meta-disk internal;
-  on mysql-lab-1 {
+  # By no name of this machine's: it may be given another, and then no command would find its section. (`floating` needs its
+  # network, and tells the handlers no peer by name.)
+  _this_host {
     address ipv4 10.32.0.4:7789;
   }
   on mysql-lab-2 {

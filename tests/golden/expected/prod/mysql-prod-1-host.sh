@@ -81,6 +81,12 @@ PART
     sed '1,/^# azure-mysql-ha: end$/d' /etc/hosts
   )
 
+  # Some images have cloud-init write that file anew at each start.
+  install_file /etc/cloud/cloud.cfg.d/99-azure-mysql-ha.cfg 0644 <<'FILE'
+# Written by Pulumi.
+manage_etc_hosts: false
+FILE
+
   # SSH within the cluster: one key pair, good from the nodes' own addresses only, all host keys known.
   install_file "$home/.ssh/id_ed25519" 0600 azureuser:azureuser <<<"$HA_CLUSTER_SSH_KEY"
   install_file /etc/ssh/authorized_keys.d/azureuser 0644 <<'FILE'
@@ -92,6 +98,14 @@ FILE
 mysql-prod-1,10.34.0.4 ssh-ed25519 HOST-KEY-1
 mysql-prod-2,10.34.0.5 ssh-ed25519 HOST-KEY-2
 mysql-prod-witness,10.34.0.6 ssh-ed25519 HOST-KEY-3
+FILE
+
+  # A machine that joins a domain is called something else. To whoever asks the kernel for a name and means the node's, it
+  # keeps that: in a UTS namespace (uts_namespaces(7)).
+  install_file /usr/local/lib/azure-mysql-ha/as-node 0755 <<'FILE'
+#!/bin/sh
+# Written by Pulumi. PROGRAM [ARGUMENT]...: runs it where this machine is called mysql-prod-1.
+exec unshare --uts sh -c 'echo mysql-prod-1 >/proc/sys/kernel/hostname && exec "$@"' sh "$@"
 FILE
   say "host: ready"
 }

@@ -161,6 +161,18 @@ FILE
   cmp --quiet /run/azure-mysql-ha/corosync.conf /etc/corosync/corosync.conf || : >/run/azure-mysql-ha/corosync.changed
   install_file /etc/corosync/corosync.conf 0644 </run/azure-mysql-ha/corosync.conf
 
+  # Agents take the machine's name for the node's: azure-events-az for that of the node to be emptied. Where Pacemaker runs,
+  # from its next start on.
+  install_file /etc/systemd/system/pacemaker.service.d/azure-mysql-ha.conf 0644 <<'FILE'
+# Written by Pulumi.
+[Service]
+ExecStart=
+ExecStart=/usr/local/lib/azure-mysql-ha/as-node /usr/sbin/pacemakerd
+FILE
+  if [[ $(systemctl show --property=NeedDaemonReload --value pacemaker) == yes || $changed == yes ]]; then
+    systemctl daemon-reload
+  fi
+
   for unit in corosync corosync-qdevice pacemaker; do
     [[ $(systemctl is-enabled $unit 2>/dev/null) == enabled ]] || systemctl --quiet enable $unit
   done

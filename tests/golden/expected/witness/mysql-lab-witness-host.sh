@@ -85,6 +85,12 @@ PART
     sed '1,/^# azure-mysql-ha: end$/d' /etc/hosts
   )
 
+  # Some images have cloud-init write that file anew at each start.
+  install_file /etc/cloud/cloud.cfg.d/99-azure-mysql-ha.cfg 0644 <<'FILE'
+# Written by Pulumi.
+manage_etc_hosts: false
+FILE
+
   # With the nodes' key pair one gets one thing here: a certificate signed.
   install_file /etc/ssh/authorized_keys.d/azureuser 0644 <<'FILE'
 # Written by Pulumi.

@@ -1,0 +1,19 @@
+"""One cluster for all of these tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import trial
+from tests.lab.lab import Lab
+from tests.lab.paths import LabPaths
+
+
+@pytest.fixture(scope="package")
+def lab() -> Iterator[Lab]:
+    """A cluster that is well when a test begins, and that each test leaves so."""
+    for lab in trial.own_lab(Lab(LabPaths("field"))):
+        lab.set_up(["debian-12"])
+        lab.up()
+        trial.wait_until_well(lab, 180)
+        yield lab

@@ -1,0 +1,147 @@
+"""What a machine is called, and whose sessions are open on it, is nothing that the cluster hangs on.
+
+Tests in the order of the file: from the second on, both machines have the names that a domain would give them.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import trial
+from tests.lab.bystander import MOVE_SECONDS, nobody_notices, nothing_is_lost, server_restarts, service_moves
+from tests.lab.lab import Lab, wait_until
+from tests.lab.nodes import Node
+from tests.lab.paths import LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+_DOMAIN = "example.com"
+
+_DAEMONS = {"corosync", "pacemakerd", "pacemaker-based", "pacemaker-execd", "pacemaker-fenced", "pacemaker-contro"}
+"""Of each node, as the kernel names them: by 15 letters."""
+
+_OURS = {"mariadbd", "socat"}
+"""Of the node that serves: the server, and what answers the balancer's probe."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Lab]:
+    for lab in trial.own_lab(Lab(LabPaths("names"))):
+        lab.up()
+        trial.wait_until_well(lab)
+        yield lab
+
+
+def slices(node: Node) -> dict[str, set[str]]:
+    """Return the slices in which programs run, by the program's name; without the session that asks."""
+    found: dict[str, set[str]] = {}
+    told = node.run("cut --delimiter=: --fields=3 /proc/self/cgroup; ps -eo cgroup:200=,comm=")
+    mine, *processes = told.splitlines()
+    for process in processes:
+        cgroup, name = process.split(maxsplit=1)
+        if cgroup.startswith("0::/") and not cgroup.endswith(mine):
+            found.setdefault(name, set()).add(cgroup.split("/")[1])
+    return found
+
+
+def assert_nothing_in_sessions(lab: Lab) -> None:
+    """Assert that what the cluster runs is in units of its own: systemd ends sessions first, and at once."""
+    serving = trial.serving(lab)
+    for node in lab.nodes():
+
+        def in_sessions(node: Node = node) -> set[str]:
+            # A session that has just been closed is on its way out; its user's own systemd stays for a while.
+            return {name for name, where in slices(node).items() if "user.slice" in where} - {"systemd", "(sd-pam)"}
+
+        wait_until(f"the end of sessions on {node.name}", lambda look=in_sessions: not look() & {"sshd", "sudo"}, 20)
+        assert in_sessions() == set(), node.name
+        expected = _DAEMONS | (_OURS if node.name == serving.name else set[str]())
+        found = slices(node)
+        assert {name: found.get(name) for name in expected} == {name: {"system.slice"} for name in expected}
+
+
+def barred(node: Node) -> str:
+    """Return the constraint by which DRBD's handler bars a node from promotion; empty if there is none."""
+    document = node.run("cibadmin --query --scope constraints")
+    return "".join(re.findall(r'<rsc_location id="drbd-fence-by-handler-.*?</rsc_location>', document, re.DOTALL))
+
+
+def host_name(node: Node) -> str:
+    return node.run("uname --nodename").strip()
+
+
+def test_sessions_are_scopes(cluster: Lab) -> None:
+    """As on Azure's images; a session's processes outlive it."""
+    for node in cluster.nodes():
+        assert re.search(r"/user\.slice/user-\d+\.slice/session-\d+\.scope$", node.run("cat /proc/self/cgroup").strip())
+        kill = "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager"
+        assert node.run(f"{kill} KillUserProcesses") == "b false\n"
+    assert_nothing_in_sessions(cluster)
+
+
+def test_the_machines_join_a_domain(cluster: Lab) -> None:
+    """Neither the idle nor the serving machine's other name is noticed by anybody, nor by what is done after it."""
+    serving, idle = trial.serving(cluster), trial.idle(cluster)
+    with nobody_notices(cluster):
+        for node in (idle, serving):
+            node.run(f"hostnamectl set-hostname {node.name}.{_DOMAIN}")
+            assert host_name(node) == f"{node.name}.{_DOMAIN}"
+            # All agents look anew.
+            node.run("crm_resource --refresh >/dev/null && crm_resource --wait --timeout=60s", timeout=90)
+            assert node.run("drbdadm cstate r0; drbdadm dstate r0") == "Connected\nUpToDate/UpToDate\n"
+    # The serving node's handler bars the other one, and not itself, until it has all data again.
+    with nothing_is_lost(cluster):
+        idle.run("drbdadm disconnect r0")
+        wait_until("the constraint", lambda: barred(serving), 60)
+        assert re.findall('value="(.*?)"', barred(serving)) == [serving.name]
+        idle.run("drbdadm connect r0")
+        wait_until("the constraint's end", lambda: not barred(serving), 60)
+    trial.wait_until_well(cluster)
+    assert _DOMAIN not in serving.run("cibadmin --query"), "an agent has written the machine's name"
+    assert [finding for finding in cluster.drift() if finding.text] == []
+
+
+def test_an_update_after_that(cluster: Lab) -> None:
+    """Its scripts know their nodes, and the server that one of them restarts runs in no session."""
+    options = {"innodb_buffer_pool_size": "128M", "performance_schema": True}
+    with server_restarts(cluster, 30):
+        cluster.up({"mysqlOptions": options})
+    assert_nothing_in_sessions(cluster)
+
+
+def test_a_move(cluster: Lab) -> None:
+    before = trial.serving(cluster)
+    with service_moves(cluster, 1, MOVE_SECONDS):
+        before.run(f"crm node standby {before.name}", timeout=60)
+        wait_until("the other node serving", lambda: cluster.status().serving not in (None, before.name), 120)
+        before.run(f"crm node online {before.name}", timeout=60)
+    trial.wait_until_well(cluster)
+    assert_nothing_in_sessions(cluster)
+
+
+def test_a_reboot_of_the_serving_machine(cluster: Lab) -> None:
+    """Pacemaker ends the server, after the probe, and systemd nothing before; the machine comes back as the node."""
+    before = trial.serving(cluster)
+    boot = before.run("cat /proc/sys/kernel/random/boot_id")
+    with nothing_is_lost(cluster):
+        before.run("systemctl reboot", check=False)
+        wait_until("the other node serving", lambda: cluster.status().serving not in (None, before.name), 120)
+        wait_until(
+            "the reboot", lambda: before.lets_in() and before.run("cat /proc/sys/kernel/random/boot_id") != boot, 120
+        )
+    trial.wait_until_well(cluster)
+    assert host_name(before) == f"{before.name}.{_DOMAIN}"
+    assert_nothing_in_sessions(cluster)
+
+
+def test_the_power_of_the_serving_machine_fails(cluster: Lab) -> None:
+    """The other one fences it by its node's name, serves, and has it started again."""
+    before = trial.serving(cluster)
+    with nothing_is_lost(cluster):
+        trial.kill_machine(cluster, before.name)
+        wait_until("the other node serving", lambda: cluster.status().serving not in (None, before.name), 180)
+    trial.wait_until_well(cluster)
+    assert host_name(before) == f"{before.name}.{_DOMAIN}"
+    assert _DOMAIN not in before.run("cibadmin --query"), "an agent has written the machine's name"
+    assert_nothing_in_sessions(cluster)

@@ -1,0 +1,214 @@
+"""What the reports of people in the field broke in settings and accounts. Tests in the order of the file."""
+
+import dataclasses
+import json
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from components import drift, operating_system
+from components.server_options import server_options
+from components.settings_checks import Mistake
+from pipeline import report
+from tests.lab import image, trial
+from tests.lab.lab import Lab, wait_until
+from tests.lab.nodes import Node
+from tests.lab.paths import LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+_OPTIONS = {"innodb_buffer_pool_size": "128M", "performance_schema": False, "log_bin": "mysql-bin"}
+
+# Files and folders that are on a node's own disk, or may be: what is read there, and logs of queries. The rest is the
+# application's business. None has a part of the data or of its history.
+_MAY_BE_ELSEWHERE = """
+    admin_ssl_capath admin_ssl_crlpath caching_sha2_password_private_key_path caching_sha2_password_public_key_path
+    character_sets_dir des_key_file ft_stopword_file general_log_file innodb_redo_log_archive_dirs innodb_tmpdir
+    lc_messages_dir log_slow_query_file mysqlx_ssl_capath mysqlx_ssl_crlpath ndb_tls_search_path replica_load_tmpdir
+    sha256_password_private_key_path sha256_password_public_key_path slave_load_tmpdir slow_query_log_file ssl_capath
+    ssl_crlpath ignore_db_dirs aria_sync_log_dir
+"""
+
+
+@pytest.mark.parametrize("system", trial.guests(*image.SYSTEMS))
+def test_options_that_the_server_has(system: str, tmp_path: Path) -> None:
+    """None that is free is taken for a refused one, and none that names a place of data is free."""
+    program = operating_system.load(system).database.program
+    asked = [program, "--no-defaults", "--verbose", "--help", "--user=mysql", "--datadir=/tmp"]
+    run = subprocess.run(
+        image.ensure(system).inside(asked, tmp_path), capture_output=True, text=True, timeout=120, check=False
+    )
+    options = dict(re.findall(r"^  (?:-., |    )?--([a-z][a-z0-9-]+)(\S*)", run.stdout, re.MULTILINE))
+    assert len(options) > 600, run.stdout + run.stderr
+    taken_for_others: set[str] = set()
+    free: set[str] = set()
+    for name in options:
+        try:
+            server_options({name: "/a/path"})
+            free.add(name.replace("-", "_"))
+        except Mistake as mistake:
+            if "stands for" in str(mistake):
+                taken_for_others.add(name)
+    assert taken_for_others <= {"skip-grant-tables", "skip-name-resolve", "skip-networking"}
+    places = {name for name in free if re.search(r"(file|filename|dirs?|director(y|ies)|path)$", name)}
+    named = {name for name in places if "name" in options[name.replace("_", "-")]}
+    assert named <= {*_MAY_BE_ELSEWHERE.split()}
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    yield from trial.own_lab(Lab(LabPaths("settings")))
+
+
+@pytest.fixture(scope="module")
+def cluster(lab: Lab) -> Lab:
+    lab.set_up(["debian-12"])
+    lab.up({"databaseName": "my_app", "mysqlOptions": _OPTIONS})
+    trial.wait_until_well(lab, 180)
+    return lab
+
+
+class Server:
+    """The node that serves, with the scripts of the last update."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.node = trial.serving(lab)
+        self._scripts = {script.name: script for script in trial.scripts(lab.engine())}
+
+    def script(self, name: str) -> trial.Script:
+        """Return a script of this node, such as "accounts"."""
+        return self._scripts[f"{self.node.name}-{name}"]
+
+    def run(self, name: str) -> str:
+        """Run a script of this node, and return what it says."""
+        done = self.script(name).run(self.node)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def sql(self, statements: str) -> list[str]:
+        """Run SQL as root, and return its rows."""
+        return as_root(self.node, statements)
+
+
+def as_root(node: Node, statements: str) -> list[str]:
+    """Run SQL as root, and return its rows."""
+    return node.run(f"mariadb --raw --batch --skip-column-names --execute={shlex.quote(statements)}").splitlines()
+
+
+def test_a_grant_is_for_one_database(cluster: Lab) -> None:
+    """Of what earlier versions granted, the account keeps what it had in its own database, and nothing else."""
+    server = Server(cluster)
+    server.sql("create database myXapp; create table myXapp.t (x int)")
+    foreign = "select count(*) from myXapp.t"
+    with pytest.raises(pymysql.err.OperationalError, match="denied"):
+        trial.query(cluster, foreign)
+    server.sql(
+        "revoke all privileges on `my\\_app`.* from app@'%';"
+        "grant select, insert on `my_app`.* to app@'%' with grant option",
+    )
+    assert trial.query(cluster, foreign) == [(0,)]
+    found = server.script("accounts")
+    looking = dataclasses.replace(found, line=drift.LOOKING_LINE, text=drift.looking(found.text)).run(server.node)
+    assert "in the server: GRANT SELECT, INSERT ON `my\\_app`" in looking.stdout, looking.stdout + looking.stderr
+    assert trial.query(cluster, foreign) == [(0,)]
+
+    assert "could use other databases" in server.run("accounts")
+    with pytest.raises(pymysql.err.OperationalError, match="denied"):
+        trial.query(cluster, foreign)
+    grants = [line for line in server.sql("show grants for app@'%'") if "my" in line]
+    assert grants == ["GRANT SELECT, INSERT ON `my\\_app`.* TO `app`@`%` WITH GRANT OPTION"]
+    assert server.run("accounts") == "accounts: app can use my_app\n"
+    server.sql("drop database myXapp; grant all privileges on `my\\_app`.* to app@'%'")
+
+
+def test_what_people_ask_of_the_account_stays(cluster: Lab) -> None:
+    """TLS, a certificate, a lock: the script says what it cannot try, a new password is set, and nothing is undone."""
+    server = Server(cluster)
+    other = dataclasses.replace(
+        server.script("accounts"), variables={"HA_DATABASE_PASSWORD": "Another-Password-1234567"}
+    )
+
+    server.sql("alter user app@'%' require ssl")
+    assert "was not tried: it asks for TLS, which this server has not" in server.run("accounts")
+    assert "answers, and refuses app: ERROR 1045" in server.run("endpoint")
+    server.sql("alter user app@'%' require x509")
+    assert "was not tried: it asks for a client's certificate" in other.run(server.node).stdout
+    assert "REQUIRE X509" in server.sql("show create user app@'%'")[0]
+    server.sql("alter user app@'%' require none account lock")
+    assert "password of app set" in server.run("accounts")
+    assert server.run("accounts").startswith("accounts: app has its password, and is refused: ERROR 4151")
+    server.sql("alter user app@'%' require ssl account unlock")
+
+    for each in cluster.nodes():
+        each.run(
+            "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=test -days 2 -keyout /etc/mysql/key.pem"
+            " -out /etc/mysql/certificate.pem 2>/dev/null; chown mysql /etc/mysql/*.pem"
+        )
+    encrypted = {"ssl_cert": "/etc/mysql/certificate.pem", "ssl_key": "/etc/mysql/key.pem"}
+    cluster.up({"mysqlOptions": {**_OPTIONS, **encrypted}})
+    assert "password of app set" in other.run(server.node).stdout
+    assert server.run("accounts").endswith("accounts: password of app set\naccounts: app can use my_app\n")
+    assert server.run("endpoint").endswith(":3306 answers\n")
+    assert "REQUIRE SSL" in server.sql("show create user app@'%'")[0]
+    server.sql("alter user app@'%' require none")
+
+
+def test_a_root_with_a_password(cluster: Lab) -> None:
+    """Scripts do not wait for what waiting does not change, and say how it is mended."""
+    server = Server(cluster)
+    node = server.node
+    node.run("crm_attribute --name maintenance-mode --update true")
+    server.sql("alter user root@localhost identified by 'known'")
+    for name in ("options", "accounts"):
+        begin = time.monotonic()
+        done = server.script(name).run(node)
+        assert "found root@localhost that cannot log in (ERROR 1045" in done.stderr, done.stdout + done.stderr
+        assert time.monotonic() - begin < trial.bar(20)
+    (remedy,) = re.findall(r"ALTER USER root@localhost .*?;", done.stderr)
+    node.run(f"MYSQL_PWD=known mariadb --execute={shlex.quote(remedy)}")
+    assert server.sql("select 1") == ["1"]
+    node.run("crm_attribute --name maintenance-mode --delete")
+    assert server.run("accounts") == "accounts: app can use my_app\n"
+
+
+def test_a_binary_log_goes_with_the_data(cluster: Lab) -> None:
+    """By its name alone: the other node goes on with it."""
+    trial.query(cluster, "create or replace table t (x int)", "insert into t values (1)")
+    node = trial.serving(cluster)
+    peer = trial.peer(cluster, node)
+    before = [line.split()[0] for line in as_root(node, "show binary logs")]
+    node.run("crm node standby")
+    wait_until("the other node", lambda: cluster.status().serving == peer.name, 120)
+    wait_until("its answer", lambda: trial.answers(cluster), 60)
+    after = [line.split()[0] for line in as_root(peer, "show binary logs")]
+    assert after[: len(before)] == before and len(after) > len(before)
+    node.run("crm node online")
+    trial.wait_until_well(cluster, 120)
+
+
+def test_a_change_that_would_delete_the_data(cluster: Lab) -> None:
+    """The preview refuses it; where the stack allows it, it tells what the engine has no line for."""
+    remembered = json.loads(cluster.settings_file.read_text())
+    engine = cluster.engine()
+    engine.prepare({**remembered, "clusterName": "shop"})
+    code, said = engine.preview()
+    line = r"clusterName: would delete disk-mysql-lab-1-data and disk-mysql-lab-2-data with .*deleteDataDisks: (\[.*\])"
+    refusal = re.search(line, said)
+    assert code != 0 and refusal, said
+    disks = json.loads(refusal[1])
+
+    engine.prepare({**remembered, "clusterName": "shop", "deleteDataDisks": disks})
+    code, said = engine.preview()
+    engine.prepare(remembered)
+    assert code == 0, said
+    told = report.comment("lab", said, True, "abc", "https://example.org").partition("<details>")[0]
+    for disk in disks:
+        assert f"this update deletes data disk {disk} with all data" in told
+    for what in ("Disk mysql-lab-1-data", "VirtualMachine mysql-lab-2", "NetworkInterface mysql-lab-1-interface"):
+        assert what in told
