@@ -7,7 +7,6 @@ import dataclasses
 import importlib.util
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,25 +18,11 @@ from tests.lab.interruption import end_engine, up_in_background
 from tests.lab.lab import Lab, wait_until
 from tests.lab.newer import make_newer
 from tests.lab.nodes import Node, by_name
-from tests.lab.paths import LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 _OPTIONS = {"innodb_buffer_pool_size": "128M", "performance_schema": False}
 """Those of the lab's stack."""
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    yield from trial.own_lab(Lab(LabPaths("fsafety")))
-
-
-@pytest.fixture(scope="module")
-def cluster(lab: Lab) -> Lab:
-    lab.set_up(["debian-12"])
-    lab.up()
-    trial.wait_until_well(lab, trial.bar(180))
-    return lab
 
 
 def said(lab: Lab) -> str:
@@ -51,28 +36,26 @@ def script(lab: Lab, name: str) -> tuple[trial.Script, Node]:
     return found, by_name(lab.nodes(), found.node)
 
 
-def test_maintenance_survives_an_update(cluster: Lab) -> None:
+def test_maintenance_survives_an_update(lab: Lab) -> None:
     """The server is stopped by hand meanwhile: nothing starts it, nobody waits for it, and it has the options later."""
-    serving = trial.serving(cluster)
+    serving = trial.serving(lab)
     serving.run(f"crm maintenance on && kill {trial.server_pid(serving)}")
     wait_until("the server's end", lambda: trial.server_pid(serving) == "", 60)
-    cluster.up({"fencingDelaySeconds": 6, "mysqlOptions": {**_OPTIONS, "max_connections": 77}})
+    lab.up({"fencingDelaySeconds": 6, "mysqlOptions": {**_OPTIONS, "max_connections": 77}})
     left = "left as a person has set it: the cluster in maintenance mode (crm maintenance off ends it)"
-    assert re.search(rf"resources-document .*{re.escape(left)}", said(cluster))
-    assert re.search(
-        rf"{serving.name}-options .*the server is to start with them; it is {re.escape(left)}", said(cluster)
-    )
+    assert re.search(rf"resources-document .*{re.escape(left)}", said(lab))
+    assert re.search(rf"{serving.name}-options .*the server is to start with them; it is {re.escape(left)}", said(lab))
     assert trial.server_pid(serving) == ""
-    assert "property priority-fencing-delay: was 5s, now 6s" in said(cluster)
+    assert "property priority-fencing-delay: was 5s, now 6s" in said(lab)
     assert 'name="maintenance-mode" value="true"' in serving.run("cibadmin --query --scope crm_config")
     serving.run("crm maintenance off")
-    trial.wait_until_well(cluster, trial.bar(120))
-    assert trial.query(cluster, "select @@global.max_connections") == [(77,)]
+    trial.wait_until_well(lab, trial.bar(120))
+    assert trial.query(lab, "select @@global.max_connections") == [(77,)]
 
 
-def test_a_server_in_maintenance_is_not_restarted(cluster: Lab) -> None:
+def test_a_server_in_maintenance_is_not_restarted(lab: Lab) -> None:
     """What needs no restart it gets; for what does, the update stops with a line that says what ends it."""
-    serving = trial.serving(cluster)
+    serving = trial.serving(lab)
     pid = trial.server_pid(serving)
     serving.run("crm resource maintenance mysql-server on")
     options = {**_OPTIONS, "performance_schema": True, "max_connections": 78}
@@ -82,13 +65,13 @@ def test_a_server_in_maintenance_is_not_restarted(cluster: Lab) -> None:
         r" expected it managed, for a restart for performance_schema"
     )
     with pytest.raises(EngineError, match=line):
-        cluster.up({"mysqlOptions": options})
-    assert trial.query(cluster, "select @@global.max_connections") == [(78,)]
+        lab.up({"mysqlOptions": options})
+    assert trial.query(lab, "select @@global.max_connections") == [(78,)]
     assert trial.server_pid(serving) == pid
     serving.run("crm resource maintenance mysql-server off")
-    cluster.up({"mysqlOptions": options})
-    assert trial.query(cluster, "select @@global.performance_schema") == [(1,)]
-    trial.wait_until_well(cluster, trial.bar(60))
+    lab.up({"mysqlOptions": options})
+    assert trial.query(lab, "select @@global.performance_schema") == [(1,)]
+    trial.wait_until_well(lab, trial.bar(60))
 
 
 BY_HAND = {
@@ -102,12 +85,12 @@ BY_HAND = {
 }
 
 
-def test_a_changed_document_leaves_what_was_set_by_hand(cluster: Lab) -> None:
-    serving, idle = trial.serving(cluster), trial.idle(cluster)
+def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
+    serving, idle = trial.serving(lab), trial.idle(lab)
     names = {"serving": serving.name, "idle": idle.name}
     pid = trial.server_pid(serving)
     serving.run("; ".join(command.format_map(names) for command in BY_HAND.values()), timeout=120)
-    document, node = script(cluster, "resources-document")
+    document, node = script(lab, "resources-document")
     changed = dataclasses.replace(
         document, text=document.text.replace("migration-threshold=3", "migration-threshold=4")
     )
@@ -126,24 +109,24 @@ def test_a_changed_document_leaves_what_was_set_by_hand(cluster: Lab) -> None:
     serving.run("; ".join(ends), timeout=120)
     run = document.run(node)
     assert (run.returncode, "left" in run.stdout) == (0, False), run.stdout
-    trial.wait_until_well(cluster, trial.bar(120))
+    trial.wait_until_well(lab, trial.bar(120))
 
 
-def test_nobody_waits_for_a_server_that_a_person_has_stopped(cluster: Lab) -> None:
-    serving = trial.serving(cluster)
+def test_nobody_waits_for_a_server_that_a_person_has_stopped(lab: Lab) -> None:
+    serving = trial.serving(lab)
     serving.run("crm resource stop mysql-server")
     wait_until("the server's end", lambda: trial.server_pid(serving) == "", trial.bar(60))
-    options, _ = script(cluster, f"{serving.name}-options")
+    options, _ = script(lab, f"{serving.name}-options")
     run = options.run(serving, timeout=trial.bar(60))
     assert run.returncode == 0, run.stderr
     assert "mysql-server stopped (crm resource start mysql-server ends it)" in run.stdout
     assert trial.server_pid(serving) == ""
     serving.run("crm resource start mysql-server")
-    trial.wait_until_well(cluster, trial.bar(120))
+    trial.wait_until_well(lab, trial.bar(120))
 
 
-def test_the_document_wins_over_fencing_that_was_switched_off(cluster: Lab) -> None:
-    document, node = script(cluster, "resources-document")
+def test_the_document_wins_over_fencing_that_was_switched_off(lab: Lab) -> None:
+    document, node = script(lab, "resources-document")
     node.run("crm configure property stonith-enabled=false")
     run = document.run(node)
     assert "property stonith-enabled: was false, now true" in run.stdout, run.stdout + run.stderr
@@ -164,9 +147,9 @@ _CLUSTERS = (
 _MACHINES = ("curl", "less", "libc6")
 
 
-def test_unattended_updates_leave_the_clusters_packages_alone(cluster: Lab) -> None:
+def test_unattended_updates_leave_the_clusters_packages_alone(lab: Lab) -> None:
     """The real unattended-upgrades, with newer versions of packages of both kinds before it."""
-    node = trial.idle(cluster)
+    node = trial.idle(lab)
     make_newer(node, [*_CLUSTERS, *_MACHINES])
     # The node's only source has no name.
     origins = """echo 'Unattended-Upgrade::Origins-Pattern { "origin=*"; };' >/etc/apt/apt.conf.d/95test"""
@@ -188,13 +171,13 @@ done | cut --delimiter=: --fields=1
 """
 
 
-def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(cluster: Lab) -> None:
+def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(lab: Lab) -> None:
     spec = importlib.util.spec_from_file_location("held_packages", CONFIGS / "host/held_packages.py")
     assert spec and spec.loader
     held_packages = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(held_packages)
 
-    node = trial.serving(cluster)
+    node = trial.serving(lab)
     expressions = [each for each in node.run("cat /etc/apt/apt.conf.d/90azure-mysql-ha").split('"') if each[0] == "^"]
     owners = set(node.run(_OWNERS, timeout=120, check=False).split())
     installed = held_packages.Installed(node.run(f"dpkg-query --show --showformat '{held_packages.SHOWN}'"))
@@ -205,60 +188,60 @@ def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(cluster: L
     assert left & own == set()
 
 
-def test_the_packages_script_is_at_rest(cluster: Lab) -> None:
+def test_the_packages_script_is_at_rest(lab: Lab) -> None:
     """Whether or not the cluster's daemons run: the file is the same."""
-    node = trial.idle(cluster)
-    packages, _ = script(cluster, f"{node.name}-packages")
+    node = trial.idle(lab)
+    packages, _ = script(lab, f"{node.name}-packages")
     node.run("systemctl stop pacemaker corosync", timeout=120)
     run = packages.run(node)
     node.run("systemctl start corosync pacemaker", timeout=120)
     assert "90azure-mysql-ha" not in run.stdout and run.returncode == 0, run.stdout + run.stderr
-    trial.wait_until_well(cluster, trial.bar(180))
+    trial.wait_until_well(lab, trial.bar(180))
 
 
-def test_a_killed_turn(cluster: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_turn(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine is killed while both turns wait: the administrator's key is in no file, and in no agent soon."""
-    idle = trial.idle(cluster)
+    idle = trial.idle(lab)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    key = trial.secret_texts(cluster.engine())["sshPrivateKey 0"].encode()
+    key = trial.secret_texts(lab.engine())["sshPrivateKey 0"].encode()
     idle.run("drbdadm disconnect r0")
 
     def have_the_key() -> list[Path]:
         return [path for path in tmp_path.rglob("*") if path.is_file() and key in path.read_bytes()]
 
     def agents() -> list[int]:
-        return [pid for pid in fabric.processes(cluster.paths.namespace) if command(pid).startswith("ssh-agent")]
+        return [pid for pid in fabric.processes(lab.paths.namespace) if command(pid).startswith("ssh-agent")]
 
-    log = cluster.paths.logs / "engine-up.log"
+    log = lab.paths.logs / "engine-up.log"
     log.unlink()
-    with up_in_background(cluster, {"vmSize": "Standard_B2as_v2"}) as outcome:
+    with up_in_background(lab, {"vmSize": "Standard_B2as_v2"}) as outcome:
         waits = f"{idle.name}: waits for both disks to have all data"
         wait_until("the turn", lambda: outcome or (log.exists() and waits in log.read_text()), trial.bar(180))
         assert not outcome and len(agents()) == 2
         assert have_the_key() == []
-        end_engine(cluster, signal.SIGKILL)
+        end_engine(lab, signal.SIGKILL)
     # A turn whose engine has gone ends when it next has something to say: within 15 s and a look at both nodes.
     wait_until("the agents' end", lambda: not agents(), trial.bar(60))
     assert have_the_key() == []
     assert not list(tmp_path.glob("azure-mysql-ha-*"))
     idle.run("drbdadm connect r0")
-    trial.wait_until_well(cluster, trial.bar(120))
-    cluster.up({"vmSize": "Standard_B2s_v2"})
+    trial.wait_until_well(lab, trial.bar(120))
+    lab.up({"vmSize": "Standard_B2s_v2"})
 
 
-def test_no_machine_is_restarted_in_maintenance(cluster: Lab) -> None:
+def test_no_machine_is_restarted_in_maintenance(lab: Lab) -> None:
     """A node could not leave."""
-    serving = trial.serving(cluster)
+    serving = trial.serving(lab)
     serving.run("crm maintenance on")
     line = (
         r"STOPPED before .*: the cluster is in maintenance mode \(crm maintenance off ends it\), so nothing would leave"
     )
     with pytest.raises(EngineError, match=line):
-        cluster.up({"vmSize": "Standard_B2as_v2"})
+        lab.up({"vmSize": "Standard_B2as_v2"})
     serving.run("crm maintenance off")
-    cluster.up({"vmSize": "Standard_B2s_v2"})
-    trial.wait_until_well(cluster, trial.bar(60))
-    assert cluster.status().alarms == []
+    lab.up({"vmSize": "Standard_B2s_v2"})
+    trial.wait_until_well(lab, trial.bar(60))
+    assert lab.status().alarms == []
 
 
 def command(pid: int) -> str:
