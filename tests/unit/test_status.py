@@ -330,7 +330,7 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
      [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
      ["two is kept free of resources until"]),
     ("host name", [node("two", host="web-7.example.com")], "",
-     ["the host name of two is web-7.example.com, which is not the cluster's name for it. docs/operations/host-name.md"]),
+     ["the host name of two is web-7.example.com, which is not the cluster's name for it. docs/operations/host-name"]),
 ]  # fmt: skip
 
 
