@@ -11,9 +11,9 @@ import pytest
 from tests.lab import trial
 from tests.lab.bystander import MOVE_SECONDS, nobody_notices, nothing_is_lost, server_restarts, service_moves
 from tests.lab.drills import network
+from tests.lab.field import OPTIONS
 from tests.lab.lab import Lab, wait_until
 from tests.lab.nodes import Node
-from tests.lab.paths import LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -27,11 +27,10 @@ _OURS = {"mariadbd", "socat"}
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Lab]:
-    for lab in trial.own_lab(Lab(LabPaths("names"))):
-        lab.up()
-        trial.wait_until_well(lab)
-        yield lab
+def cluster(lab: Lab) -> Iterator[Lab]:
+    yield lab
+    for node in lab.nodes():
+        node.run(f"hostnamectl set-hostname {node.name}")
 
 
 def slices(node: Node) -> dict[str, set[str]]:
@@ -109,9 +108,8 @@ def test_the_machines_join_a_domain(cluster: Lab) -> None:
 
 def test_an_update_after_that(cluster: Lab) -> None:
     """Its scripts know their nodes, and the server that one of them restarts runs in no session."""
-    options = {"innodb_buffer_pool_size": "128M", "performance_schema": True}
     with server_restarts(cluster, 30):
-        cluster.up({"mysqlOptions": options})
+        cluster.up({"mysqlOptions": {**OPTIONS, "performance_schema": True}})
     assert_nothing_in_sessions(cluster)
 
 
