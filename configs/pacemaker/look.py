@@ -95,6 +95,8 @@ FACTS = {
     "crm_mon": lambda: output("crm_mon", "--one-shot", "--inactive", "--output-as=xml"),
     # What `crm resource move` leaves behind, which crm_mon does not show.
     "moves": lambda: re.findall(r'<rsc_location [^>]*\bid="(cli-prefer-[^"]*)"', content(CIB) or ""),
+    # When the configuration on the disk was made: Pacemaker stops saving it for good when that has failed once.
+    "saved": lambda: next(iter(re.findall(r'\bcib-last-written="([^"]*)"', content(CIB) or "")), None),
     "drbd": lambda: content("/proc/drbd"),
     "file_systems": file_systems,
     "listens": listens,

@@ -274,7 +274,8 @@ def _announced(facts: Facts) -> Iterator[str]:
 
 def _host_name(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
-        if node.reached and node.host != node.name:
+        # In a domain it may have the domain's name behind its own (docs/architecture.md, "Names").
+        if node.reached and node.host.partition(".")[0] != node.name:
             yield f"the host name of {node.name} is {node.host}, which is not the cluster's name for it"
 
 
@@ -380,6 +381,16 @@ def _system_full(facts: Facts) -> Iterator[str]:
                 yield from _full(f"the file system {each.place} on {node.name}", each)
 
 
+def _not_saved(facts: Facts) -> Iterator[str]:
+    for node in facts.nodes:
+        changed = None if node.crm_mon is None else node.crm_mon.find("summary/last_change")
+        if changed is not None and changed.get("time", "") != node.saved:
+            yield (
+                f"Pacemaker on {node.name} has stopped saving the cluster's configuration: that on its disk is of"
+                f" {node.saved or 'an unknown time'}"
+            )
+
+
 def _full(what: str, each: FileSystem) -> Iterator[str]:
     if each.read_only:
         yield f"{what} takes no writes (read-only)"
@@ -425,6 +436,7 @@ KINDS: Sequence[Kind] = (
     Kind("a resource has failed, is blocked, or runs nowhere", "failed-resource", _resource_fails),
     Kind("the database's file system is full, or read-only", "full-disk", _data_full),
     Kind("another file system of a node is full, or read-only", "full-system-disk", _system_full),
+    Kind("a node does not save the cluster's configuration", "full-system-disk", _not_saved),
     Kind("maintenance, standby, unmanaged, switched off, banned, moved", "planned-maintenance", _by_hand),
     Kind("Azure has announced an event for a node's host", "host-reboot", _announced),
     Kind("a node's host name is not the cluster's name for it", "host-name", _host_name),

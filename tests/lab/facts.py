@@ -18,7 +18,7 @@ from tests.lab.quorum import WitnessStatus
 
 LOOK = (CONFIGS / "pacemaker" / "look.py").read_text(encoding="utf-8")
 
-_WANTED = ("host", "has_left", "crm_mon", "moves", "drbd", "file_systems", "listens", "cannot_ask")
+_WANTED = ("host", "has_left", "crm_mon", "moves", "saved", "drbd", "file_systems", "listens", "cannot_ask")
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
 
 
@@ -49,6 +49,7 @@ class NodeFacts:
         has_left: whether it has left the cluster for its turn.
         crm_mon: what its Pacemaker sees; None where that does not run.
         moves: names of the constraints that `crm resource move` has left.
+        saved: of when the configuration is that its Pacemaker has on disk.
         drbd: its DRBD; None where that is down.
         file_systems: those that are mounted.
         listens: whether something listens at the database's port.
@@ -62,6 +63,7 @@ class NodeFacts:
     has_left: bool = False
     crm_mon: ElementTree.Element | None = None
     moves: tuple[str, ...] = ()
+    saved: str = ""
     drbd: Drbd | None = None
     file_systems: tuple[FileSystem, ...] = ()
     listens: bool = False
@@ -226,6 +228,7 @@ def _read_node(name: str, answer: str) -> NodeFacts:
         has_left=seen["has_left"],
         crm_mon=crm_mon,
         moves=tuple(seen["moves"]),
+        saved=seen["saved"] or "",
         drbd=drbd.read(seen["drbd"]),
         file_systems=tuple(FileSystem(**each) for each in seen["file_systems"]),
         listens=seen["listens"],

@@ -24,6 +24,7 @@ BEGIN, END = "<!-- alarms: begin -->\n", "<!-- alarms: end -->"
 CRM_MON = """<pacemaker-result>
   <summary>
     <current_dc present="true" name="two" id="2" with_quorum="true"/>
+    <last_change time="Sat Nov 28 15:06:56 2026" user="root" client="crm_attribute" origin="one"/>
     <cluster_options stonith-enabled="true" maintenance-mode="false" stop-all-resources="false"/>
   </summary>
   <nodes>
@@ -83,6 +84,7 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
             "has_left": False,
             "crm_mon": crm_mon,
             "moves": [],
+            "saved": "Sat Nov 28 15:06:56 2026",
             "drbd": DRBD if name == "one" else DRBD.replace("Primary/Secondary", "Secondary/Primary"),
             "file_systems": [
                 file_system("/"),
@@ -296,6 +298,8 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
      ["the file system / on two has 97 % of its inodes in use"]),
     ("root read-only", [node("two", file_systems=[file_system("/", read_only=True)])], "",
      ["the file system / on two takes no writes"]),
+    ("configuration not saved", [node("two", saved="Sat Nov 28 15:01:01 2026")], "",
+     ["Pacemaker on two has stopped saving the cluster's configuration: that on its disk is of Sat Nov 28 15:01:01"]),
     ("shared memory full", [node("two", file_systems=[file_system("/dev/shm", percent=99)])], "",
      ["the file system /dev/shm on two is 99 % full"]),
     ("standby",
@@ -325,8 +329,8 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("announced event",
      [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
      ["two is kept free of resources until"]),
-    ("host name", [node("two", host="two.example.com")], "",
-     ["the host name of two is two.example.com, which is not the cluster's name for it. docs/operations/host-name.md"]),
+    ("host name", [node("two", host="web-7.example.com")], "",
+     ["the host name of two is web-7.example.com, which is not the cluster's name for it. docs/operations/host-name"]),
 ]  # fmt: skip
 
 
@@ -350,6 +354,8 @@ NOT_TRUE: list[tuple[str, list[Callable[[Said], None]]]] = [
     ("nearly full", [node("one", file_systems=[file_system("/var/lib/mysql", percent=89, inodes_percent=89)])]),
     ("read-only by nature", [node("one", file_systems=[file_system("/snap/core", percent=100, read_only=True)])]),
     ("fenced and back", [pacemaker(fencing('status="failed"'))]),
+    ("nothing to save yet", [pacemaker(('<last_change time="Sat Nov 28 15:06:56 2026"', '<last_changes x=""'))]),
+    ("in a domain", [node("two", host="two.example.com")]),
     ("fencing off", [pacemaker(('stonith-enabled="true"', 'stonith-enabled="false"'))]),
     ("no inodes to count", [node("one", file_systems=[file_system("/boot/efi", inodes_percent=0)])]),
     ("switched on", [pacemaker(('id="mysql-probe"', 'id="mysql-probe" target_role="Started"'))]),
@@ -431,7 +437,7 @@ class _Answering(Node):
     """A node that is this machine: what it is told runs here, without SSH or root."""
 
     def command(self, remote: str, *options: str) -> list[str]:
-        return ["sh", "-c", remote.replace("python3", shlex.quote(sys.executable))]
+        return ["sh", "-c", f"PATH=/nowhere; {remote.replace('python3', shlex.quote(sys.executable))}"]
 
 
 def test_it_is_asked_by_a_program(tmp_path: Path) -> None:

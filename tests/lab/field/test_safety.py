@@ -14,15 +14,13 @@ import pytest
 from components.templates import CONFIGS
 from tests.lab import fabric, trial
 from tests.lab.engine import EngineError
+from tests.lab.field import OPTIONS
 from tests.lab.interruption import end_engine, up_in_background
 from tests.lab.lab import Lab, wait_until
 from tests.lab.newer import make_newer
 from tests.lab.nodes import Node, by_name
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
-
-_OPTIONS = {"innodb_buffer_pool_size": "128M", "performance_schema": False}
-"""Those of the lab's stack."""
 
 
 def said(lab: Lab) -> str:
@@ -41,7 +39,7 @@ def test_maintenance_survives_an_update(lab: Lab) -> None:
     serving = trial.serving(lab)
     serving.run(f"crm maintenance on && kill {trial.server_pid(serving)}")
     wait_until("the server's end", lambda: trial.server_pid(serving) == "", 60)
-    lab.up({"fencingDelaySeconds": 6, "mysqlOptions": {**_OPTIONS, "max_connections": 77}})
+    lab.up({"fencingDelaySeconds": 6, "mysqlOptions": {**OPTIONS, "max_connections": 77}})
     left = "left as a person has set it: the cluster in maintenance mode (crm maintenance off ends it)"
     assert re.search(rf"resources-document .*{re.escape(left)}", said(lab))
     assert re.search(rf"{serving.name}-options .*the server is to start with them; it is {re.escape(left)}", said(lab))
@@ -58,7 +56,7 @@ def test_a_server_in_maintenance_is_not_restarted(lab: Lab) -> None:
     serving = trial.serving(lab)
     pid = trial.server_pid(serving)
     serving.run("crm resource maintenance mysql-server on")
-    options = {**_OPTIONS, "performance_schema": True, "max_connections": 78}
+    options = {**OPTIONS, "performance_schema": True, "max_connections": 78}
     line = (
         r"found mysql-server not managed by Pacemaker: mysql-server in maintenance"
         r" \(crm resource maintenance mysql-server off ends it\);"

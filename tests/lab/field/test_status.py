@@ -1,12 +1,13 @@
 """What is not as it should be is an alarm: each state is made, told with its page, and undone as the page says."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.lab import trial
+from tests.lab.drills import network
 from tests.lab.lab import Lab, wait_until
 from tests.lab.nodes import Node
 from tests.lab.pages import Runner
@@ -19,12 +20,9 @@ _FIRST_SECTOR, _SECTORS = 180_000, 128
 
 
 @pytest.fixture(autouse=True)
-def _well_before_and_after(lab: Lab) -> object:  # pyright: ignore[reportUnusedFunction]
-    told(lab)
+def _well_afterwards(lab: Lab) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
     yield
-    trial.wait_until_well(lab)
-    told(lab)
-    assert trial.command_line(lab, "status").returncode == 0
+    told(lab, seconds=180)
 
 
 @pytest.fixture
@@ -124,10 +122,9 @@ def test_drbd_is_disconnected(lab: Lab, idle: Node) -> None:
 
 def test_drbd_waits(lab: Lab, serving: Node, idle: Node) -> None:
     """Something between the nodes drops DRBD's packets, and nothing else's."""
-    drop = "add table inet field; add chain inet field in { type filter hook input priority 0; }"
-    idle.run(f"nft '{drop}; add rule inet field in tcp dport 7789 drop; add rule inet field in tcp sport 7789 drop'")
+    network.drop_drbd(idle, serving)
     told(lab, (f"DRBD on {lab.nodes()[0].name} and {lab.nodes()[1].name} has no connection", "one-copy"))
-    idle.run("nft delete table inet field")
+    network.clear(idle)
     wait_until("the copy", lambda: "cs:Connected" in serving.run("cat /proc/drbd"), 60)
 
 
@@ -158,16 +155,25 @@ def test_the_server_cannot_be_asked(lab: Lab, serving: Node, page: Callable[[str
 
 
 def test_the_systems_disk_is_full(lab: Lab, serving: Node, page: Callable[[str], None]) -> None:
-    """What is kept back for root is left."""
-    filler = "/var/tmp/filler"
-    fill = f'$(( $(stat --file-system --format "%a * %S" /) - (16 << 20) )) {filler}'
+    """To the last byte, root's too: it serves, and Pacemaker stops saving its configuration until it is told to."""
+    full = (f"the file system / on {serving.name} is 100 % full", "full-system-disk")
+    unsaved = (f"Pacemaker on {serving.name} has stopped saving the cluster's configuration", "full-system-disk")
+    touch = f"crm_attribute --quiet --node {serving.name} --name field"
     try:
-        serving.run(f"fallocate --length {fill}")
-        told(lab, (f"the file system / on {serving.name} is 100 % full", "full-system-disk"))
+        serving.run(
+            'fallocate --length $(( $(stat --file-system --format "%f * %S" /) - (4 << 20) )) /var/tmp/filler;'
+            " dd if=/dev/zero of=/var/tmp/filler2 bs=64k status=none",
+            check=False,
+        )
+        told(lab, full)
         assert trial.answers(lab)
+        serving.run(f"{touch} --update 1")
+        told(lab, full, unsaved)
+        serving.run("rm /var/tmp/filler /var/tmp/filler2")
+        told(lab, unsaved)
         page("full-system-disk")
     finally:
-        serving.run(f"rm --force {filler}")
+        serving.run(f"rm --force /var/tmp/filler /var/tmp/filler2; {touch} --delete")
 
 
 def test_the_systems_disk_has_no_inodes(lab: Lab, idle: Node) -> None:
@@ -180,8 +186,8 @@ def test_the_systems_disk_has_no_inodes(lab: Lab, idle: Node) -> None:
 
 
 def test_another_host_name(lab: Lab, idle: Node, page: Callable[[str], None]) -> None:
-    idle.run(f"hostname {idle.name}.example.com")
-    told(lab, (f"the host name of {idle.name} is {idle.name}.example.com", "host-name"))
+    idle.run("hostname somebody.example.com")
+    told(lab, (f"the host name of {idle.name} is somebody.example.com", "host-name"))
     page("host-name")
 
 
@@ -202,10 +208,7 @@ def test_the_server_starts_nowhere(lab: Lab, serving: Node, idle: Node, page: Ca
         told(
             lab,
             ("nobody serves: mysql-server start failed on ", "nobody-serves"),
-            *(
-                (f"mysql-server has failed on {node.name}, and may not run there", "failed-resource")
-                for node in lab.nodes()
-            ),
+            *((text, "failed-resource") for text in failed),
             seconds=180,
         )
         page("nobody-serves")
