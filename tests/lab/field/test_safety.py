@@ -84,10 +84,12 @@ BY_HAND = {
 
 
 def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
+    """But fencing, which is the document's."""
     serving, idle = trial.serving(lab), trial.idle(lab)
     names = {"serving": serving.name, "idle": idle.name}
     pid = trial.server_pid(serving)
-    serving.run("; ".join(command.format_map(names) for command in BY_HAND.values()), timeout=120)
+    commands = [command.format_map(names) for command in BY_HAND.values()]
+    serving.run("; ".join([*commands, "crm configure property stonith-enabled=false"]), timeout=120)
     document, node = script(lab, "resources-document")
     changed = dataclasses.replace(
         document, text=document.text.replace("migration-threshold=3", "migration-threshold=4")
@@ -96,7 +98,7 @@ def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     assert run.returncode == 0, run.stderr
     for line in BY_HAND:
         assert f"left as a person has set it: {line.format_map(names)}" in run.stdout
-    assert "cluster resources: applied" in run.stdout
+    assert "property stonith-enabled: was false, now true\ncluster resources: applied" in run.stdout
     # Nothing of it has gone, and nothing was told that is not there.
     again = changed.run(node)
     assert again.stdout.splitlines() == [
@@ -123,26 +125,16 @@ def test_nobody_waits_for_a_server_that_a_person_has_stopped(lab: Lab) -> None:
     trial.wait_until_well(lab, trial.bar(120))
 
 
-def test_the_document_wins_over_fencing_that_was_switched_off(lab: Lab) -> None:
-    document, node = script(lab, "resources-document")
-    node.run("crm configure property stonith-enabled=false")
-    run = document.run(node)
-    assert "property stonith-enabled: was false, now true" in run.stdout, run.stdout + run.stderr
-
-
 _CLUSTERS = (
-    *("corosync", "libcorosync-common4", "libknet1", "libqb100", "libcfg7", "pacemaker", "pacemaker-cli-utils"),
-    *(
-        "libcrmcommon34",
-        "resource-agents",
-        "drbd-utils",
-        "mariadb-server",
-        "mariadb-server-core",
-        "fence-agents",
-        "socat",
-    ),
+    "libqb100",
+    "libcpg4",
+    "pacemaker-cli-utils",
+    "libcrmcommon34",
+    "drbd-utils",
+    "mariadb-server-core",
+    "socat",
 )
-_MACHINES = ("curl", "less", "libc6")
+_MACHINES = ("curl", "libc6")
 
 
 def test_unattended_updates_leave_the_clusters_packages_alone(lab: Lab) -> None:
@@ -162,10 +154,10 @@ def test_unattended_updates_leave_the_clusters_packages_alone(lab: Lab) -> None:
 _OWNERS = r"""
 for pid in $(pgrep --exact 'corosync|pacemaker.*|mariadbd|socat'); do
   awk '$6 ~ "^/" { print $6 }' /proc/$pid/maps
-done | sort --unique | while read -r file; do
-  # dpkg knows some by the names that they had before /lib was one with /usr/lib.
-  dpkg-query --search "$file" "${file#/usr}" 2>/dev/null
-done | cut --delimiter=: --fields=1
+done | sort --unique >/run/files
+# dpkg knows some by the names that they had before /lib was one with /usr/lib.
+sed 's:^/usr::' /run/files | cat - /run/files | xargs dpkg-query --search 2>/dev/null | cut --delimiter=: --fields=1
+rm /run/files
 """
 
 
@@ -224,7 +216,6 @@ def test_a_killed_turn(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not list(tmp_path.glob("azure-mysql-ha-*"))
     idle.run("drbdadm connect r0")
     trial.wait_until_well(lab, trial.bar(120))
-    lab.up({"vmSize": "Standard_B2s_v2"})
 
 
 def test_no_machine_is_restarted_in_maintenance(lab: Lab) -> None:
