@@ -1,7 +1,7 @@
 """Which of the server's options a stack may set: `mysqlOptions`.
 
 Refused is what would undo what the cluster is for. The names were chosen from all that the servers have, which they say
-themselves (`--verbose --help`: MariaDB 10.11 and 11.8, MySQL 9.7), and MySQL 8.0's documentation.
+themselves (`--verbose --help`: MariaDB 10.11 and 11.8, MySQL 9.7). MySQL 8.0 and 8.4 were not asked.
 
 What an option file may say for a name (tried with those three): MariaDB takes a beginning that only one option has, in
 capitals too; both take words before the name that change what it does. So a beginning of a refused name is refused
@@ -125,7 +125,7 @@ _FILES = (
     "relay_log_info_file",
 )
 
-# Free options with whose whole name one of those above begins; tests/lab/test_field_settings.py asks the server.
+# Free options with whose whole name one of those above begins; tests/lab/field/test_settings.py asks the server.
 _FREE = frozenset({"debug", "flush", "innodb", "rocksdb"})
 
 # Words before a name; "autoset" is MariaDB's.

@@ -388,7 +388,11 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
     )
     disk_size = check("dataDiskSizeGb", lambda: checks.data_disk_size(read.integer("dataDiskSizeGb")))
     check(
-        "dataDiskSizeGb", lambda: checks.never_shrinks(disk_size.value, before.data_disks.values(), deleted_disks.value)
+        "dataDiskSizeGb",
+        lambda: checks.never_shrinks(
+            disk_size.value,
+            {disk.name: disk.gib for disk in before.data_disks.values() if disk not in deleted_disks.value},
+        ),
     )
     disk_sku = check("dataDiskSku", lambda: checks.data_disk_sku(read.text("dataDiskSku")))
     check("dataDiskSku", lambda: checks.premium_fits(disk_sku.value, "vmSize", vm_size.value))

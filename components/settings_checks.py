@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 
 from components import data_disk, sshkeys
-from components.recorded import DataDisk
 
 MYSQL_PORT = 3306
 
@@ -540,13 +539,12 @@ def data_disk_size(value: int) -> int:
     return number(value, 4, 32767, "GiB")
 
 
-def never_shrinks(value: int, before: Iterable[DataDisk], deleted: Collection[DataDisk]) -> None:
-    """Check the data disks' size against those that there are and that stay: Azure has no way to shrink one."""
-    for disk in before:
-        if value < disk.gib and disk not in deleted:
-            raise Mistake(
-                f"{value} GiB is less than the {disk.gib} GiB that {disk.name} has; a disk can grow, and never shrink"
-            )
+def never_shrinks(value: int, before: Mapping[str, int]) -> int:
+    """Check a data disk's size against those that there are, by the disk's name: Azure has no way to shrink one."""
+    for name, size in sorted(before.items()):
+        if value < size:
+            raise Mistake(f"{value} GiB is less than the {size} GiB that {name} has; a disk can grow, and never shrink")
+    return value
 
 
 def image_version(value: str) -> str:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -12,7 +13,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from components import new_stack, settings_checks
+from components import new_stack, settings_checks, sshkeys
 from components.new_stack import FilledSecrets, NewStackError, fill_secrets
 from components.settings import load
 from tests.unit.stack_configuration import CHECKOUT, schema, use
@@ -324,3 +325,13 @@ def test_sizes_and_protection_are_not_taken_over(tmp_path: Path) -> None:
     file = tmp_path / "new.yaml"
     new_stack.begin_stack_file(file, "prod", CHECKOUT / "Pulumi.dev.yaml")
     assert {"vmSize", "dataDiskSizeGb", "dataDiskSku", "protectData"}.isdisjoint(settings_of(file))
+
+
+def test_a_key_is_on_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ssh-keygen writes it into a pipe."""
+    real, keygen = shutil.which("ssh-keygen"), tmp_path / "ssh-keygen"
+    keygen.write_text(f'#!/bin/sh\nfor file; do :; done\ntest -p "$file" && exec {real} "$@"\n')
+    keygen.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    made = {new_stack._make_ssh_key() for _ in range(2)}  # pyright: ignore[reportPrivateUsage]
+    assert len({sshkeys.parse(key).public for key in made}) == 2

@@ -46,6 +46,16 @@ def lose(node: Node, peer: Node, percent: int) -> None:
     )
 
 
+def drop_drbd(node: Node, peer: Node) -> None:
+    """Let a node hear nothing of its peer's DRBD, by either of its two connections; all else goes on."""
+    drop = "tc filter add dev $device ingress protocol ip prio 20 u32 match ip protocol 6 0xff match ip src $peer/32 "
+    node.run(
+        _FIND.format(peer=peer.name)
+        + _CLSACT
+        + "".join(f"{drop} match ip {end} 7789 0xffff action drop; " for end in ("sport", "dport"))
+    )
+
+
 def drop_probe(node: Node, peer: Node, port: int) -> None:
     """Let the balancer's probe of a node get no answer; the listener itself stays as it is.
 
@@ -60,13 +70,6 @@ def drop_probe(node: Node, peer: Node, port: int) -> None:
         + "tc filter add dev $device ingress protocol ip prio 20 u32 match ip protocol 6 0xff "
         + f"match ip src 168.63.129.16/32 match ip dport {port} 0xffff action drop; "
     )
-
-
-def drop_drbd(node: Node, peer: Node) -> None:
-    """Let a node get nothing of its peer's DRBD, by either of its two connections; all else goes on."""
-    match = "tc filter add dev $device ingress protocol ip prio 30 u32 match ip protocol 6 0xff match ip src $peer/32 "
-    ports = "".join(f"{match} match ip {side} 7789 0xffff action drop; " for side in ("sport", "dport"))
-    node.run(_FIND.format(peer=peer.name) + _CLSACT + ports)
 
 
 def clear(node: Node) -> None:

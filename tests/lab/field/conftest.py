@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab import trial
+from tests.lab.field import OPTIONS
 from tests.lab.lab import Lab
 from tests.lab.paths import LabPaths
 
@@ -14,6 +15,6 @@ def lab() -> Iterator[Lab]:
     """A cluster that is well when a test begins, and that each test leaves so."""
     for lab in trial.own_lab(Lab(LabPaths("field"))):
         lab.set_up(["debian-12"])
-        lab.up()
+        lab.up({"databaseName": "my_app", "mysqlOptions": OPTIONS})
         trial.wait_until_well(lab, 180)
         yield lab

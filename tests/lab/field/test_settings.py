@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pymysql
@@ -17,13 +16,11 @@ from components.server_options import server_options
 from components.settings_checks import Mistake
 from pipeline import report
 from tests.lab import image, trial
+from tests.lab.field import OPTIONS
 from tests.lab.lab import Lab, wait_until
 from tests.lab.nodes import Node
-from tests.lab.paths import LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
-
-_OPTIONS = {"innodb_buffer_pool_size": "128M", "performance_schema": False, "log_bin": "mysql-bin"}
 
 # Files and folders that are on a node's own disk, or may be: what is read there, and logs of queries. The rest is the
 # application's business. None has a part of the data or of its history.
@@ -61,19 +58,6 @@ def test_options_that_the_server_has(system: str, tmp_path: Path) -> None:
     assert named <= {*_MAY_BE_ELSEWHERE.split()}
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    yield from trial.own_lab(Lab(LabPaths("settings")))
-
-
-@pytest.fixture(scope="module")
-def cluster(lab: Lab) -> Lab:
-    lab.set_up(["debian-12"])
-    lab.up({"databaseName": "my_app", "mysqlOptions": _OPTIONS})
-    trial.wait_until_well(lab, 180)
-    return lab
-
-
 class Server:
     """The node that serves, with the scripts of the last update."""
 
@@ -101,35 +85,35 @@ def as_root(node: Node, statements: str) -> list[str]:
     return node.run(f"mariadb --raw --batch --skip-column-names --execute={shlex.quote(statements)}").splitlines()
 
 
-def test_a_grant_is_for_one_database(cluster: Lab) -> None:
+def test_a_grant_is_for_one_database(lab: Lab) -> None:
     """Of what earlier versions granted, the account keeps what it had in its own database, and nothing else."""
-    server = Server(cluster)
+    server = Server(lab)
     server.sql("create database myXapp; create table myXapp.t (x int)")
     foreign = "select count(*) from myXapp.t"
     with pytest.raises(pymysql.err.OperationalError, match="denied"):
-        trial.query(cluster, foreign)
+        trial.query(lab, foreign)
     server.sql(
         "revoke all privileges on `my\\_app`.* from app@'%';"
         "grant select, insert on `my_app`.* to app@'%' with grant option",
     )
-    assert trial.query(cluster, foreign) == [(0,)]
+    assert trial.query(lab, foreign) == [(0,)]
     found = server.script("accounts")
     looking = dataclasses.replace(found, line=drift.LOOKING_LINE, text=drift.looking(found.text)).run(server.node)
     assert "in the server: GRANT SELECT, INSERT ON `my\\_app`" in looking.stdout, looking.stdout + looking.stderr
-    assert trial.query(cluster, foreign) == [(0,)]
+    assert trial.query(lab, foreign) == [(0,)]
 
     assert "could use other databases" in server.run("accounts")
     with pytest.raises(pymysql.err.OperationalError, match="denied"):
-        trial.query(cluster, foreign)
+        trial.query(lab, foreign)
     grants = [line for line in server.sql("show grants for app@'%'") if "my" in line]
     assert grants == ["GRANT SELECT, INSERT ON `my\\_app`.* TO `app`@`%` WITH GRANT OPTION"]
     assert server.run("accounts") == "accounts: app can use my_app\n"
     server.sql("drop database myXapp; grant all privileges on `my\\_app`.* to app@'%'")
 
 
-def test_what_people_ask_of_the_account_stays(cluster: Lab) -> None:
+def test_what_people_ask_of_the_account_stays(lab: Lab) -> None:
     """TLS, a certificate, a lock: the script says what it cannot try, a new password is set, and nothing is undone."""
-    server = Server(cluster)
+    server = Server(lab)
     other = dataclasses.replace(
         server.script("accounts"), variables={"HA_DATABASE_PASSWORD": "Another-Password-1234567"}
     )
@@ -145,13 +129,13 @@ def test_what_people_ask_of_the_account_stays(cluster: Lab) -> None:
     assert server.run("accounts").startswith("accounts: app has its password, and is refused: ERROR 4151")
     server.sql("alter user app@'%' require ssl account unlock")
 
-    for each in cluster.nodes():
+    for each in lab.nodes():
         each.run(
             "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=test -days 2 -keyout /etc/mysql/key.pem"
             " -out /etc/mysql/certificate.pem 2>/dev/null; chown mysql /etc/mysql/*.pem"
         )
     encrypted = {"ssl_cert": "/etc/mysql/certificate.pem", "ssl_key": "/etc/mysql/key.pem"}
-    cluster.up({"mysqlOptions": {**_OPTIONS, **encrypted}})
+    lab.up({"mysqlOptions": {**OPTIONS, **encrypted}})
     assert "password of app set" in other.run(server.node).stdout
     assert server.run("accounts").endswith("accounts: password of app set\naccounts: app can use my_app\n")
     assert server.run("endpoint").endswith(":3306 answers\n")
@@ -159,11 +143,10 @@ def test_what_people_ask_of_the_account_stays(cluster: Lab) -> None:
     server.sql("alter user app@'%' require none")
 
 
-def test_a_root_with_a_password(cluster: Lab) -> None:
+def test_a_root_with_a_password(lab: Lab) -> None:
     """Scripts do not wait for what waiting does not change, and say how it is mended."""
-    server = Server(cluster)
+    server = Server(lab)
     node = server.node
-    node.run("crm_attribute --name maintenance-mode --update true")
     server.sql("alter user root@localhost identified by 'known'")
     for name in ("options", "accounts"):
         begin = time.monotonic()
@@ -173,29 +156,28 @@ def test_a_root_with_a_password(cluster: Lab) -> None:
     (remedy,) = re.findall(r"ALTER USER root@localhost .*?;", done.stderr)
     node.run(f"MYSQL_PWD=known mariadb --execute={shlex.quote(remedy)}")
     assert server.sql("select 1") == ["1"]
-    node.run("crm_attribute --name maintenance-mode --delete")
     assert server.run("accounts") == "accounts: app can use my_app\n"
 
 
-def test_a_binary_log_goes_with_the_data(cluster: Lab) -> None:
+def test_a_binary_log_goes_with_the_data(lab: Lab) -> None:
     """By its name alone: the other node goes on with it."""
-    trial.query(cluster, "create or replace table t (x int)", "insert into t values (1)")
-    node = trial.serving(cluster)
-    peer = trial.peer(cluster, node)
+    trial.query(lab, "create or replace table t (x int)", "insert into t values (1)")
+    node = trial.serving(lab)
+    peer = trial.peer(lab, node)
     before = [line.split()[0] for line in as_root(node, "show binary logs")]
     node.run("crm node standby")
-    wait_until("the other node", lambda: cluster.status().serving == peer.name, 120)
-    wait_until("its answer", lambda: trial.answers(cluster), 60)
+    wait_until("the other node", lambda: lab.status().serving == peer.name, 120)
+    wait_until("its answer", lambda: trial.answers(lab), 60)
     after = [line.split()[0] for line in as_root(peer, "show binary logs")]
     assert after[: len(before)] == before and len(after) > len(before)
     node.run("crm node online")
-    trial.wait_until_well(cluster, 120)
+    trial.wait_until_well(lab, 120)
 
 
-def test_a_change_that_would_delete_the_data(cluster: Lab) -> None:
+def test_a_change_that_would_delete_the_data(lab: Lab) -> None:
     """The preview refuses it; where the stack allows it, it tells what the engine has no line for."""
-    remembered = json.loads(cluster.settings_file.read_text())
-    engine = cluster.engine()
+    remembered = json.loads(lab.settings_file.read_text())
+    engine = lab.engine()
     engine.prepare({**remembered, "clusterName": "shop"})
     code, said = engine.preview()
     line = r"clusterName: would delete disk-mysql-lab-1-data and disk-mysql-lab-2-data with .*deleteDataDisks: (\[.*\])"

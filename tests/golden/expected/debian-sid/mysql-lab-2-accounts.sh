@@ -261,7 +261,8 @@ explanation() {
   fi
 }
 main() {
-  local serving grants refusal reason
+  local serving held grants refusal reason
+  if is_held_back; then stop "no server that answers, and $held" "one" "End that, then run pulumi up again."; fi
   wait_for 600 "serving node" somebody_serves
   if [[ $serving != mysql-lab-2 ]]; then
     say "accounts: $serving serves and has made them"
@@ -287,9 +288,9 @@ main() {
   fi
 
   # What a person has allowed the account besides, or taken from it, stays.
-  local own_grant="replace('app', '_', concat(char(92 using utf8mb4), '_'))"
+  local granted=app own_grant="'app'"
   if ! works && ! has_the_password && ! has_grant "$own_grant"; then
-    sql <<<"GRANT ALL PRIVILEGES ON \`app\`.* TO 'app'@'%'"
+    sql <<<"GRANT ALL PRIVILEGES ON \`$granted\`.* TO 'app'@'%'"
     say "accounts: app may do all in app"
   fi
 

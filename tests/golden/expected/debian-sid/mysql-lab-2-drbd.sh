@@ -187,14 +187,9 @@ resource r0 {
 }
 FILE
   text=${text//@HA_DRBD_SECRET@/$HA_DRBD_SECRET}
-  # Read by DRBD's own parser before it replaces what is in use.
-  install --directory --mode=0700 /run/azure-mysql-ha
-  (umask 077 && printf '%s' "$text" >/run/azure-mysql-ha/r0.res)
-  found=$(drbdadm --config-file /run/azure-mysql-ha/r0.res dump r0 2>&1 >/dev/null) || {
-    rm /run/azure-mysql-ha/r0.res
+  # Read by DRBD's own parser before it replaces what is in use; by a pipe, since it has the secret.
+  found=$(printf '%s' "$text" | drbdadm --config-file - dump r0 2>&1 >/dev/null) ||
     stop "a resource file that drbdadm refuses (${found//$'\n'/ })" "one it reads" "Correct the settings of replication."
-  }
-  rm /run/azure-mysql-ha/r0.res
   install_file /etc/drbd.d/r0.res 0600 <<<"${text%$'\n'}"
   modprobe drbd
   install_file /etc/systemd/system/$unit 0644 <<'FILE'

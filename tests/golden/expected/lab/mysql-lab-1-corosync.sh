@@ -61,21 +61,20 @@ install_file() {
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-1."
 
+key() { base64 --decode <<<"$HA_COROSYNC_KEY"; }
 main() {
   local running=no found unit
   if systemctl --quiet is-active corosync; then running=yes; fi
 
   install --directory --mode=0700 /run/azure-mysql-ha
-  base64 --decode <<<"$HA_COROSYNC_KEY" >/run/azure-mysql-ha/authkey
-  found=authkey-$(sha256sum /run/azure-mysql-ha/authkey | cut --characters=1-16)
+  found=authkey-$(key | sha256sum | cut --characters=1-16)
   [[ $found == authkey-OF-THE-KEY ]] || stop "a key for $found" "the one for authkey-OF-THE-KEY" "Run pulumi up again."
-  if ! cmp --quiet /run/azure-mysql-ha/authkey /etc/corosync/authkey-OF-THE-KEY; then
-    install --mode=0400 /run/azure-mysql-ha/authkey /etc/corosync/authkey-OF-THE-KEY.new
+  if ! key | cmp --quiet - /etc/corosync/authkey-OF-THE-KEY; then
+    key | install --mode=0400 /dev/stdin /etc/corosync/authkey-OF-THE-KEY.new
     sync /etc/corosync/authkey-OF-THE-KEY.new
     mv /etc/corosync/authkey-OF-THE-KEY.new /etc/corosync/authkey-OF-THE-KEY
     say "wrote /etc/corosync/authkey-OF-THE-KEY"
   fi
-  rm /run/azure-mysql-ha/authkey
 
   # Read by Corosync's own parser before it replaces what is in use. (It wants its state directory, which some packages
   # have and others leave to the unit's first start.)

@@ -76,13 +76,177 @@ application_works() {
   fi
 }
 
+serving_node() { crm_resource --resource mysql-server --locate 2>/dev/null | sed --quiet 's/.*is running on: *\([^ ]*\).*/\1/p'; }
+
+somebody_serves() { serving=$(serving_node) && [[ $serving ]]; }
+
+diagnose() { crm_mon --one-shot --inactive; }
+
+# The local root account needs no password: the server knows who is at the other end of the socket.
+sql() { /usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --batch --skip-column-names; }
+
+# Who may log in is what waiting does not change.
+server_answers() {
+  local said
+  said=$(sql <<<"select 1" 2>&1 >/dev/null) && return
+  [[ ! $said =~ ERROR\ (1045|1698|1820|1862|3118|4151)\  ]] || stop "root@localhost that cannot log in ($said)" "its login by the local socket" \
+    "Give it back: ALTER USER root@localhost IDENTIFIED VIA unix_socket; with an account that may."
+  false
+}
+
+# set_by_hand service|copy: what a person has set in the cluster for a time, and what ends it, as far as it can be why nobody
+# serves, or why DRBD does not run on both nodes. Nothing where there is nothing, or no Pacemaker.
+set_by_hand() {
+  local cib
+  cib=$(cibadmin --query 2>/dev/null) || return 0
+  python3 - <(printf '%s' "$cib") "$1" <<'PYTHON'
+"""What a person has set in the cluster for a time, as the CIB has it.
+
+Usage: by_hand.py CIB all|service|copy. Prints a line that says what there is and what ends it: all of it, or what can
+be why nobody serves, or why DRBD does not run on both nodes. Prints nothing where there is nothing.
+"""
+
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+
+PROPERTIES = ("maintenance-mode", "stop-all-resources")
+META_ATTRIBUTES = ("is-managed", "maintenance", "target-role")
+CONSTRAINTS = ("cli-ban-", "cli-prefer-")
+"""How the ids of those begin that `crm resource ban` and `move` make."""
+
+_TRUE = ("true", "on", "yes", "y", "1")  # of Pacemaker's crm_is_true
+_FALSE = ("false", "off", "no", "n", "0")
+
+_SERVING = ("drbd-r0-clone", "drbd-r0", "mysql", "mysql-fs", "mysql-server", "rsc_defaults")
+"""Resources without which nobody serves."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing.
+
+    Args:
+        what: in words.
+        end: the command that ends it.
+        keeps_away: whether it alone can keep the service from being there.
+        bars: the node that may not serve because of it; empty for none.
+    """
+
+    what: str
+    end: str
+    keeps_away: bool = False
+    bars: str = ""
+
+
+def of_property(name: str, value: str) -> "Setting | None":
+    """Return what a property of the cluster says."""
+    if value.lower() not in _TRUE:
+        return None
+    if name == "maintenance-mode":
+        return Setting("the cluster in maintenance mode", "crm maintenance off", keeps_away=True)
+    if name == "stop-all-resources":
+        return Setting("stop-all-resources", f"crm configure property {name}=false", keeps_away=True)
+    return None
+
+
+def of_meta_attribute(owner: str, name: str, value: str) -> "Setting | None":
+    """Return what a meta attribute of a resource says, or of `rsc_defaults`."""
+    value = value.lower()
+    if name == "is-managed" and value in _FALSE:
+        what, end = "not managed", f"crm resource manage {owner}"
+    elif name == "maintenance" and value in _TRUE:
+        what, end = "in maintenance", f"crm resource maintenance {owner} off"
+    elif name == "target-role" and value in ("stopped", "slave", "unpromoted"):
+        what = "stopped" if value == "stopped" else "not to be promoted"
+        end = f"crm resource {'start' if value == 'stopped' else 'promote'} {owner}"
+    else:
+        return None
+    if owner == "rsc_defaults":
+        end = f"crm_attribute --type rsc_defaults --name {name} --delete"
+    return Setting(f"{owner} {what}", end, keeps_away=owner in _SERVING)
+
+
+def of_constraint(constraint: ElementTree.Element) -> Setting:
+    """Return what a ban or a move says."""
+    resource, node = constraint.get("rsc", ""), constraint.get("node", "")
+    rule = constraint.find(".//expression[@attribute='#uname']")
+    if rule is not None:
+        node = rule.get("value", "")
+    score = constraint.get("score") or next((r.get("score", "") for r in constraint.iter("rule")), "")
+    banned = score.startswith("-")
+    what = f"{resource} {'banned from' if banned else 'moved to'} {node}"
+    bars = node if score.upper() == "-INFINITY" and resource in _SERVING else ""
+    return Setting(what, f"crm resource clear {resource}", bars=bars)
+
+
+def find(cib: ElementTree.Element) -> "list[Setting]":
+    """Return all of it.
+
+    Args:
+        cib: the whole document, status included: a standby until the next restart of a node is there.
+    """
+    found: list[Setting | None] = []
+    for nvpair in cib.findall("configuration/crm_config/cluster_property_set/nvpair"):
+        found.append(of_property(nvpair.get("name", ""), nvpair.get("value", "")))
+    names: dict[str, str] = {}
+    for node in (*cib.findall("configuration/nodes/node"), *cib.findall("status/node_state")):
+        name = names.setdefault(node.get("id", ""), node.get("uname", ""))
+        for nvpair in node.iter("nvpair"):
+            if nvpair.get("value", "").lower() in _TRUE:
+                if nvpair.get("name") == "standby":
+                    found.append(Setting(f"{name} in standby", f"crm node online {name}", bars=name))
+                elif nvpair.get("name") == "maintenance":
+                    found.append(Setting(f"{name} in maintenance", f"crm node ready {name}", keeps_away=True))
+    for owner in (*cib.findall("configuration/resources//"), *cib.findall("configuration/rsc_defaults")):
+        for nvpair in owner.findall("meta_attributes/nvpair"):
+            found.append(of_meta_attribute(owner.get("id", owner.tag), nvpair.get("name", ""), nvpair.get("value", "")))
+    for constraint in cib.findall("configuration/constraints/*"):
+        if constraint.get("id", "").startswith(CONSTRAINTS):
+            found.append(of_constraint(constraint))
+    return [setting for setting in dict.fromkeys(found) if setting]
+
+
+def keeping_away(cib: ElementTree.Element) -> "list[Setting]":
+    """Return what can be why nobody serves: of standbys and bans only those of all nodes together."""
+    found = find(cib)
+    nodes = {node.get("uname") for node in cib.findall("configuration/nodes/node")}
+    nobody_may = nodes <= {setting.bars for setting in found}
+    return [setting for setting in found if setting.keeps_away or (setting.bars and nobody_may)]
+
+
+def keeping_a_copy_away(cib: ElementTree.Element) -> "list[Setting]":
+    """Return what can be why DRBD does not run on both nodes."""
+    return [setting for setting in find(cib) if setting.keeps_away or setting.bars]
+
+
+def told(settings: "list[Setting]") -> str:
+    """Return them as a line."""
+    return ", ".join(f"{setting.what} ({setting.end} ends it)" for setting in settings)
+
+
+if __name__ == "__main__":
+    document = ElementTree.parse(sys.argv[1]).getroot()
+    look = {"all": find, "service": keeping_away, "copy": keeping_a_copy_away}[sys.argv[2]]
+    if line := told(look(document)):
+        print(line)
+PYTHON
+}
+
+# Whether no server answers, and a person wants it so: then nothing is waited for. Sets held: what it is, and what ends it.
+is_held_back() {
+  if somebody_serves && { [[ $serving != mysql-lab-1 ]] || server_answers; }; then return 1; fi
+  held=$(set_by_hand service) && [[ $held ]]
+}
+
 # A server that refuses the account has answered as well; what there is against the account, NODE-accounts has told.
 query() {
   application_works --host="$HA_ENDPOINT" --port=3306 --protocol=tcp --connect-timeout=5 ||
     [[ $refusal =~ ERROR\ (1044|1045|1203|1226|3118|4151)\  ]]
 }
 main() {
-  local refusal=""
+  local refusal="" serving held
+  if is_held_back; then stop "no server that answers, and $held" "one" "End that, then run pulumi up again."; fi
   wait_for 300 "answer to a query at $HA_ENDPOINT:3306" query
   say "endpoint: $HA_ENDPOINT:3306 answers${refusal:+, and refuses app: $refusal}"
 }
