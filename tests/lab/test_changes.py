@@ -23,7 +23,7 @@ from tests.lab.toolchain import COMMAND_VERSION
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 _RESTART_SECONDS = 30.0
-"""Longest pause of a restart of the server: it ends, Pacemaker looks, it starts, the client tries again.
+"""Longest pause of a restart of the server: it ends, it starts, the client tries again.
 
 What was measured: docs/changes.md."""
 

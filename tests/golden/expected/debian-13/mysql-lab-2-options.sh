@@ -285,29 +285,14 @@ set_running() {
 
 is_managed() { crm_mon --output-as=xml 2>/dev/null | grep '<resource id="mysql-server"' | grep --quiet 'managed="true"'; }
 
-start_has_failed() { crm_mon --output-as=xml 2>/dev/null | grep --quiet '<failure.*mysql-server_start_0.*node="mysql-lab-2"'; }
-
-is_another_server() { [[ $(running_server) != "$old" ]]; }
-
-has_started_or_failed() { { is_another_server && server_answers; } || start_has_failed; }
-
-# The server ends by itself, so its data is whole and its start has nothing to recover; then Pacemaker looks, finds it stopped
-# and starts it in its place. No order is left in the cluster's configuration that a kill of this script could leave there:
-# Pacemaker would find the same with its next monitor. DRBD, file system and probe stay as they are.
+# The server ends by itself, so its data is whole and its start has nothing to recover. systemd does both, whether or not this
+# script lives to see it; Pacemaker's monitor waits for that. DRBD, file system and probe stay as they are.
 restart_server() {
-  local old
   is_managed || stop "mysql-server not managed by Pacemaker: $(set_by_hand service)" "it managed, for a restart for ${restart_for[*]}" \
     "End that, then run pulumi up again."
-  old=$(running_server)
-  sql <<<"shutdown"
-  wait_for 120 "end of the server" is_another_server
-  crm_resource --refresh --force --resource mysql-server --node mysql-lab-2 >/dev/null 2>&1 || true
-  wait_for 330 "start of the server" has_started_or_failed
-  if start_has_failed; then
+  systemctl restart azure-mysql-ha-server.service 2>/dev/null ||
     stop "a server that does not start with ${restart_for[*]} ($(grep --ignore-case error /var/log/mysql/error.log | grep --invert-match Aborting | tail -n 1))" "one that does" \
       "Take that out of mysqlOptions, then run pulumi up again."
-  fi
-  crm_resource --wait --timeout=60s >/dev/null 2>&1 || true # until Pacemaker has seen it as well
 }
 main() {
   local serving held new line name restart_for=()

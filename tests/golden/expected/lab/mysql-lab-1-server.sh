@@ -212,16 +212,22 @@ ask() {
     --skip-column-names --execute='select 1' 2>&1
 }
 
+# Whether systemd is at a restart of it; the unit's own time-outs bound that.
+restarts() { [[ $(systemctl show --property=ActiveState --value "$unit" 2>/dev/null) == *activating ]]; }
+
 # A server that hangs takes connections and greets nobody. One that is well greets, or says what is the matter.
 monitor() {
-  local answer code=0
-  if ! find_server; then return $not_running; fi
-  answer=$(ask) || code=$?
+  local answer="" code=0
+  if find_server; then answer=$(ask) || code=$?; fi
   if [[ $code:$answer == 0:1 ]]; then
     if [[ -e $cannot_ask ]]; then rm $cannot_ask; fi
     return $is_well
   fi
-  if ! find_server; then return $not_running; fi # it has died meanwhile
+  if restarts; then
+    answer="systemd restarts it"
+  elif ! find_server; then
+    return $not_running
+  fi
   case $code:$answer in
     *" error packet "*) ;; # how MariaDB's client tells of "Too many connections"
     *"initial communication packet"*)
@@ -250,7 +256,7 @@ case ${1:-} in
 esac
 FILE
   install_file /etc/systemd/system/azure-mysql-ha-server.service 0644 <<'FILE'
-# Written by Pulumi. Pacemaker alone starts and stops it, by its agent ocf:azure-mysql-ha:mysql.
+# Written by Pulumi. Pacemaker starts and stops it, by its agent ocf:azure-mysql-ha:mysql.
 [Unit]
 Description=MySQL on DRBD r0
 # At a shutdown of the machine systemd leaves it to Pacemaker, which ends first.
@@ -265,9 +271,9 @@ RuntimeDirectory=mysqld
 ExecStart=/usr/sbin/mariadbd --defaults-file=/etc/mysql/my.cnf --datadir=/var/lib/mysql/data --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid --log-error=/var/log/mysql/error.log
 # As MariaDB's own unit has it; MySQL's has less.
 LimitNOFILE=32768
-# Pacemaker's agent bounds them.
-TimeoutStartSec=infinity
-TimeoutStopSec=60
+# For a restart (NODE-options); Pacemaker's agent has its own bounds.
+TimeoutStartSec=300
+TimeoutStopSec=120
 # Of all processes of a machine that has no memory left, the last to go.
 OOMScoreAdjust=-600
 FILE
