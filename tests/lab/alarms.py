@@ -7,6 +7,7 @@ another kind tells as the cause. docs/operations/README.md has the list too, hel
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from components.drbd import Drbd
 from components.remote import MOUNT_POINT
@@ -14,6 +15,9 @@ from tests.lab.facts import Facts, FileSystem, NodeFacts, has_quorum
 
 FULL_PERCENT = 90
 """From where on somebody should see to a file system: a server that has no byte left may not start again."""
+
+# Each node notes a time of its own for the same change, when it comes to it.
+_SAVED_WITHIN_SECONDS = 30
 
 # DRBD's fence-peer handler, and what looks at blocks that differ, bar a node from promotion by it.
 _BARRED = "drbd-fence-by-handler"
@@ -384,11 +388,20 @@ def _system_full(facts: Facts) -> Iterator[str]:
 def _not_saved(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         changed = None if node.crm_mon is None else node.crm_mon.find("summary/last_change")
-        if changed is not None and changed.get("time", "") != node.saved:
+        if changed is not None and _seconds_from(node.saved, changed.get("time", "")) > _SAVED_WITHIN_SECONDS:
             yield (
                 f"Pacemaker on {node.name} has stopped saving the cluster's configuration: that on its disk is of"
-                f" {node.saved or 'an unknown time'}"
+                f" {node.saved}"
             )
+
+
+def _seconds_from(before: str, after: str) -> float:
+    """Return the seconds between two times as Pacemaker writes them; 0 where it writes otherwise."""
+    try:
+        begin, end = (datetime.strptime(time, "%a %b %d %H:%M:%S %Y") for time in (before, after))
+    except ValueError:
+        return 0
+    return (end - begin).total_seconds()
 
 
 def _full(what: str, each: FileSystem) -> Iterator[str]:
