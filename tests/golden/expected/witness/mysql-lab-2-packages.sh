@@ -86,8 +86,9 @@ import re
 import subprocess
 import sys
 
-# The machine's own: these, what has such a priority, and all that they need.
-OWN = ("openssh-server", "python3", "perl", "cloud-init", "unattended-upgrades", "needrestart")
+# The machine's own: these, what has such a priority, and all that they need. No more: what somebody installs besides is
+# not to change what is left alone.
+OWN = ("openssh-server", "python3", "perl")
 OWN_PRIORITIES = ("required", "important", "standard")
 
 SHOWN = r"${Package}\t${db:Status-Abbrev}\t${Essential}\t${Priority}\t${Pre-Depends}\t${Depends}\t${Provides}\n"
