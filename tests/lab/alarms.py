@@ -4,6 +4,7 @@
 another kind tells as the cause. docs/operations/README.md has the list too, held against this one by a unit test.
 """
 
+import html
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def _nobody_serves(facts: Facts) -> Iterator[str]:
         states = [f"the server is {r.state} on {r.node}" for r in facts.resources if r.name == "mysql-server"]
         failures = [
             f"{failure.get('op_key', '').rpartition('_')[0].replace('_', ' ')} failed on {failure.get('node')}"
-            f" ({failure.get('exitreason') or failure.get('exitstatus')})"
+            f" ({_reason(failure)})"
             for failure in _failures(facts)
             if failure.get("op_key", "").startswith(("mysql-", "drbd-"))
         ]
@@ -121,8 +122,8 @@ def _cannot_fence(facts: Facts) -> Iterator[str]:
     devices = {device.get("id") for device in facts.fence_devices}
     failed = [failure for failure in _failures(facts) if _resource_of(failure) in devices]
     for failure in failed:
-        why = failure.get("exitreason") or "no reason given"
-        yield f"the fence device has failed on {failure.get('node')} ({why}): a node that fails may not be fenced"
+        place = f"{failure.get('node')} ({_reason(failure)})"
+        yield f"the fence device has failed on {place}: a node that fails may not be fenced"
     if not failed and facts.fencing.startswith("NOT") and any(has_quorum(view) for view in facts.views):
         yield "no fence device is started: a node that fails is not fenced, and nobody takes over from it"
 
@@ -334,7 +335,7 @@ def _resource_fails(facts: Facts) -> Iterator[str]:
     devices = {device.get("id") for device in facts.fence_devices}
     resources = facts.everything("resources//resource")
     ignored = {resource.get("id") for resource in resources if resource.get("failure_ignored") == "true"}
-    for node in facts.everything("node_history/node"):
+    for node in sorted(facts.everything("node_history/node"), key=lambda node: node.get("name", "")):
         for history in node.findall("resource_history"):
             resource, count = history.get("id", "").partition(":")[0], _number(history.get("fail-count"))
             if resource not in devices | ignored and count >= _number(history.get("migration-threshold")) > 0:
@@ -464,6 +465,11 @@ def _failures(facts: Facts) -> list[ElementTree.Element]:
 def _resource_of(failure: ElementTree.Element) -> str:
     """Return the resource that has failed; its key is such as "mysql-server_monitor_5000"."""
     return failure.get("op_key", "").rpartition("_")[0].rpartition("_")[0]
+
+
+def _reason(failure: ElementTree.Element) -> str:
+    """Return why something has failed; crm_mon escapes an agent's words twice."""
+    return html.unescape(failure.get("exitreason") or failure.get("exitstatus") or "no reason given")
 
 
 def _because(reason: str | None) -> str:
