@@ -252,8 +252,8 @@ def _document(script: str, after: str) -> str:
 
 @pytest.mark.parametrize("case", test_expected.SCRIPTS)
 def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: str) -> None:
-    """Every golden case, by this guest's own programs, which take no notice of other nodes' names."""
-    node = cluster.lab.nodes()[1]
+    """Every golden case, the first node's files by the first guest's own programs."""
+    node = cluster.lab.nodes()[0]
     resources = test_expected.resources(case)
     scripts = {resource.name: resource.inputs["stdin"] for resource in resources if "stdin" in resource.inputs}
     first = next(name for name in scripts if name.endswith("-corosync")).removesuffix("-corosync")
@@ -279,7 +279,7 @@ def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: 
     # Corosync wants to see the key, which is no stack's here, and this machine among the members.
     members = _document(scripts[f"{first}-corosync"], "corosync.conf <<")
     members = re.sub("(?<=keyfile: ).*", "/run/rendered/key", members)
-    members = members.replace(f"name: {first.removesuffix('1')}", f"name: {node.name.removesuffix('2')}")
+    members = members.replace(f"name: {first.removesuffix('1')}", f"name: {node.name.removesuffix('1')}")
     said = read(members, "head --bytes=256 /dev/urandom >/run/rendered/key; corosync -t -c /run/rendered/file")
     assert "error" not in said.lower(), said
 
