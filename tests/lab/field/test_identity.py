@@ -106,6 +106,7 @@ def test_the_machines_join_a_domain(cluster: Lab) -> None:
     assert [finding for finding in cluster.drift() if finding.text] == []
 
 
+@trial.ONLY_IF_ASKED
 def test_an_update_after_that(cluster: Lab) -> None:
     """Its scripts know their nodes, and the server that one of them restarts runs in no session."""
     with server_restarts(cluster, 30):
@@ -113,6 +114,7 @@ def test_an_update_after_that(cluster: Lab) -> None:
     assert_nothing_in_sessions(cluster)
 
 
+@trial.ONLY_IF_ASKED
 def test_a_move(cluster: Lab) -> None:
     before = trial.serving(cluster)
     with service_moves(cluster, 1, MOVE_SECONDS):
@@ -123,6 +125,7 @@ def test_a_move(cluster: Lab) -> None:
     assert_nothing_in_sessions(cluster)
 
 
+@trial.ONLY_IF_ASKED
 def test_a_reboot_of_the_serving_machine(cluster: Lab) -> None:
     """Pacemaker ends the server, after the probe, and systemd nothing before; the machine comes back as the node."""
     before = trial.serving(cluster)
@@ -149,6 +152,7 @@ def test_a_reboot_of_the_serving_machine(cluster: Lab) -> None:
     assert last == sorted(last), "\n".join(told[last[0] :])
 
 
+@trial.ONLY_IF_ASKED
 def test_the_power_of_the_serving_machine_fails(cluster: Lab) -> None:
     """The other one fences it by its node's name, serves, and has it started again."""
     before = trial.serving(cluster)

@@ -51,6 +51,7 @@ def test_maintenance_survives_an_update(lab: Lab) -> None:
     assert trial.query(lab, "select @@global.max_connections") == [(77,)]
 
 
+@trial.ONLY_IF_ASKED
 def test_a_server_in_maintenance_is_not_restarted(lab: Lab) -> None:
     """What needs no restart it gets; for what does, the update stops with a line that says what ends it."""
     serving = trial.serving(lab)
@@ -83,6 +84,7 @@ BY_HAND = {
 }
 
 
+@trial.ONLY_IF_ASKED
 def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     """But fencing, which is the document's."""
     serving, idle = trial.serving(lab), trial.idle(lab)
@@ -112,6 +114,7 @@ def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     trial.wait_until_well(lab, trial.bar(120))
 
 
+@trial.ONLY_IF_ASKED
 def test_nobody_waits_for_a_server_that_a_person_has_stopped(lab: Lab) -> None:
     serving = trial.serving(lab)
     serving.run("crm resource stop mysql-server")
@@ -137,6 +140,7 @@ _CLUSTERS = (
 _MACHINES = ("curl", "libc6")
 
 
+@trial.ONLY_IF_ASKED
 def test_unattended_updates_leave_the_clusters_packages_alone(lab: Lab) -> None:
     """The real unattended-upgrades, with newer versions of packages of both kinds before it."""
     node = trial.idle(lab)
@@ -161,6 +165,7 @@ rm /run/files
 """
 
 
+@trial.ONLY_IF_ASKED
 def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(lab: Lab) -> None:
     spec = importlib.util.spec_from_file_location("held_packages", CONFIGS / "host/held_packages.py")
     assert spec and spec.loader
@@ -218,6 +223,7 @@ def test_a_killed_turn(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     trial.wait_until_well(lab, trial.bar(120))
 
 
+@trial.ONLY_IF_ASKED
 def test_no_machine_is_restarted_in_maintenance(lab: Lab) -> None:
     """A node could not leave."""
     serving = trial.serving(lab)

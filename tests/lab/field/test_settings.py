@@ -111,6 +111,7 @@ def test_a_grant_is_for_one_database(lab: Lab) -> None:
     server.sql("drop database myXapp; grant all privileges on `my\\_app`.* to app@'%'")
 
 
+@trial.ONLY_IF_ASKED
 def test_what_people_ask_of_the_account_stays(lab: Lab) -> None:
     """TLS, a certificate, a lock: the script says what it cannot try, a new password is set, and nothing is undone."""
     server = Server(lab)
@@ -159,6 +160,7 @@ def test_a_root_with_a_password(lab: Lab) -> None:
     assert server.run("accounts") == "accounts: app can use my_app\n"
 
 
+@trial.ONLY_IF_ASKED
 def test_a_binary_log_goes_with_the_data(lab: Lab) -> None:
     """By its name alone: the other node goes on with it."""
     trial.query(lab, "create or replace table t (x int)", "insert into t values (1)")

@@ -13,7 +13,7 @@ from tests.lab.lab import Lab, wait_until
 from tests.lab.nodes import Node
 from tests.lab.pages import Runner
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), trial.ONLY_IF_ASKED]
 
 _ROOT = "mariadb --no-defaults --user=root"
 _FIRST_SECTOR, _SECTORS = 180_000, 128
