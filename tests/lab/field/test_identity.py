@@ -84,6 +84,7 @@ def test_sessions_are_scopes(cluster: Lab) -> None:
     assert_nothing_in_sessions(cluster)
 
 
+@trial.ONLY_IF_ASKED
 def test_the_machines_join_a_domain(cluster: Lab) -> None:
     """Neither the idle nor the serving machine's other name is noticed by anybody, nor by what is done after it."""
     serving, idle = trial.serving(cluster), trial.idle(cluster)

@@ -183,6 +183,7 @@ def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(lab: Lab) 
     assert left & own == set()
 
 
+@trial.ONLY_IF_ASKED
 def test_the_packages_script_is_at_rest(lab: Lab) -> None:
     """Whether or not the cluster's daemons run: the file is the same."""
     node = trial.idle(lab)
