@@ -273,6 +273,9 @@ def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: 
 
     replication = scripts[f"{first}-drbd"]
     resource = _document(replication, "read -rd '' text").replace("@HA_DRBD_SECRET@", "x" * 43)
+    # It wants its own address to be this machine's.
+    own = node.run("hostname --all-ip-addresses").split()[0]
+    resource = re.sub(r"(_this_host \{\s+address ipv4 )[0-9.]+", rf"\g<1>{own}", resource)
     both = _document(replication, "global_common.conf") + resource
     assert "protocol" in read(both, "drbdadm --config-file /run/rendered/file dump all")
 
