@@ -4,6 +4,7 @@ Tests in the order of the file.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -105,3 +106,22 @@ def test_another_image_and_larger_disks(cluster: Lab) -> None:
     assert all(after[name] != before[name] for name in before)
     assert megabytes(cluster) > size + 900
     assert set(cluster.up().changes) == {"same"}
+
+
+def test_another_name_of_the_cluster(cluster: Lab) -> None:
+    """With the disks named, one update deletes all and makes a new cluster; it says so, and the next is quiet."""
+    trial.query(cluster, "create table if not exists old (x int)")
+    with pytest.raises(EngineError, match="clusterName: would delete disk-mysql-lab-1-data") as refused:
+        preview(cluster, {"clusterName": "shop"})
+    named = re.search(r"deleteDataDisks: (\[.*?\])", str(refused.value))
+    assert named
+    cluster.up({"clusterName": "shop", "deleteDataDisks": json.loads(named[1])})
+    said = (cluster.paths.logs / "engine-up.log").read_text()
+    for disk in json.loads(named[1]):
+        assert f"this update deletes data disk {disk} with all data" in said
+    trial.wait_until_well(cluster, trial.bar(300))
+    assert sorted(node.name for node in cluster.nodes()) == ["shop-1", "shop-2"]
+    assert trial.query(cluster, "show tables") == []
+    with pytest.raises(EngineError, match="this update does not delete"):
+        preview(cluster, {})
+    assert set(cluster.up({"deleteDataDisks": []}).changes) == {"same"}
