@@ -1,5 +1,5 @@
 # The short way to everything.  `make` lists what there is.
-# Most targets hand over to the lab's own command, `python -m tests.lab`; see
+# Most targets hand over to the lab's own command, `python -m lab`; see
 # its --help for more.  Set-up is done by the target that needs it.
 
 PYTHON ?= python3
@@ -7,8 +7,8 @@ PYTHON ?= python3
 unexport PYTHONDONTWRITEBYTECODE
 # Which lab: make up LAB=two
 LAB = lab
-COMMAND = .venv/bin/python -m tests.lab --lab $(LAB)
-SCRIPTS = $(shell git ls-files '*.sh' .ci/run tests/policy/pack)
+COMMAND = .venv/bin/python -m lab --lab $(LAB)
+SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
@@ -27,7 +27,7 @@ status: .venv/.stamp ## show the cluster in the lab
 	@$(COMMAND) status
 
 drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod; else the lab)
-	@$(if $(STACK),.venv/bin/python -m components.drift $(STACK),$(COMMAND) drift)
+	@$(if $(STACK),.venv/bin/python -m operations.drift $(STACK),$(COMMAND) drift)
 
 mysql: .venv/.stamp ## open a client on the cluster in the lab (reads its input if it is piped)
 	@$(COMMAND) mysql
@@ -40,18 +40,18 @@ stacks: ## list the stacks that a change touches, or all (SINCE=main)
 
 stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name, FROM=prod)
 	@$(if $(STACK),,$(error STACK is missing: make stack STACK=name))
-	@.venv/bin/python -m components.new_stack $(STACK) $(if $(FROM),--from $(FROM))
+	@.venv/bin/python -m operations.new_stack $(STACK) $(if $(FROM),--from $(FROM))
 
 rotate: .venv/.stamp ## change one secret of a stack (STACK=name SECRET=databasePassword); `pulumi up` brings it
 	@$(if $(and $(STACK),$(SECRET)),,$(error STACK or SECRET is missing: make rotate STACK=name SECRET=databasePassword))
-	@.venv/bin/python -m components.new_stack $(STACK) --rotate $(SECRET)
+	@.venv/bin/python -m operations.new_stack $(STACK) --rotate $(SECRET)
 
 resume: .venv/.stamp ## take into a stack's state what a killed `pulumi up` had begun to make (STACK=name)
 	@$(if $(STACK),,$(error STACK is missing: make resume STACK=name))
-	@.venv/bin/python -m components.resume $(STACK)
+	@.venv/bin/python -m operations.resume $(STACK)
 
 drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARIO="power-kill standby" REPEAT=5)
-	@.venv/bin/python -m tests.lab.drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
+	@.venv/bin/python -m drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
 	    $(if $(REPEAT),--repeat $(REPEAT)) $(SCENARIO)
 
 test: lint ## run all checks and tests, those in a lab of their own too
@@ -59,13 +59,13 @@ test: lint ## run all checks and tests, those in a lab of their own too
 	@.venv/bin/python -m pytest
 
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
-	@.venv/bin/python -m tests.lab.benchmarks $(ARGS)
+	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
 unit: .venv/.stamp ## run the tests that need neither root nor a lab
 	@.venv/bin/python -m pytest tests/unit tests/golden
 
 diagram: .venv/.stamp ## draw docs/architecture.svg anew, of what the program makes
-	@.venv/bin/python -W ignore -m docs.diagram
+	@.venv/bin/python -W ignore -m operations.diagram
 
 lint: .venv/.stamp ## check style, types, shell scripts and workflows
 	.venv/bin/ruff check

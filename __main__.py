@@ -3,16 +3,16 @@
 import pulumi
 from pulumi_azure_native import resources
 
-from components import losses, recorded
-from components.cluster import Cluster, ClusterArgs
-from components.encryption import Encryption, EncryptionArgs
-from components.endpoint import MYSQL_PORT, Endpoint, EndpointArgs
-from components.existing import find
-from components.fencing import Fencing, FencingArgs
-from components.network import Network, NetworkArgs
-from components.nodes import Nodes, NodesArgs
-from components.settings import load
-from components.tags import tag_everything
+from components.azure.encryption import Encryption, EncryptionArgs
+from components.azure.endpoint import MYSQL_PORT, Endpoint, EndpointArgs
+from components.azure.existing import find
+from components.azure.fencing import Fencing, FencingArgs
+from components.azure.network import Network, NetworkArgs
+from components.azure.nodes import Nodes, NodesArgs
+from components.azure.tags import tag_everything
+from components.cluster.cluster import Cluster, ClusterArgs
+from components.settings import losses, recorded
+from components.settings.load import load
 
 before = recorded.read()
 settings = load(before=before)

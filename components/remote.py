@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_command as command
 
-from components.operating_system import OperatingSystem
+from components.settings.operating_system import OperatingSystem
 from components.templates import render
 
 # The data directory is a folder in it, since AppArmor's profile of the server knows nothing but this path.

@@ -1,11 +1,10 @@
 """Rendering of everything that goes onto a node. Knows no Pulumi, so that it can be tested by itself."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import jinja2
 
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+from components.checkout import CONFIGS
 
 _environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(CONFIGS),

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.stacks import CHECKOUT
+from components.checkout import CHECKOUT
 
-POLICY_PACK = "tests/policy/pack"
+POLICY_PACK = "policy/pack"
 
 # A script's rendered text is an input: --diff shows it line by line, and --show-full-output does not cut it short.
 PREVIEW = ("preview", "--diff", "--show-full-output", "--suppress-progress", "--policy-pack", POLICY_PACK)

@@ -10,7 +10,7 @@ _MOST_REASONS = 4_000
 # "error: …" with the mistakes below it, and a policy's name with the line below, which says what breaks it.
 _REASONS = re.compile(r"^(?:error: .*\n?(?:  \S.*\n)*|.* \[mandatory\] .*\n.*\n?)", re.MULTILINE)
 
-# components/losses.py tells it.
+# components/settings/losses.py tells it.
 _LOSS = re.compile(r"^\s*warning: (this update deletes.*)$", re.MULTILINE)
 
 _CHANGES = re.compile(r"^\s+(?:[+~=-]|\+-|\d+ changes\.)?\s*(\d+ (?:to [a-z]+|unchanged))$", re.MULTILINE)

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+from components.checkout import CHECKOUT
 
 _STACK_FILE = re.compile(r"Pulumi\.([A-Za-z0-9_.-]+)\.yaml")
 
@@ -19,10 +19,11 @@ _PROGRAM = (
     "Pulumi.yaml",
     "components/",
     "configs/",
+    "operations/",
     "pipeline/",
     "requirements.lock",
     "requirements-test.lock",
-    "tests/policy/",
+    "policy/",
 )
 
 _NOTHING = re.compile("0{40}")

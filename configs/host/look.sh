@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What components/drift.py puts before the last line of a script of the stack, which then looks and changes nothing.
+# What operations/drift.py puts before the last line of a script of the stack, which then looks and changes nothing.
 #
 # That does not rest on the scripts' care. The file system is read-only, in a mount namespace of the script's own; and no
 # program can be called but those that are named here, most of them to ask only. A command that nobody has thought of is

@@ -1,6 +1,6 @@
 """Tell how a node is, as JSON on standard output: what its own parts say, and no judgement.
 
-Run as root on a node, by `python -m components.turn` and for the cluster's status. Its arguments are the facts that are
+Run as root on a node, by `python -m operations.turn` and for the cluster's status. Its arguments are the facts that are
 wanted, all of them where there is none. What does not answer is null. A process is started only for what no file tells.
 """
 

@@ -1,9 +1,9 @@
-"""The picture in README and architecture is what docs/diagram.py makes of the program."""
+"""The picture in README and architecture is what operations/diagram.py makes of the program."""
 
 import re
 from itertools import combinations
 
-from docs.diagram import PICTURE, STACK, draw
+from operations.diagram import PICTURE, STACK, draw
 from tests.golden.test_expected import hold_against, resources
 
 

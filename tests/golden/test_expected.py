@@ -13,8 +13,8 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from tests.golden.recording import EXISTING, Resource, record, without_keys
-from tests.unit import stack_configuration as configuration
+from operations import stack_configuration as configuration
+from operations.recording import EXISTING, Resource, record, without_keys
 
 EXPECTED = Path(__file__).parent / "expected"
 

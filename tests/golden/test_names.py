@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from components.tags import bears_tags
+from components.azure.tags import bears_tags
 from tests.golden.test_expected import CASES, GRAPHS, resources
 
 # learn.microsoft.com/azure/cloud-adoption-framework/ready/azure-best-practices/resource-abbreviations. It has none for

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import trial
+from tests.support import trial
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,21 +24,21 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
-from components.resume import Pulumi, resume
-from tests.lab import azure_native, toolchain
-from tests.lab.azure_native import fake_arm
-from tests.lab.azure_native.fake_arm import FakeArm
-from tests.lab.azure_native.provider import UPDATE_PREVIEW
-from tests.lab.cloud import tokens
-from tests.lab.cloud.arm import ResourceManager
-from tests.lab.cloud.faults import Faults
-from tests.lab.cloud.login import ENGINE
-from tests.lab.cloud.operations import Operations
-from tests.lab.cloud.site import Site
-from tests.lab.cloud.state import Store
-from tests.lab.lab import wait_until
-from tests.unit import cloud_bench
-from tests.unit.cloud_bench import SSH_KEY
+from lab import azure_native, toolchain
+from lab.azure_native import fake_arm
+from lab.azure_native.fake_arm import FakeArm
+from lab.azure_native.provider import UPDATE_PREVIEW
+from lab.cloud import tokens
+from lab.cloud.arm import ResourceManager
+from lab.cloud.faults import Faults
+from lab.cloud.login import ENGINE
+from lab.cloud.operations import Operations
+from lab.cloud.site import Site
+from lab.cloud.state import Store
+from lab.lab import wait_until
+from operations.resume import Pulumi, resume
+from tests.support import cloud_bench
+from tests.support.cloud_bench import SSH_KEY
 
 pytestmark = pytest.mark.timeout(1800)  # a cold build of the tool chain takes minutes
 

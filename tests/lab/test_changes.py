@@ -10,15 +10,16 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from components import new_stack
-from tests.lab import azure_native, trial
-from tests.lab.bystander import nobody_notices, server_restarts
-from tests.lab.engine import EngineError
-from tests.lab.events import EventReader
-from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import by_name
-from tests.lab.paths import LabPaths
-from tests.lab.toolchain import COMMAND_VERSION
+from lab import azure_native
+from lab.engine import EngineError
+from lab.events import EventReader
+from lab.lab import Lab, wait_until
+from lab.nodes import by_name
+from lab.paths import LabPaths
+from lab.toolchain import COMMAND_VERSION
+from operations import new_stack
+from tests.support import trial
+from tests.support.bystander import nobody_notices, server_restarts
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 

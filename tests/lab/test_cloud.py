@@ -23,10 +23,10 @@ from azure.identity import ClientSecretCredential
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 
-from tests.lab import fabric, preflight
-from tests.lab.cloud import client, namespace
-from tests.lab.cloud.addresses import OUTSIDE
-from tests.lab.paths import LabPaths
+from lab import fabric, preflight
+from lab.cloud import client, namespace
+from lab.cloud.addresses import OUTSIDE
+from lab.paths import LabPaths
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 

@@ -17,19 +17,21 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.checkout import CHECKOUT
+from drills import scenario
+from drills.drill import Drill
+from drills.target import LabTarget
+from lab import fabric
+from lab.cloud import client as cloud
+from lab.engine import Engine
+from lab.events import EventReader
+from lab.lab import Lab, wait_until
+from lab.nodes import Node, by_name
+from lab.paths import LabPaths
 from pipeline import report
 from pipeline.engine import CHANGES
 from tests.golden import test_expected
-from tests.lab import fabric, request, trial
-from tests.lab.cloud import client as cloud
-from tests.lab.drills import scenario
-from tests.lab.drills.drill import Drill
-from tests.lab.drills.target import LabTarget
-from tests.lab.engine import Engine
-from tests.lab.events import EventReader
-from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node, by_name
-from tests.lab.paths import CHECKOUT, LabPaths
+from tests.support import request, trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -322,7 +324,7 @@ def test_preview_of_dev_works_offline(lab: Lab) -> None:
         begin = time.monotonic()
         run = subprocess.run(
             ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh",
-             sys.executable, "-m", "tests.lab", "--lab", offline.paths.name, "preview", "--stack", "dev"],
+             sys.executable, "-m", "lab", "--lab", offline.paths.name, "preview", "--stack", "dev"],
             cwd=CHECKOUT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False,
         )  # fmt: skip
         seconds = time.monotonic() - begin

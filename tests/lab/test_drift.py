@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.lab import trial
-from tests.lab.cloud import client as cloud
-from tests.lab.engine import EngineError
-from tests.lab.lab import Lab
-from tests.lab.nodes import Node
-from tests.lab.paths import CHECKOUT, LabPaths
+from components.checkout import CHECKOUT
+from lab.cloud import client as cloud
+from lab.engine import EngineError
+from lab.lab import Lab
+from lab.nodes import Node
+from lab.paths import LabPaths
+from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.lab import trial
-from tests.lab.cloud import client as cloud
-from tests.lab.cloud import tokens
-from tests.lab.engine import EngineError
-from tests.lab.events import EventReader
-from tests.lab.lab import Lab, wait_until
-from tests.lab.paths import LabPaths
+from lab.cloud import client as cloud
+from lab.cloud import tokens
+from lab.engine import EngineError
+from lab.events import EventReader
+from lab.lab import Lab, wait_until
+from lab.paths import LabPaths
+from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
 

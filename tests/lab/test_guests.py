@@ -6,10 +6,10 @@ from collections.abc import Generator
 
 import pytest
 
-from components import operating_system
-from tests.lab import trial
-from tests.lab.lab import Lab, wait_until
-from tests.lab.paths import LabPaths
+from components.settings import operating_system
+from lab.lab import Lab, wait_until
+from lab.paths import LabPaths
+from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]  # an image may have to be made first
 

@@ -17,15 +17,15 @@ from typing import Any, cast
 
 import pytest
 
-from components import drift
-from components.resume import resume
-from tests.golden.recording import record
-from tests.lab import trial
-from tests.lab.engine import EngineError
-from tests.lab.interruption import Kind, end_engine, interrupt, up_in_background
-from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node, by_name
-from tests.lab.paths import LabPaths
+from lab.engine import EngineError
+from lab.lab import Lab, wait_until
+from lab.nodes import Node, by_name
+from lab.paths import LabPaths
+from operations import drift
+from operations.recording import record
+from operations.resume import resume
+from tests.support import trial
+from tests.support.interruption import Kind, end_engine, interrupt, up_in_background
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from components.resume import resume
-from tests.lab import trial
-from tests.lab.bystander import nothing_is_lost
-from tests.lab.interruption import Kind, interrupt
-from tests.lab.lab import Lab
-from tests.lab.nodes import Node
-from tests.lab.paths import LabPaths
+from lab.lab import Lab
+from lab.nodes import Node
+from lab.paths import LabPaths
+from operations.resume import resume
+from tests.support import trial
+from tests.support.bystander import nothing_is_lost
+from tests.support.interruption import Kind, interrupt
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
 

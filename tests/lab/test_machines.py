@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import fabric, image, kernel, preflight
-from tests.lab.cloud import namespace
-from tests.lab.machine import Interface, Machine, MachineError, MachineSpec
-from tests.lab.paths import LabPaths
-from tests.lab.seed import write_seed
+from lab import fabric, image, kernel, preflight
+from lab.cloud import namespace
+from lab.machine import Interface, Machine, MachineError, MachineSpec
+from lab.paths import LabPaths
+from lab.seed import write_seed
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from tests.lab import trial
-from tests.lab.bystander import MOVE_SECONDS, service_moves
-from tests.lab.drills.target import DRBD_PARAMETERS, LabTarget
-from tests.lab.lab import Lab, wait_until
-from tests.lab.newer import are_newer, make_newer
-from tests.lab.nodes import Node, by_name
-from tests.lab.pages import Runner, Step, steps
-from tests.lab.paths import CHECKOUT, LabPaths
+from components.checkout import CHECKOUT
+from drills.target import DRBD_PARAMETERS, LabTarget
+from lab.lab import Lab, wait_until
+from lab.nodes import Node, by_name
+from lab.paths import LabPaths
+from tests.support import trial
+from tests.support.bystander import MOVE_SECONDS, service_moves
+from tests.support.newer import are_newer, make_newer
+from tests.support.pages import Runner, Step, steps
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
 

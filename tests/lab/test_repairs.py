@@ -17,17 +17,18 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
-from components import operating_system, templates
-from components.operating_system import OperatingSystem
-from tests.lab import fabric, image, trial
-from tests.lab.cloud import certificates, namespace
-from tests.lab.cloud.addresses import ARM, IMDS
-from tests.lab.cloud.arm import ResourceManager
-from tests.lab.cloud.imds import MetadataService
-from tests.lab.image import Image
-from tests.lab.paths import LabPaths
-from tests.unit import cloud_bench
-from tests.unit.cloud_bench import Bench
+from components import templates
+from components.settings import operating_system
+from components.settings.operating_system import OperatingSystem
+from lab import fabric, image
+from lab.cloud import certificates, namespace
+from lab.cloud.addresses import ARM, IMDS
+from lab.cloud.arm import ResourceManager
+from lab.cloud.imds import MetadataService
+from lab.image import Image
+from lab.paths import LabPaths
+from tests.support import cloud_bench, trial
+from tests.support.cloud_bench import Bench
 from tests.unit.test_cloud_fencing import VM2, equip
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]  # an image may have to be made first

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.lab import bystander, trial
-from tests.lab.engine import EngineError
-from tests.lab.events import EventReader
-from tests.lab.lab import Lab, wait_until
-from tests.lab.paths import LabPaths
+from lab.engine import EngineError
+from lab.events import EventReader
+from lab.lab import Lab, wait_until
+from lab.paths import LabPaths
+from tests.support import bystander, trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800), trial.ONLY_IF_ASKED]
 

@@ -14,9 +14,9 @@ from typing import Any
 import matplotlib.image
 import pytest
 
-from tests.lab import preflight
-from tests.lab.drills import picture, report
-from tests.lab.shell import say
+from drills.report import picture, report
+from lab import preflight
+from lab.shell import say
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]  # the browser may have to be installed first
 

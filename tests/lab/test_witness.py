@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import trial
-from tests.lab.bystander import nobody_notices
-from tests.lab.cloud import client as cloud
-from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node
-from tests.lab.paths import LabPaths
+from lab.cloud import client as cloud
+from lab.lab import Lab, wait_until
+from lab.nodes import Node
+from lab.paths import LabPaths
+from tests.support import trial
+from tests.support.bystander import nobody_notices
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 

@@ -5,18 +5,10 @@ from typing import Any
 import pytest
 from google.protobuf import struct_pb2
 
-from tests.lab.azure_native.convert import overlay, to_body, to_inputs, to_outputs, to_preview
-from tests.lab.azure_native.diff import Change, Kind, carry_over, compare
-from tests.lab.azure_native.schema import SHAPES
-from tests.lab.azure_native.values import (
-    UNKNOWN,
-    Secret,
-    from_struct,
-    plain,
-    secret_strings,
-    to_struct,
-    with_secrets_of,
-)
+from lab.azure_native.convert import overlay, to_body, to_inputs, to_outputs, to_preview
+from lab.azure_native.diff import Change, Kind, carry_over, compare
+from lab.azure_native.schema import SHAPES
+from lab.azure_native.values import UNKNOWN, Secret, from_struct, plain, secret_strings, to_struct, with_secrets_of
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb"
 

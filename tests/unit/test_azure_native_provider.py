@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.lab.azure_native import fake_arm, install, version
-from tests.lab.azure_native.fake_arm import SECRET, SUBSCRIPTION, Canned, FakeArm
-from tests.lab.azure_native.provider import NOBODY, UPDATE_PREVIEW, Found, Provider, ResourceError
-from tests.lab.azure_native.values import UNKNOWN, Secret
+from lab.azure_native import fake_arm, install, version
+from lab.azure_native.fake_arm import SECRET, SUBSCRIPTION, Canned, FakeArm
+from lab.azure_native.provider import NOBODY, UPDATE_PREVIEW, Found, Provider, ResourceError
+from lab.azure_native.values import UNKNOWN, Secret
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g"
 VM_ID = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm"
@@ -466,7 +466,7 @@ def test_configuration_comes_before_the_environment(arm: FakeArm) -> None:
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch, arm: FakeArm) -> None:
-    monkeypatch.setattr("tests.lab.azure_native.arm._ATTEMPTS", 1)
+    monkeypatch.setattr("lab.azure_native.arm._ATTEMPTS", 1)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{unused.getsockname()[1]}"

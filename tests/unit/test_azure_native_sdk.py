@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.azure_native.schema import RESOURCE_TYPES, SHAPES, ResourceType
+from lab.azure_native.schema import RESOURCE_TYPES, SHAPES, ResourceType
 
 _PATH_PARTS = re.compile(r"\{(\w+)\}")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.lab.benchmarks.figures import Load, Outage, Result, longest_gap, markdown, percentile, read_sysbench
+from lab.benchmarks.figures import Load, Outage, Result, longest_gap, markdown, percentile, read_sysbench
 
 # Of a run against a lab, shortened.
 REPORT = """\

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.templates import CONFIGS
+from components.checkout import CONFIGS
 
 DESIRED = """<cib><configuration>
 <crm_config><cluster_property_set id="cib-bootstrap-options">

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.lab.cloud.arm import ResourceManager
-from tests.lab.cloud.login import ENGINE
-from tests.lab.cloud.operations import Operations
-from tests.lab.cloud.state import Store
-from tests.lab.cloud.tokens import CLIENT_ID, CLIENT_SECRET, SUBSCRIPTION, TENANT, Principal, Tokens
-from tests.unit import cloud_bench
-from tests.unit.cloud_bench import (
+from lab.cloud.arm import ResourceManager
+from lab.cloud.login import ENGINE
+from lab.cloud.operations import Operations
+from lab.cloud.state import Store
+from lab.cloud.tokens import CLIENT_ID, CLIENT_SECRET, SUBSCRIPTION, TENANT, Principal, Tokens
+from tests.support import cloud_bench
+from tests.support.cloud_bench import (
     COMPUTE,
     GROUP,
     NETWORK,
@@ -577,7 +577,7 @@ def test_a_machine_that_does_not_start_fails_and_can_be_made_again(tmp_path: Pat
 
 
 def test_a_slow_boot_is_polled_and_survives_the_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.lab.cloud.arm._QUICK_SECONDS", 0.05)
+    monkeypatch.setattr("lab.cloud.arm._QUICK_SECONDS", 0.05)
 
     async def check(bench: Bench) -> None:
         bench.machines.let_in = False

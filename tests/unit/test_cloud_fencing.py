@@ -14,20 +14,20 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from tests.lab.azure_native.convert import to_body, to_outputs
-from tests.lab.azure_native.schema import RESOURCE_TYPES, SHAPES
-from tests.lab.cloud import activity, client, control, roles
-from tests.lab.cloud.faults import Faults
-from tests.lab.cloud.imds import MetadataService
-from tests.lab.cloud.inventory import MACHINE
-from tests.lab.cloud.machines import Definition
-from tests.lab.cloud.resource_id import parse
-from tests.lab.cloud.scheduled_events import FREEZE_SECONDS, ScheduledEvents
-from tests.lab.cloud.state import Store
-from tests.lab.cloud.tokens import OBJECT_ID, SUBSCRIPTION, identity_of_machine
-from tests.lab.paths import LabPaths
-from tests.unit import cloud_bench
-from tests.unit.cloud_bench import COMPUTE, GROUP, NETWORK, Bench, changed, machine
+from lab.azure_native.convert import to_body, to_outputs
+from lab.azure_native.schema import RESOURCE_TYPES, SHAPES
+from lab.cloud import activity, client, control, roles
+from lab.cloud.faults import Faults
+from lab.cloud.imds import MetadataService
+from lab.cloud.inventory import MACHINE
+from lab.cloud.machines import Definition
+from lab.cloud.resource_id import parse
+from lab.cloud.scheduled_events import FREEZE_SECONDS, ScheduledEvents
+from lab.cloud.state import Store
+from lab.cloud.tokens import OBJECT_ID, SUBSCRIPTION, identity_of_machine
+from lab.paths import LabPaths
+from tests.support import cloud_bench
+from tests.support.cloud_bench import COMPUTE, GROUP, NETWORK, Bench, changed, machine
 
 ROLE_GUID, GRANT = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-{:012}"
 SUB = f"/subscriptions/{SUBSCRIPTION}"
@@ -374,7 +374,7 @@ def test_who_powers_a_machine_off_may_ask_how_it_goes(tmp_path: Path, monkeypatc
     async def check(bench: Bench) -> None:
         token = await equip(bench)
         other = await token_of(bench, VM2)
-        monkeypatch.setattr("tests.lab.cloud.arm._QUICK_SECONDS", 0.05)
+        monkeypatch.setattr("lab.cloud.arm._QUICK_SECONDS", 0.05)
 
         async def shut_down(machine: Definition) -> None:
             await asyncio.sleep(0.5)
@@ -456,7 +456,7 @@ def test_scheduled_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     async def check(bench: Bench) -> None:
         await bench.furnish()
         now = [1_700_000_000.0]
-        monkeypatch.setattr("tests.lab.cloud.scheduled_events.time.time", lambda: now[0])
+        monkeypatch.setattr("lab.cloud.scheduled_events.time.time", lambda: now[0])
         events, store = bench.events, bench.site.store
         vm1 = store.get(VM1)
         assert vm1 is not None

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.lab.cloud.tokens import SUBSCRIPTION, TENANT
-from tests.unit import cloud_bench
-from tests.unit.cloud_bench import COMPUTE, GROUP, NETWORK, REGION, Bench, changed, disk, interface, machine
+from lab.cloud.tokens import SUBSCRIPTION, TENANT
+from tests.support import cloud_bench
+from tests.support.cloud_bench import COMPUTE, GROUP, NETWORK, REGION, Bench, changed, disk, interface, machine
 
 LOCKS = "providers/Microsoft.Authorization/locks"
 DISK, VM = f"{COMPUTE}/disks/data1", f"{COMPUTE}/virtualMachines/vm1"

@@ -13,18 +13,18 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from cryptography import x509
 
-from tests.lab.cloud import certificates, client, dns
-from tests.lab.cloud.errors import ArmError
-from tests.lab.cloud.guest import GuestInterface, seed
-from tests.lab.cloud.imds import MetadataService, instance
-from tests.lab.cloud.inventory import MACHINE
-from tests.lab.cloud.model import Resource
-from tests.lab.cloud.resource_id import parse
-from tests.lab.cloud.state import Operation, Store, write_private
-from tests.lab.cloud.tokens import InvalidToken, Principal, Tokens
-from tests.lab.paths import LabPaths
-from tests.unit import cloud_bench
-from tests.unit.cloud_bench import GROUP, Bench
+from lab.cloud import certificates, client, dns
+from lab.cloud.errors import ArmError
+from lab.cloud.guest import GuestInterface, seed
+from lab.cloud.imds import MetadataService, instance
+from lab.cloud.inventory import MACHINE
+from lab.cloud.model import Resource
+from lab.cloud.resource_id import parse
+from lab.cloud.state import Operation, Store, write_private
+from lab.cloud.tokens import InvalidToken, Principal, Tokens
+from lab.paths import LabPaths
+from tests.support import cloud_bench
+from tests.support.cloud_bench import GROUP, Bench
 
 SUBSCRIPTION = "00000000-0000-0000-0000-00000000000b"
 ONE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v"
@@ -139,7 +139,7 @@ def test_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(InvalidToken):
             tokens.check(wrong)
-    monkeypatch.setattr("tests.lab.cloud.tokens.time.time", lambda: 1e10)
+    monkeypatch.setattr("lab.cloud.tokens.time.time", lambda: 1e10)
     with pytest.raises(InvalidToken, match="expiry"):
         tokens.check(token)
 

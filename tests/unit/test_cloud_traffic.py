@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from tests.lab.cloud import nsg, plan, synfilter
-from tests.lab.cloud.balancer import Balancer, hashed
-from tests.lab.cloud.flow import Flow
-from tests.lab.cloud.inventory import Inventory
-from tests.lab.cloud.plan import Backend, Listener, Probe
-from tests.lab.cloud.probes import Prober
-from tests.lab.cloud.state import Store
-from tests.unit import cloud_bench
-from tests.unit.cloud_bench import NETWORK, Bench, changed, rule, security_group
+from lab.cloud import nsg, plan, synfilter
+from lab.cloud.balancer import Balancer, hashed
+from lab.cloud.flow import Flow
+from lab.cloud.inventory import Inventory
+from lab.cloud.plan import Backend, Listener, Probe
+from lab.cloud.probes import Prober
+from lab.cloud.state import Store
+from tests.support import cloud_bench
+from tests.support.cloud_bench import NETWORK, Bench, changed, rule, security_group
 
 SPACE = (IPv4Network("10.0.0.0/16"),)
 WORLD, NODE, PLATFORM = "198.51.100.10", "10.0.1.11", "168.63.129.16"

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from components import drift
-from components.drift import Connection, DriftError, Finding, Script
+from components.checkout import CHECKOUT
+from operations import drift
+from operations.drift import Connection, DriftError, Finding, Script
 
-EXPECTED = Path(__file__).resolve().parent.parent / "golden/expected"
+EXPECTED = CHECKOUT / "tests/golden/expected"
 GOLDEN = sorted(EXPECTED.glob("*/*.sh"))
 
 URN = "urn:pulumi:prod::azure-mysql-ha::x:Cluster$command:remote:Command::mysql-1-host"

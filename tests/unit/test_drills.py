@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from tests.lab.drills import audit, record, scenario, timeline
-from tests.lab.drills.__main__ import why_not
-from tests.lab.drills.audit import Evidence, Expectation, judge
-from tests.lab.drills.record import Mark, Record, Result, Span, Write
-from tests.lab.drills.target import Target
-from tests.lab.drills.timeline import Power, Sample
+from drills import scenario
+from drills.__main__ import why_not
+from drills.proof import audit, record, timeline
+from drills.proof.audit import Evidence, Expectation, judge
+from drills.proof.record import Mark, Record, Result, Span, Write
+from drills.proof.timeline import Power, Sample
+from drills.target import Target
 
 
 def sample(node: str, at: float, role: str = "Secondary", server: int | None = None, booted: float = -100) -> Sample:

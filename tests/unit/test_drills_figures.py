@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.drills import figures
-from tests.lab.drills.figures import TakenApart
-from tests.lab.drills.outage import Outage, Part
-from tests.lab.drills.record import Result
-from tests.lab.drills.timeline import Sample
+from drills.proof.outage import Outage, Part
+from drills.proof.record import Result
+from drills.proof.timeline import Sample
+from drills.report import figures
+from drills.report.figures import TakenApart
 
 
 def sample(node: str, at: float, newest: int, booted: float = 0.0) -> Sample:

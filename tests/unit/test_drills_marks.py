@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.lab.cloud.client import PowerAction
-from tests.lab.drills import marks, timeline
-from tests.lab.drills.record import Mark, Span
-from tests.lab.drills.target import Fencing, fencings_of
-from tests.lab.drills.timeline import Power
+from drills.proof import marks, timeline
+from drills.proof.record import Mark, Span
+from drills.proof.timeline import Power
+from drills.target import Fencing, fencings_of
+from lab.cloud.client import PowerAction
 
 JOURNAL = """\
 1795534757.567970 mysql-lab-2 corosync[1220]:   [TOTEM ] Token has not been received in 1500 ms

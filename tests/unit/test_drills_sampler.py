@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.drills.sampler import Journal, Stream
-from tests.lab.drills.timeline import parse_sample
-from tests.lab.lab import wait_until
-from tests.lab.nodes import Node
+from components.checkout import CHECKOUT
+from drills.proof.sampler import Journal, Stream
+from drills.proof.timeline import parse_sample
+from lab.lab import wait_until
+from lab.nodes import Node
 
-SCRIPT = Path(__file__).parents[1] / "lab/drills/sampler.sh"
+SCRIPT = CHECKOUT / "drills/proof/sampler.sh"
 
 
 def test_it_samples_and_ends_with_who_listens() -> None:

@@ -9,12 +9,12 @@ from typing import Any, cast
 import pymysql
 import pytest
 
-from components import sshkeys
-from components.ssh_agent import Agent
-from tests.lab.drills import azure
-from tests.lab.drills.writer import Connection, Writer
-from tests.lab.lab import wait_until
-from tests.unit.stack_configuration import ssh_key
+from components.settings import sshkeys
+from drills import azure
+from drills.proof.writer import Connection, Writer
+from lab.lab import wait_until
+from operations.ssh_agent import Agent
+from operations.stack_configuration import ssh_key
 
 
 class FakeServer:

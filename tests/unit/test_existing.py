@@ -7,10 +7,10 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
-from components.existing import Existing, ResourceGroup, find
-from components.settings import SettingsError, load
-from tests.golden.recording import EXISTING
-from tests.unit.stack_configuration import use_stack
+from components.azure.existing import Existing, ResourceGroup, find
+from components.settings.load import SettingsError, load
+from operations.recording import EXISTING
+from operations.stack_configuration import use_stack
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 ROLE = f"/subscriptions/{SUBSCRIPTION}{EXISTING['existingRoleDefinitionId']}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.lab import fabric
+from lab import fabric
 
 
 @pytest.mark.parametrize("name", ["", "lab", "mha", "mha-", "mha-a b", "mha-../x", "cni-1234", "mha-a-b"])

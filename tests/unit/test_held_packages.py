@@ -3,7 +3,7 @@
 import importlib.util
 import re
 
-from components.templates import CONFIGS
+from components.checkout import CONFIGS
 
 _spec = importlib.util.spec_from_file_location("held_packages", CONFIGS / "host/held_packages.py")
 assert _spec and _spec.loader

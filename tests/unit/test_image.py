@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import image
+from lab import image
 
 
 def test_a_recipe_joins_the_common_lists_with_its_own() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import kernel
+from lab import kernel
 
 
 def test_a_kernel_in_the_cache_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.image import Image
-from tests.lab.kernel import Kernel
-from tests.lab.lab import wait_until
-from tests.lab.machine import Interface, Machine, MachineError, MachineSpec
+from lab.image import Image
+from lab.kernel import Kernel
+from lab.lab import wait_until
+from lab.machine import Interface, Machine, MachineError, MachineSpec
 
 # Does what the kernel does first, then has two processes.
 FAKE = 'mkdir -p uml; : > uml/mconsole; sleep 60 & sleep 61 & echo "booted $1"; wait'

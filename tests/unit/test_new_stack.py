@@ -13,10 +13,13 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from components import new_stack, settings_checks, sshkeys
-from components.new_stack import FilledSecrets, NewStackError, fill_secrets
-from components.settings import load
-from tests.unit.stack_configuration import CHECKOUT, schema, use
+from components.checkout import CHECKOUT
+from components.settings import checks as settings_checks
+from components.settings import sshkeys
+from components.settings.load import load
+from operations import new_stack
+from operations.new_stack import FilledSecrets, NewStackError, fill_secrets
+from operations.stack_configuration import schema, use
 
 PREFIX = "azure-mysql-ha:"
 ENCRYPTED = tuple(key for key, declared in schema().items() if declared.get("secret"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.lab.pages import PAGES, Step, fits, steps
+from tests.support.pages import PAGES, Step, fits, steps
 
 WITH_COMMANDS = sorted(page.stem for page in PAGES.glob("*.md") if "```console" in page.read_text())
 

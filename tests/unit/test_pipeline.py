@@ -12,10 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from components.checkout import CHECKOUT
+from lab.lab import wait_until
 from pipeline import engine, report, stacks
 from pipeline.github import GitHub, GitHubError
 from pipeline.identity import federated
-from tests.lab.lab import wait_until
 
 ALL = ["dev", "prod"]
 
@@ -27,15 +28,15 @@ ALL = ["dev", "prod"]
         (["Pulumi.prod.yaml", "Pulumi.dev.yaml", "README.md"], ALL),
         (["Pulumi.lab.yaml"], []),
         (["Pulumi.gone.yaml"], []),
-        (["docs/operations/drift.md", "tests/lab/lab.py", "README.md", ".github/workflows/up.yaml"], []),
+        (["docs/operations/drift.md", "lab/lab.py", "README.md", ".github/workflows/up.yaml"], []),
         (["Pulumi.yaml"], ALL),
         (["__main__.py"], ALL),
-        (["components/nodes.py"], ALL),
+        (["components/azure/nodes.py"], ALL),
         (["configs/mysql/server.cnf.j2"], ALL),
         (["configs/os/debian-12.yaml"], ALL),
         (["requirements.lock"], ALL),
         (["requirements-test.lock"], ALL),
-        (["tests/policy/rules.py"], ALL),
+        (["policy/rules.py"], ALL),
         (["pipeline/engine.py"], ALL),
         (["docs/__main__.py", "tests/Pulumi.prod.yaml", "components.md"], []),
         ([], []),
@@ -291,7 +292,7 @@ def test_command_line() -> None:
     command = engine.command(engine.DRIFT, "prod")
     assert command[:2] == ["pulumi", "preview"]
     assert {"--refresh", "--expect-no-changes", "--diff", "--policy-pack", "--non-interactive"} <= set(command)
-    assert (stacks.CHECKOUT / engine.POLICY_PACK).stat().st_mode & 0o111
+    assert (CHECKOUT / engine.POLICY_PACK).stat().st_mode & 0o111
 
 
 @pytest.fixture
@@ -317,7 +318,7 @@ def pipeline(service: _Service, tmp_path: Path) -> Callable[..., subprocess.Comp
             "GITHUB_SHA": "abc",
         }
         command = [sys.executable, "-m", "pipeline", *arguments]
-        return subprocess.run(command, cwd=stacks.CHECKOUT, env=env, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False)
 
     return run
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from operations import recording
 from pipeline import stacks
-from tests.golden import recording
-from tests.policy import rules
+from policy import rules
 
 GROUP = "azure-native:network:NetworkSecurityGroup"
 MACHINE = "azure-native:compute:VirtualMachine"

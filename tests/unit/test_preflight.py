@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.lab import preflight
-from tests.lab.paths import LabPaths
+from lab import preflight
+from lab.paths import LabPaths
 
 
 class Usage(NamedTuple):

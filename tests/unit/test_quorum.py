@@ -1,6 +1,6 @@
 """What `make status` makes of the answers of Corosync's tools."""
 
-from tests.lab import quorum
+from operations import quorum
 
 WHOLE = """\
 Quorum information

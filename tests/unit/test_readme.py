@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.stack_configuration import CHECKOUT, schema
+from components.checkout import CHECKOUT
+from operations.stack_configuration import schema
 
 README = CHECKOUT / "README.md"
 BEGIN, END = "<!-- settings: begin -->\n", "<!-- settings: end -->"
@@ -55,7 +56,7 @@ def test_targets_of_make_are_there(page: Path) -> None:
 
 def test_pages_that_messages_name_are_there() -> None:
     """Scripts, the stack's status and comments send a person to a page of operations."""
-    sources = [file for folder in ("components", "configs", "tests/lab") for file in (CHECKOUT / folder).rglob("*.*")]
+    sources = [file for folder in ("components", "configs", "lab") for file in (CHECKOUT / folder).rglob("*.*")]
     texts = [file.read_text() for file in sources if file.suffix in (".py", ".j2", ".yaml")]
     named = {name for text in texts for name in re.findall(r"docs/[a-z/.-]*[a-z]", text)}
     assert "docs/operations/split-brain.md" in named

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import recorded
+from components.settings import recorded
 
 URN = "urn:pulumi:lab::azure-mysql-ha::"
 OUTPUTS: dict[str, Any] = {

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.drills import layout, outage
-from tests.lab.drills.layout import Bucket
-from tests.lab.drills.outage import Gap, History, Interval, Part
-from tests.lab.drills.record import Mark, MarkKind, Record, Result, Span, Write
+from drills.proof import outage
+from drills.proof.outage import Gap, History, Interval, Part
+from drills.proof.record import Mark, MarkKind, Record, Result, Span, Write
+from drills.report import layout
+from drills.report.layout import Bucket
 
 RESULT = Result("power-kill", 10, 0, 1, 1, 1, 5.0, 9.0, "pass")
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from components.resume import ID_PATHS, ResumeError, id_of
-from tests.lab.azure_native.schema import RESOURCE_TYPES
+from components.checkout import CHECKOUT
+from lab.azure_native.schema import RESOURCE_TYPES
+from operations.resume import ID_PATHS, ResumeError, id_of
 
-GRAPHS = sorted((Path(__file__).resolve().parent.parent / "golden/expected").glob("*/azure.yaml"))
+GRAPHS = sorted((CHECKOUT / "tests/golden/expected").glob("*/azure.yaml"))
 
 
 @pytest.mark.parametrize("kind", ID_PATHS)

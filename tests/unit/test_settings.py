@@ -11,10 +11,13 @@ import pulumi
 import pytest
 import yaml
 
-from components import operating_system, settings_checks, templates
-from components.recorded import DataDisk, Recorded
-from components.settings import MachineSettings, Settings, SettingsError, load
-from tests.unit.stack_configuration import CHECKOUT, schema, ssh_key, throw_away_secrets, use, use_stack
+from components import templates
+from components.checkout import CHECKOUT
+from components.settings import checks as settings_checks
+from components.settings import operating_system
+from components.settings.load import MachineSettings, Settings, SettingsError, load
+from components.settings.recorded import DataDisk, Recorded
+from operations.stack_configuration import schema, ssh_key, throw_away_secrets, use, use_stack
 
 PREFIX = "azure-mysql-ha:"
 

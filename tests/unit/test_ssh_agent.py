@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from components import sshkeys
-from components.ssh_agent import AgentError, agent
-from tests.unit.stack_configuration import ssh_key
+from components.settings import sshkeys
+from operations.ssh_agent import AgentError, agent
+from operations.stack_configuration import ssh_key
 
 
 @pytest.fixture(autouse=True)

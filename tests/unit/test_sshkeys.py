@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components import sshkeys
-from tests.unit.stack_configuration import ssh_key
+from components.settings import sshkeys
+from operations.stack_configuration import ssh_key
 
 
 @pytest.mark.parametrize(

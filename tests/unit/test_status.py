@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.lab import alarms, facts, status
-from tests.lab.facts import LOOK
-from tests.lab.nodes import Node
-from tests.unit.stack_configuration import CHECKOUT
+from components.checkout import CHECKOUT
+from lab.nodes import Node
+from operations import alarms, facts, status
+from operations.facts import LOOK
 
 ENDPOINT = {"host": "203.0.113.1", "port": 3306}
 BEGIN, END = "<!-- alarms: begin -->\n", "<!-- alarms: end -->"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.lab import toolchain
+from components.checkout import CHECKOUT
+from lab import toolchain
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_version_is_compared_as_numbers() -> None:
 
 
 def test_lock_and_go_mod_pin_the_same_versions() -> None:
-    lock = (Path(__file__).parents[2] / "requirements.lock").read_text()
+    lock = (CHECKOUT / "requirements.lock").read_text()
     assert f"pulumi=={toolchain.pinned_version()} " in lock
     assert f"pulumi-command=={toolchain.COMMAND_VERSION} " in lock
 
@@ -42,7 +43,7 @@ def test_language_host_is_not_newer_than_the_engine() -> None:
 
 
 def test_language_host_is_told_the_runtime_options_of_the_project() -> None:
-    project = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.yaml").read_text())
+    project = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())
     assert project["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
     assert " -virtualenv .venv " in (toolchain.SOURCE / "host" / "launch.sh").read_text()
 

@@ -11,13 +11,11 @@ from typing import Any
 
 import pytest
 
-from components import sshkeys
-from components.templates import CONFIGS
-from components.turn import Done, Go, TurnError, View, Wait, Wanted, decide, read_view
-from tests.lab.lab import wait_until
-from tests.unit.stack_configuration import ssh_key
-
-CHECKOUT = CONFIGS.parent
+from components.checkout import CHECKOUT
+from components.settings import sshkeys
+from lab.lab import wait_until
+from operations.stack_configuration import ssh_key
+from operations.turn import Done, Go, TurnError, View, Wait, Wanted, decide, read_view
 
 OLD = Wanted("Standard_D2s_v5", "Debian:debian-12:12-gen2:latest", "StandardSSD_LRS")
 NEW = dataclasses.replace(OLD, size="Standard_D4s_v5")
@@ -271,7 +269,7 @@ if "crm node standby" in text:
     (folder / "nodes.json").write_text(json.dumps(states))
 """
 
-PROGRAM = [sys.executable, "-m", "components.turn"]
+PROGRAM = [sys.executable, "-m", "operations.turn"]
 
 MEMBERS = CRM_MON.replace('standby="false" ', "").format(two='online="true"', role="Started", events="")
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab import toolchain
-from tests.unit.stack_configuration import CHECKOUT
+from components.checkout import CHECKOUT
+from lab import toolchain
 
 WORKFLOWS = sorted((CHECKOUT / ".github/workflows").glob("*.yaml"))
 

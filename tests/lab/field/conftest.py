@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import trial
+from lab.lab import Lab
+from lab.paths import LabPaths
 from tests.lab.field import OPTIONS
-from tests.lab.lab import Lab
-from tests.lab.paths import LabPaths
+from tests.support import trial
 
 
 @pytest.fixture(scope="package")

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from tests.lab import trial
-from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node
+from lab.lab import Lab, wait_until
+from lab.nodes import Node
+from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 

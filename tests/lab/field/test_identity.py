@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import trial
-from tests.lab.bystander import MOVE_SECONDS, nobody_notices, nothing_is_lost, server_restarts, service_moves
-from tests.lab.drills import network
+from drills import network
+from lab.lab import Lab, wait_until
+from lab.nodes import Node
 from tests.lab.field import OPTIONS
-from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node
+from tests.support import trial
+from tests.support.bystander import MOVE_SECONDS, nobody_notices, nothing_is_lost, server_restarts, service_moves
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 

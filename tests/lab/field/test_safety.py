@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from components.templates import CONFIGS
-from tests.lab import fabric, trial
-from tests.lab.engine import EngineError
+from components.checkout import CONFIGS
+from lab import fabric
+from lab.engine import EngineError
+from lab.lab import Lab, wait_until
+from lab.nodes import Node, by_name
 from tests.lab.field import OPTIONS
-from tests.lab.interruption import end_engine, up_in_background
-from tests.lab.lab import Lab, wait_until
-from tests.lab.newer import make_newer
-from tests.lab.nodes import Node, by_name
+from tests.support import trial
+from tests.support.interruption import end_engine, up_in_background
+from tests.support.newer import make_newer
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 

@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager
 import pymysql
 import pytest
 
-from tests.lab import trial
-from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node
+from lab.lab import Lab, wait_until
+from lab.nodes import Node
+from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 

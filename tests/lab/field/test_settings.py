@@ -11,14 +11,16 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from components import drift, operating_system
-from components.server_options import server_options
-from components.settings_checks import Mistake
+from components.settings import operating_system
+from components.settings.checks import Mistake
+from components.settings.server_options import server_options
+from lab import image
+from lab.lab import Lab, wait_until
+from lab.nodes import Node
+from operations import drift
 from pipeline import report
-from tests.lab import image, trial
 from tests.lab.field import OPTIONS
-from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node
+from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 

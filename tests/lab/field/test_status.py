@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import trial
-from tests.lab.drills import network
-from tests.lab.lab import Lab, wait_until
-from tests.lab.nodes import Node
-from tests.lab.pages import Runner
+from drills import network
+from lab.lab import Lab, wait_until
+from lab.nodes import Node
+from tests.support import trial
+from tests.support.pages import Runner
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), trial.ONLY_IF_ASKED]
 

@@ -1,0 +1,156 @@
+"""What is there already and is used, not made: read before anything is made, and never changed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
+import pulumi
+from pulumi_azure_native import authorization, keyvault, network, resources
+
+from components.azure.fencing import ACTIONS
+from components.settings.checks import AzureId, Mistake
+from components.settings.load import NetworkSettings, Settings, SettingsError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ResourceGroup:
+    """A resource group.
+
+    Args:
+        name: its name.
+        id: its resource id.
+    """
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What the settings name.
+
+    Args:
+        group: the resource group; None where the cluster makes its own.
+        subnet_id: resource id of the subnet; None where the cluster makes its own network.
+        role_id: resource id of the role for fencing; None where the cluster makes its own.
+    """
+
+    group: ResourceGroup | None
+    subnet_id: str | None
+    role_id: str | None
+
+
+def find(settings: Settings) -> Existing:
+    """Read all that the settings name, and check that it can be used.
+
+    Raises:
+        SettingsError: something is not there, or is not such as the cluster needs; all of it is named.
+    """
+    mistakes: list[str] = []
+
+    def check(key: str, look: Callable[[], T]) -> T | None:
+        try:
+            return look()
+        except Mistake as mistake:
+            mistakes.append(f"azure-mysql-ha:{key}: {mistake}")
+            return None
+
+    group = subnet_id = role_id = None
+    if name := settings.existing_resource_group:
+        group = check("existingResourceGroup", lambda: _group(name))
+    if subnet := settings.network.existing_subnet:
+        subnet_id = check("existingSubnetId", lambda: _subnet(subnet, settings.network, settings.location))
+    if (role := settings.fencing.existing_role) and settings.fencing.enabled:
+        role_id = check("existingRoleDefinitionId", lambda: _role(role))
+    if encryption := settings.encryption:
+        check("diskEncryptionKeyVaultId", lambda: _check_vault(encryption.vault, settings.location))
+    if mistakes:
+        raise SettingsError(pulumi.get_stack(), mistakes)
+    return Existing(group, subnet_id, role_id)
+
+
+def _read(what: str, ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except Exception as error:  # the SDK has no narrower one
+        raise Mistake(f"{what} cannot be read: {error}") from None
+
+
+def _subscription() -> str:
+    return authorization.get_client_config().subscription_id
+
+
+def _group(name: str) -> ResourceGroup:
+    found = _read(f"resource group {name}", lambda: resources.get_resource_group(resource_group_name=name))
+    return ResourceGroup(name, found.id)
+
+
+def _subnet(subnet: AzureId, settings: NetworkSettings, location: str) -> str:
+    """Return the id of a subnet in which machines of this region can have the addresses that the settings give them."""
+    # Azure puts interface and virtual network into one subscription and one region.
+    if (here := _read("the subscription", _subscription)).lower() != subnet.subscription.lower():
+        raise Mistake(f"is in subscription {subnet.subscription}; machines of {here} cannot be in it")
+    network_name, subnet_name = subnet.names
+    found = _read(
+        f"virtual network {network_name}",
+        lambda: network.get_virtual_network(resource_group_name=subnet.group, virtual_network_name=network_name),
+    )
+    if found.location != location:
+        raise Mistake(f"is in region {found.location}, and location is {location}; both must be the same")
+    one = next((each for each in found.subnets or () if (each.name or "").lower() == subnet_name.lower()), None)
+    if one is None:
+        raise Mistake(f"virtual network {network_name} has no subnet {subnet_name}")
+    prefixes = [*([one.address_prefix] if one.address_prefix else []), *(one.address_prefixes or [])]
+    if settings.subnet not in prefixes:
+        raise Mistake(f"has the network {' and '.join(dict.fromkeys(prefixes))}, and subnet is {settings.subnet}")
+    # The owner's business, which may be arranged in other ways, too.
+    if one.network_security_group is None:
+        pulumi.log.warn(
+            f"subnet {subnet_name} has no security group; docs/operations/existing-things.md says what one must let in"
+        )
+    if one.nat_gateway is None and one.route_table is None:
+        pulumi.log.warn(f"subnet {subnet_name} has no NAT gateway and no route: nodes need a way out to Azure's API")
+    return subnet.text
+
+
+def _role(role: AzureId) -> str:
+    """Return the role's id as Azure has it, which grants all that fencing needs."""
+    scope = f"/subscriptions/{role.subscription or _read('the subscription', _subscription)}"
+    found = _read(
+        f"role {role.names[0]}",
+        lambda: authorization.get_role_definition(role_definition_id=role.names[0], scope=scope),
+    )
+    # Found out otherwise when a node has to be fenced, and cannot be.
+    granted = found.permissions or ()
+    missing = [
+        action
+        for action in ACTIONS
+        if not any(
+            _has(permission.actions or (), action) and not _has(permission.not_actions or (), action)
+            for permission in granted
+        )
+    ]
+    if missing:
+        raise Mistake(f"role {found.role_name} does not allow {', '.join(missing)}")
+    return found.id
+
+
+def _has(patterns: Sequence[str], action: str) -> bool:
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
+
+
+def _check_vault(vault: AzureId, location: str) -> None:
+    """Check what Azure asks of a vault whose key encrypts disks, and of the way in which its keys' users are named."""
+    if vault.subscription.lower() != _read("the subscription", _subscription).lower():
+        return  # allowed, and not readable from here
+    (name,) = vault.names
+    found = _read(f"vault {name}", lambda: keyvault.get_vault(resource_group_name=vault.group, vault_name=name))
+    if found.location != location:
+        raise Mistake(f"is in region {found.location}, and location is {location}; both must be the same")
+    if not found.properties.enable_purge_protection:
+        raise Mistake(f"vault {name} has no purge protection, which Azure asks for: who purged the key lost all disks")
+    if not found.properties.enable_rbac_authorization:
+        raise Mistake(f"vault {name} has access policies; the right to use the key is given by role, so switch it over")

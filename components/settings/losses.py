@@ -1,0 +1,121 @@
+"""What an update deletes: refused where it is data, unless the stack says so of this disk; and told in every preview.
+
+The engine does not show all of it. What depends on something that is made anew goes before that does; where the program
+has no such resource any more, the preview has no line for it, neither as text nor as JSON.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.settings.checks import Mistake
+from components.settings.recorded import DataDisk, Recorded
+
+_AZURE = "azure-native:"
+
+
+KEYS = ("clusterName", "nodeNames", "existingResourceGroup", "location", "zones")
+"""The settings by which a data disk becomes another one."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Where the program would have the data disks.
+
+    Args:
+        zones: availability zone of each node, by the node's name; None for none.
+        location: Azure region.
+        resource_group: name of the resource group.
+        named: whether the nodes have names of their own, not of the cluster's.
+        group_is_there: whether the resource group is one that is there already.
+    """
+
+    zones: Mapping[str, str | None]
+    location: str
+    resource_group: str
+    named: bool
+    group_is_there: bool
+
+
+def losses(before: Recorded, wanted: Wanted) -> dict[str, list[DataDisk]]:
+    """Return the data disks that an update would delete, by the setting that is the reason, one of `KEYS`.
+
+    A disk has a name, a group, a region and a zone for good; what is to have another is another disk.
+    """
+    found: dict[str, list[DataDisk]] = {}
+    for name, disk in sorted(before.data_disks.items()):
+        if key := _reason(name.removesuffix("-data"), disk, before, wanted):
+            found.setdefault(key, []).append(disk)
+    return found
+
+
+def _reason(node: str, disk: DataDisk, before: Recorded, wanted: Wanted) -> str | None:
+    group_differs = before.resource_group and before.resource_group.lower() != wanted.resource_group.lower()
+    if node not in wanted.zones:
+        # A group of the cluster's own has its name.
+        return "nodeNames" if wanted.named or (before.own_group and not group_differs) else "clusterName"
+    if group_differs:
+        return "clusterName" if before.own_group and not wanted.group_is_there else "existingResourceGroup"
+    if _plain(disk.location) != _plain(wanted.location):
+        return "location"
+    return "zones" if disk.zone != wanted.zones[node] else None
+
+
+def _plain(location: str) -> str:
+    return location.replace(" ", "").lower()
+
+
+def refuse(disks: Sequence[DataDisk], allowed: Collection[str]) -> None:
+    """Refuse to delete data disks that the stack does not name.
+
+    Raises:
+        Mistake: there is one.
+    """
+    if unnamed := [disk for disk in disks if str(disk) not in allowed]:
+        raise Mistake(
+            f"would delete {' and '.join(disk.name for disk in unnamed)} with all data; take it back, or say that it"
+            f" may be so, this once: deleteDataDisks: {json.dumps([str(disk) for disk in unnamed])}"
+        )
+
+
+def permission(allowed: Sequence[str], disks: Sequence[DataDisk], protect: bool) -> tuple[DataDisk, ...]:
+    """Return the data disks that go, which are named; the names are good for one update, so others must not stay there.
+
+    Raises:
+        Mistake: it does not delete any of those that are named, or Pulumi would not.
+    """
+    going = tuple(disk for disk in disks if str(disk) in allowed)
+    if allowed and not going:
+        raise Mistake(f"this update does not delete {' or '.join(allowed)}; take the setting out")
+    if going and protect:
+        raise Mistake("is there, and protectData is on; pulumi up with protectData off comes before")
+    return going
+
+
+def tell(before: Recorded, deleted_disks: Sequence[DataDisk]) -> Callable[[], None]:
+    """Tell of data disks that go, and watch what the program makes from now on.
+
+    Args:
+        before: what there was before this update.
+        deleted_disks: the data disks that it deletes.
+
+    Returns:
+        What tells, at the program's end, what else goes: all that there was and that the program has not made.
+    """
+    for disk in deleted_disks:
+        pulumi.log.warn(f"this update deletes data disk {disk} with all data; deleteDataDisks says that it may")
+    made: set[tuple[str, str]] = set()
+
+    def note(args: pulumi.ResourceTransformationArgs) -> None:
+        made.add((args.type_.removeprefix(_AZURE), args.name))
+
+    pulumi.runtime.register_stack_transformation(note)
+
+    def tell_the_rest() -> None:
+        if gone := sorted(before.azure - made):
+            what = ", ".join(f"{kind.split(':')[-1]} {name}" for kind, name in gone)
+            pulumi.log.warn(f"this update deletes, in Azure: {what}")
+
+    return tell_the_rest

@@ -1,0 +1,170 @@
+"""What is particular to an operating system: data of configs/os/NAME.yaml, never an `if`."""
+
+import dataclasses
+import difflib
+import typing
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import yaml
+
+from components.checkout import CONFIGS
+
+FOLDER = CONFIGS / "os"
+
+T = TypeVar("T")
+
+
+class OperatingSystemError(Exception):
+    """An operating system is unknown, or its file has not the form of `OperatingSystem`."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """The image of Azure's marketplace that a machine starts from.
+
+    Args:
+        publisher: such as "Canonical".
+        offer: such as "ubuntu-24_04-lts".
+        sku: such as "server".
+    """
+
+    publisher: str
+    offer: str
+    sku: str
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """Where the distribution's MySQL or MariaDB has its things.
+
+    Args:
+        server: "mysql" or "mariadb".
+        program: path of the server's program. Pacemaker starts it without the wrapper mysqld_safe, which would
+            start it again by itself.
+        client: path of the command-line client.
+        client_tls: its options for a connection by TLS, whatever the server's certificate says.
+        initialize: command lines that fill the empty directory "$directory" (a variable of the
+            script) with a new database, whose root logs in through the local socket only.
+        socket_login: how SQL says that who has the account's name on the machine may log in, by the local socket.
+        validate: command line that reads the whole configuration and writes to standard error
+            what is wrong with it.
+        main_config_file: the file that the server reads first, and that leads to all others.
+        config_file: our own file among those, read last, so that what it says wins.
+        service: systemd's unit, which must never start the server beside Pacemaker.
+        socket: path of the local socket.
+        pid_file: path of the file with the process id.
+        user: account that the server runs as.
+        group: that account's group.
+        error_log: path of its log.
+    """
+
+    server: str
+    program: str
+    client: str
+    client_tls: str
+    initialize: tuple[str, ...]
+    socket_login: str
+    validate: str
+    main_config_file: str
+    config_file: str
+    service: str
+    socket: str
+    pid_file: str
+    user: str
+    group: str
+    error_log: str
+
+
+@dataclass(frozen=True)
+class OperatingSystem:
+    """One operating system that the nodes can have.
+
+    Args:
+        name: the file's name without ".yaml", and the value of the setting operatingSystem.
+        title: its name for people.
+        image: the image that its machines start from.
+        packages: what is installed on a node.
+        witness_packages: what is installed on a witness.
+        voter_packages: what is installed on a node of a cluster with a witness as well.
+        left_to_pacemaker: systemd's units that are not started at boot, since Pacemaker starts
+            what they would start.
+        never_restart: beginnings of the names of units that no update may restart by itself.
+        repairs: names of what the distribution ships broken: for each, configs/repairs/NAME.sh.j2 has a function
+            repair_NAME that puts right what is broken on the node, if it is, and takes that back once the distribution
+            has mended it. So a name stays here for as long as there may be nodes with the repair.
+        drbd_handlers: folder of crm-fence-peer.sh and crm-unfence-peer.sh, as they come or repaired.
+        fencing_prefix: how the names of Pacemaker's properties for fencing begin: "stonith" before
+            3.0.3, "fencing" since, which warns of the older names.
+        kernel_modules_hint: the package that brings drbd.ko where the image's kernel lacks it.
+        database: the database server.
+    """
+
+    name: str
+    title: str
+    image: Image
+    packages: tuple[str, ...]
+    witness_packages: tuple[str, ...]
+    voter_packages: tuple[str, ...]
+    left_to_pacemaker: tuple[str, ...]
+    never_restart: tuple[str, ...]
+    repairs: tuple[str, ...]
+    drbd_handlers: str
+    fencing_prefix: str
+    kernel_modules_hint: str
+    database: DatabaseServer
+
+
+def names() -> list[str]:
+    """Return the names of all operating systems that there is a file for, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> OperatingSystem:
+    """Read one operating system's file.
+
+    Args:
+        name: one of `names()`.
+
+    Raises:
+        OperatingSystemError: there is no such file; or it lacks a field, has one that is not
+            known, or one of a wrong type.
+    """
+    found = names()
+    if name not in found:
+        near = difflib.get_close_matches(name, found, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise OperatingSystemError(f"{name!r} is not one of {', '.join(found)}{meant}")
+    file = FOLDER / f"{name}.yaml"
+    content: object = yaml.safe_load(file.read_text(encoding="utf-8"))
+    built = _build(OperatingSystem, content, file.name)
+    if built.name != name:
+        raise OperatingSystemError(f"{file.name}: its name is {built.name!r}")
+    return built
+
+
+def _build(kind: type[T], value: object, where: str) -> T:
+    """Make `kind`, a dataclass, of a mapping that has exactly its fields."""
+    if not isinstance(value, dict):
+        raise OperatingSystemError(f"{where}: a mapping is expected")
+    given = cast(dict[object, object], value)
+    types = typing.get_type_hints(kind)
+    unknown = [str(key) for key in given if key not in types]
+    missing = [key for key in types if key not in given]
+    if unknown or missing:
+        complaints = [f"unknown {', '.join(unknown)}"] * bool(unknown)
+        complaints += [f"missing {', '.join(missing)}"] * bool(missing)
+        raise OperatingSystemError(f"{where}: {'; '.join(complaints)}")
+    return kind(**{key: _field(types[key], given[key], f"{where}: {key}") for key in types})
+
+
+def _field(kind: Any, value: object, where: str) -> object:
+    if dataclasses.is_dataclass(kind):
+        return _build(cast(type[object], kind), value, where)
+    if kind is str and isinstance(value, str):
+        return value
+    if kind == tuple[str, ...] and isinstance(value, list):
+        items = cast(list[object], value)
+        if all(isinstance(item, str) for item in items):
+            return tuple(items)
+    raise OperatingSystemError(f"{where}: {'text' if kind is str else 'a list of texts'} expected")

@@ -1,0 +1,165 @@
+"""Runs drills on a lab's cluster, or on a real stack: what `make drill` calls."""
+
+import argparse
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from components.checkout import CHECKOUT
+from drills import scenario
+from drills.drill import Drill, NotWellError
+from drills.proof import record
+from drills.proof.record import Result
+from drills.proof.writer import PACE
+from drills.report import report
+from drills.scenario import Scenario
+from drills.target import LabTarget, Target
+from lab.cloud.client import CloudError
+from lab.engine import EngineError
+from lab.lab import Lab, LabError
+from lab.paths import LabPaths
+from lab.progress import Progress
+from lab.shell import CommandError
+from lab.toolchain import ToolchainError
+
+RUNS = CHECKOUT / "build" / "drills"
+
+
+def main() -> int:
+    """Run the drills that are asked for; return 1 if one failed."""
+    parser = argparse.ArgumentParser(prog="python -m drills", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"one of {', '.join(scenario.NAMES)}; all")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--lab", default="lab", help="the lab's name; it is brought up if it is not (default: lab)")
+    where.add_argument("--stack", help="a stack on Azure instead: its machines WILL be switched off")
+    parser.add_argument("--repeat", type=_count, default=1, help="how often each is done (default: 1)")
+    parser.add_argument("--pace", type=_rate, default=PACE, help=f"rows a second (default: {PACE:g})")
+    parser.add_argument("--moves", type=_count, default=10, help="moves of a standby drill (default: 10)")
+    arguments = parser.parse_args()
+    # A drill that is ended undoes its fault first.
+    signal.signal(signal.SIGTERM, _end)
+    progress = Progress()
+    try:
+        chosen = [scenario.load(name) for name in arguments.scenarios or scenario.NAMES]
+        target = azure_target(arguments.stack) if arguments.stack else lab_target(arguments.lab, progress)
+        results = run(
+            target, chosen, new_run(), progress, repeat=arguments.repeat, pace=arguments.pace, moves=arguments.moves
+        )
+    except (
+        LabError, EngineError, ToolchainError, CloudError, CommandError, NotWellError, ValueError,
+        subprocess.SubprocessError,
+    ) as error:  # fmt: skip
+        print(error, file=sys.stderr)
+        return 1
+    return 0 if results and all(result.passed for result in results) else 1
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    sys.exit(1)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _rate(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 1000:
+        raise ValueError(text)
+    return number
+
+
+def lab_target(name: str, progress: Progress) -> LabTarget:
+    """Return a lab's cluster, made first if there is none.
+
+    Args:
+        name: the lab's.
+        progress: told what is going on.
+    """
+    lab = Lab(LabPaths(name), progress)
+    try:
+        lab.outputs()
+    except LabError:
+        lab.up()
+    return LabTarget(lab)
+
+
+def azure_target(stack: str) -> Target:
+    """Return a stack's cluster on Azure.
+
+    Args:
+        stack: the stack's name.
+    """
+    from drills.azure import AzureTarget  # Azure's clients take a second to load
+
+    return AzureTarget(stack)
+
+
+def new_run() -> Path:
+    """Make the folder of a new run, named by the time."""
+    folder = RUNS / time.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True)
+    return folder
+
+
+def run(
+    target: Target,
+    chosen: list[Scenario],
+    folder: Path,
+    progress: Progress,
+    *,
+    repeat: int = 1,
+    pace: float = PACE,
+    moves: int = 10,
+) -> list[Result]:
+    """Run drills one after the other, and print the table of their results.
+
+    Args:
+        target: the cluster.
+        chosen: the scenarios.
+        folder: the run's, empty.
+        progress: told what is going on.
+        repeat: how often each is done.
+        pace: rows a second.
+        moves: how often `standby` moves the service.
+
+    Raises:
+        NotWellError: the cluster is not well before a drill; what ran before has its records.
+    """
+    results: list[Result] = []
+    try:
+        for one in chosen:
+            reason = why_not(one, target)
+            if reason:
+                progress(f"{one.name}: left out: {reason}")
+                continue
+            for number in range(1, repeat + 1):
+                drill = Drill(one, number, target, folder / f"{one.name}-{number}", progress, pace, moves)
+                results.append(drill.run().result)
+                record.save_results(results, folder)
+    finally:
+        record.save_results(results, folder)
+        if results:
+            print(f"\n{record.table(results)}\n\n{report.write(folder)}")
+    return results
+
+
+def why_not(one: Scenario, target: Target) -> str:
+    """Return why a scenario cannot be done to a cluster; empty where it can."""
+    if one.needs_lab and not isinstance(target, LabTarget):
+        return f"needs the lab: {one.needs_lab}"
+    if one.needs_witness and not target.has_witness():
+        return "needs a cluster with a witness (witness: true)"
+    if not one.without_fencing and target.status().fencing.startswith("OFF"):
+        return "needs fencing, which is off"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

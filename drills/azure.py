@@ -1,0 +1,161 @@
+"""A stack on Azure as the target of drills: what can be done from inside of a node, or through Azure's API.
+
+Not run yet: nobody could reach Azure from where this was written.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any
+
+from azure.identity import DefaultAzureCredential
+from azure.mgmt.compute import ComputeManagementClient
+
+from components.checkout import CHECKOUT
+from components.settings import sshkeys
+from drills import network
+from drills.proof import marks
+from drills.proof.writer import Connection
+from drills.target import Fencing, has_witness, open_connection
+from lab.engine import PROJECT
+from lab.nodes import Node, write_known_hosts
+from operations import status
+from operations.ssh_agent import Agent, agent
+
+_POWER_SECONDS = 600
+"""Longest wait for a power action; Azure's own are done within minutes."""
+
+
+class AzureTarget:
+    """The cluster of a stack, reached as an administrator does: `pulumi` and `az login` must work here.
+
+    Args:
+        stack: its name.
+        subscription: id of the subscription; by default ARM_SUBSCRIPTION_ID or AZURE_SUBSCRIPTION_ID.
+
+    Raises:
+        subprocess.CalledProcessError: the engine does not tell the stack's outputs and settings.
+        ValueError: no subscription is named.
+    """
+
+    def __init__(self, stack: str, subscription: str | None = None) -> None:
+        subscription = subscription or os.environ.get("ARM_SUBSCRIPTION_ID") or os.environ.get("AZURE_SUBSCRIPTION_ID")
+        if not subscription:
+            raise ValueError("the subscription is not known: set ARM_SUBSCRIPTION_ID")
+        outputs: dict[str, Any] = _pulumi("stack", "output", "--json", "--stack", stack)
+        settings = settings_of(_pulumi("config", "--json", "--show-secrets", "--stack", stack))
+        self._keys = ExitStack()  # open until this process ends, and the agent with it
+        self._nodes = nodes_of(outputs, settings, self._keys.enter_context(agent([settings["sshPrivateKey"]])))
+        self._endpoint: dict[str, Any] = outputs["endpoint"]
+        self._account: tuple[str, str] = outputs["database"]["user"], outputs["database"]["name"]
+        self._password = settings["databasePassword"]
+        self._group = settings.get("existingResourceGroup") or f"rg-{settings['clusterName']}"
+        self._compute = ComputeManagementClient(DefaultAzureCredential(), subscription)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The cluster's two nodes."""
+        return self._nodes
+
+    def has_witness(self) -> bool:
+        """Tell whether the cluster has a witness."""
+        return has_witness(self._nodes[0])
+
+    def status(self) -> status.Status:
+        """Ask the cluster how it is."""
+        return status.read(self._nodes, self._endpoint)
+
+    def inside(self) -> AbstractContextManager[None]:
+        """Nothing: clients of the endpoint are here."""
+        return nullcontext()
+
+    def connect(self) -> Connection:
+        """Open a connection to the endpoint."""
+        return open_connection((self._endpoint["host"], self._endpoint["port"]), self._account, self._password)
+
+    def power(self) -> dict[str, bool]:
+        """Return what the instance views say: only stopped and deallocated machines are surely off."""
+        found: dict[str, bool] = {}
+        for node in self._nodes:
+            view: Any = self._compute.virtual_machines.instance_view(self._group, node.name)
+            states: list[Any] = view.statuses or []
+            found[node.name] = is_on([str(state.code) for state in states])
+        return found
+
+    def fencings(self, since: float, journals: Sequence[Sequence[str]]) -> list[Fencing]:
+        """Return the fencings that Pacemaker says are done: Azure's Activity Log comes minutes late."""
+        return [Fencing(machine, "Pacemaker", at, at) for at, machine in marks.fencings(journals, since)]
+
+    def cut_power(self, node: Node) -> None:
+        """Switch the machine off with skipShutdown, which Azure compares to pulling the plug."""
+        self._compute.virtual_machines.begin_power_off(self._group, node.name, skip_shutdown=True).result(
+            _POWER_SECONDS
+        )
+
+    def start(self, node: Node) -> None:
+        """Switch the machine on."""
+        self._compute.virtual_machines.begin_start(self._group, node.name).result(_POWER_SECONDS)
+
+    def part(self) -> None:
+        """Let each node drop what comes from the other and goes to it; one that is fenced comes back without that."""
+        first, second = self._nodes
+        network.drop_both(first, second)
+        network.drop_both(second, first)
+
+    def join(self) -> None:
+        """Undo it."""
+        for node in self._nodes:
+            network.clear(node)
+
+    def mend(self) -> None:
+        """Undo every fault."""
+        for node, on in self.power().items():
+            if not on:
+                self.start(next(one for one in self._nodes if one.name == node))
+        self.join()
+
+
+def _pulumi(*words: str) -> Any:
+    run = subprocess.run(
+        ["pulumi", *words], cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(run.stdout)
+
+
+def settings_of(shown: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return a stack's settings by their key without the namespace.
+
+    Args:
+        shown: what `pulumi config --json --show-secrets` shows.
+    """
+    return {key.removeprefix(f"{PROJECT}:"): str(entry["value"]) for key, entry in shown.items()}
+
+
+def nodes_of(outputs: dict[str, Any], settings: dict[str, str], keys: Agent) -> list[Node]:
+    """Return a stack's nodes, with what SSH needs laid ready beside the agent.
+
+    Args:
+        outputs: the stack's.
+        settings: the stack's, secret ones in clear.
+        keys: has the administrator's key; its folder gets that one's public half, and the host keys.
+    """
+    key, known_hosts = keys.folder / "ssh_key.pub", keys.folder / "known_hosts"
+    key.write_text(sshkeys.parse(settings["sshPrivateKey"]).public + "\n")
+    host_keys: list[str] = json.loads(settings["sshHostKeys"])
+    logins: dict[str, str] = {name: login for name, login in outputs["ssh"].items() if name != outputs.get("witness")}
+    # A stack may have the key of a witness, too, which comes after the nodes'.
+    public = {name: sshkeys.parse(text).public for name, text in zip(logins, host_keys, strict=False)}
+    write_known_hosts(known_hosts, public)
+    prefix = ("env", f"SSH_AUTH_SOCK={keys.socket}")
+    return [Node(name, login, key, known_hosts, prefix) for name, login in logins.items()]
+
+
+def is_on(codes: Sequence[str]) -> bool:
+    """Tell whether a machine may be running.
+
+    Args:
+        codes: of its instance view's statuses, such as PowerState/running.
+    """
+    return not {"PowerState/stopped", "PowerState/deallocated"} & set(codes)

@@ -1,0 +1,31 @@
+"""Azure's API cannot be reached, and then the machine that serves dies.
+
+Nobody can prove that it is dead: it may be its network only.  So the other node must not serve, however long that
+lasts; fencing fails, is tried again, and the status says so.  When the API is back, fencing succeeds and the service
+resumes by itself.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+# What did not reach the API is in nobody's log.
+EXPECTED = Expectation(fencings=(1, 2))
+NEEDS_LAB = "Azure's API cannot be taken away from two machines alone"
+HELD_SECONDS = 90.0
+
+
+def run(drill: Drill) -> None:
+    """Take the API away, kill, see that nobody serves, and give it back."""
+    drill.event("Azure's API cannot be reached from the machines any more")
+    drill.lab.reach_api(False)
+    at = drill.fault("power is cut", drill.serving)
+    drill.target.cut_power(drill.serving)
+    drill.pause(HELD_SECONDS, "nobody may serve")
+    drill.check(not drill.writes_since(at + 2), "rows were taken although nobody was fenced")
+    drill.check(not drill.is_promoted(drill.idle), "the peer was promoted although nobody was fenced")
+    drill.check(not drill.fenced(), "a machine was fenced without the API")
+    drill.check_status_warns()
+    back = drill.fault_end("the API is back")
+    drill.lab.reach_api(True)
+    # Fencing that hangs comes to its own end first.
+    drill.wait_served(drill.idle, back, 900)

@@ -1,0 +1,16 @@
+"""Corosync dies of kill -9 on the node that serves.
+
+Pacemaker ends with it, and what it watched goes on unwatched: the server runs, DRBD is promoted.  The other node misses
+a member and has it switched off before it serves, or the node's own service manager starts all again in time.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(0, 1))
+
+
+def run(drill: Drill) -> None:
+    """Kill Corosync."""
+    at = drill.fault_on(drill.serving, "corosync is killed with SIGKILL", "pkill -KILL --exact corosync")
+    drill.wait_writes(at + 15)

@@ -1,0 +1,22 @@
+"""The machine that does not serve loses its power.
+
+The service stays where it is.  Writes wait, with their connections open, from the moment in which the copy on the dead
+machine is missed until that machine is known to be off (DRBD: resource-and-stonith); then they go on.  The dead
+machine is started again and copies what it has missed.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(1, 1), moves=0)
+
+
+def run(drill: Drill) -> None:
+    """Cut the power of the idle machine; the server must be the same all along."""
+    server = drill.server(drill.serving)
+    drill.fault("power is cut", drill.idle)
+    drill.target.cut_power(drill.idle)
+    drill.wait("fencing", drill.fenced, 240)
+    drill.wait_writes(drill.last_fencing())
+    drill.wait_strength()
+    drill.check(drill.server(drill.serving) == server, "the server was started anew")

@@ -1,0 +1,17 @@
+"""The kernel of the machine that serves panics.
+
+Made with SysRq c, by SSH.  The machine says nothing more: its services have no chance to stop, and nothing is left
+that could write.  To the other node it is the same as a loss of power, and so is what follows.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(1, 1))
+
+
+def run(drill: Drill) -> None:
+    """Crash the kernel, and wait for the peer."""
+    command = "echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger"
+    at = drill.fault_on(drill.serving, "the kernel panics (SysRq c)", command)
+    drill.wait_served(drill.idle, at)

@@ -1,0 +1,37 @@
+"""A node dies while the other still copies from it what it has missed.
+
+One node is away in standby, and much is written.  When it comes back it copies, slowed down for the drill, and is
+Inconsistent until it is done: old and new blocks are mixed.  In the midst of that the node that serves dies.  The
+other may not be promoted, fencing or not: there is no whole copy but the dead one's.  The dead machine is started again
+by its fencing, and serves every row while the copying goes on; or the other does, once it has copied all of it.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(1, 2))
+SETTLE_SECONDS = 420.0
+
+MISSED_MIB = 64
+"""Written while the node is away; at the slowed rate a copy of it takes longer than the drill needs."""
+
+
+def run(drill: Drill) -> None:
+    """Make one node miss much, kill the other while it copies, and see who is promoted."""
+    source, target = drill.serving, drill.idle
+    drill.event("standby", target)
+    target.run(f"crm node standby {target.name}", timeout=120)
+    drill.wait("the node to be down", lambda: drill.role(target) == "-", 60)
+    drill.fill(MISSED_MIB)
+    source.run("drbdadm disk-options --c-max-rate=1M --c-fill-target=0 --resync-rate=1M r0")
+    drill.event("online again", target)
+    target.run(f"crm node online {target.name}", timeout=120)
+    drill.wait("the copying", lambda: drill.disk(target) == "Inconsistent", 60, every=0.05)
+    at = drill.fault("power is cut while the other copies from it", source)
+    drill.target.cut_power(source)
+    try:
+        drill.wait_writes(at + 1, 420)
+    finally:
+        drill.check(not drill.was_promoted_on_bad_data(target, at), "the inconsistent side was promoted")
+    for node in drill.nodes:
+        node.run("drbdadm adjust r0", check=False)

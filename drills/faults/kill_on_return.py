@@ -1,0 +1,39 @@
+"""The node that serves dies as soon as the other, which has missed writes, is a member of the cluster again.
+
+The idle machine is killed, the other takes writes alone, and the fenced one starts.  In the moment in which Corosync
+has it back, and before DRBD has told it what it has missed, the one that serves dies.  The one that is left has quorum,
+but its data are old, so nobody may serve.  It has the other fenced, and so started; or it has heard too little of it to
+miss it, and the status says why nobody serves, until somebody else starts the dead machine.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+# The second is the start by hand, missed or not.
+EXPECTED = Expectation(fencings=(1, 2))
+SETTLE_SECONDS = 420.0
+HELD_SECONDS = 60.0
+
+
+def run(drill: Drill) -> None:
+    """Kill the idle node, and the serving one when it is back; see that nobody serves what is old."""
+    survivor, returned = drill.serving, drill.idle
+    drill.fault("power is cut", returned)
+    drill.target.cut_power(returned)
+    drill.wait("fencing", drill.fenced, 240)
+    drill.wait_writes(drill.last_fencing())
+    for node, sees in (
+        (survivor, f"corosync-quorumtool -l | grep --quiet --word-regexp {returned.name}"),
+        (returned, "corosync-quorumtool -s | grep --quiet '^Quorate: *Yes'"),
+    ):
+        node.run(f"until {sees}; do :; done", timeout=240)
+    drill.event("is a member again", returned)
+    at = drill.fault("power is cut", survivor)
+    drill.target.cut_power(survivor)
+    drill.pause(HELD_SECONDS, "nobody may serve old data")
+    if not drill.target.power()[survivor.name]:
+        drill.check(not drill.is_promoted(returned), "the side with old data was promoted")
+        drill.check_status_warns()
+        drill.fault_end("is started", survivor)
+        drill.target.start(survivor)
+    drill.wait_writes(at + HELD_SECONDS, 420)

@@ -1,0 +1,18 @@
+"""The database server dies of kill -9.
+
+Pacemaker's next look at it (monitor of mysql-server) finds it gone.  It is started again where it was, InnoDB
+recovers from its log; after too many failures the service moves to the other node instead.  Nobody is fenced.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(0, 0))
+WITHOUT_FENCING = True
+
+
+def run(drill: Drill) -> None:
+    """Kill the server, and wait for rows."""
+    command = "pkill -KILL --exact 'mariadbd|mysqld'"
+    at = drill.fault_on(drill.serving, "mysqld is killed with SIGKILL", command)
+    drill.wait_writes(at + 1)

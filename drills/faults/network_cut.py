@@ -1,0 +1,27 @@
+"""The network between the nodes breaks, in both directions.
+
+Both machines live, both reach Azure and their clients, and neither hears the other: each would take the other for dead.
+They race to have the other switched off, and the one that does not serve starts late (priority-fencing-delay), so the
+one that serves wins and goes on.  Writes wait until it has won, since until then nobody knows whether the other copy
+is being written.  The loser boots, finds itself alone, and may not start anything before it has seen its peer.  When
+the network is mended it joins.
+"""
+
+import time
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(1, 1))
+
+
+def run(drill: Drill) -> None:
+    """Part the nodes, see that one of them serves alone, and mend."""
+    drill.fault("the network between the nodes is cut")
+    drill.target.part()
+    drill.wait("fencing", drill.fenced, 240)
+    drill.wait_writes(drill.last_fencing())
+    drill.pause(20, "one side goes on alone")
+    drill.check(drill.writes_since(time.time() - 2), "nobody serves while the network is cut")
+    drill.fault_end("the network is mended")
+    drill.target.join()

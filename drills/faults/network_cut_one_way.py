@@ -1,0 +1,28 @@
+"""The network breaks in one direction: the node that serves is heard, and hears nothing.
+
+Made in the node's kernel, which drops what comes from its peer.  Corosync needs both directions, so the nodes part as
+after a cut in both; one is fenced, and one serves.  The fault ends with a machine that is switched off; is it the
+peer that went, it comes back into a network that still is broken, and joins when it is mended.
+"""
+
+import time
+
+from drills import network
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(1, 1))
+
+
+def run(drill: Drill) -> None:
+    """Let the serving node hear nothing, see that one serves, and mend."""
+    drill.fault("hears nothing from its peer any more", drill.serving)
+    network.drop_from(drill.serving, drill.idle)
+    drill.wait("fencing", drill.fenced, 240)
+    drill.wait_writes(drill.last_fencing())
+    drill.pause(20, "one side goes on alone")
+    drill.check(drill.writes_since(time.time() - 2), "nobody serves while the network is broken")
+    drill.fault_end("the network is mended")
+    drill.target.join()
+    for node in drill.nodes:
+        network.clear(node)

@@ -1,0 +1,29 @@
+"""The network between the nodes breaks while a witness sees both.
+
+The witness (a third machine with corosync-qnetd) gives its vote to one side at once; the other has lost quorum, stops,
+and is fenced.  There is no race, so no delay stands between the cut and the fencing, whoever serves.
+"""
+
+import time
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(1, 1))
+NEEDS_WITNESS = True
+
+
+def run(drill: Drill) -> None:
+    """Part the nodes, see that the witness's side serves, and mend."""
+    drill.fault("the network between the nodes is cut; the witness sees both")
+    drill.target.part()
+    drill.wait("fencing", drill.fenced, 240)
+    drill.wait_writes(drill.last_fencing())
+    delays = drill.serving.run(
+        "crm_attribute --type crm_config --name priority-fencing-delay --query --quiet", check=False
+    )
+    drill.check(delays.strip().rstrip("s") in ("", "0"), f"with a witness there is a delay of {delays.strip()}")
+    drill.pause(20, "one side goes on alone")
+    drill.check(drill.writes_since(time.time() - 2), "nobody serves while the network is cut")
+    drill.fault_end("the network is mended")
+    drill.target.join()

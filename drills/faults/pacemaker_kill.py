@@ -1,0 +1,16 @@
+"""All of Pacemaker's daemons die of kill -9 on the node that serves.
+
+Corosync and the server go on.  The service manager starts Pacemaker again, which finds what runs and goes on watching
+it; or the other node has missed it for too long, and has the machine switched off.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(0, 1))
+
+
+def run(drill: Drill) -> None:
+    """Kill the daemons; not what they have started."""
+    at = drill.fault_on(drill.serving, "all of Pacemaker is killed with SIGKILL", "pkill -KILL '^pacemaker'")
+    drill.wait_writes(at + 15)

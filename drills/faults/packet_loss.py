@@ -1,0 +1,25 @@
+"""A minute in which three of ten packets between the nodes are lost, in each direction.
+
+Made in both nodes' kernels (netem), on what they send to each other.  Corosync repeats what is lost, TCP does for DRBD:
+writes become slow.  Loss alone is no death: either nobody is fenced, or the nodes have parted after all, and then it is
+exactly one.
+"""
+
+from drills import network
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(0, 1))
+PERCENT = 30
+
+
+def run(drill: Drill) -> None:
+    """Lose packets for a minute."""
+    at = drill.fault(f"{PERCENT} % of the packets between the nodes are lost")
+    for node in drill.nodes:
+        network.lose(node, drill.other(node), PERCENT)
+    drill.pause(60, "packets are lost")
+    drill.fault_end("the network is mended")
+    for node in drill.nodes:
+        network.clear(node)
+    drill.wait_writes(max(at, drill.last_fencing()))

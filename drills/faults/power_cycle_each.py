@@ -1,0 +1,26 @@
+"""The machines lose their power one after the other, and each gets it back at once.
+
+First the one that does not serve, then, when all is well again, the one that does.  A machine that is rebooted by
+somebody else has been missed by its peer all the same, which fences it once to be sure; if it is back before it was
+missed, nobody is.
+"""
+
+import time
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(0, 2))
+SETTLE_SECONDS = 420.0
+
+
+def run(drill: Drill) -> None:
+    """Power-cycle the idle node, then the serving one."""
+    for node in (drill.idle, drill.serving):
+        drill.fault("power is cut", node)
+        drill.target.cut_power(node)
+        drill.wait("it to be off", lambda node=node: not drill.target.power()[node.name], 30)
+        drill.fault_end("is started", node)
+        drill.target.start(node)
+        drill.wait_writes(time.time(), 420)
+        drill.wait_strength()

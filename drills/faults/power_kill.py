@@ -1,0 +1,18 @@
+"""The machine that serves loses its power.
+
+Every process of it is killed in the same instant, as when its host dies.  The other node misses it after Corosync's
+token, has Azure switch it off to be sure that it is off, promotes its own copy of the data and serves.  The machine
+is started again by the same fencing, and copies what it has missed.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(1, 1))
+
+
+def run(drill: Drill) -> None:
+    """Cut the power, and wait for the peer."""
+    at = drill.fault("power is cut", drill.serving)
+    drill.target.cut_power(drill.serving)
+    drill.wait_served(drill.idle, at)

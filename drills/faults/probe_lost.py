@@ -1,0 +1,42 @@
+"""The balancer's probe of the node that serves gets no answer, although the service is well.
+
+Made in the node's kernel, which drops the probe's packets; the listener is there.  Once it is missed the balancer
+gives that node no new connection; to the other one it gives none either, since nobody listens there.  A connection
+that stands goes on, as Azure documents it.  When the probe is answered again, new connections are.
+"""
+
+import contextlib
+
+import pymysql
+
+from drills import network
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(0, 0), moves=0)
+WITHOUT_FENCING = True
+PROBE_PORT = 61500
+
+
+def run(drill: Drill) -> None:
+    """Drop the probe until new connections fail, see that they go nowhere, and mend."""
+    drill.fault("the balancer's probe gets no answer", drill.serving)
+    network.drop_probe(drill.serving, drill.idle, PROBE_PORT)
+    drill.wait("the balancer to notice", lambda: not connects(drill), 60, every=1)
+    drill.event("new connections are not answered any more")
+    for _ in range(5):
+        drill.check(not connects(drill), "a new connection was answered without a healthy probe")
+        drill.pause(1, "new connections go nowhere")
+    drill.fault_end("the probe is answered", drill.serving)
+    network.clear(drill.serving)
+    drill.wait("a new connection", lambda: connects(drill), 60, every=1)
+    drill.event("new connections are answered again")
+
+
+def connects(drill: Drill) -> bool:
+    """Tell whether a new connection to the endpoint is answered."""
+    try:
+        with drill.target.inside(), contextlib.closing(drill.target.connect()):
+            return True
+    except (pymysql.Error, OSError):
+        return False

@@ -1,0 +1,25 @@
+"""The node that serves is put in standby, and brought back; then the other one; ten times.
+
+That is how a node is taken out for maintenance.  Each time the server is stopped in order, its data is on both disks,
+and the other node starts it.  A node in standby has its DRBD down: it copies what it has missed before it is its turn
+again.  Nobody is fenced.
+"""
+
+from drills.drill import Drill
+from drills.proof.audit import Expectation
+
+EXPECTED = Expectation(fencings=(0, 0), moves=None)
+WITHOUT_FENCING = True
+
+
+def run(drill: Drill) -> None:
+    """Move the service to and fro."""
+    for number in range(1, drill.moves + 1):
+        drill.find_serving()
+        before, after = drill.serving, drill.idle
+        at = drill.fault(f"standby, move {number} of {drill.moves}", before)
+        before.run(f"crm node standby {before.name}", timeout=120)
+        drill.wait_served(after, at)
+        drill.fault_end("online again", before)
+        before.run(f"crm node online {before.name}", timeout=120)
+        drill.wait_strength()

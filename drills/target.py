@@ -1,0 +1,297 @@
+"""What drills are done to: a cluster, as it can be reached by SSH, through its endpoint, and through Azure's API."""
+
+import contextlib
+import itertools
+import subprocess
+import time
+from collections.abc import Sequence, Set
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pymysql
+
+from drills import network
+from drills.proof.writer import ANSWER_SECONDS, CONNECT_SECONDS, Connection
+from lab import fabric
+from lab.cloud import client as cloud
+from lab.cloud import namespace
+from lab.image import Image
+from lab.kernel import Kernel
+from lab.lab import Lab
+from lab.machine import Machine, MachineError, MachineSpec
+from lab.nodes import Node
+from operations import status
+from tests.support import trial
+
+DRBD_PARAMETERS = "/sys/module/drbd/parameters"
+"""Where DRBD's fault injection is set, in kernels that have it."""
+
+
+@dataclass(frozen=True)
+class Fencing:
+    """A machine that another one has switched off.
+
+    Args:
+        machine: the one that went.
+        caller: who asked for it.
+        began, ended: of the power-off, in seconds of the epoch (of the start, where it was off already); `ended` is
+            None while it goes on.
+    """
+
+    machine: str
+    caller: str
+    began: float
+    ended: float | None
+
+
+class Target(Protocol):
+    """A cluster.  What only a lab can do is in `LabTarget`, and scenarios say when they need that."""
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The cluster's two nodes."""
+        ...
+
+    def has_witness(self) -> bool:
+        """Tell whether the cluster has a witness, a third vote."""
+        ...
+
+    def status(self) -> status.Status:
+        """Ask the cluster how it is."""
+        ...
+
+    def inside(self) -> AbstractContextManager[None]:
+        """Let the calling thread be where clients of the endpoint are."""
+        ...
+
+    def connect(self) -> Connection:
+        """Open a connection to the endpoint, with autocommit; to be called `inside`.
+
+        Raises:
+            pymysql.Error, OSError: it does not answer in time.
+        """
+        ...
+
+    def power(self) -> dict[str, bool]:
+        """Return which nodes' machines are on, as the cloud says."""
+        ...
+
+    def fencings(self, since: float, journals: Sequence[Sequence[str]]) -> list[Fencing]:
+        """Return the fencings since a time.
+
+        Args:
+            since: seconds of the epoch.
+            journals: of the nodes, for clouds whose own log comes late.
+        """
+        ...
+
+    def cut_power(self, node: Node) -> None:
+        """Switch a machine off without a word to it."""
+        ...
+
+    def start(self, node: Node) -> None:
+        """Switch a machine on; nothing happens where it is on."""
+        ...
+
+    def part(self) -> None:
+        """Cut all traffic between the nodes, in both directions; clients and Azure still reach both."""
+        ...
+
+    def join(self) -> None:
+        """Undo `part`."""
+        ...
+
+    def mend(self) -> None:
+        """Undo every fault that is still on, and start machines that are off."""
+        ...
+
+
+class LabTarget:
+    """A lab's cluster, which can be hurt in every way.
+
+    Args:
+        lab: it is up, with a cluster.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._nodes = lab.nodes()
+        outputs = lab.outputs()
+        self._address: tuple[str, int] = outputs["endpoint"]["host"], outputs["endpoint"]["port"]
+        self._account: tuple[str, str] = outputs["database"]["user"], outputs["database"]["name"]
+        self._password = lab.database_password()
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The cluster's two nodes."""
+        return self._nodes
+
+    def has_witness(self) -> bool:
+        """Tell whether the cluster has a witness."""
+        return has_witness(self._nodes[0])
+
+    def status(self) -> status.Status:
+        """Ask the cluster how it is."""
+        return self.lab.status()
+
+    def inside(self) -> AbstractContextManager[None]:
+        """Let the calling thread be in the lab's namespace."""
+        return namespace.inside(self.lab.paths.namespace)
+
+    def connect(self) -> Connection:
+        """Open a connection to the endpoint, whose address exists inside of the lab only."""
+        return open_connection(self._address, self._account, self._password)
+
+    def _machines(self) -> list[cloud.MachineStatus]:
+        names = {node.name for node in self._nodes}
+        return [machine for machine in cloud.status(self.lab.paths)["machines"] if machine["name"] in names]
+
+    def power(self) -> dict[str, bool]:
+        """Return which machines' processes are there."""
+        return {machine["name"]: machine["power"] == "running" for machine in self._machines()}
+
+    def fencings(self, since: float, journals: Sequence[Sequence[str]]) -> list[Fencing]:
+        """Return the fencings among the power actions that the lab cloud was asked for."""
+        return fencings_of(cloud.power_actions(self.lab.paths), since, {node.name for node in self._nodes})
+
+    def cut_power(self, node: Node) -> None:
+        """Kill -9 every process of the machine."""
+        trial.kill_machine(self.lab, node.name)
+
+    def start(self, node: Node) -> None:
+        """Switch the machine on through the API."""
+        trial.start_machine(self.lab, node.name)
+
+    def part(self) -> None:
+        """Isolate both machines' ports of the bridge."""
+        for machine in self._machines():
+            for tap in machine["taps"]:
+                fabric.isolate(self.lab.paths.namespace, tap)
+
+    def join(self) -> None:
+        """Undo it."""
+        for machine in self._machines():
+            for tap in machine["taps"]:
+                fabric.unisolate(self.lab.paths.namespace, tap)
+
+    def mend(self) -> None:
+        """Undo every fault."""
+        self.join()
+        cloud.set_faults(self.lab.paths, arm="ok")
+        for event in cloud.scheduled_events(self.lab.paths):
+            with contextlib.suppress(cloud.CloudError):  # has started meanwhile
+                cloud.withdraw_event(self.lab.paths, event["EventId"])
+        on = self.power()
+        for node in self._nodes:
+            if on[node.name]:
+                self.thaw(node)
+                network.clear(node)
+                with contextlib.suppress(subprocess.SubprocessError):
+                    node.run(f"echo 0 >{DRBD_PARAMETERS}/enable_faults", check=False, timeout=15)
+            else:
+                self.start(node)
+
+    # --- what only a lab can do
+
+    def _machine(self, node: Node) -> Machine:
+        folder = self.lab.paths.machines / node.name
+        base = folder / "base"
+        # Signals need nothing of a machine but its folder.
+        spec = MachineSpec(node.name, folder, Image("", base, base), 256, (), {}, base)
+        return Machine(spec, Kernel("", (), base, (), ""))
+
+    def freeze(self, node: Node) -> None:
+        """Stop every process of the machine where it stands."""
+        self._machine(node).freeze()
+
+    def thaw(self, node: Node) -> bool:
+        """Let a frozen machine go on; tell whether it was still there."""
+        try:
+            self._machine(node).thaw()
+        except MachineError:
+            return False
+        return True
+
+    def power_cycle(self, node: Node) -> str:
+        """Return what is another for each time that the machine is switched on; nothing while it is off."""
+        if not self.power()[node.name]:
+            return ""
+        return (self.lab.paths.machines / node.name / "process").read_text()
+
+    def reach_api(self, reachable: bool) -> None:
+        """Take Azure's API and the tokens for it away from the machines, or give them back."""
+        cloud.set_faults(self.lab.paths, arm="ok" if reachable else "unreachable")
+
+    def announce(self, node: Node, seconds: float) -> None:
+        """Announce a reboot of the machine's host, so many seconds from now."""
+        cloud.announce_event(self.lab.paths, node.name, "Reboot", seconds)
+
+    def announced(self) -> bool:
+        """Tell whether an event is announced or under way."""
+        return bool(cloud.scheduled_events(self.lab.paths))
+
+    def keep_log(self, since: float, file: Path) -> None:
+        """Copy the part of the lab cloud's log since a time in seconds of the epoch."""
+        first = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+        with (self.lab.paths.cloud / "cloud.log").open(errors="replace") as log:
+            lines = itertools.dropwhile(lambda line: line[: len(first)] < first or not line[0].isdigit(), log)
+            file.write_text("".join(lines))
+
+    def backends(self) -> dict[str, bool]:
+        """Return which nodes the balancer's probe finds healthy, for the port of MySQL."""
+        return {
+            backend["vm"]: backend["healthy"]
+            for balancer in cloud.status(self.lab.paths)["balancers"]
+            if balancer["port"] == self._address[1]
+            for backend in balancer["backends"]
+        }
+
+
+def fencings_of(actions: Sequence[cloud.PowerAction], since: float, callers: Set[str]) -> list[Fencing]:
+    """Return the fencings among power actions: what one machine did to another by its own identity.
+
+    A fencing is a power-off with the start that follows it, or a start alone: the fence agent finds a machine whose
+    power has failed off already, and has only to start it.
+
+    Args:
+        actions: oldest first.
+        since: seconds of the epoch; what began earlier does not count.
+        callers: the machines that may fence.
+    """
+    found: list[Fencing] = []
+    awaits_start: set[str] = set()
+    for one in actions:
+        if one["began"] < since or one["caller"] not in callers:
+            continue
+        is_start = one["action"] == "start"
+        if not is_start or one["machine"] not in awaits_start:
+            found.append(Fencing(one["machine"], one["caller"], one["began"], one["ended"]))
+        if is_start:
+            awaits_start.discard(one["machine"])
+        else:
+            awaits_start.add(one["machine"])
+    return found
+
+
+def open_connection(address: tuple[str, int], account: tuple[str, str], password: str) -> Connection:
+    """Open a connection that gives up soon.
+
+    Args:
+        address: host and port.
+        account: user and database.
+        password: of the user.
+
+    Raises:
+        pymysql.Error, OSError: there is no answer in time.
+    """
+    return pymysql.connect(
+        host=address[0], port=address[1], user=account[0], password=password, database=account[1], autocommit=True,
+        connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, write_timeout=ANSWER_SECONDS,
+    )  # fmt: skip
+
+
+def has_witness(node: Node) -> bool:
+    """Tell whether a node's Corosync is configured for a witness."""
+    return "model: net" in node.run("cat /etc/corosync/corosync.conf")

@@ -1,0 +1,88 @@
+"""The lab's command: what the Makefile's targets call."""
+
+import argparse
+import contextlib
+import json
+import sys
+
+from lab import preflight
+from lab.cloud.client import CloudError
+from lab.engine import EngineError
+from lab.events import EventReader
+from lab.lab import Lab, LabError, wait_until
+from lab.paths import LabPaths
+from lab.shell import CommandError
+from lab.toolchain import ToolchainError
+from operations import drift
+
+
+def main() -> int:
+    """Run one verb and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    parser.add_argument("--lab", default="lab", help="the lab's name (default: lab)")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    up = verbs.add_parser("up", help="bring up a cluster, and tell how to reach it")
+    up.add_argument("--operating-system", help="the nodes' operating system: debian-12, debian-13, debian-sid")
+    up.add_argument("--witness", action=argparse.BooleanOptionalAction, help="a third machine with a vote, or none")
+    set_up = verbs.add_parser("set-up", help="make what takes long only once: tool chain, kernel, images")
+    set_up.add_argument("operating_systems", nargs="+", help="guests: debian-12, debian-13, debian-sid")
+    set_up.add_argument("--tests", action="store_true", help="also install the programs that only tests need")
+    verbs.add_parser("down", help="take away every trace of the lab")
+    show = verbs.add_parser("status", help="show the cluster")
+    show.add_argument("--json", action="store_true", help="for programs")
+    verbs.add_parser("mysql", help="open a client on the cluster")
+    preview = verbs.add_parser("preview", help="show what `pulumi up` would change")
+    preview.add_argument("--stack", default="lab", help="a stack of this project; any but lab works offline")
+    verbs.add_parser("drift", help="show what has been changed by hand on the machines; change nothing")
+    logs = verbs.add_parser("logs", help="gather all logs into one folder")
+    del logs
+    arguments, further = parser.parse_known_args()
+    if further and arguments.verb not in ("preview", "up"):
+        parser.error(f"unknown: {' '.join(further)}")
+
+    try:
+        lab = Lab(LabPaths(arguments.lab))
+        match arguments.verb:
+            case "up":
+                asked = {"operatingSystem": arguments.operating_system, "witness": arguments.witness}
+                reader = lab.up({key: value for key, value in asked.items() if value is not None}, further)
+                _tell(lab, reader)
+            case "set-up":
+                lab.set_up(arguments.operating_systems)
+                if arguments.tests:
+                    preflight.install(lab.progress, preflight.TEST_PROGRAMS)
+            case "down":
+                lab.down()
+            case "status":
+                found = lab.status()
+                print(json.dumps(found.as_json(), indent=2) if arguments.json else found.as_text())
+                return 0 if found.serving and not found.alarms else 1
+            case "mysql":
+                lab.run_client()
+            case "preview":
+                return lab.preview(arguments.stack, further)
+            case "drift":
+                findings = lab.drift()
+                print(drift.report(findings, [".venv/bin/python", "-m", "lab", "--lab", arguments.lab, "up"]))
+                return 1 if findings else 0
+            case _:
+                print(lab.collect())
+    except (LabError, EngineError, ToolchainError, CloudError, CommandError, drift.DriftError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _tell(lab: Lab, reader: EventReader) -> None:
+    """Print what took how long, and how to reach the cluster."""
+    changes = ", ".join(f"{count} {word}" for word, count in reader.changes.items()) or "nothing"
+    print(f"\npulumi: {changes}\n\n{reader.timings()}\n\n{lab.progress.summary()}\n")
+    # An update ends when the endpoint has answered, a moment before Pacemaker calls the server started.
+    with contextlib.suppress(TimeoutError):
+        wait_until("the end of the start", lambda: lab.status().serving, 20, every=0.5)
+    print(lab.status().as_text())
+    print("\nA client on it: make mysql.  Its state: make status.  Take it away: make down.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Where the engine finds the plug-in."""
+
+import importlib.metadata
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+from components.checkout import CHECKOUT
+
+_EXECUTABLE = "pulumi-resource-azure-native"
+_SDK = "pulumi-azure-native"
+
+
+def version() -> str:
+    """Return the version that the plug-in reports: the installed SDK's, since that asks for its like.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: the SDK is not installed.
+    """
+    return importlib.metadata.version(_SDK)
+
+
+def install(home: Path, python: Path | None = None) -> None:
+    """Lay the plug-in into a PULUMI_HOME, as `pulumi plugin install` would, so that the engine finds it in silence.
+
+    What is there already of this version is replaced in one step; an engine that runs meanwhile is not disturbed.
+
+    Args:
+        home: the folder that PULUMI_HOME names; made if it is not there.
+        python: interpreter that has the project's packages; the checkout's .venv by default.
+    """
+    plugins = home / "plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    target = plugins / f"resource-azure-native-v{version()}"
+    interpreter = python or CHECKOUT / ".venv" / "bin" / "python"
+    script = (
+        "#!/bin/sh\n"
+        "# Made by lab/azure_native/plugin.py: the project's stand-in for the azure-native plug-in.\n"
+        # Without compiled modules the start takes a second more.
+        "unset PYTHONDONTWRITEBYTECODE\n"
+        f"PYTHONPATH={_quoted(CHECKOUT)} PYTHONSAFEPATH=1 exec {_quoted(interpreter)} "
+        '-m lab.azure_native "$@"\n'
+    )
+    executable = target / _EXECUTABLE
+    if executable.is_file() and executable.read_text() == script:
+        return
+    new = Path(tempfile.mkdtemp(prefix=".azure-native-", dir=plugins))
+    try:
+        new.chmod(0o755)
+        (new / _EXECUTABLE).write_text(script)
+        (new / _EXECUTABLE).chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+        if target.is_dir():
+            (new / _EXECUTABLE).replace(executable)
+        else:
+            new.rename(target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "'\\''") + "'"

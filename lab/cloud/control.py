@@ -1,0 +1,128 @@
+"""The control socket: how the lab's own command line asks the cloud how it is, makes it misbehave, and ends it."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, cast
+
+from aiohttp import web
+
+from lab.cloud import activity
+from lab.cloud.faults import REACHES, Faults, Reach
+from lab.cloud.inventory import MACHINE, Inventory
+from lab.cloud.scheduled_events import EVENT_TYPES, EventType, ScheduledEvents
+
+Status = Callable[[], dict[str, Any]]
+
+_LONGEST_NOTICE_SECONDS = 86400.0
+
+
+class _BadRequestError(Exception):
+    """A request of the control socket is wrong; the text says how."""
+
+
+def application(
+    status: Status, stop: asyncio.Event, inventory: Inventory, events: ScheduledEvents, faults: Faults
+) -> web.Application:
+    """Return the control socket's web application.
+
+    Args:
+        status: returns what GET /status answers.
+        stop: set by POST /stop.
+        inventory: has the machines that events are announced for, and the power actions of GET /activity.
+        events: GET /scheduled-events lists, POST announces, DELETE /scheduled-events/ID withdraws.
+        faults: POST /faults sets.
+    """
+
+    async def show(request: web.Request) -> web.Response:
+        return web.json_response(status())
+
+    async def end(request: web.Request) -> web.Response:
+        stop.set()
+        return web.json_response({"pid": os.getpid()})
+
+    async def acted(request: web.Request) -> web.Response:
+        return web.json_response(activity.power_actions(inventory))
+
+    async def fault(request: web.Request) -> web.Response:
+        body = await _body(request)
+        if set(body) != {"arm"}:
+            raise _BadRequestError(f"a fault is arm, not {', '.join(body) or 'nothing'}")
+        faults.set_arm(cast(Reach, _word(body, "arm", REACHES)))
+        return web.json_response({"arm": faults.arm})
+
+    async def announced(request: web.Request) -> web.Response:
+        return web.json_response(events.all())
+
+    async def announce(request: web.Request) -> web.Response:
+        body = await _body(request)
+        machine = next((m for m in inventory.of_type(MACHINE) if m.name == body.get("vm")), None)
+        if machine is None:
+            raise _BadRequestError(f"there is no machine {body.get('vm')!r}")
+        type_ = cast(EventType, _word(body, "type", EVENT_TYPES))
+        seconds = body.get("not_before")
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_NOTICE_SECONDS:
+            raise _BadRequestError(f"not_before is 0 to {_LONGEST_NOTICE_SECONDS:g} seconds, not {seconds!r}")
+        return web.json_response(events.announce(machine, type_, seconds))
+
+    async def withdraw(request: web.Request) -> web.Response:
+        if not events.withdraw(request.match_info["event"]):
+            raise _BadRequestError(f"there is no event {request.match_info['event']} that has not started")
+        return web.json_response({})
+
+    made = web.Application(middlewares=[_refuse])
+    made.router.add_get("/status", show)
+    made.router.add_post("/stop", end)
+    made.router.add_get("/activity", acted)
+    made.router.add_post("/faults", fault)
+    made.router.add_get("/scheduled-events", announced)
+    made.router.add_post("/scheduled-events", announce)
+    made.router.add_delete("/scheduled-events/{event}", withdraw)
+    return made
+
+
+@web.middleware
+async def _refuse(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except _BadRequestError as error:
+        return web.json_response({"error": str(error)}, status=400)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body: Any = json.loads(await request.text())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise _BadRequestError("the body is no JSON object")
+    return cast(dict[str, Any], body)
+
+
+def _word(body: dict[str, Any], name: str, allowed: tuple[str, ...]) -> str:
+    value = body.get(name)
+    if value not in allowed:
+        raise _BadRequestError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
+    return str(value)
+
+
+async def listen(runner: web.AppRunner, path: Path) -> None:
+    """Open the control socket.
+
+    Args:
+        runner: of the application, set up.
+        path: the socket's; its folder is open, so that a long path does not matter.
+    """
+    path.unlink(missing_ok=True)
+    # A Unix socket's path has at most 107 bytes; one through the folder's descriptor is short.
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        site = web.UnixSite(runner, f"/proc/self/fd/{folder}/{path.name}")
+        await site.start()
+        path.chmod(0o600)
+    finally:
+        os.close(folder)

@@ -1,0 +1,107 @@
+"""What the cloud breaks on request, for drills."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Address
+from typing import Literal, get_args
+
+from aiohttp import web
+
+from lab.cloud import synfilter
+from lab.cloud.inventory import NETWORK, Inventory
+
+Reach = Literal["ok", "unreachable"]
+
+REACHES: tuple[str, ...] = get_args(Reach)
+
+_KEY = "fault_arm"
+
+
+class Faults:
+    """The faults that are on; they outlast the cloud process, and end with the lab.
+
+    Args:
+        inventory: has the virtual networks, whose machines are the ones that suffer.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._door: socket.socket | None = None
+        self._mended = asyncio.Event()
+
+    @property
+    def arm(self) -> Reach:
+        """Whether machines reach Resource Manager, the login service and the tokens of their identities."""
+        return "unreachable" if self._inventory.store.facts.get(_KEY) == "unreachable" else "ok"
+
+    def guard(self, door: socket.socket) -> None:
+        """Take charge of Resource Manager's listening socket.
+
+        Args:
+            door: bound; what machines send to it is dropped as long as the fault is on.
+        """
+        self._door = door
+        self._filter()
+
+    def set_arm(self, reach: Reach) -> None:
+        """Take Resource Manager away from the machines, or give it back; the engine and the tests always reach it.
+
+        Args:
+            reach: unreachable drops packets as a broken route does: callers wait, and are not refused.
+        """
+        self._inventory.store.facts[_KEY] = reach
+        self._inventory.store.save()
+        self._filter()
+        if reach == "ok":
+            # Those that wait see their connection end, and may ask anew.
+            self._mended.set()
+            self._mended = asyncio.Event()
+
+    def _networks(self) -> list[synfilter.Verdict]:
+        return [
+            (prefix, False)
+            for network in self._inventory.of_type(NETWORK)
+            for prefix in self._inventory.address_space(network)
+        ]
+
+    def _filter(self) -> None:
+        if self._door is None:
+            return
+        if self.arm == "ok":
+            synfilter.attach(self._door, synfilter.assemble([], otherwise=True))
+        else:
+            synfilter.attach(self._door, synfilter.assemble(self._networks(), otherwise=True))
+
+    def suffers(self, remote: str | None) -> bool:
+        """Tell whether a caller is cut off now.
+
+        Args:
+            remote: its address.
+        """
+        if self.arm == "ok" or remote is None:
+            return False
+        return any(IPv4Address(remote) in network for network, _ in self._networks())
+
+    async def hold(self, request: web.Request) -> None:
+        """Leave a caller that is cut off without an answer, and end its connection once the fault is mended.
+
+        The filter stops new connections only; those that stand would still be served.
+
+        Raises:
+            ConnectionResetError: the caller was cut off; its connection is no more.
+        """
+        if not self.suffers(request.remote):
+            return
+        await self._mended.wait()
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("cut off by a fault")
+
+    @web.middleware
+    async def middleware(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Hold every request of a caller that is cut off."""
+        await self.hold(request)
+        return await handler(request)

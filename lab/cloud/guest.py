@@ -1,0 +1,140 @@
+"""What a guest's cloud-init reads: the same facts as on Azure, in NoCloud's form.  Pure."""
+
+import base64
+import json
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from cryptography import x509
+
+from lab.cloud.addresses import PLATFORM
+from lab.cloud.certificates import subject_hash
+
+SEARCH_DOMAIN = "internal.cloudapp.net"
+"""Names of the machines end with it, as on Azure (there with a part of the network's own before it)."""
+
+
+@dataclass(frozen=True)
+class GuestInterface:
+    """An interface as the guest is told of it.
+
+    Args:
+        mac: six hex octets with colons.
+        address: static private address.
+        prefix: the subnet.
+        gateway: the subnet's gateway; None on all but the primary interface.
+    """
+
+    mac: str
+    address: IPv4Address
+    prefix: IPv4Network
+    gateway: IPv4Address | None
+
+
+@dataclass(frozen=True)
+class Seed:
+    """The four texts of a seed."""
+
+    meta_data: str
+    user_data: str
+    vendor_data: str
+    network_config: str
+
+
+def seed(
+    *,
+    vm_id: str,
+    host_name: str,
+    admin: str,
+    ssh_keys: tuple[str, ...],
+    ca_certificate: str,
+    custom_data: bytes,
+    interfaces: tuple[GuestInterface, ...],
+) -> Seed:
+    """Return what a machine's cloud-init reads.
+
+    The user's data wins over the vendor's, so the admin is made by `user`, which changes the default user: a list
+    of `users` in custom data keeps it by naming `default`, as on Azure.
+
+    Args:
+        vm_id: the machine's GUID; cloud-init's instance-id.
+        host_name: the computer name.
+        admin: the administrator's account.
+        ssh_keys: its public keys.
+        ca_certificate: PEM text that the guest is to trust; empty for none.
+        custom_data: the user's data, decoded.
+        interfaces: the primary one first.
+    """
+    vendor: dict[str, object] = {
+        "user": {
+            "name": admin,
+            "gecos": "Administrator",
+            "groups": ["adm", "sudo"],
+            "lock_passwd": True,
+            "shell": "/bin/bash",
+            "sudo": "ALL=(ALL) NOPASSWD:ALL",
+        },
+        # No `ssh_pwauth`: cloud-init would start sshd anew once somebody may have logged in, and nobody has a password.
+        "disable_root": True,
+        "preserve_hostname": False,
+    }
+    parts: list[dict[str, str]] = [
+        {"type": "text/cloud-config", "content": "#cloud-config\n" + json.dumps(vendor, indent=1) + "\n"}
+    ]
+    if ca_certificate:
+        parts.append({"type": "text/x-shellscript", "content": _trust_script(ca_certificate)})
+    network: dict[str, object] = {"version": 2, "ethernets": {}}
+    ethernets: dict[str, object] = {}
+    for number, interface in enumerate(interfaces):
+        entry: dict[str, object] = {
+            "match": {"macaddress": interface.mac},
+            "set-name": f"vec{number}",
+            "addresses": [f"{interface.address}/{interface.prefix.prefixlen}"],
+        }
+        if interface.gateway is not None:
+            entry["routes"] = [{"to": "0.0.0.0/0", "via": str(interface.gateway)}]
+            entry["nameservers"] = {"addresses": [PLATFORM], "search": [SEARCH_DOMAIN]}
+        ethernets[f"vec{number}"] = entry
+    network["ethernets"] = ethernets
+    # JSON is YAML.
+    return Seed(
+        meta_data=json.dumps(
+            {"instance-id": vm_id, "local-hostname": host_name, "public-keys": list(ssh_keys)}, indent=1
+        ),
+        user_data=custom_data.decode("utf-8", errors="replace"),
+        vendor_data="#cloud-config-archive\n" + json.dumps(parts, indent=1) + "\n",
+        network_config=json.dumps(network, indent=1),
+    )
+
+
+def _trust_script(ca_certificate: str) -> str:
+    """Return what makes a guest trust the lab's CA, at the end of its first boot.
+
+    `update-ca-certificates`, which cloud-init's `ca_certs` runs before it lets SSH start, takes 12 s in a lab's guest:
+    it looks at each of 150 certificates.  What it would do for one more is done here instead; should it run later, it
+    finds the certificate where it looks for it.
+    """
+    certificate = x509.load_pem_x509_certificate(ca_certificate.encode())
+    return f"""#!/bin/sh
+set -eu
+mkdir -p /usr/local/share/ca-certificates
+cat >/usr/local/share/ca-certificates/lab-cloud.crt <<'PEM'
+{ca_certificate.strip()}
+PEM
+cd /etc/ssl/certs
+cat /usr/local/share/ca-certificates/lab-cloud.crt >>ca-certificates.crt
+ln -sf /usr/local/share/ca-certificates/lab-cloud.crt lab-cloud.pem
+ln -sf lab-cloud.pem {subject_hash(certificate)}.0
+"""
+
+
+def decode(custom_data: str) -> bytes:
+    """Return custom data as the machine gets it.
+
+    Args:
+        custom_data: base64.
+
+    Raises:
+        ValueError: not base64.
+    """
+    return base64.b64decode(custom_data, validate=True)

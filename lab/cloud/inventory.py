@@ -1,0 +1,342 @@
+"""Questions about what there is: which things refer to which.  Nothing here changes anything.
+
+References are kept in one place only, in the body of the resource that makes them; `managedBy` of a disk,
+`virtualMachine` of an interface and their like are answers to questions asked here.
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from lab.cloud import nsg
+from lab.cloud.errors import bad_request
+from lab.cloud.fields import items, reference, references, section, text, texts
+from lab.cloud.model import Json, Resource
+from lab.cloud.resource_id import key_of, parse
+from lab.cloud.state import Store
+
+GROUP = "Microsoft.Resources/resourceGroups"
+NETWORK = "Microsoft.Network/virtualNetworks"
+SUBNET = "Microsoft.Network/virtualNetworks/subnets"
+SECURITY_GROUP = "Microsoft.Network/networkSecurityGroups"
+PUBLIC_ADDRESS = "Microsoft.Network/publicIPAddresses"
+NAT_GATEWAY = "Microsoft.Network/natGateways"
+BALANCER = "Microsoft.Network/loadBalancers"
+INTERFACE = "Microsoft.Network/networkInterfaces"
+AVAILABILITY_SET = "Microsoft.Compute/availabilitySets"
+DISK = "Microsoft.Compute/disks"
+MACHINE = "Microsoft.Compute/virtualMachines"
+ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
+ROLE_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+LOCK = "Microsoft.Authorization/locks"
+ENCRYPTION_SET = "Microsoft.Compute/diskEncryptionSets"
+VAULT = "Microsoft.KeyVault/vaults"
+VAULT_KEY = "Microsoft.KeyVault/vaults/keys"
+
+
+class Inventory:
+    """A view of the store.
+
+    Args:
+        store: where the resources are.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def store(self) -> Store:
+        """Where the resources are."""
+        return self._store
+
+    def of_type(self, type_: str) -> Iterator[Resource]:
+        """Yield the resources of a type."""
+        return (resource for resource in self._store if resource.type == type_)
+
+    def get(self, identity: str, type_: str) -> Resource | None:
+        """Return a resource where it is there and of that type."""
+        resource = self._store.get(key_of(identity)) if identity else None
+        return resource if resource is not None and resource.type == type_ else None
+
+    def group(self, subscription: str, name: str) -> Resource | None:
+        """Return a resource group."""
+        return self.get(f"/subscriptions/{subscription}/resourceGroups/{name}", GROUP)
+
+    def members(self, group: Resource) -> list[Resource]:
+        """Return what is in a resource group."""
+        prefix = group.key + "/"
+        return [resource for resource in self._store if resource.key.startswith(prefix)]
+
+    def require(self, identity: str, type_: str, by: str, location: str) -> Resource:
+        """Return a resource that another refers to.
+
+        Args:
+            identity: the reference.
+            type_: what it must be.
+            by: identity of the one that refers, for the message.
+            location: the region in which both must be.
+
+        Raises:
+            ArmError: not there, of another type, or in another region (400, InvalidResourceReference).
+        """
+        resource = self.get(identity, type_)
+        if resource is None or resource.location != location or resource.provisioning == "Deleting":
+            raise bad_request(
+                "InvalidResourceReference",
+                f"Resource {identity} referenced by resource {by} was not found. Please make sure that the "
+                "referenced resource exists, and that both resources are in the same region.",
+            )
+        return resource
+
+    # Networks
+
+    def subnets(self) -> Iterator[tuple[Resource, Json]]:
+        """Yield every subnet with its network."""
+        for network in self.of_type(NETWORK):
+            for subnet in items(network.properties, "subnets"):
+                yield network, subnet
+
+    def subnet(self, identity: str) -> tuple[Resource, Json] | None:
+        """Return a subnet and its network by the subnet's identity."""
+        parent, _, name = key_of(identity).rpartition("/subnets/")
+        network = self.get(parent, NETWORK)
+        if network is None:
+            return None
+        for subnet in items(network.properties, "subnets"):
+            if text(subnet, "name").lower() == name:
+                return network, subnet
+        return None
+
+    def require_subnet(self, identity: str, by: str, location: str) -> tuple[Resource, Json]:
+        """Return a subnet that another resource refers to.
+
+        Raises:
+            ArmError: as `require`.
+        """
+        found = self.subnet(identity)
+        if found is None or found[0].location != location:
+            raise bad_request(
+                "InvalidResourceReference",
+                f"Resource {identity} referenced by resource {by} was not found. Please make sure that the "
+                "referenced resource exists, and that both resources are in the same region.",
+            )
+        return found
+
+    def subnet_users(self, subnet_id: str) -> dict[IPv4Address, str]:
+        """Return the addresses in use in a subnet, with the identity of the configuration that uses each."""
+        users: dict[IPv4Address, str] = {}
+        wanted = key_of(subnet_id)
+        for owner, listname in ((INTERFACE, "ipConfigurations"), (BALANCER, "frontendIPConfigurations")):
+            for resource in self.of_type(owner):
+                for configuration in items(resource.properties, listname):
+                    properties = section(configuration, "properties")
+                    if key_of(reference(properties, "subnet")) == wanted:
+                        address = IPv4Address(text(properties, "privateIPAddress"))
+                        users[address] = f"{resource.id}/{listname}/{text(configuration, 'name')}"
+        return users
+
+    def address_space(self, network: Resource) -> tuple[IPv4Network, ...]:
+        """Return the prefixes of a virtual network."""
+        prefixes = texts(section(network.properties, "addressSpace"), "addressPrefixes")
+        return tuple(IPv4Network(prefix) for prefix in prefixes)
+
+    # Who refers to what
+
+    def public_address_user(self, identity: str) -> str | None:
+        """Return the identity of the configuration that a public address belongs to."""
+        wanted = key_of(identity)
+        for owner, listname in ((INTERFACE, "ipConfigurations"), (BALANCER, "frontendIPConfigurations")):
+            for resource in self.of_type(owner):
+                for configuration in items(resource.properties, listname):
+                    if key_of(reference(section(configuration, "properties"), "publicIPAddress")) == wanted:
+                        return f"{resource.id}/{listname}/{text(configuration, 'name')}"
+        for gateway in self.of_type(NAT_GATEWAY):
+            if wanted in map(key_of, references(gateway.properties, "publicIpAddresses")):
+                return gateway.id
+        return None
+
+    def subnets_with(self, property_name: str, identity: str) -> list[str]:
+        """Return the identities of the subnets whose `natGateway` or `networkSecurityGroup` is this one."""
+        wanted = key_of(identity)
+        return [
+            f"{network.id}/subnets/{subnet['name']}"
+            for network, subnet in self.subnets()
+            if key_of(reference(section(subnet, "properties"), property_name)) == wanted
+        ]
+
+    def interfaces_with_group(self, identity: str) -> list[Resource]:
+        """Return the interfaces that a security group is on."""
+        wanted = key_of(identity)
+        return [
+            interface
+            for interface in self.of_type(INTERFACE)
+            if key_of(reference(interface.properties, "networkSecurityGroup")) == wanted
+        ]
+
+    def configurations_with(self, listname: str, identity: str) -> list[tuple[Resource, Json]]:
+        """Return interfaces and the configuration of each that refers to a pool or NAT rule.
+
+        Args:
+            listname: `loadBalancerBackendAddressPools` or `loadBalancerInboundNatRules`.
+            identity: of the pool or rule.
+        """
+        wanted = key_of(identity)
+        return [
+            (interface, configuration)
+            for interface in self.of_type(INTERFACE)
+            for configuration in items(interface.properties, "ipConfigurations")
+            if wanted in map(key_of, references(section(configuration, "properties"), listname))
+        ]
+
+    def machine_of_interface(self, identity: str) -> Resource | None:
+        """Return the machine that an interface is on."""
+        wanted = key_of(identity)
+        for machine in self.of_type(MACHINE):
+            profile = section(machine.properties, "networkProfile")
+            if wanted in map(key_of, references(profile, "networkInterfaces")):
+                return machine
+        return None
+
+    def machine_of_disk(self, identity: str) -> Resource | None:
+        """Return the machine that a disk is attached to."""
+        wanted = key_of(identity)
+        for machine in self.of_type(MACHINE):
+            storage = section(machine.properties, "storageProfile")
+            disks = [section(storage, "osDisk"), *items(storage, "dataDisks")]
+            if any(key_of(reference(disk, "managedDisk")) == wanted for disk in disks):
+                return machine
+        return None
+
+    def machines_of_set(self, identity: str) -> list[Resource]:
+        """Return the machines of an availability set."""
+        wanted = key_of(identity)
+        return [
+            machine
+            for machine in self.of_type(MACHINE)
+            if key_of(reference(machine.properties, "availabilitySet")) == wanted
+        ]
+
+    def machine_of_principal(self, object_id: str) -> Resource | None:
+        """Return the machine whose system-assigned identity is this one."""
+        for machine in self.of_type(MACHINE):
+            if text(section(machine.body, "identity"), "principalId").lower() == object_id.lower():
+                return machine
+        return None
+
+    def has_principal(self, object_id: str) -> bool:
+        """Tell whether a managed identity is there: a machine's, or a disk encryption set's."""
+        return self.machine_of_principal(object_id) is not None or any(
+            text(section(found.body, "identity"), "principalId").lower() == object_id.lower()
+            for found in self.of_type(ENCRYPTION_SET)
+        )
+
+    # Machines and traffic
+
+    def interfaces_of(self, machine: Resource) -> list[Resource]:
+        """Return a machine's interfaces, the primary one first."""
+        entries = items(section(machine.properties, "networkProfile"), "networkInterfaces")
+        entries = sorted(entries, key=lambda entry: section(entry, "properties").get("primary") is not True)
+        found = [self.get(text(entry, "id"), INTERFACE) for entry in entries]
+        return [interface for interface in found if interface is not None]
+
+    def private_address(self, interface: Resource) -> IPv4Address:
+        """Return the address of an interface's first configuration."""
+        configuration = items(interface.properties, "ipConfigurations")[0]
+        return IPv4Address(text(section(configuration, "properties"), "privateIPAddress"))
+
+    def machine_addresses(self) -> dict[IPv4Address, tuple[Resource, Resource]]:
+        """Return machine and interface of every private address in use by a machine."""
+        return {
+            self.private_address(interface): (machine, interface)
+            for machine in self.of_type(MACHINE)
+            for interface in self.interfaces_of(machine)
+        }
+
+    def network_of(self, interface: Resource) -> tuple[Resource, Json]:
+        """Return network and subnet of an interface's first configuration."""
+        configuration = items(interface.properties, "ipConfigurations")[0]
+        found = self.subnet(reference(section(configuration, "properties"), "subnet"))
+        assert found is not None, "an interface's subnet cannot be deleted before it"
+        return found
+
+    def security_groups(self, interface: Resource) -> list[Resource]:
+        """Return the groups that inbound traffic passes, the subnet's first."""
+        _, subnet = self.network_of(interface)
+        found = [
+            self.get(reference(section(subnet, "properties"), "networkSecurityGroup"), SECURITY_GROUP),
+            self.get(reference(interface.properties, "networkSecurityGroup"), SECURITY_GROUP),
+        ]
+        return [group for group in found if group is not None]
+
+    def admits(self, interface: Resource, source: IPv4Network, port: int, public: bool) -> bool:
+        """Tell whether traffic may reach a machine's port.
+
+        Args:
+            interface: the machine's.
+            source: the client, or a network whose addresses are all treated alike.
+            port: destination port on the machine.
+            public: whether it comes by a public address, which is closed where no group says otherwise
+                ("secure by default").
+        """
+        groups = self.security_groups(interface)
+        if not groups:
+            return not public or source == nsg.PLATFORM_NETWORK
+        network, _ = self.network_of(interface)
+        packet = nsg.Packet(source, IPv4Network(self.private_address(interface)), port)
+        space = self.address_space(network)
+        return all(nsg.decide(nsg.rules_of(group.properties), packet, space).allow for group in groups)
+
+    def public_ip(self, identity: str) -> IPv4Address | None:
+        """Return the address of a public IP address resource."""
+        resource = self.get(identity, PUBLIC_ADDRESS)
+        return IPv4Address(resource.properties["ipAddress"]) if resource else None
+
+    def egress_address(self, interface: Resource) -> IPv4Address | str | None:
+        """Return the public address that a machine's own connections to the outside come from.
+
+        Returns:
+            an address; "default" where Azure gives default outbound access; None where there is no way out.
+        """
+        _, subnet = self.network_of(interface)
+        properties = section(subnet, "properties")
+        # The order of Azure's documentation: NAT gateway, own address, balancer, default outbound access.
+        gateway = self.get(reference(properties, "natGateway"), NAT_GATEWAY)
+        if gateway is not None:
+            for identity in references(gateway.properties, "publicIpAddresses"):
+                if (address := self.public_ip(identity)) is not None:
+                    return address
+        configurations = [section(c, "properties") for c in items(interface.properties, "ipConfigurations")]
+        for configuration in configurations:
+            if (address := self.public_ip(reference(configuration, "publicIPAddress"))) is not None:
+                return address
+        pools = {key_of(pool) for c in configurations for pool in references(c, "loadBalancerBackendAddressPools")}
+        for balancer in self.of_type(BALANCER):
+            if (address := self._balancer_egress(balancer, pools)) is not None:
+                return address
+        return None if pools or properties.get("defaultOutboundAccess") is False else "default"
+
+    def _balancer_egress(self, balancer: Resource, pools: set[str]) -> IPv4Address | None:
+        properties = balancer.properties
+        frontends = {
+            f"{balancer.id}/frontendIPConfigurations/{frontend['name']}".lower(): self.public_ip(
+                reference(section(frontend, "properties"), "publicIPAddress")
+            )
+            for frontend in items(properties, "frontendIPConfigurations")
+        }
+        for rule in items(properties, "outboundRules"):
+            details = section(rule, "properties")
+            if key_of(reference(details, "backendAddressPool")) in pools:
+                for identity in references(details, "frontendIPConfigurations"):
+                    if (address := frontends.get(key_of(identity))) is not None:
+                        return address
+        for rule in items(properties, "loadBalancingRules"):
+            details = section(rule, "properties")
+            if key_of(reference(details, "backendAddressPool")) in pools and not details.get("disableOutboundSnat"):
+                address = frontends.get(key_of(reference(details, "frontendIPConfiguration")))
+                if address is not None:
+                    return address
+        return None
+
+
+def name_of(identity: str) -> str:
+    """Return the innermost name of an identity."""
+    return parse(identity).name

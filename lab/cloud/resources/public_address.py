@@ -1,0 +1,103 @@
+"""Public IP addresses: addresses of the namespace's own loopback."""
+
+from lab.cloud.addresses import DEFAULT_OUTBOUND, PUBLIC_POOL
+from lab.cloud.errors import bad_request, conflict
+from lab.cloud.fields import choice, integer, section, text
+from lab.cloud.inventory import PUBLIC_ADDRESS, Inventory
+from lab.cloud.model import Json, Resource
+from lab.cloud.resource_id import ResourceId
+from lab.cloud.resources.base import Kind, checked_zones
+from lab.cloud.site import Site
+
+
+class PublicAddressKind(Kind):
+    """`Microsoft.Network/publicIPAddresses`."""
+
+    type = PUBLIC_ADDRESS
+
+    def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
+        """Check SKU and allocation, and choose the address."""
+        resource = self.envelope(inventory, target, body, existing)
+        given = section(body, "properties")
+        sku = choice(section(body, "sku"), "name", ("Basic", "Standard", "StandardV2"), "Basic")
+        if sku == "Basic":
+            # Azure makes none since 31 March 2025; an absent SKU means Basic.
+            raise bad_request(
+                "IPv4BasicSkuPublicIpCountLimitReached",
+                "Cannot create more than 0 IPv4 Basic SKU public IP addresses for this subscription in this region.",
+            )
+        allocation = choice(given, "publicIPAllocationMethod", ("Static", "Dynamic"), "Dynamic")
+        if allocation != "Static":
+            raise bad_request(
+                "StandardSkuPublicIPAddressesMustBeStatic",
+                f"Standard sku publicIp {target} must have AllocationMethod set to Static.",
+                "publicIPAllocationMethod",
+            )
+        if choice(given, "publicIPAddressVersion", ("IPv4", "IPv6"), "IPv4") != "IPv4":
+            raise bad_request("LabNotSupported", "IPv6 is not supported by the lab cloud.", "publicIPAddressVersion")
+        if existing is not None and existing.sku != sku:
+            raise bad_request(
+                "SkuPropertyCannotBeUpdated", f"Sku property of {target} cannot be changed once it is made."
+            )
+        zones = checked_zones(body, resource.location)
+        if existing is not None and sorted(existing.zones) != sorted(zones):
+            raise conflict(
+                "ResourceAvailabilityZonesCannotBeModified",
+                f"Resource {target} has an existing availability zone constraint {existing.zones} and the request has "
+                f"availability zone constraint {zones}, which do not match. Zones cannot be added/updated/removed "
+                "once the resource is created.",
+            )
+        idle = integer(given, "idleTimeoutInMinutes", 4)
+        if not 4 <= idle <= 30:
+            raise bad_request(
+                "PublicIPIdleTimeoutIsOutOfRange", f"The idle time-out of {target} must be 4 to 30 minutes.", None
+            )
+        resource.body["sku"] = {"name": sku, "tier": text(section(body, "sku"), "tier") or "Regional"}
+        resource.body["zones"] = zones
+        resource.properties.update(
+            {
+                "publicIPAddressVersion": "IPv4",
+                "publicIPAllocationMethod": allocation,
+                "idleTimeoutInMinutes": idle,
+                "ipTags": [],
+                "ipAddress": existing.properties["ipAddress"] if existing else _free_address(inventory),
+            }
+        )
+        if label := text(section(given, "dnsSettings"), "domainNameLabel"):
+            resource.properties["dnsSettings"] = {
+                "domainNameLabel": label,
+                "fqdn": f"{label}.{resource.location}.cloudapp.azure.com",
+            }
+        return resource
+
+    def view(self, inventory: Inventory, resource: Resource) -> Json:
+        """Add who uses it."""
+        shown = dict(resource.properties)
+        if user := inventory.public_address_user(resource.id):
+            shown["natGateway" if "/natgateways/" in user.lower() else "ipConfiguration"] = {"id": user}
+        return shown
+
+    def check_removal(self, inventory: Inventory, resource: Resource) -> None:
+        """An address goes only when nothing uses it."""
+        if user := inventory.public_address_user(resource.id):
+            raise bad_request(
+                "PublicIPAddressCannotBeDeleted",
+                f"Public IP address {resource.id} can not be deleted since it is still allocated to resource {user}. "
+                "In order to delete the public IP, disassociate/detach the Public IP address from the resource.",
+            )
+
+    async def apply(self, site: Site, resource: Resource) -> None:
+        """Add the address."""
+        await site.fabric.ensure_public_address(resource.properties["ipAddress"])
+
+    async def remove(self, site: Site, resource: Resource) -> None:
+        """Take the address away."""
+        await site.fabric.remove_public_address(resource.properties["ipAddress"])
+
+
+def _free_address(inventory: Inventory) -> str:
+    used = {resource.properties["ipAddress"] for resource in inventory.of_type(PUBLIC_ADDRESS)}
+    for address in PUBLIC_POOL.hosts():
+        if str(address) not in used and address != DEFAULT_OUTBOUND:
+            return str(address)
+    raise bad_request("PublicIPCountLimitReached", "The lab has no public address left.")

@@ -1,0 +1,132 @@
+"""Who is who: the engine's service principal, and the tokens that it gets.
+
+The identities are the same in every lab, and good for nothing but a lab; the key that signs tokens is each lab's own.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.cloud.state import write_private
+
+TENANT = "00000000-0000-0000-0000-00000000000a"
+SUBSCRIPTION = "00000000-0000-0000-0000-00000000000b"
+CLIENT_ID = "00000000-0000-0000-0000-00000000000c"
+CLIENT_SECRET = "lab"
+OBJECT_ID = "00000000-0000-0000-0000-00000000000d"
+"""The service principal's object, as role assignments name it."""
+
+AUDIENCE = "https://management.azure.com/"
+_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+LIFETIME_SECONDS = 3600
+
+
+class InvalidToken(Exception):
+    """A token is not one of this lab's, or has expired; the text says which."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Whom a token speaks for.
+
+    Args:
+        object_id: of a service principal or a managed identity.
+        client_id: its application.
+    """
+
+    object_id: str
+    client_id: str
+
+
+def identity_of_machine(object_id: str) -> Principal:
+    """Return the principal of a machine's own identity.
+
+    Args:
+        object_id: its `principalId`; the application follows from it.
+    """
+    return Principal(object_id, str(uuid.uuid5(uuid.NAMESPACE_OID, object_id)))
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class Tokens:
+    """Issues and checks bearer tokens: JSON Web Tokens, signed with HMAC-SHA256.
+
+    Args:
+        key: at least 32 random bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    @staticmethod
+    def of_lab(path: Path) -> "Tokens":
+        """Return the tokens of a lab, whose key is made once.
+
+        Args:
+            path: the key's file.
+        """
+        if not path.exists():
+            write_private(path, secrets.token_hex(32))
+        return Tokens(bytes.fromhex(path.read_text()))
+
+    def _signature(self, text: str) -> bytes:
+        return hmac.new(self._key, text.encode(), hashlib.sha256).digest()
+
+    def issue(self, principal: Principal, audience: str = AUDIENCE, resource: str = "") -> str:
+        """Return a token that is good for an hour.
+
+        Args:
+            principal: whom it speaks for.
+            audience: the resource that it is for.
+            resource: identity of the machine whose own identity the principal is.
+        """
+        now = int(time.time())
+        claims = {
+            "aud": audience,
+            "iss": f"https://sts.windows.net/{TENANT}/",
+            "iat": now,
+            "nbf": now - 60,
+            "exp": now + LIFETIME_SECONDS,
+            "appid": principal.client_id,
+            "oid": principal.object_id,
+            "sub": principal.object_id,
+            "tid": TENANT,
+            "ver": "1.0",
+            **({"xms_mirid": resource} if resource else {}),
+        }
+        head = _encode(json.dumps({"typ": "JWT", "alg": "HS256"}).encode())
+        text = f"{head}.{_encode(json.dumps(claims).encode())}"
+        return f"{text}.{_encode(self._signature(text))}"
+
+    def check(self, token: str) -> Principal:
+        """Return whom a token speaks for.
+
+        Raises:
+            InvalidToken: it is no token of this lab, or has expired.
+        """
+        text, _, signature = token.rpartition(".")
+        try:
+            if not hmac.compare_digest(_decode(signature), self._signature(text)):
+                raise InvalidToken("The access token is invalid.")
+            claims: Any = json.loads(_decode(text.partition(".")[2]))
+        except ValueError:
+            raise InvalidToken("The access token is invalid.") from None
+        if claims["exp"] < time.time():
+            raise InvalidToken("The access token expiry UTC time is earlier than current UTC time.")
+        if str(claims["aud"]).rstrip("/") not in _AUDIENCES:
+            raise InvalidToken(f"The access token has been obtained for wrong audience '{claims['aud']}'.")
+        return Principal(str(claims["oid"]), str(claims["appid"]))

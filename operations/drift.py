@@ -1,0 +1,340 @@
+"""Shows what has been changed by hand on the machines of a stack: `python -m operations.drift STACK`.
+
+It runs the very scripts that the last update has run, as the stack's state has them, each with configs/host/look.sh put
+before its last line: the script then tells what it finds otherwise than it should be, and changes nothing.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, cast
+
+from components.checkout import CHECKOUT, CONFIGS
+from operations.ssh_agent import Agent, AgentError, agent
+
+_LAST_LINE = "main </dev/null"
+"""How configs/host/script.sh.j2 ends: by then the whole script has been read, and nothing has been done."""
+
+LOOKING_LINE = "sudo unshare --mount --propagation private bash -s"
+"""What look.sh needs; it refuses to work without."""
+
+# The provider's patience with a connection, 15 s. A machine that is silent for 90 s, three times this, has gone.
+_SSH_OPTIONS = ("BatchMode=yes", "LogLevel=ERROR", "ConnectTimeout=15", "ServerAliveInterval=30")
+
+_LONGEST_SECONDS = 20 * 60
+"""A script may wait 15 minutes for another one of ours (an update at work), and asks for minutes at most."""
+
+_WOULD_STOP = "would stop: "
+"""What look.sh begins the line with in which a script would stop, and wait for a person, if it were run again."""
+
+_SSH_FAILED = 255
+"""Exit code of ssh for its own failures (ssh(1))."""
+
+
+class DriftError(Exception):
+    """It cannot be looked; the text says why."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How a machine is reached by SSH.
+
+    Args:
+        host: name or address.
+        port: TCP port.
+        user: the account.
+        private_key: its key, in OpenSSH's form.
+        host_key: the machine's public key, in OpenSSH's form.
+    """
+
+    host: str
+    port: int
+    user: str
+    private_key: str
+    host_key: str
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script of a stack, as its last update has run it.
+
+    Args:
+        name: the resource's.
+        urn: the resource's.
+        node: the machine's name.
+        line: what runs it on the machine.
+        text: the script, its standard input.
+        variables: its environment, HA_*.
+        connection: how the machine is reached.
+        rests_on: URNs of all that has to be done before it.
+    """
+
+    name: str
+    urn: str
+    node: str
+    line: str
+    text: str
+    variables: Mapping[str, str]
+    connection: Connection
+    rests_on: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is not as the stack says.
+
+    Args:
+        script: who tells.
+        text: what differs; lines.
+        mendable: whether the script, run again, puts it right; else the text says what to do.
+    """
+
+    script: Script
+    text: str
+    mendable: bool
+
+
+def scripts_of(deployment: Mapping[str, Any]) -> list[Script]:
+    """Return the scripts of a stack, each after those that it depends on.
+
+    Args:
+        deployment: the stack's state, as `pulumi stack export --show-secrets` has it under that name.
+    """
+    found: list[Script] = []
+    resources: list[dict[str, Any]] = deployment.get("resources") or []
+    rests_on: dict[str, frozenset[str]] = {}
+    for resource in resources:  # each after what it depends on
+        direct: list[str] = resource.get("dependencies") or []
+        rests_on[resource["urn"]] = frozenset(direct).union(*(rests_on.get(urn, ()) for urn in direct))
+        if resource["type"] != "command:remote:Command":
+            continue
+        inputs: dict[str, Any] = clear(resource["inputs"])
+        told = inputs["connection"]
+        found.append(
+            Script(
+                name=resource["urn"].split("::")[-1],
+                urn=resource["urn"],
+                node=next(line.split()[2] for line in inputs["stdin"].splitlines() if line.startswith("# Node ")),
+                line=inputs["create"],
+                text=inputs["stdin"],
+                variables=inputs.get("environment") or {},
+                connection=Connection(
+                    told["host"], int(told.get("port", 22)), told["user"], told["privateKey"], told["hostKey"]
+                ),
+                rests_on=rests_on[resource["urn"]],
+            )
+        )
+    return found
+
+
+def clear(value: Any) -> Any:
+    """Return a value of the exported state without the marks of secrets."""
+    if isinstance(value, dict):
+        properties = cast(dict[str, Any], value)
+        if "plaintext" in properties:
+            return json.loads(properties["plaintext"])
+        return {key: clear(inner) for key, inner in properties.items()}
+    if isinstance(value, list):
+        return [clear(inner) for inner in cast(list[Any], value)]
+    return value
+
+
+def secret_lines(value: Any, within: bool = False) -> set[str]:
+    """Return every line of every secret of the exported state, but those too short to be one."""
+    if isinstance(value, dict):
+        properties = cast(dict[str, Any], value)
+        if "plaintext" in properties:
+            return secret_lines(json.loads(properties["plaintext"]), within=True)
+        return set[str]().union(*(secret_lines(inner, within) for inner in properties.values()))
+    if isinstance(value, list):
+        return set[str]().union(*(secret_lines(inner, within) for inner in cast(list[Any], value)))
+    if within and isinstance(value, str):
+        return {line.strip() for line in value.splitlines() if len(line.strip()) >= 12}
+    return set()
+
+
+def looking(text: str) -> str:
+    """Return a script that looks, made from one that changes what differs.
+
+    Args:
+        text: the script of the state.
+
+    Raises:
+        DriftError: it is of another make, and would change what it finds.
+    """
+    lines = text.splitlines()
+    if lines.count(_LAST_LINE) != 1 or lines[-1] != _LAST_LINE:
+        raise DriftError("the stack's scripts are of another version of this program: run pulumi up first")
+    return "\n".join([*lines[:-1], (CONFIGS / "host/look.sh").read_text(), _LAST_LINE, ""])
+
+
+def look(deployment: Mapping[str, Any], prefix: Sequence[str] = ()) -> Iterator[Finding]:
+    """Run every script of a stack, looking: all machines side by side, the scripts of one in their order.
+
+    Args:
+        deployment: the stack's state, as `pulumi stack export --show-secrets` has it under that name.
+        prefix: what to run ssh with, such as `ip netns exec NAME`.
+
+    Yields:
+        What is otherwise, by machine.
+
+    Raises:
+        DriftError: the stack has no scripts, or others than this program's.
+    """
+    scripts = scripts_of(deployment)
+    if not scripts:
+        raise DriftError("the stack has no machines: nothing has been made, or it has been destroyed")
+    for script in scripts:
+        looking(script.text)
+    secrets = sorted(secret_lines(deployment["resources"]), key=len, reverse=True)
+
+    def without_secrets(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "(secret)")
+        return text
+
+    machines = list(dict.fromkeys(script.node for script in scripts))
+    try:
+        with (
+            agent(script.connection.private_key for script in scripts) as keys,
+            ThreadPoolExecutor(len(machines)) as pool,
+        ):
+
+            def look_at(machine: str) -> list[Finding]:
+                own = [script for script in scripts if script.node == machine]
+                return list(_look_at(own, deployment, prefix, keys))
+
+            for findings in pool.map(look_at, machines):
+                for finding in findings:
+                    yield Finding(finding.script, without_secrets(finding.text), finding.mendable)
+    except AgentError as error:
+        raise DriftError(str(error)) from None
+
+
+def _look_at(
+    scripts: Sequence[Script], deployment: Mapping[str, Any], prefix: Sequence[str], keys: Agent
+) -> Iterator[Finding]:
+    for script in scripts:
+        command = [*prefix, *_ssh(script, keys), LOOKING_LINE]
+        try:
+            run = subprocess.run(
+                command, input=looking(script.text), env={**os.environ, **script.variables}, capture_output=True,
+                text=True, errors="replace", timeout=_LONGEST_SECONDS, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            yield Finding(script, f"no end of it within {_LONGEST_SECONDS // 60} minutes", mendable=False)
+            return
+        except FileNotFoundError as error:
+            raise DriftError(f"there is no program {error.filename}") from None
+        if run.returncode == _SSH_FAILED:
+            yield Finding(script, _not_reached(script, deployment, run.stderr.strip()), mendable=False)
+            return
+        told = run.stdout.strip()
+        if run.returncode != 0:
+            told += f"\nnot looked to its end (exit code {run.returncode}): {run.stderr.strip()}"
+        if told:
+            yield Finding(script, told.strip(), mendable=_WOULD_STOP not in told)
+
+
+def _ssh(script: Script, keys: Agent) -> list[str]:
+    """Return ssh's argument list, with the host key laid ready beside the agent."""
+    connection, known_hosts = script.connection, keys.folder / f"{script.node}.known_hosts"
+    known_hosts.write_text(f"{script.node} {connection.host_key}\n")
+    options = (*_SSH_OPTIONS, "SendEnv=HA_*", f"UserKnownHostsFile={known_hosts}", f"HostKeyAlias={script.node}")
+    return [
+        "ssh", *keys.options, *(f"-o{option}" for option in options), "-p", str(connection.port),
+        f"{connection.user}@{connection.host}",
+    ]  # fmt: skip
+
+
+def _not_reached(script: Script, deployment: Mapping[str, Any], why: str) -> str:
+    """Return what to say of a machine that lets nobody in: whether it is on, no resource of the stack knows."""
+    last = why.splitlines()[-1] if why else "no answer"
+    machines = [
+        resource["id"]
+        for resource in deployment["resources"]
+        if resource["type"] == "azure-native:compute:VirtualMachine"
+        and clear(resource["inputs"]).get("vmName") == script.node
+    ]
+    lines = [f"{script.node} is not reached by SSH ({last}). Is it on?"]
+    lines += [f"  az vm get-instance-view --ids {id} --query instanceView.statuses" for id in machines]
+    lines += [f"  az vm start --ids {id}" for id in machines]
+    return "\n".join(lines)
+
+
+def report(findings: Sequence[Finding], mend: Sequence[str]) -> str:
+    """Return what a person is told.
+
+    Args:
+        findings: of `look`.
+        mend: the command that runs scripts again, up to their URNs.
+    """
+    if not findings:
+        return "The machines are as the stack says."
+    lines: list[str] = []
+    for finding in findings:
+        lines += [f"{finding.script.name}, on {finding.script.node}", *finding.text.splitlines(), ""]
+    mended = {finding.script.urn for finding in findings if finding.mendable}
+    # What would stop at what others put right before it goes on then.
+    again = [finding.script for finding in findings if finding.mendable or _rests(finding, mended)]
+    if again:
+        urns = [word for script in again for word in ("--target-replace", script.urn)]
+        lines += ["To put it right, which runs these scripts again:", "  " + shlex.join([*mend, *urns])]
+    return "\n".join(lines).rstrip()
+
+
+def _rests(finding: Finding, mended: Set[str]) -> bool:
+    """Tell whether a script would stop, and rests on some that are run again."""
+    return _WOULD_STOP in finding.text and not finding.script.rests_on.isdisjoint(mended)
+
+
+def export(pulumi: str, stack: str) -> dict[str, Any]:
+    """Return a stack's state, its secrets in clear.
+
+    Args:
+        pulumi: the Pulumi CLI.
+        stack: the stack's name.
+
+    Raises:
+        DriftError: the CLI refuses.
+    """
+    command = [pulumi, "stack", "export", "--show-secrets", "--stack", stack, "--non-interactive"]
+    try:
+        run = subprocess.run(
+            command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise DriftError(
+            f"there is no program {pulumi}: put the Pulumi CLI on PATH, or name it with --pulumi"
+        ) from None
+    if run.returncode != 0:
+        raise DriftError(f"pulumi stack export: {run.stderr.strip()}")
+    return json.loads(run.stdout)["deployment"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code: 1 if anything is otherwise than the stack says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m operations.drift",
+        description="Show what has been changed by hand on a stack's machines; change nothing.",
+    )
+    parser.add_argument("stack", metavar="STACK", help="the stack")
+    parser.add_argument("--pulumi", default="pulumi", metavar="CLI", help="the Pulumi CLI")
+    options = parser.parse_args(arguments)
+    try:
+        findings = list(look(export(options.pulumi, options.stack)))
+    except DriftError as error:
+        print(f"drift: {error}", file=sys.stderr)
+        return 1
+    print(report(findings, [options.pulumi, "up", "--stack", options.stack]))
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

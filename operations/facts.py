@@ -1,0 +1,247 @@
+"""What the nodes of a cluster say of themselves, asked over SSH and read; whether it is well, alarms.py judges."""
+
+import json
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from components.checkout import CONFIGS
+from lab.nodes import Node
+from operations import drbd, quorum
+from operations.drbd import Drbd
+from operations.quorum import WitnessStatus
+
+LOOK = (CONFIGS / "pacemaker" / "look.py").read_text(encoding="utf-8")
+
+_WANTED = ("host", "has_left", "crm_mon", "moves", "saved", "drbd", "file_systems", "listens", "cannot_ask")
+_WANTED_WITH_WITNESS = ("quorum", "qdevice")
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """One file system.
+
+    Args:
+        place: where it is mounted.
+        percent, inodes_percent: how full it is, in bytes and in files.
+        read_only: whether it takes no writes at all.
+    """
+
+    place: str
+    percent: int
+    inodes_percent: int
+    read_only: bool
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """One node, in its own words.
+
+    Args:
+        name: the cluster's name for it.
+        reached: whether it has answered; all else is empty where it has not.
+        host: its host name.
+        has_left: whether it has left the cluster for its turn.
+        crm_mon: what its Pacemaker sees; None where that does not run.
+        moves: names of the constraints that `crm resource move` has left.
+        saved: of when the configuration is that its Pacemaker has on disk.
+        drbd: its DRBD; None where that is down.
+        file_systems: those that are mounted.
+        listens: whether something listens at the database's port.
+        cannot_ask: why the server could not be asked at the last monitor; empty where it could.
+        votes: what Corosync's tools say of quorum and witness; empty where they were not asked.
+    """
+
+    name: str
+    reached: bool = False
+    host: str = ""
+    has_left: bool = False
+    crm_mon: ElementTree.Element | None = None
+    moves: tuple[str, ...] = ()
+    saved: str = ""
+    drbd: Drbd | None = None
+    file_systems: tuple[FileSystem, ...] = ()
+    listens: bool = False
+    cannot_ask: str = ""
+    votes: str = ""
+
+
+@dataclass(frozen=True)
+class ResourceStatus:
+    """One running instance of a resource: where it is and in which role."""
+
+    name: str
+    node: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The nodes, and what of their Pacemakers' views is believed.
+
+    Args:
+        nodes: all of them, in the stack's order.
+        witness: the witness, if there is one.
+    """
+
+    nodes: tuple[NodeFacts, ...]
+    witness: WitnessStatus | None = None
+
+    @cached_property
+    def views(self) -> list[ElementTree.Element]:
+        """What each Pacemaker that answers sees."""
+        return [node.crm_mon for node in self.nodes if node.crm_mon is not None]
+
+    @cached_property
+    def cluster(self) -> ElementTree.Element | None:
+        """The view that is believed: the first with quorum, else the first."""
+        return max(self.views, key=has_quorum, default=None)
+
+    def everything(self, path: str) -> list[ElementTree.Element]:
+        """Return what there is of something in the view that is believed."""
+        return [] if self.cluster is None else self.cluster.findall(path)
+
+    @cached_property
+    def members(self) -> dict[str, dict[str, str]]:
+        """What Pacemaker has of each node that it sees online, by name."""
+        return {
+            node.get("name", ""): dict(node.attrib)
+            for node in self.everything("nodes/node")
+            if node.get("online") == "true"
+        }
+
+    @cached_property
+    def able(self) -> set[str]:
+        """The members that may run what Pacemaker has, and so should have their copy of the data."""
+        no = ("standby", "standby_onfail", "pending", "unclean", "shutdown")
+        return {
+            name
+            for name, member in self.members.items()
+            if "true" not in [member.get(key) for key in no] and member.get("health") != "red"
+        }
+
+    def is_in(self, name: str) -> bool:
+        """Tell whether a node is in the cluster."""
+        return name in self.members
+
+    @cached_property
+    def resources(self) -> list[ResourceStatus]:
+        """All instances that are somewhere."""
+        return [] if self.cluster is None else _resources(self.cluster)
+
+    @cached_property
+    def started(self) -> list[str]:
+        """Where the server is started.  In a split, both may say that they serve, each in its own view.
+
+        On a node that is lost it is "Started" until that one has been fenced.
+        """
+        found: set[str] = set()
+        for view in self.views:
+            known = {node.get("name") for node in view.findall("nodes/node") if node.get("online") == "true"}
+            found |= {
+                resource.node
+                for resource in _resources(view)
+                if resource.name == "mysql-server" and resource.state == "Started" and resource.node in known
+            }
+        return sorted(found)
+
+    @cached_property
+    def serving(self) -> list[str]:
+        """Where the server is started and, as far as the node can be asked, listens: Pacemaker may look away."""
+        dumb = {node.name for node in self.nodes if node.reached and not node.listens}
+        return [name for name in self.started if name not in dumb]
+
+    @cached_property
+    def fence_devices(self) -> list[ElementTree.Element]:
+        """Pacemaker's fence devices."""
+        resources = self.everything("resources/resource")
+        return [resource for resource in resources if resource.get("resource_agent", "").startswith("stonith:")]
+
+    @cached_property
+    def fencing(self) -> str:
+        """Whether a node that fails will be fenced, in a few words."""
+        options = next(iter(self.everything("summary/cluster_options")), None)
+        if options is None:
+            return "unknown: no node answers"
+        if options.get("stonith-enabled") != "true":
+            return "OFF: a network split can let both nodes serve"
+        for device in self.fence_devices:
+            for node in device.findall("node"):
+                if device.get("role") == "Started" and device.get("failed") != "true":
+                    agent = device.get("resource_agent", "").removeprefix("stonith:")
+                    return f"on, {agent} watched by {node.get('name')}"
+        return "NOT WORKING: no fence device is started"
+
+
+def has_quorum(view: ElementTree.Element) -> bool:
+    """Tell whether a node's Pacemaker sees a coordinator and has quorum."""
+    return view.find("summary/current_dc[@with_quorum='true']") is not None
+
+
+def ask(nodes: Sequence[Node], witness: str | None = None) -> Facts:
+    """Ask every node, each with one login.
+
+    Args:
+        nodes: the nodes to ask.
+        witness: the witness's name, if there is one.
+    """
+    wanted = (*_WANTED, *(_WANTED_WITH_WITNESS if witness else ()))
+
+    def answer(node: Node) -> str:
+        try:
+            return node.run(f"python3 -IS - {' '.join(wanted)}", timeout=30, check=False, text=LOOK)
+        except subprocess.TimeoutExpired:
+            return ""
+
+    with ThreadPoolExecutor() as pool:
+        answers = dict(zip((node.name for node in nodes), pool.map(answer, nodes), strict=True))
+    return read(answers, witness)
+
+
+def read(answers: Mapping[str, str], witness: str | None = None) -> Facts:
+    """Read the nodes' answers.
+
+    Args:
+        answers: what configs/pacemaker/look.py has printed, by node; empty where it was not to be run.
+        witness: the witness's name, if there is one.
+    """
+    nodes = tuple(_read_node(name, answer) for name, answer in answers.items())
+    votes = quorum.read(witness, {node.name: node.votes for node in nodes}) if witness else None
+    return Facts(nodes, votes)
+
+
+def _read_node(name: str, answer: str) -> NodeFacts:
+    try:
+        seen: dict[str, Any] = json.loads(answer)
+        crm_mon = ElementTree.fromstring(seen["crm_mon"]) if seen["crm_mon"] else None
+    except (ValueError, ElementTree.ParseError):
+        return NodeFacts(name)
+    return NodeFacts(
+        name=name,
+        reached=True,
+        host=seen["host"],
+        has_left=seen["has_left"],
+        crm_mon=crm_mon,
+        moves=tuple(seen["moves"]),
+        saved=seen["saved"] or "",
+        drbd=drbd.read(seen["drbd"]),
+        file_systems=tuple(FileSystem(**each) for each in seen["file_systems"]),
+        listens=seen["listens"],
+        cannot_ask=(seen["cannot_ask"] or "").strip(),
+        votes="".join(seen.get(key) or "" for key in _WANTED_WITH_WITNESS),
+    )
+
+
+def _resources(view: ElementTree.Element) -> list[ResourceStatus]:
+    found: list[ResourceStatus] = []
+    for resource in view.findall("resources//resource"):
+        for node in resource.findall("node"):
+            state = resource.get("role", "unknown")
+            if resource.get("failed") == "true":
+                state += " (failed)"
+            found.append(ResourceStatus(resource.get("id", ""), node.get("name", ""), state))
+    return sorted(found, key=lambda r: (r.name, r.node))

@@ -1,0 +1,194 @@
+"""Runs the program without an engine, and records every resource that it registers."""
+
+import asyncio
+import functools
+import json
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pulumi
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.settings import ROOT, SETTINGS
+from pulumi.runtime.stack import run_pulumi_func
+
+from components.checkout import CHECKOUT
+from components.settings import checks as settings_checks
+from components.settings import sshkeys
+from operations import stack_configuration as configuration
+from policy.wire import readable
+
+_SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One registered resource.
+
+    Args:
+        type: Pulumi's type, such as "azure-native:compute:Disk".
+        name: its name in the program.
+        parent: name of its parent; empty for the stack.
+        dependencies: names of all it depends on, sorted.
+        protect: whether Pulumi refuses to delete it.
+        delete_before_replace: whether a replacement is made after the old one is gone.
+        inputs: its inputs as the engine would see them; secrets as {"secret": ...}.
+    """
+
+    type: str
+    name: str
+    parent: str
+    dependencies: list[str]
+    protect: bool
+    delete_before_replace: bool
+    inputs: dict[str, Any]
+
+
+class _Answers(Mocks):
+    """Gives each resource an id of Azure's form, and the few outputs that the program reads."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        inputs = cast(dict[str, Any], args.inputs)  # pyright: ignore[reportUnknownMemberType]
+        own_names = [value for key, value in inputs.items() if key.endswith("Name") and key != "resourceGroupName"]
+        outputs: dict[str, Any] = {**inputs, "name": next(iter(own_names), args.name)}
+        match args.typ:
+            case "azure-native:network:PublicIPAddress":
+                outputs["ipAddress"] = "203.0.113.1"
+            case "azure-native:compute:VirtualMachine":
+                outputs["vmId"] = f"id-of-{args.name}"
+                if "identity" in inputs:
+                    outputs["identity"] = {**inputs["identity"], "principalId": f"principal-of-{args.name}"}
+            case "azure-native:compute:DiskEncryptionSet":
+                outputs["identity"] = {**inputs["identity"], "principalId": f"principal-of-{args.name}"}
+            case "command:remote:Command":
+                outputs["stdout"] = f"authority SHA256:{'0123456789abcdef' * 4}"
+            case "azure-native:resources:ResourceGroup":
+                outputs["name"] = inputs["resourceGroupName"]
+                return f"{_SUBSCRIPTION}/resourceGroups/{outputs['name']}", outputs
+            case _:
+                pass
+        return f"{_SUBSCRIPTION}/{args.typ.split(':')[-1]}/{args.name}", outputs
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        """Answer as an Azure in which there is all that the case EXISTING names, and as it should be."""
+        asked = cast(dict[str, Any], args.args)  # pyright: ignore[reportUnknownMemberType]
+        answers: dict[str, dict[str, Any]] = {
+            "pulumi:pulumi:readStackResourceOutputs": {"outputs": {}},  # as before the first update
+            "azure-native:authorization:getClientConfig": {"subscriptionId": _SUBSCRIPTION.rpartition("/")[2]},
+            "azure-native:resources:getResourceGroup": {
+                "id": f"{_SUBSCRIPTION}/resourceGroups/{asked.get('resourceGroupName')}"
+            },
+            "azure-native:network:getVirtualNetwork": {
+                "location": "westeurope",
+                "subnets": [
+                    {
+                        "name": "data",
+                        "addressPrefix": "10.34.0.0/24",
+                        "networkSecurityGroup": {"id": "the owner's"},
+                        "natGateway": {"id": "the owner's"},
+                    }
+                ],
+            },
+            "azure-native:authorization:getRoleDefinition": {
+                "id": f"{_SUBSCRIPTION}{EXISTING['existingRoleDefinitionId']}",
+                "roleName": "Fencing",
+                "permissions": [{"actions": ["Microsoft.Compute/virtualMachines/*"], "notActions": []}],
+            },
+            "azure-native:keyvault:getVault": {
+                "location": "westeurope",
+                "properties": {"enablePurgeProtection": True, "enableRbacAuthorization": True},
+            },
+        }
+        return answers[args.token], []
+
+
+# Settings of a cluster among things that are there already, for the stack prod.
+EXISTING = {
+    "existingResourceGroup": "data",
+    "existingSubnetId": (
+        f"{_SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/data"
+    ),
+    "existingRoleDefinitionId": (
+        "/providers/Microsoft.Authorization/roleDefinitions/9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
+    ),
+    "diskEncryptionKeyUrl": "https://keys.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef",
+    "diskEncryptionKeyVaultId": f"{_SUBSCRIPTION}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/keys",
+}
+
+
+class _Recorder(MockMonitor):
+    def __init__(self) -> None:
+        super().__init__(_Answers())
+        self.recorded: list[Resource] = []
+
+    def RegisterResource(self, request: Any) -> Any:
+        if request.type != "pulumi:pulumi:Stack":
+            self.recorded.append(
+                Resource(
+                    type=request.type,
+                    name=request.name,
+                    parent=_name(request.parent),
+                    dependencies=sorted({_name(urn) for urn in request.dependencies}),
+                    protect=request.protect,
+                    delete_before_replace=request.deleteBeforeReplace,
+                    inputs=readable(MessageToDict(request.object)),
+                )
+            )
+        return super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _name(urn: str) -> str:
+    name = urn.split("::")[-1]
+    return "" if "pulumi:pulumi:Stack" in urn and "$" not in urn.split("::")[-2] else name
+
+
+def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resource]:
+    """Run the program with a tracked stack's settings and throw-away secrets; once, for all who ask for the same.
+
+    Args:
+        stack: the stack's name.
+        changes: settings in place of the tracked ones.
+
+    Returns:
+        The resources, sorted by type and name; not to be changed.
+    """
+    return _record(stack, json.dumps(changes or {}, sort_keys=True))
+
+
+@functools.cache
+def _record(stack: str, changes: str) -> list[Resource]:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    recorder = _Recorder()
+    # What earlier runs have left belongs to event loops that have gone.
+    ROOT.set(None)
+    left = cast(Any, SETTINGS)
+    left.outputs.clear()
+    left.rpc_manager.clear()
+    pulumi.runtime.set_mocks(_Answers(), project="azure-mysql-ha", stack=stack, preview=False, monitor=recorder)
+    configuration.use_stack(stack, json.loads(changes))
+
+    def program() -> None:
+        runpy.run_path(str(CHECKOUT / "__main__.py"))
+
+    loop.run_until_complete(run_pulumi_func(program))
+    loop.close()
+    return sorted(recorder.recorded, key=lambda resource: (resource.type, resource.name))
+
+
+def without_keys(text: str) -> str:
+    """Put names in place of the throw-away public keys, which differ from run to run."""
+    made = configuration.throw_away_secrets()
+    keys = {
+        "HOST-KEY-1": made["sshHostKeys"][0],
+        "HOST-KEY-2": made["sshHostKeys"][1],
+        "HOST-KEY-3": made["sshHostKeys"][2],
+        "ADMIN-KEY": made["sshPrivateKey"],
+        "PREVIOUS-KEY": configuration.ssh_key(),
+        "CLUSTER-KEY": made["clusterSshKey"],
+    }
+    for name, private in keys.items():
+        text = text.replace(sshkeys.parse(private).public, f"ssh-ed25519 {name}")
+    return text.replace(settings_checks.corosync_key_file(made["corosyncKey"]), "authkey-OF-THE-KEY")

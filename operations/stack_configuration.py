@@ -1,0 +1,108 @@
+"""A stack's configuration as the engine hands it to the program, without an engine.
+
+Defaults come from Pulumi.yaml and values from Pulumi.STACK.yaml, merged as
+pkg/workspace/config.go of the engine does it; secrets are throw-away ones.
+"""
+
+import asyncio
+import base64
+import functools
+import json
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+
+from components.checkout import CHECKOUT
+
+PROJECT = "azure-mysql-ha"
+
+
+@functools.cache
+def schema() -> dict[str, dict[str, Any]]:
+    """Return the project's settings as Pulumi.yaml declares them."""
+    return yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+
+
+@functools.cache
+def ssh_key(kind: str = "ed25519", passphrase: str = "") -> str:
+    """Make a private key with ssh-keygen, once per kind and passphrase."""
+    return _make_ssh_key(kind, passphrase)
+
+
+def _make_ssh_key(kind: str, passphrase: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "key"
+        bits = ["-b", "1024"] if kind == "rsa" else []  # quick to make
+        command = ["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-C", "", "-f", str(file)]
+        subprocess.run(command, check=True)
+        return file.read_text()
+
+
+@functools.cache
+def throw_away_secrets() -> dict[str, Any]:
+    """Make a value for every secret, once."""
+    return {
+        "sshPrivateKey": _make_ssh_key("ed25519", ""),
+        "sshHostKeys": [_make_ssh_key("ed25519", "") for _ in range(3)],
+        "clusterSshKey": _make_ssh_key("ed25519", ""),
+        "databasePassword": "Throw-away-" + secrets.token_urlsafe(18),
+        "corosyncKey": base64.b64encode(secrets.token_bytes(256)).decode(),
+        "drbdSecret": secrets.token_urlsafe(32),
+    }
+
+
+def stack_values(stack: str) -> dict[str, Any]:
+    """Return the plain settings of Pulumi.STACK.yaml, keys without the project's name."""
+    file = CHECKOUT / f"Pulumi.{stack}.yaml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
+    return {key.removeprefix(f"{PROJECT}:"): value for key, value in content.items()}
+
+
+def use(values: Mapping[str, Any], *, secret: bool = True) -> pulumi.Config:
+    """Make these settings the running program's, over the project's defaults.
+
+    Args:
+        values: settings, keys without the project's name; a value None takes the key out.
+        secret: whether the secrets among them count as encrypted.
+
+    Returns:
+        The configuration to read them from.
+    """
+    _have_an_event_loop()
+    merged = {key: declared["default"] for key, declared in schema().items()} | dict(values)
+    present = {f"{PROJECT}:{key}": value for key, value in merged.items() if value is not None}
+    hidden = [f"{PROJECT}:{key}" for key, declared in schema().items() if declared.get("secret")]
+    pulumi.runtime.set_all_config(
+        {key: _as_the_engine_writes(value) for key, value in present.items()},
+        hidden if secret else [],
+    )
+    return pulumi.Config(PROJECT)
+
+
+def _have_an_event_loop() -> None:
+    """See to it that there is a loop for outputs, which a test before may have closed."""
+    try:
+        usable = not asyncio.get_event_loop().is_closed()
+    except RuntimeError:
+        usable = False
+    if not usable:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+
+
+def use_stack(stack: str, changes: Mapping[str, Any] | None = None) -> pulumi.Config:
+    """Make a tracked stack's settings the running program's, with throw-away secrets."""
+    return use(throw_away_secrets() | stack_values(stack) | dict(changes or {}))
+
+
+def _as_the_engine_writes(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, separators=(",", ":"))
+    return str(value)

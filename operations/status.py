@@ -1,0 +1,106 @@
+"""What the cluster says of itself: reading, and printing. What is wrong, alarms.py says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from components.remote import MOUNT_POINT
+from lab.nodes import Node
+from operations import alarms, facts
+from operations.facts import Facts, NodeFacts, ResourceStatus
+from operations.quorum import WitnessStatus
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One node: `online` in Pacemaker's eyes, what is of DRBD in its own; "unknown" where it cannot be asked.
+
+    `used_percent` is of the database's file system, None where that is not mounted.
+    """
+
+    name: str
+    online: bool
+    standby: bool
+    drbd_role: str
+    drbd_connection: str
+    drbd_disk: str
+    used_percent: int | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The cluster as a whole. `serving` is the one node that serves, None where it is not exactly one."""
+
+    endpoint: dict[str, Any]
+    loopback: Mapping[str, Any] | None
+    nodes: list[NodeStatus]
+    resources: list[ResourceStatus]
+    serving: str | None
+    fencing: str
+    witness: WitnessStatus | None
+    alarms: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in the form of `status --json`."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """Return it for a person."""
+        lines = [f"endpoint  {self.endpoint['host']}:{self.endpoint['port']}, served by {self.serving or 'NOBODY'}"]
+        if self.loopback:
+            lines.append(f"          on this machine at {self.loopback['host']}:{self.loopback['port']}")
+        for node in self.nodes:
+            state = ("standby" if node.standby else "online") if node.online else "OFFLINE"
+            drbd = f"{node.drbd_role}, {node.drbd_connection}, {node.drbd_disk}"
+            lines.append(f"node      {node.name:16} {state:8} DRBD {drbd}")
+        lines += [f"resource  {r.name:16} {r.state:12} on {r.node}" for r in self.resources]
+        if self.witness:
+            lines.append(self.witness.as_text())
+        lines.append(f"fencing   {self.fencing}")
+        lines += [f"ALARM     {alarm}" for alarm in self.alarms]
+        return "\n".join(lines)
+
+
+def read(
+    nodes: Sequence[Node],
+    endpoint: dict[str, Any],
+    loopback: Mapping[str, Any] | None = None,
+    witness: str | None = None,
+) -> Status:
+    """Ask every node.
+
+    Args:
+        nodes: the nodes to ask.
+        endpoint: host and port of the endpoint.
+        loopback: host and port by which the endpoint answers on this machine, if it does.
+        witness: the witness's name, if there is one.
+    """
+    return of(facts.ask(nodes, witness), endpoint, loopback)
+
+
+def of(seen: Facts, endpoint: dict[str, Any], loopback: Mapping[str, Any] | None = None) -> Status:
+    """Return the status that follows from the nodes' facts; the rest as of `read`."""
+    return Status(
+        endpoint=endpoint,
+        loopback=loopback,
+        nodes=[_node(seen, node) for node in seen.nodes],
+        resources=seen.resources,
+        serving=seen.serving[0] if len(seen.serving) == 1 else None,
+        fencing=seen.fencing,
+        witness=seen.witness,
+        alarms=[str(alarm) for alarm in alarms.find(seen)],
+    )
+
+
+def _node(seen: Facts, node: NodeFacts) -> NodeStatus:
+    down = "Unconfigured" if node.reached else "unknown"  # DRBD's own word
+    used = [each.percent for each in node.file_systems if each.place == MOUNT_POINT]
+    return NodeStatus(
+        name=node.name,
+        online=seen.is_in(node.name),
+        standby=seen.members.get(node.name, {}).get("standby") == "true",
+        drbd_role=node.drbd.role if node.drbd else down,
+        drbd_connection=node.drbd.connection if node.drbd else down,
+        drbd_disk=node.drbd.disks[0] if node.drbd else down,
+        used_percent=used[0] if used else None,
+    )

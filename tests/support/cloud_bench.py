@@ -1,0 +1,422 @@
+"""A lab cloud without a lab: real resources and checks, machines and network that only remember what they were told."""
+
+import asyncio
+import copy
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application, Request
+
+from lab.cloud.arm import ResourceManager
+from lab.cloud.faults import Faults
+from lab.cloud.login import ENGINE
+from lab.cloud.machines import Definition
+from lab.cloud.operations import Operations
+from lab.cloud.scheduled_events import ScheduledEvents
+from lab.cloud.site import Site
+from lab.cloud.state import Store
+from lab.cloud.tokens import SUBSCRIPTION, Tokens
+
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
+NETWORK = f"{GROUP}/providers/Microsoft.Network"
+COMPUTE = f"{GROUP}/providers/Microsoft.Compute"
+REGION = "westeurope"
+
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxh a@b"
+
+
+class RememberedMachines:
+    """A machine driver without machines."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, Definition] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.refuse_to_start = ""
+        self.let_in = True
+
+    async def start(self, machine: Definition) -> None:
+        self.calls.append(("start", machine.name))
+        if self.refuse_to_start:
+            raise RuntimeError(self.refuse_to_start)
+        self.running[machine.name] = machine
+
+    def is_running(self, machine: Definition) -> bool:
+        return machine.name in self.running
+
+    async def power_off(self, machine: Definition) -> None:
+        self.calls.append(("power_off", machine.name))
+        self.running.pop(machine.name, None)
+
+    async def shut_down(self, machine: Definition) -> None:
+        self.calls.append(("shut_down", machine.name))
+        self.running.pop(machine.name, None)
+
+    async def freeze(self, machine: Definition) -> None:
+        self.calls.append(("freeze", machine.name))
+
+    async def thaw(self, machine: Definition) -> None:
+        self.calls.append(("thaw", machine.name))
+
+    async def attach(self, machine: Definition, lun: int, path: Path) -> None:
+        self.calls.append((f"attach {lun} {path.name.rpartition('-')[0]}", machine.name))
+
+    async def detach(self, machine: Definition, lun: int) -> None:
+        self.calls.append((f"detach {lun}", machine.name))
+
+    async def discard(self, directory: Path) -> None:
+        self.calls.append(("discard", directory.name))
+
+    async def answers(self, address: str) -> bool:
+        return self.let_in
+
+
+class RememberedFabric:
+    """A fabric without a network."""
+
+    def __init__(self) -> None:
+        self.bridges: dict[str, list[str]] = {}
+        self.taps: dict[str, str] = {}
+        self.public: set[str] = set()
+
+    async def ensure_bridge(self, bridge: str, addresses: list[str]) -> None:
+        self.bridges[bridge] = addresses
+
+    async def remove_bridge(self, bridge: str) -> None:
+        self.bridges.pop(bridge, None)
+
+    async def ensure_tap(self, tap: str, bridge: str) -> None:
+        self.taps[tap] = bridge
+
+    async def remove_tap(self, tap: str) -> None:
+        self.taps.pop(tap, None)
+
+    async def ensure_public_address(self, address: str) -> None:
+        self.public.add(address)
+
+    async def remove_public_address(self, address: str) -> None:
+        self.public.discard(address)
+
+
+class NoTraffic:
+    """No listeners."""
+
+    async def rewire(self) -> None:
+        """Do nothing."""
+
+
+class Bench:
+    """The cloud and a client of it.
+
+    Args:
+        site: what the cloud acts upon.
+        operations: what goes on.
+        tokens: of this cloud.
+        faults: that it may have.
+        web: the client, which speaks for the engine.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        operations: Operations,
+        tokens: Tokens,
+        faults: Faults,
+        web: TestClient[Request, Application],
+    ) -> None:
+        self.site = site
+        self.operations = operations
+        self.tokens = tokens
+        self.faults = faults
+        self.web = web
+        self.token = tokens.issue(ENGINE)
+        self.events = ScheduledEvents(site, operations)
+        assert isinstance(site.machines, RememberedMachines)
+        assert isinstance(site.fabric, RememberedFabric)
+        self.machines = site.machines
+        self.fabric = site.fabric
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, query: str = ""
+    ) -> tuple[int, Any, dict[str, str]]:
+        """Send one request; return status, body and headers."""
+        headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        url = f"{path}?api-version=2026-01-01{query}"
+        async with self.web.request(method, url, json=body, headers=headers) as response:
+            text = await response.text()
+            return response.status, json.loads(text) if text else None, dict(response.headers)
+
+    async def get(self, path: str, query: str = "") -> Any:
+        """Return a resource, which must be there."""
+        status, body, _ = await self.ask("GET", path, query=query)
+        assert status == 200, body
+        return body
+
+    async def put(self, path: str, body: Any) -> Any:
+        """Make a resource, which must succeed at once."""
+        status, answer, headers = await self.ask("PUT", path, body)
+        assert status in (200, 201), answer
+        assert "Azure-AsyncOperation" not in headers
+        assert answer["properties"]["provisioningState"] == "Succeeded"
+        return answer
+
+    async def refused(self, method: str, path: str, body: Any = None) -> str:
+        """Send a request that must be refused; return status and code."""
+        status, answer, _ = await self.ask(method, path, body)
+        assert status >= 400, answer
+        assert answer["error"]["message"]
+        return f"{status} {answer['error']['code']}"
+
+    async def furnish(self) -> None:
+        """Make everything of the program's diagram."""
+        await self.put(GROUP, {"location": REGION})
+        for path, body in everything().items():
+            await self.put(path, body)
+
+
+def run(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
+    """Run a test against a fresh cloud.
+
+    Args:
+        folder: for files of disks.
+        test: gets the bench.
+    """
+
+    async def go() -> None:
+        site = Site(
+            store=Store(folder / "state.json"),
+            fabric=RememberedFabric(),
+            machines=RememberedMachines(),
+            traffic=NoTraffic(),
+            disks=folder / "disks",
+            machine_folders=folder / "machines",
+        )
+        operations = Operations(site)
+        tokens = Tokens(b"k" * 32)
+        faults = Faults(site.inventory)
+        manager = ResourceManager(site, tokens, operations, faults)
+        async with TestClient(TestServer(manager.application())) as web:
+            await test(Bench(site, operations, tokens, faults, web))
+        await operations.close()
+
+    asyncio.run(go())
+
+
+def changed(body: Any, path: str, value: Any) -> Any:
+    """Return a copy of a body with one value changed.
+
+    Args:
+        body: JSON.
+        path: names and indices with slashes between them.
+        value: the new value; a missing object on the way is made.
+    """
+    result = copy.deepcopy(body)
+    found: Any = result
+    *way, last = path.split("/")
+    for word in way:
+        if word.isdecimal():
+            found = found[int(word)]
+        else:
+            found[word] = found.get(word) or {}
+            found = found[word]
+    found[int(last) if last.isdecimal() else last] = value
+    return result
+
+
+def network() -> dict[str, Any]:
+    """Return a virtual network with a subnet inline."""
+    subnet = {
+        "addressPrefix": "10.0.1.0/24",
+        "networkSecurityGroup": {"id": f"{NETWORK}/networkSecurityGroups/nsg"},
+        "natGateway": {"id": f"{NETWORK}/natGateways/nat"},
+    }
+    return {
+        "location": REGION,
+        "properties": {
+            "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            "subnets": [{"name": "snet", "properties": subnet}],
+        },
+    }
+
+
+def rule(name: str = "ssh", priority: int = 100, **properties: Any) -> dict[str, Any]:
+    """Return a security rule; by default one that lets SSH in from everywhere."""
+    return {
+        "name": name,
+        "properties": {
+            "priority": priority,
+            "direction": "Inbound",
+            "access": "Allow",
+            "protocol": "Tcp",
+            "sourceAddressPrefix": "*",
+            "sourcePortRange": "*",
+            "destinationAddressPrefix": "*",
+            "destinationPortRange": "22",
+            **properties,
+        },
+    }
+
+
+def security_group(*rules: Any) -> dict[str, Any]:
+    """Return a security group."""
+    return {"location": REGION, "properties": {"securityRules": list(rules)}}
+
+
+def public_address() -> dict[str, Any]:
+    """Return a public address."""
+    return {
+        "location": REGION,
+        "sku": {"name": "Standard"},
+        "properties": {"publicIPAllocationMethod": "Static"},
+    }
+
+
+def nat_gateway() -> dict[str, Any]:
+    """Return a NAT gateway."""
+    return {
+        "location": REGION,
+        "sku": {"name": "Standard"},
+        "properties": {"publicIpAddresses": [{"id": f"{NETWORK}/publicIPAddresses/egress"}]},
+    }
+
+
+def balancer() -> dict[str, Any]:
+    """Return a public load balancer with a rule, a probe and a NAT rule for each node."""
+    own = f"{NETWORK}/loadBalancers/lb"
+    front = {"id": f"{own}/frontendIPConfigurations/front"}
+    return {
+        "location": REGION,
+        "sku": {"name": "Standard"},
+        "properties": {
+            "frontendIPConfigurations": [
+                {"name": "front", "properties": {"publicIPAddress": {"id": f"{NETWORK}/publicIPAddresses/pip"}}}
+            ],
+            "backendAddressPools": [{"name": "pool"}],
+            "probes": [
+                {
+                    "name": "probe",
+                    "properties": {"protocol": "Tcp", "port": 61500, "intervalInSeconds": 5, "probeThreshold": 2},
+                }
+            ],
+            "loadBalancingRules": [
+                {
+                    "name": "mysql",
+                    "properties": {
+                        "frontendIPConfiguration": front,
+                        "backendAddressPool": {"id": f"{own}/backendAddressPools/pool"},
+                        "probe": {"id": f"{own}/probes/probe"},
+                        "protocol": "Tcp",
+                        "frontendPort": 3306,
+                        "backendPort": 3306,
+                        "idleTimeoutInMinutes": 30,
+                        "enableTcpReset": True,
+                        "disableOutboundSnat": True,
+                    },
+                }
+            ],
+            "inboundNatRules": [
+                {
+                    "name": f"ssh{number}",
+                    "properties": {
+                        "frontendIPConfiguration": front,
+                        "protocol": "Tcp",
+                        "frontendPort": 21 + number,
+                        "backendPort": 22,
+                    },
+                }
+                for number in (1, 2)
+            ],
+        },
+    }
+
+
+def interface(number: int = 1) -> dict[str, Any]:
+    """Return a node's network interface."""
+    own = f"{NETWORK}/loadBalancers/lb"
+    properties = {
+        "subnet": {"id": f"{NETWORK}/virtualNetworks/vnet/subnets/snet"},
+        "privateIPAddress": f"10.0.1.1{number}",
+        "privateIPAllocationMethod": "Static",
+        "loadBalancerBackendAddressPools": [{"id": f"{own}/backendAddressPools/pool"}],
+        "loadBalancerInboundNatRules": [{"id": f"{own}/inboundNatRules/ssh{number}"}],
+    }
+    return {"location": REGION, "properties": {"ipConfigurations": [{"name": "primary", "properties": properties}]}}
+
+
+def disk() -> dict[str, Any]:
+    """Return a data disk."""
+    return {
+        "location": REGION,
+        "sku": {"name": "Premium_LRS"},
+        "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4},
+    }
+
+
+def machine(number: int = 1) -> dict[str, Any]:
+    """Return a node's virtual machine."""
+    return {
+        "location": REGION,
+        "identity": {"type": "SystemAssigned"},
+        "properties": {
+            "hardwareProfile": {"vmSize": "Standard_B2s"},
+            "availabilitySet": {"id": f"{COMPUTE}/availabilitySets/set"},
+            "osProfile": {
+                "computerName": f"node{number}",
+                "adminUsername": "azureuser",
+                "customData": "I2Nsb3VkLWNvbmZpZwp7fQo=",
+                "linuxConfiguration": {
+                    "disablePasswordAuthentication": True,
+                    "ssh": {
+                        "publicKeys": [{"path": "/home/azureuser/.ssh/authorized_keys", "keyData": SSH_KEY}],
+                    },
+                },
+            },
+            "storageProfile": {
+                "imageReference": {
+                    "publisher": "Debian",
+                    "offer": "debian-12",
+                    "sku": "12-gen2",
+                    "version": "latest",
+                },
+                "osDisk": {
+                    "name": f"os{number}",
+                    "createOption": "FromImage",
+                    "deleteOption": "Delete",
+                    "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
+                },
+                "dataDisks": [
+                    {"lun": 0, "createOption": "Attach", "managedDisk": {"id": f"{COMPUTE}/disks/data{number}"}}
+                ],
+            },
+            "networkProfile": {
+                "networkInterfaces": [
+                    {"id": f"{NETWORK}/networkInterfaces/nic{number}", "properties": {"primary": True}}
+                ]
+            },
+        },
+    }
+
+
+def everything() -> dict[str, Any]:
+    """Return all resources of the program's diagram, in an order in which they can be made."""
+    return {
+        f"{NETWORK}/networkSecurityGroups/nsg": security_group(rule()),
+        f"{NETWORK}/publicIPAddresses/pip": public_address(),
+        f"{NETWORK}/publicIPAddresses/egress": public_address(),
+        f"{NETWORK}/natGateways/nat": nat_gateway(),
+        f"{NETWORK}/virtualNetworks/vnet": network(),
+        f"{NETWORK}/loadBalancers/lb": balancer(),
+        f"{NETWORK}/networkInterfaces/nic1": interface(1),
+        f"{NETWORK}/networkInterfaces/nic2": interface(2),
+        f"{COMPUTE}/availabilitySets/set": {
+            "location": REGION,
+            "sku": {"name": "Aligned"},
+            "properties": {"platformFaultDomainCount": 2, "platformUpdateDomainCount": 5},
+        },
+        f"{COMPUTE}/disks/data1": disk(),
+        f"{COMPUTE}/disks/data2": disk(),
+        f"{COMPUTE}/virtualMachines/vm1": machine(1),
+        f"{COMPUTE}/virtualMachines/vm2": machine(2),
+    }
