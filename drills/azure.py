@@ -20,9 +20,9 @@ from drills.proof import marks
 from drills.proof.writer import Connection
 from drills.target import Fencing, has_witness, open_connection
 from lab.engine import PROJECT
-from lab.nodes import Node, write_known_hosts
-from operations import status
+from operations.ssh import Node, write_known_hosts
 from operations.ssh_agent import Agent, agent
+from operations.status import status
 
 _POWER_SECONDS = 600
 """Longest wait for a power action; Azure's own are done within minutes."""

@@ -20,8 +20,8 @@ from drills.scenario import Scenario
 from drills.target import Fencing, LabTarget, Target
 from lab import fabric
 from lab.cloud.client import CloudError
-from lab.nodes import Node, by_name
 from lab.progress import Progress
+from operations.ssh import Node, by_name
 
 _STEADY_SECONDS = 3.0
 """How long writes must have gone well before the fault, and after full strength."""

@@ -5,7 +5,7 @@ They end with the machine: one that is switched off comes back without them.
 
 import subprocess
 
-from lab.nodes import Node
+from operations.ssh import Node
 
 _FIND = (
     "set -e; peer=$(getent ahostsv4 {peer} | while read -r address _; do echo $address; break; done); "

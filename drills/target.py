@@ -21,8 +21,8 @@ from lab.image import Image
 from lab.kernel import Kernel
 from lab.lab import Lab
 from lab.machine import Machine, MachineError, MachineSpec
-from lab.nodes import Node
-from operations import status
+from operations.ssh import Node
+from operations.status import status
 from tests.support import trial
 
 DRBD_PARAMETERS = "/sys/module/drbd/parameters"

@@ -16,10 +16,11 @@ from lab import fabric, image, preflight, toolchain
 from lab.cloud import client as cloud
 from lab.engine import Engine, state_file, tracked_settings
 from lab.events import EventReader
-from lab.nodes import Node, write_known_hosts
 from lab.paths import LabPaths
 from lab.progress import Progress
-from operations import drift, status
+from operations import drift
+from operations.ssh import Node, write_known_hosts
+from operations.status import status
 from pipeline.engine import PREVIEW
 
 

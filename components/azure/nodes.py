@@ -161,7 +161,7 @@ class Nodes(pulumi.ComponentResource):
         return _Door(address.ip_address.apply(lambda ip: ip or ""), 22, address)
 
     def _make_turn(self, node: MachineSettings, args: NodesArgs, doors: Mapping[str, _Door]) -> command.local.Command:
-        """Make what Azure's restart or replacement of a node's machine waits for: operations/turn.py.
+        """Make what Azure's restart or replacement of a node's machine waits for: operations/turn.
 
         It does nothing when it is made. Whatever restarts or replaces the machine is among its variables, and changes
         it before it changes the machine.

@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from drills.proof import marks
-from lab.nodes import Node
+from operations.ssh import Node
 
 _MOUNT_POINT = "/var/lib/mysql"
 

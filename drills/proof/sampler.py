@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drills.proof.timeline import Sample, parse_sample
-from lab.nodes import Node
+from operations.ssh import Node
 
 _SCRIPT = Path(__file__).with_name("sampler.sh").read_text()
 

@@ -13,7 +13,7 @@ from lab.benchmarks.load import Target
 from lab.cloud import catalogue
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
-from lab.nodes import Node
+from operations.ssh import Node
 from tests.support import trial
 
 _WHOLE_SECONDS = 600

@@ -19,8 +19,8 @@ from lab.cloud.guest import GuestInterface, seed
 from lab.engine import tracked_settings
 from lab.lab import Lab, wait_until
 from lab.machine import Interface, Machine, MachineSpec
-from lab.nodes import Node, write_known_hosts
 from lab.seed import write_seed
+from operations.ssh import Node, write_known_hosts
 
 SYSTEM = "debian-12"
 """What nodes run, ours and the others'."""

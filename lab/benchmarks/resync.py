@@ -13,8 +13,8 @@ import time
 from lab import preflight
 from lab.benchmarks.load import PROGRAMS, Sysbench, Target
 from lab.lab import Lab, wait_until
-from lab.nodes import Node
 from lab.paths import LabPaths
+from operations.ssh import Node
 from tests.support import trial
 
 _CONNECTIONS = 4

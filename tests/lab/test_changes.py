@@ -14,10 +14,10 @@ from lab import azure_native
 from lab.engine import EngineError
 from lab.events import EventReader
 from lab.lab import Lab, wait_until
-from lab.nodes import by_name
 from lab.paths import LabPaths
 from lab.toolchain import COMMAND_VERSION
 from operations import new_stack
+from operations.ssh import by_name
 from tests.support import trial
 from tests.support.bystander import nobody_notices, server_restarts
 

@@ -26,8 +26,8 @@ from lab.cloud import client as cloud
 from lab.engine import Engine
 from lab.events import EventReader
 from lab.lab import Lab, wait_until
-from lab.nodes import Node, by_name
 from lab.paths import LabPaths
+from operations.ssh import Node, by_name
 from pipeline import report
 from pipeline.engine import CHANGES
 from tests.golden import test_expected

@@ -15,8 +15,8 @@ from components.checkout import CHECKOUT
 from lab.cloud import client as cloud
 from lab.engine import EngineError
 from lab.lab import Lab
-from lab.nodes import Node
 from lab.paths import LabPaths
+from operations.ssh import Node
 from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]

@@ -19,11 +19,11 @@ import pytest
 
 from lab.engine import EngineError
 from lab.lab import Lab, wait_until
-from lab.nodes import Node, by_name
 from lab.paths import LabPaths
 from operations import drift
 from operations.recording import record
 from operations.resume import resume
+from operations.ssh import Node, by_name
 from tests.support import trial
 from tests.support.interruption import Kind, end_engine, interrupt, up_in_background
 

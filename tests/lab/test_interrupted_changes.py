@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from lab.lab import Lab
-from lab.nodes import Node
 from lab.paths import LabPaths
 from operations.resume import resume
+from operations.ssh import Node
 from tests.support import trial
 from tests.support.bystander import nothing_is_lost
 from tests.support.interruption import Kind, interrupt

@@ -12,8 +12,8 @@ import pytest
 from components.checkout import CHECKOUT
 from drills.target import DRBD_PARAMETERS, LabTarget
 from lab.lab import Lab, wait_until
-from lab.nodes import Node, by_name
 from lab.paths import LabPaths
+from operations.ssh import Node, by_name
 from tests.support import trial
 from tests.support.bystander import MOVE_SECONDS, service_moves
 from tests.support.newer import are_newer, make_newer

@@ -9,8 +9,8 @@ import pytest
 
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
-from lab.nodes import Node
 from lab.paths import LabPaths
+from operations.ssh import Node
 from tests.support import trial
 from tests.support.bystander import nobody_notices
 

@@ -12,7 +12,7 @@ from typing import Literal
 from lab import fabric
 from lab.engine import EngineError
 from lab.lab import Lab, wait_until
-from lab.nodes import Node
+from operations.ssh import Node
 from tests.support import trial
 
 Kind = Literal["script", "connection", "power", "engine"]

@@ -7,7 +7,7 @@ the content: what their own scripts start, stop and write when one version takes
 import shlex
 from collections.abc import Sequence
 
-from lab.nodes import Node
+from operations.ssh import Node
 
 _SUFFIX = "+newer"
 

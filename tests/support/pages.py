@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.checkout import CHECKOUT
 from lab.lab import Lab
-from lab.nodes import by_name
+from operations.ssh import by_name
 
 PAGES = CHECKOUT / "docs" / "operations"
 

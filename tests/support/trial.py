@@ -27,8 +27,8 @@ from lab.cloud import client as cloud
 from lab.cloud import namespace
 from lab.engine import Engine
 from lab.lab import Lab, wait_until
-from lab.nodes import Node, by_name
 from operations import drift
+from operations.ssh import Node, by_name
 
 LABS: list[Lab] = []
 """The labs whose logs are gathered when a test fails."""

@@ -12,7 +12,7 @@ from components.checkout import CHECKOUT
 from drills.proof.sampler import Journal, Stream
 from drills.proof.timeline import parse_sample
 from lab.lab import wait_until
-from lab.nodes import Node
+from operations.ssh import Node
 
 SCRIPT = CHECKOUT / "drills/proof/sampler.sh"
 

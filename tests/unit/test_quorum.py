@@ -1,6 +1,6 @@
 """What `make status` makes of the answers of Corosync's tools."""
 
-from operations import quorum
+from operations.status import quorum
 
 WHOLE = """\
 Quorum information

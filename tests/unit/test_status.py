@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from components.checkout import CHECKOUT
-from lab.nodes import Node
-from operations import alarms, facts, status
-from operations.facts import LOOK
+from operations.ssh import Node
+from operations.status import alarms, facts, status
+from operations.status.facts import LOOK
 
 ENDPOINT = {"host": "203.0.113.1", "port": 3306}
 BEGIN, END = "<!-- alarms: begin -->\n", "<!-- alarms: end -->"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from lab.lab import Lab, wait_until
-from lab.nodes import Node
+from operations.ssh import Node
 from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]

@@ -10,7 +10,7 @@ import pytest
 
 from drills import network
 from lab.lab import Lab, wait_until
-from lab.nodes import Node
+from operations.ssh import Node
 from tests.lab.field import OPTIONS
 from tests.support import trial
 from tests.support.bystander import MOVE_SECONDS, nobody_notices, nothing_is_lost, server_restarts, service_moves

@@ -15,7 +15,7 @@ from components.checkout import CONFIGS
 from lab import fabric
 from lab.engine import EngineError
 from lab.lab import Lab, wait_until
-from lab.nodes import Node, by_name
+from operations.ssh import Node, by_name
 from tests.lab.field import OPTIONS
 from tests.support import trial
 from tests.support.interruption import end_engine, up_in_background

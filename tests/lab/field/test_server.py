@@ -11,7 +11,7 @@ import pymysql
 import pytest
 
 from lab.lab import Lab, wait_until
-from lab.nodes import Node
+from operations.ssh import Node
 from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]

@@ -16,8 +16,8 @@ from components.settings.checks import Mistake
 from components.settings.server_options import server_options
 from lab import image
 from lab.lab import Lab, wait_until
-from lab.nodes import Node
 from operations import drift
+from operations.ssh import Node
 from pipeline import report
 from tests.lab.field import OPTIONS
 from tests.support import trial

@@ -9,7 +9,7 @@ import pytest
 
 from drills import network
 from lab.lab import Lab, wait_until
-from lab.nodes import Node
+from operations.ssh import Node
 from tests.support import trial
 from tests.support.pages import Runner
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from components.checkout import CONFIGS
-from operations import drbd
 from operations.ssh_agent import Agent, AgentError, agent
+from operations.status import drbd
 
 # What runs on a node leaves this there, where a restart takes it away: a node that has left and is not to restart after
 # all is brought back by it. configs/pacemaker/look.py tells of it.

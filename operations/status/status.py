@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.remote import MOUNT_POINT
-from lab.nodes import Node
-from operations import alarms, facts
-from operations.facts import Facts, NodeFacts, ResourceStatus
-from operations.quorum import WitnessStatus
+from operations.ssh import Node
+from operations.status import alarms, facts
+from operations.status.facts import Facts, NodeFacts, ResourceStatus
+from operations.status.quorum import WitnessStatus
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from components.remote import MOUNT_POINT
-from operations.drbd import Drbd
-from operations.facts import Facts, FileSystem, NodeFacts, has_quorum
+from operations.status.drbd import Drbd
+from operations.status.facts import Facts, FileSystem, NodeFacts, has_quorum
 
 FULL_PERCENT = 90
 """From where on somebody should see to a file system: a server that has no byte left may not start again."""

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from components.checkout import CONFIGS
-from lab.nodes import Node
-from operations import drbd, quorum
-from operations.drbd import Drbd
-from operations.quorum import WitnessStatus
+from operations.ssh import Node
+from operations.status import drbd, quorum
+from operations.status.drbd import Drbd
+from operations.status.quorum import WitnessStatus
 
 LOOK = (CONFIGS / "pacemaker" / "look.py").read_text(encoding="utf-8")
 
