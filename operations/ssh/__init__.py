@@ -1,45 +1,56 @@
-"""The nodes of a lab's cluster as an administrator reaches them: by SSH through the endpoint, keys pinned."""
+"""A machine as an administrator reaches it: by SSH, its host key pinned, the private key in an agent."""
 
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+from operations.ssh_agent import Agent
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node.
+    """One machine.
 
     Args:
-        name: its host name.
+        name: its host name, under which the agent knows its host key.
         login: the stack's own SSH command, such as "ssh -p 22 azureuser@203.0.113.4".
-        key: file with the administrator's private key, or with its public half where an agent has the other.
-        known_hosts: file with the nodes' host keys, by node name.
+        agent: has the keys.
         prefix: what to run ssh with, such as `ip netns exec NAME`.
     """
 
     name: str
     login: str
-    key: Path
-    known_hosts: Path
+    agent: Agent
     prefix: tuple[str, ...] = ()
 
-    def command(self, remote: str, *options: str) -> list[str]:
-        """Return the argument list that runs a shell line as root on the node."""
-        ssh, *arguments = shlex.split(self.login)
+    def ssh(self, *options: str) -> list[str]:
+        """Return ssh's argument list up to the machine.
+
+        Args:
+            options: of ssh, which go before those that all have.
+        """
+        program, *arguments = shlex.split(self.login)
         return [
-            *self.prefix, ssh, "-i", str(self.key), "-o", f"UserKnownHostsFile={self.known_hosts}",
-            "-o", f"HostKeyAlias={self.name}", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
-            "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", *options, *arguments,
-            f"sudo bash -c {shlex.quote(remote)}",
+            *self.prefix, program, *self.agent.options, *options, f"-oHostKeyAlias={self.name}", "-oBatchMode=yes",
+            "-oConnectTimeout=5", "-oLogLevel=ERROR", *arguments,
         ]  # fmt: skip
 
-    def run(self, remote: str, *, timeout: float = 60, check: bool = True, text: str = "") -> str:
-        """Run a shell line as root on the node and return what it prints.
+    def command(self, remote: str, *options: str) -> list[str]:
+        """Return the argument list that runs a shell line as root on the machine.
+
+        Args:
+            remote: the shell line. It is seen in lists of processes, so no secret may be in it.
+            options: as of `ssh`.
+        """
+        return [*self.ssh(*options), f"sudo bash -c {shlex.quote(remote)}"]
+
+    def run(self, remote: str, *options: str, timeout: float = 60, check: bool = True, text: str = "") -> str:
+        """Run a shell line as root on the machine and return what it prints.
 
         Args:
             remote: the shell line.
+            options: as of `ssh`.
             timeout: seconds.
             check: whether a failure is an error.
             text: what it reads from its standard input.
@@ -49,7 +60,7 @@ class Node:
             subprocess.TimeoutExpired: it took longer.
         """
         run = subprocess.run(
-            self.command(remote), input=text, capture_output=True, text=True, timeout=timeout, check=False
+            self.command(remote, *options), input=text, capture_output=True, text=True, timeout=timeout, check=False
         )
         if check and run.returncode != 0:
             error = subprocess.CalledProcessError(run.returncode, remote, run.stdout, run.stderr)
@@ -63,16 +74,6 @@ class Node:
             return bool(self.run("id", timeout=20, check=False))
         except subprocess.TimeoutExpired:
             return False
-
-
-def write_known_hosts(path: Path, host_keys: Mapping[str, str]) -> None:
-    """Write a known_hosts file.
-
-    Args:
-        path: the file.
-        host_keys: public key in OpenSSH's form, by node name.
-    """
-    path.write_text("".join(f"{name} {key}\n" for name, key in host_keys.items()))
 
 
 def by_name(nodes: Sequence[Node], name: str) -> Node:
