@@ -56,7 +56,7 @@ drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARI
 
 test: lint ## run all checks and tests, those in a lab of their own too
 	@$(COMMAND) set-up --tests debian-12 debian-sid
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
