@@ -14,10 +14,10 @@ from lab import azure_native
 from lab.engine import EngineError
 from lab.events import EventReader
 from lab.lab import Lab, wait_until
-from lab.paths import LabPaths
 from lab.toolchain import COMMAND_VERSION
 from operations import new_stack
 from operations.ssh import by_name
+from tests.lab.field import MADE_WITH, OPTIONS
 from tests.support import trial
 from tests.support.bystander import nobody_notices, server_restarts
 
@@ -28,21 +28,13 @@ _RESTART_SECONDS = 30.0
 
 What was measured: docs/changes.md."""
 
-_OPTIONS = {"innodb_buffer_pool_size": "128M", "performance_schema": False}
-"""Those of the lab's stack."""
-
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    yield from trial.own_lab(Lab(LabPaths("changes")))
-
-
-@pytest.fixture(scope="module")
-def cluster(lab: Lab) -> Lab:
-    lab.set_up(["debian-12"])
-    lab.up()
-    trial.wait_until_well(lab, 180)
-    return lab
+def cluster(lab: Lab) -> Iterator[Lab]:
+    """The shared cluster, which has its own settings again at the end."""
+    yield lab
+    lab.up({**MADE_WITH, "drbdResyncMaxRate": "100M", "corosyncTokenMs": 2000, "databaseUser": "app"})
+    trial.wait_until_well(lab, 60)
 
 
 def preview(lab: Lab, changes: Mapping[str, object]) -> str:
@@ -89,9 +81,7 @@ def test_tags_and_networks(cluster: Lab) -> None:
 
 
 def test_a_dynamic_option(cluster: Lab) -> None:
-    changes = {
-        "mysqlOptions": {**_OPTIONS, "max_connections": 123, "long_query_time": 0.5, "max_allowed_packet": "32M"}
-    }
+    changes = {"mysqlOptions": {**OPTIONS, "max_connections": 123, "long_query_time": 0.5, "max_allowed_packet": "32M"}}
     said = preview(cluster, changes)
     assert re.search(r"^ *\+ *max_connections = 123$", said, re.MULTILINE), said
     with nobody_notices(cluster):
@@ -103,7 +93,7 @@ def test_a_dynamic_option(cluster: Lab) -> None:
 def test_an_option_that_needs_a_restart(cluster: Lab) -> None:
     """One restart where it serves; options that have gone have their defaults again."""
     with server_restarts(cluster, _RESTART_SECONDS):
-        changes = {"mysqlOptions": {**_OPTIONS, "performance_schema": True}}
+        changes = {"mysqlOptions": {**OPTIONS, "performance_schema": True}}
         assert scripts_run(cluster.up(changes)) == on_both("server", "options")
     assert [variable(cluster, name) for name in ("performance_schema", "max_connections")] == ["1", "151"]
     serving = trial.serving(cluster)
@@ -115,9 +105,9 @@ def test_an_option_that_the_server_refuses(cluster: Lab) -> None:
     files = [node.run("cat /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf") for node in cluster.nodes()]
     with nobody_notices(cluster):
         with pytest.raises(EngineError, match=r"found a server that refuses its configuration .*no_such_option"):
-            cluster.up({"mysqlOptions": {**_OPTIONS, "no_such_option": 1}})
+            cluster.up({"mysqlOptions": {**OPTIONS, "no_such_option": 1}})
         assert files == [node.run("cat /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf") for node in cluster.nodes()]
-        cluster.up({"mysqlOptions": {**_OPTIONS, "performance_schema": True}})
+        cluster.up({"mysqlOptions": {**OPTIONS, "performance_schema": True}})
 
 
 def test_replication(cluster: Lab) -> None:
