@@ -4,7 +4,8 @@ import re
 from itertools import combinations
 
 from operations.diagram import PICTURE, STACK, draw
-from tests.golden.test_expected import hold_against, resources
+from tests.golden.cases import resources
+from tests.support.expected import hold_against
 
 
 def test_picture_is_the_programs() -> None:
