@@ -8,8 +8,11 @@ from typing import Any
 
 import yaml
 
+from components.settings import checks as settings_checks
+from components.settings import sshkeys
 from operations import stack_configuration as configuration
-from operations.recording import EXISTING, Resource, record, without_keys
+from operations.recording import EXISTING, Resource, record
+from tests.support.keys import ssh_key
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ CASES = {
     # Of an operating system with repairs, which a witness does without; while the key of SSH's admin user is changed.
     "witness": Case(
         "lab",
-        {"witness": True, "operatingSystem": "debian-13", "sshPreviousPrivateKey": configuration.ssh_key()},
+        {"witness": True, "operatingSystem": "debian-13", "sshPreviousPrivateKey": ssh_key()},
         like=("debian-13", "lab"),
     ),
     "dev": Case("dev", like=("lab",)),
@@ -76,7 +79,7 @@ def resources(case: str) -> list[Resource]:
 def scripts(case: str) -> dict[str, str]:
     """Return the text of every script, by the resource's name."""
     made = resources(case)
-    return {one.name: without_keys(one.inputs["stdin"]) for one in made if one.type == "command:remote:Command"}
+    return {one.name: _without_keys(one.inputs["stdin"]) for one in made if one.type == "command:remote:Command"}
 
 
 def graph(case: str) -> str:
@@ -105,7 +108,23 @@ def azure(case: str) -> str:
             profile = properties["osProfile"]
             assert "secret" in profile["customData"], f"{name}: the host key in the user data is in clear"
             properties["osProfile"] = profile | {"customData": "SECRET"}
-    return without_keys(yaml.safe_dump(inputs, sort_keys=True, width=1000))
+    return _without_keys(yaml.safe_dump(inputs, sort_keys=True, width=1000))
+
+
+def _without_keys(text: str) -> str:
+    """Put names in place of the throw-away public keys, which differ from run to run."""
+    made = configuration.throw_away_secrets()
+    keys = {
+        "HOST-KEY-1": made["sshHostKeys"][0],
+        "HOST-KEY-2": made["sshHostKeys"][1],
+        "HOST-KEY-3": made["sshHostKeys"][2],
+        "ADMIN-KEY": made["sshPrivateKey"],
+        "PREVIOUS-KEY": ssh_key(),
+        "CLUSTER-KEY": made["clusterSshKey"],
+    }
+    for name, private in keys.items():
+        text = text.replace(sshkeys.parse(private).public, f"ssh-ed25519 {name}")
+    return text.replace(settings_checks.corosync_key_file(made["corosyncKey"]), "authkey-OF-THE-KEY")
 
 
 def renamed(text: str, case: str, other: str) -> str:

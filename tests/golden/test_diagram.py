@@ -1,9 +1,9 @@
-"""The picture in README and architecture is what operations/diagram.py makes of the program."""
+"""The picture in README and architecture is what operations/diagram makes of the program."""
 
 import re
 from itertools import combinations
 
-from operations.diagram import PICTURE, STACK, draw
+from operations.diagram.picture import PICTURE, STACK, draw
 from tests.golden.cases import resources
 from tests.support.expected import hold_against
 
