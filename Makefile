@@ -8,7 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # Which lab: make up LAB=two
 LAB = lab
 COMMAND = .venv/bin/python -m lab --lab $(LAB)
-SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack)
+SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack ':!tests/golden')
+RENDERED = build/rendered
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
@@ -71,7 +72,9 @@ lint: .venv/.stamp ## check style, types, shell scripts and workflows
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/pyright
-	.venv/bin/shellcheck $(SCRIPTS)
+	rm -rf $(RENDERED)
+	.venv/bin/python -W ignore -m tests.golden $(RENDERED)
+	.venv/bin/shellcheck $(SCRIPTS) $$(find $(RENDERED) -name '*.sh')
 	$(ACTIONLINT) $(CURDIR)/.github/workflows/*.yaml
 	.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 

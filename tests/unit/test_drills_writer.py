@@ -14,7 +14,7 @@ from drills import azure
 from drills.proof.writer import Connection, Writer
 from lab.lab import wait_until
 from operations.ssh_agent import Agent
-from operations.stack_configuration import ssh_key
+from tests.support.keys import ssh_key
 
 
 class FakeServer:
