@@ -29,7 +29,7 @@ from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations.ssh import Node, by_name
 from pipeline import report
-from pipeline.engine import CHANGES
+from pipeline.engine import CHANGES, PREVIEW
 from tests.golden import cases
 from tests.support import request, trial
 from tests.support.expected import EXPECTED, hold_against
@@ -193,12 +193,12 @@ def test_the_policies_stop_a_preview(cluster: Cluster) -> None:
 
 def _preview(engine: Engine, changes: Mapping[str, object]) -> tuple[int, str]:
     """Preview a stack with other settings, as a workflow does, and let it be as it was."""
-    before = engine.config_file.read_bytes()
+    before = engine.settings_file.read_bytes()
     try:
         engine.prepare(changes)
-        return engine.preview()
+        return engine.pass_on(*PREVIEW)
     finally:
-        engine.config_file.write_bytes(before)
+        engine.settings_file.write_bytes(before)
 
 
 def test_every_script_again(cluster: Cluster) -> None:
