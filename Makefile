@@ -8,9 +8,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # Which lab: make up LAB=two
 LAB = lab
 COMMAND = .venv/bin/python -m lab --lab $(LAB)
+SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack ':!tests/golden')
+RENDERED = build/rendered
 # What is done to any stack: to STACK, else to the lab's own.
 ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND) $@)
-SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
@@ -64,7 +65,7 @@ drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARI
 
 test: lint ## run all checks and tests, those in a lab of their own too
 	@$(COMMAND) set-up --tests debian-12 debian-sid
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
@@ -79,7 +80,9 @@ lint: .venv/.stamp ## check style, types, shell scripts and workflows
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/pyright
-	.venv/bin/shellcheck $(SCRIPTS)
+	rm -rf $(RENDERED)
+	.venv/bin/python -W ignore -m tests.golden $(RENDERED)
+	.venv/bin/shellcheck $(SCRIPTS) $$(find $(RENDERED) -name '*.sh')
 	$(ACTIONLINT) $(CURDIR)/.github/workflows/*.yaml
 	.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 

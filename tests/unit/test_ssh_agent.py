@@ -8,7 +8,7 @@ import pytest
 
 from components.settings import sshkeys
 from operations.ssh_agent import AgentError, agent
-from operations.stack_configuration import ssh_key
+from tests.support.keys import ssh_key
 
 
 @pytest.fixture(autouse=True)

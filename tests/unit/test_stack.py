@@ -16,7 +16,8 @@ from operations.cli import Cli, CliError
 from operations.error import OperationError
 from operations.ssh_agent import Agent
 from operations.stack import Stack, host_keys
-from operations.stack_configuration import ssh_key, throw_away_secrets
+from operations.stack_configuration import throw_away_secrets
+from tests.support.keys import ssh_key
 
 SECRETS: dict[str, Any] = throw_away_secrets()
 PASSWORD: str = SECRETS["databasePassword"]

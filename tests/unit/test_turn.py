@@ -14,9 +14,9 @@ import pytest
 from components.checkout import CHECKOUT
 from components.settings import sshkeys
 from lab.lab import wait_until
-from operations.stack_configuration import ssh_key
 from operations.turn.decision import Done, Go, TurnError, Wait, decide
 from operations.turn.view import View, Wanted, read_view
+from tests.support.keys import ssh_key
 
 OLD = Wanted("Standard_D2s_v5", "Debian:debian-12:12-gen2:latest", "StandardSSD_LRS")
 NEW = dataclasses.replace(OLD, size="Standard_D4s_v5")
