@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import pickle
 import sys
+from pathlib import Path
 
 from .plugin import version
 from .provider import Provider
@@ -10,8 +12,13 @@ from .server import serve
 
 
 def main() -> None:
-    """Serve until the engine is gone. The engine's address, its only argument, is not needed."""
-    asyncio.run(serve(Provider(version())))
+    """Serve until the engine is gone.
+
+    The first argument is the file with the resource types' description, which `install` has written. The engine's
+    address, which follows, is not needed.
+    """
+    types = pickle.loads(Path(sys.argv[1]).read_bytes())
+    asyncio.run(serve(Provider(version(), types)))
     # Threads that still wait for an answer of ARM must not keep the process.
     sys.stdout.flush()
     os._exit(0)

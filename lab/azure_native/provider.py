@@ -16,7 +16,7 @@ from typing import cast
 from .arm import Account, Arm, ArmError
 from .convert import overlay, to_body, to_inputs, to_outputs, to_preview
 from .diff import Change, carry_over, compare, equal
-from .schema import RESOURCE_TYPES, SHAPES, ResourceType, Shape
+from .schema import ResourceType
 from .values import Object, Value, configured, plain, secret_strings, with_secrets_of
 
 GET_CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
@@ -95,29 +95,20 @@ def type_of(urn: str) -> str:
     return urn.split("::")[2].split("$")[-1]
 
 
-def _find(token: str) -> tuple[ResourceType, Shape]:
-    kind = RESOURCE_TYPES.get(token)
-    if kind is None:
-        raise ResourceError(
-            f"{token}: the stand-in for azure-native does not know this type; it knows {', '.join(RESOURCE_TYPES)}"
-        )
-    return kind, SHAPES[kind.shape]
-
-
-def _parts(kind: ResourceType) -> list[str]:
-    return [name for name in _PLACEHOLDER.findall(kind.path) if name != "subscriptionId"]
-
-
 class Provider:
     """The plug-in's answers.
 
     Args:
         version: version of the SDK that it serves.
+        types: the resource types that it knows, by the SDK's token.
         environment: environment variables; the process's own by default.
     """
 
-    def __init__(self, version: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, version: str, types: Mapping[str, ResourceType], environment: Mapping[str, str] | None = None
+    ) -> None:
         self.version = version
+        self._types = types
         self._environment = os.environ if environment is None else environment
         self._settings: Mapping[str, Value] = {}
         self._arm: Arm | None = None
@@ -169,7 +160,7 @@ class Provider:
         Returns:
             The inputs, and what is wrong with them.
         """
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         inputs: Object = {key: value for key, value in new.items() if value is not None}
         if kind.name not in inputs:
             if kind.name in old:
@@ -179,13 +170,13 @@ class Provider:
             else:
                 inputs[kind.name] = _random_name(kind, urn.split("::")[-1], seed)
                 inputs[_NAMED_AT_RANDOM] = True
-        if "location" in shape.inputs and "location" not in inputs:
+        if "location" in kind.shape.inputs and "location" not in inputs:
             place = self._setting("location", "ARM_LOCATION") or old.get("location")
             if place:
                 inputs["location"] = place
         inputs.setdefault(_API_VERSION, kind.api_version)
         failures = [
-            Failure(name, _missing(name)) for name in (*_parts(kind), *kind.required) if inputs.get(name) in (None, "")
+            Failure(name, _missing(name)) for name in (*kind.parts, *kind.required) if inputs.get(name) in (None, "")
         ]
         return inputs, failures
 
@@ -200,11 +191,11 @@ class Provider:
             old_state: outputs of the last time.
             new: the inputs, checked.
         """
-        kind, _ = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         before, state, after = cast(Object, plain(old_inputs)), cast(Object, plain(old_state)), cast(Object, plain(new))
         before = dict(before)
         before.setdefault(_API_VERSION, state.get(_API_VERSION))
-        changes = compare(_shown(before), _shown(after), (*_parts(kind), *kind.replaced_by))
+        changes = compare(_shown(before), _shown(after), (*kind.parts, *kind.replaced_by))
         # A default that the program now spells out is no change.
         changes = {
             path: Change(change.kind, change.replaces and not (path in state and equal(state[path], after.get(path))))
@@ -215,8 +206,8 @@ class Provider:
 
     def preview_create(self, urn: str, inputs: Mapping[str, Value]) -> Object:
         """Return what is known of a resource before it is made."""
-        kind, shape = _find(type_of(urn))
-        return _complete(kind, with_secrets_of(to_preview(shape, plain(inputs)), inputs))
+        kind = self._find(type_of(urn))
+        return _complete(kind, with_secrets_of(to_preview(kind.shape, plain(inputs)), inputs))
 
     async def create(self, urn: str, inputs: Mapping[str, Value], seconds: float = 0) -> tuple[str, Object]:
         """Make a resource.
@@ -232,12 +223,12 @@ class Provider:
         Raises:
             ResourceError: ARM refused, or there is such a resource already.
         """
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         values = cast(Object, plain(inputs))
         resource_id = self._identify(kind, values)
         try:
             await self._must_be_absent(resource_id, kind)
-            body = to_body(shape, values, resource_id)
+            body = to_body(kind.shape, values, resource_id)
             for name in kind.kept:
                 if name not in values:
                     body.setdefault("properties", {})[name] = []
@@ -250,9 +241,9 @@ class Provider:
 
     def preview_update(self, urn: str, inputs: Mapping[str, Value], state: Mapping[str, Value]) -> Object:
         """Return what is known of a resource before it is changed: its old outputs stay, but for the inputs."""
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         old = cast(Object, plain(state))
-        outputs = to_preview(shape, plain(inputs))
+        outputs = to_preview(kind.shape, plain(inputs))
         if self._environment.get(UPDATE_PREVIEW) == "forget":
             outputs.update({key: old[key] for key in ("name", "location") if key in old})
         else:
@@ -280,9 +271,9 @@ class Provider:
         Raises:
             ResourceError: ARM refused.
         """
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         values = cast(Object, plain(inputs))
-        body = to_body(shape, values, resource_id)
+        body = to_body(kind.shape, values, resource_id)
         try:
             await self._keep(kind, resource_id, values, body)
             answer = await self._client.put(resource_id, kind.api_version, body, seconds or _DEFAULT_SECONDS)
@@ -307,22 +298,22 @@ class Provider:
         Raises:
             ResourceError: ARM refused.
         """
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         try:
             answer = await self._client.get(resource_id, kind.api_version)
         except ArmError as error:
             if error.status == 404:
                 return None
             raise ResourceError(_without_secrets(str(error), inputs)) from None
-        outputs = to_outputs(shape, answer)
+        outputs = to_outputs(kind.shape, answer)
         if inputs:
             known = cast(Object, plain(inputs))
             silent = [name for name in kind.kept if name not in known]
-            before = _without(to_inputs(shape, plain(state)), silent)
-            after = _without(to_inputs(shape, outputs), silent)
+            before = _without(to_inputs(kind.shape, plain(state)), silent)
+            after = _without(to_inputs(kind.shape, outputs), silent)
             found = cast(Object, carry_over(known, before, after))
         else:
-            found = {**_named(kind, resource_id), **to_inputs(shape, outputs), _API_VERSION: kind.api_version}
+            found = {**_named(kind, resource_id), **to_inputs(kind.shape, outputs), _API_VERSION: kind.api_version}
             found.pop("id", None)
         marked = with_secrets_of(with_secrets_of(_complete(kind, outputs), state), inputs)
         return Found(marked, with_secrets_of(found, inputs))
@@ -338,7 +329,7 @@ class Provider:
         Raises:
             ResourceError: ARM refused.
         """
-        kind, _ = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         try:
             await self._client.delete(resource_id, kind.api_version, seconds or _DEFAULT_SECONDS)
         except ArmError as error:
@@ -375,7 +366,7 @@ class Provider:
         }
 
     async def _get(self, token: str, arguments: Mapping[str, Value]) -> Object:
-        kind = RESOURCE_TYPES.get(re.sub(r":get(?=\w+$)", ":", token))
+        kind = self._types.get(re.sub(r":get(?=\w+$)", ":", token))
         if kind is None or ":get" not in token:
             raise ResourceError(f"{token}: the stand-in for azure-native does not know this function")
         resource_id = self._identify(kind, cast(Object, plain(arguments)))
@@ -383,9 +374,17 @@ class Provider:
             answer = await self._client.get(resource_id, kind.api_version)
         except ArmError as error:
             raise ResourceError(str(error)) from None
-        return {"id": str(answer.get("id") or resource_id), **_complete(kind, to_outputs(SHAPES[kind.shape], answer))}
+        return {"id": str(answer.get("id") or resource_id), **_complete(kind, to_outputs(kind.shape, answer))}
 
     # --- parts of the above
+
+    def _find(self, token: str) -> ResourceType:
+        kind = self._types.get(token)
+        if kind is None:
+            raise ResourceError(
+                f"{token}: the stand-in for azure-native does not know this type; it knows {', '.join(self._types)}"
+            )
+        return kind
 
     def _identify(self, kind: ResourceType, inputs: Mapping[str, Value]) -> str:
         """Return the ARM id that follows from a resource's inputs."""
@@ -396,7 +395,7 @@ class Provider:
                     "no Azure subscription: set ARM_SUBSCRIPTION_ID, or azure-native:subscriptionId in the stack"
                 )
             values["subscriptionId"] = self._account.subscription_id
-        for name in _parts(kind):
+        for name in kind.parts:
             value = inputs.get(name)
             if not isinstance(value, str):
                 raise ResourceError(f"{name} must be a string")
@@ -430,7 +429,7 @@ class Provider:
         # The answer of a GET is what a refresh compares with; a PUT's may differ.
         with contextlib.suppress(ArmError):
             answer = await self._client.get(resource_id, kind.api_version)
-        return _complete(kind, with_secrets_of(to_outputs(SHAPES[kind.shape], answer), inputs))
+        return _complete(kind, with_secrets_of(to_outputs(kind.shape, answer), inputs))
 
     async def _failed(
         self, error: ArmError, kind: ResourceType, resource_id: str, inputs: Mapping[str, Value]
@@ -445,7 +444,7 @@ class Provider:
             if second.status == 404:
                 return ResourceError(message)
             answer = {}
-        state = _complete(kind, with_secrets_of(to_outputs(SHAPES[kind.shape], answer), inputs))
+        state = _complete(kind, with_secrets_of(to_outputs(kind.shape, answer), inputs))
         return ResourceError(message, resource_id, state)
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from components.checkout import CHECKOUT
-from lab.azure_native.schema import RESOURCE_TYPES
+from lab.azure_native.sdk import resource_types
 from operations.resume import ID_PATHS, ResumeError, id_of
 
 GRAPHS = sorted((CHECKOUT / "tests/golden/expected").glob("*/azure.yaml"))
@@ -16,7 +16,7 @@ GRAPHS = sorted((CHECKOUT / "tests/golden/expected").glob("*/azure.yaml"))
 
 @pytest.mark.parametrize("kind", ID_PATHS)
 def test_ids_are_those_that_the_provider_asks_for(kind: str) -> None:
-    theirs = RESOURCE_TYPES[kind].path.replace("{subscriptionId}", "{subscription}")
+    theirs = resource_types()[kind].path.replace("{subscriptionId}", "{subscription}")
     assert ID_PATHS[kind] == theirs
 
 
