@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import pickle
+import shlex
 import shutil
 import stat
 import tempfile
@@ -46,8 +47,8 @@ def install(home: Path, python: Path | None = None) -> None:
         "# Made by lab/azure_native/plugin.py: the project's stand-in for the azure-native plug-in.\n"
         # Without compiled modules the start takes a second more.
         "unset PYTHONDONTWRITEBYTECODE\n"
-        f"PYTHONPATH={_quoted(CHECKOUT)} PYTHONSAFEPATH=1 exec {_quoted(interpreter)} "
-        f'-m lab.azure_native {_quoted(target / description)} "$@"\n'
+        f"PYTHONPATH={shlex.quote(str(CHECKOUT))} PYTHONSAFEPATH=1 exec {shlex.quote(str(interpreter))} "
+        f'-m lab.azure_native "${{0%/*}}/{description}" "$@"\n'
     )
     executable = target / _EXECUTABLE
     if executable.is_file() and executable.read_text() == script:
@@ -67,7 +68,3 @@ def install(home: Path, python: Path | None = None) -> None:
             new.rename(target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "'\\''") + "'"

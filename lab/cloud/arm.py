@@ -25,7 +25,8 @@ from lab.cloud.model import Json, Resource
 from lab.cloud.operations import Operations
 from lab.cloud.resource_id import ResourceId, parse
 from lab.cloud.resources.base import Kind, checked_tags
-from lab.cloud.resources.virtual_machine import ACTIONS
+from lab.cloud.resources.virtual_machine.instance_view import instance_view
+from lab.cloud.resources.virtual_machine.power import ACTIONS
 from lab.cloud.site import Site
 from lab.cloud.state import Operation
 from lab.cloud.tokens import SUBSCRIPTION, InvalidToken, Principal, Tokens
@@ -323,7 +324,7 @@ class ResourceManager:
     def _shown(self, kind: Kind, resource: Resource, expand: str = "") -> Json:
         shown = kind.shown(self._site.inventory, resource)
         if kind.type == MACHINE and "instanceview" in expand.lower():
-            shown["properties"]["instanceView"] = resources.MACHINES.instance_view(self._site, resource)
+            shown["properties"]["instanceView"] = instance_view(self._site, resource)
         return shown
 
     def _brief(self, resource: Resource) -> Json:
@@ -419,7 +420,7 @@ class ResourceManager:
     async def _machine_verb(self, request: web.Request, target: ResourceId, verb: str) -> web.Response:
         resource = self._existing(resources.MACHINES, target)
         if request.method == "GET" and verb == "instanceview":
-            return web.json_response(resources.MACHINES.instance_view(self._site, resource))
+            return web.json_response(instance_view(self._site, resource))
         if request.method != "POST" or verb not in ACTIONS:
             raise ArmError(404, "NotFound", f"The lab cloud's machines do not know {request.method} {verb}.")
         if resource.provisioning == "Deleting":
