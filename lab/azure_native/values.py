@@ -118,6 +118,8 @@ def _from_wire(value: Value) -> Value:
         return Secret(_from_wire(rpc.unwrap_rpc_secret(value)))
     if isinstance(value, list):
         return [_from_wire(item) for item in cast("list[Value]", value)]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # protobuf knows one kind of number, ARM's JSON two
     if not is_object(value):
         return UNKNOWN if is_unknown(value) else value
     signature = value.get(_SIGNATURE)
