@@ -118,10 +118,8 @@ def _from_wire(value: Value) -> Value:
         return Secret(_from_wire(rpc.unwrap_rpc_secret(value)))
     if isinstance(value, list):
         return [_from_wire(item) for item in cast("list[Value]", value)]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)  # protobuf knows one kind of number, ARM's JSON two
     if not is_object(value):
-        return UNKNOWN if is_unknown(value) else value
+        return _scalar(value)
     signature = value.get(_SIGNATURE)
     if signature is None:
         return _object(value)
@@ -131,6 +129,12 @@ def _from_wire(value: Value) -> Value:
     if signature == _RESOURCE:
         return _from_wire(value.get("id", UNKNOWN))
     raise ValueError("assets and archives are no properties of the resource types at hand")
+
+
+def _scalar(value: bool | float | str | None) -> Value:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # protobuf has one kind of number, ARM's JSON has two
+    return UNKNOWN if is_unknown(value) else value
 
 
 def to_struct(properties: Mapping[str, Value]) -> struct_pb2.Struct:
