@@ -15,8 +15,8 @@ from pulumi.runtime.settings import ROOT, SETTINGS
 from pulumi.runtime.stack import run_pulumi_func
 
 from components.checkout import CHECKOUT
-from components.settings import checks as settings_checks
 from components.settings import sshkeys
+from components.settings.membership import key_file
 from operations import stack_configuration as configuration
 from policy.wire import readable
 
@@ -191,4 +191,4 @@ def without_keys(text: str) -> str:
     }
     for name, private in keys.items():
         text = text.replace(sshkeys.parse(private).public, f"ssh-ed25519 {name}")
-    return text.replace(settings_checks.corosync_key_file(made["corosyncKey"]), "authkey-OF-THE-KEY")
+    return text.replace(key_file(made["corosyncKey"]), "authkey-OF-THE-KEY")
