@@ -40,7 +40,7 @@ class NetworkArgs:
 def _allow(
     name: str,
     priority: int,
-    ports: Sequence[int | str],
+    to: Sequence[int],
     sources: Sequence[pulumi.Input[str]],
     destination: str,
     protocol: str = network.SecurityRuleProtocol.TCP,
@@ -58,7 +58,7 @@ def _allow(
         source_address_prefixes=None if single else list(sources),
         source_port_range="*",
         destination_address_prefix=destination,
-        destination_port_ranges=[str(port) for port in ports],
+        destination_port_ranges=[str(port) for port in to],
     )
 
 

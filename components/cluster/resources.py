@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pulumi
 
 from components.fence_device import FenceDevice
-from components.remote import ClusterNode, RemoteScript, ScriptContext
+from components.remote import LIBRARY, ClusterNode, RemoteScript, ScriptContext
 from components.settings.fencing import FencingSection
 
-_START_FENCED_NODE = "/usr/local/lib/azure-mysql-ha/start-fenced-node"
+_START_FENCED_NODE = f"{LIBRARY}/start-fenced-node"
 
 
 @dataclass(frozen=True)

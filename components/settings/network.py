@@ -55,9 +55,10 @@ class NetworkSection(Section):
     @property
     def space(self) -> IPv4Network:
         """The virtual network's IPv4 network; that of the subnet where an existing one is used."""
-        if self.existing_subnet_id or self.subnet.prefixlen <= 16:
-            return self.address_space or self.subnet
-        return self.address_space or self.subnet.supernet(new_prefix=16)
+        if self.address_space:
+            return self.address_space
+        is_all = self.existing_subnet_id or self.subnet.prefixlen <= 16
+        return self.subnet if is_all else self.subnet.supernet(new_prefix=16)
 
     @property
     def nodes(self) -> tuple[str, ...]:
