@@ -67,10 +67,10 @@ def whole(value: Given) -> int:
 
 def boolean(value: Given) -> bool:
     """Return true or false."""
-    given = text(value)
-    if given.lower() not in ("true", "false"):
-        raise Mistake(f"{given!r} is neither true nor false")
-    return given.lower() == "true"
+    word = text(value)
+    if word.lower() not in ("true", "false"):
+        raise Mistake(f"{word!r} is neither true nor false")
+    return word.lower() == "true"
 
 
 def texts(value: Given) -> list[str]:

@@ -86,7 +86,7 @@ class _Reader:
 
     def section(self, kind: type[S]) -> S:
         """Return a section with what is good of it."""
-        keys = kind.keys()
+        keys = kind.config_keys()
         self._known += keys
         section = kind.read({key: self._given(key) for key in keys}, self.note)
         run(section.checks(), self.note)

@@ -43,7 +43,7 @@ class Section(BaseModel):
     )
 
     @classmethod
-    def keys(cls) -> list[str]:
+    def config_keys(cls) -> list[str]:
         """Return the section's keys in Pulumi.yaml."""
         return [str(field.alias) for field in cls.model_fields.values()]
 

@@ -5,7 +5,7 @@ import base64
 import dataclasses
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
@@ -17,6 +17,7 @@ from components.settings import operating_system
 from components.settings.load import SettingsError, load
 from components.settings.membership import key_file
 from components.settings.recorded import DataDisk, Recorded
+from components.settings.section import Section
 from components.settings.settings import MachineSettings, Settings
 from operations.stack_configuration import schema, ssh_key, throw_away_secrets, use, use_stack
 
@@ -434,6 +435,20 @@ def test_no_message_has_a_secret_in_it() -> None:
     assert not any(line in text for line in private.splitlines() if "OPENSSH" not in line)
     # As one that Python itself might say: a list that is none.
     assert "Hush" not in "\n".join(mistakes({"sshHostKeys": "Hush-5"}))
+
+
+def test_settings_show_no_secret() -> None:
+    made = throw_away_secrets() | {"sshPreviousPrivateKey": ssh_key()}
+    shown = repr(load(use(made | DEV)))
+    for value in made.values():
+        for secret in [value] if isinstance(value, str) else value:
+            assert not any(line in shown for line in secret.splitlines() if "OPENSSH" not in line)
+
+
+def test_sections_have_the_projects_settings_once_each() -> None:
+    sections = [field.type for field in dataclasses.fields(Settings) if field.name != "before"]
+    keys = [key for section in cast(list[type[Section]], sections) for key in section.config_keys()]
+    assert sorted(keys) == sorted(schema())
 
 
 @pytest.mark.parametrize(
