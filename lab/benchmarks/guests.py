@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from components import ports
 from components.remote import MOUNT_POINT
 from components.settings import operating_system, sshkeys
 from components.templates import render
@@ -53,7 +54,7 @@ def server_files() -> dict[str, str]:
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in _SETTINGS["mysqlOptions"].items()
     }
-    context = {"database": database, "data_directory": f"{MOUNT_POINT}/data", "options": options}
+    context = {"database": database, "data_directory": f"{MOUNT_POINT}/data", "options": options, "ports": ports}
     user, password = ACCOUNT
     return {
         database.config_file: render("mysql/server.cnf.j2", context),

@@ -12,7 +12,7 @@ import pymysql
 import pytest
 
 from components.settings import operating_system
-from components.settings.checks import Mistake
+from components.settings.mistake import Mistake
 from components.settings.server_options import server_options
 from lab import image
 from lab.lab import Lab, wait_until
