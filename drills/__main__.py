@@ -13,7 +13,6 @@ from drills import scenario
 from drills.drill import Drill, NotWellError
 from drills.proof import record
 from drills.proof.record import Result
-from drills.proof.writer import PACE
 from drills.report import report
 from drills.scenario import Scenario
 from drills.target import LabTarget, Target
@@ -24,6 +23,7 @@ from lab.paths import LabPaths
 from lab.progress import Progress
 from lab.shell import CommandError
 from lab.toolchain import ToolchainError
+from lab.writer import PACE
 
 RUNS = CHECKOUT / "build" / "drills"
 

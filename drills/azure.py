@@ -17,9 +17,9 @@ from components.checkout import CHECKOUT
 from components.settings import sshkeys
 from drills import network
 from drills.proof import marks
-from drills.proof.writer import Connection
 from drills.target import Fencing, has_witness, open_connection
 from lab.engine import PROJECT
+from lab.writer import Connection
 from operations.ssh import Node, write_known_hosts
 from operations.ssh_agent import Agent, agent
 from operations.status import status

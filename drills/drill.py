@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pymysql
 
-from drills.proof import audit, checks, marks, timeline, writer
+from drills.proof import audit, checks, marks, timeline
 from drills.proof.record import Mark, MarkKind, Record, Result, Span
 from drills.proof.sampler import Journal, Sampler
 from drills.proof.timeline import Power, Sample
 from drills.scenario import Scenario
 from drills.target import Fencing, LabTarget, Target
-from lab import fabric
+from lab import fabric, writer
 from lab.cloud.client import CloudError
 from lab.progress import Progress
 from operations.ssh import Node, by_name

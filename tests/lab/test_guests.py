@@ -7,6 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from components.settings import operating_system
+from lab import application, service
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from tests.support import trial
@@ -30,11 +31,11 @@ def guest(request: pytest.FixtureRequest) -> Generator[tuple[Lab, str]]:
 def test_serves(guest: tuple[Lab, str]) -> None:
     """The cluster is well, its server is the one that the system has, and its log is where it should be."""
     lab, system = guest
-    trial.wait_until_well(lab)
-    [(version,)] = trial.query(lab, "select version()")
+    service.wait_until_well(lab)
+    [(version,)] = application.query(lab, "select version()")
     assert version.startswith(SERVERS[system])
     log = operating_system.load(system).database.error_log
-    assert "ready for connections" in trial.serving(lab).run(f"cat {log}")
+    assert "ready for connections" in service.serving(lab).run(f"cat {log}")
 
 
 def test_command_line_client(guest: tuple[Lab, str]) -> None:
@@ -50,7 +51,7 @@ def test_command_line_client(guest: tuple[Lab, str]) -> None:
 def test_nobody_gets_in_without_proof(guest: tuple[Lab, str]) -> None:
     """No account is open to whoever is on the machine, and root is who is root there."""
     lab, system = guest
-    node = trial.serving(lab)
+    node = service.serving(lab)
     database = operating_system.load(system).database
     client = f"{database.client} --no-defaults --socket={database.socket} --batch --skip-column-names"
     assert node.run(f"{client} --execute='select current_user()'") == "root@localhost\n"
@@ -62,19 +63,19 @@ def test_nobody_gets_in_without_proof(guest: tuple[Lab, str]) -> None:
 def test_other_node_takes_over_in_standby(guest: tuple[Lab, str]) -> None:
     """A row written before `crm node standby` of the serving node is read from the other one, at the same endpoint."""
     lab, system = guest
-    trial.query(lab, "create table standby (guest varchar(20))", f"insert into standby values ('{system}')")
-    left = trial.serving(lab)
+    application.query(lab, "create table standby (guest varchar(20))", f"insert into standby values ('{system}')")
+    left = service.serving(lab)
     begin = time.monotonic()
     left.run(f"crm node standby {left.name}")
 
     def other_serves() -> bool:
-        return lab.status().serving not in (None, left.name) and trial.answers(lab)
+        return lab.status().serving not in (None, left.name) and application.answers(lab)
 
     wait_until("the other node serving", other_serves, 180)
     lab.progress(f"{system}: standby to answer {time.monotonic() - begin:.0f} s")
-    assert trial.query(lab, "select * from standby") == [(system,)]
+    assert application.query(lab, "select * from standby") == [(system,)]
     left.run(f"crm node online {left.name}")
-    trial.wait_until_well(lab)
+    service.wait_until_well(lab)
 
 
 def test_nothing_to_do_the_second_time(guest: tuple[Lab, str]) -> None:

@@ -12,9 +12,10 @@ from drills import scenario
 from drills.__main__ import why_not
 from drills.proof import audit, record, timeline
 from drills.proof.audit import Evidence, Expectation, judge
-from drills.proof.record import Mark, Record, Result, Span, Write
+from drills.proof.record import Mark, Record, Result, Span
 from drills.proof.timeline import Power, Sample
 from drills.target import Target
+from lab.writer import Write
 
 
 def sample(node: str, at: float, role: str = "Secondary", server: int | None = None, booted: float = -100) -> Sample:
@@ -172,7 +173,7 @@ def test_a_record_is_what_reports_read(tmp_path: Path) -> None:
     }  # fmt: skip
     record.save_results([result], tmp_path)
     assert json.loads((tmp_path / "results.json").read_text())[0]["verdict"] == "pass"
-    assert json.loads(record.write_line(Write(1, 2.5, None, "gone"))) == {
+    assert json.loads(Write(1, 2.5, None, "gone").as_line()) == {
         "sequence": 1, "sent": 2.5, "acknowledged": None, "error": "gone",
     }  # fmt: skip
     assert record.table([result]).splitlines()[1].split() == [

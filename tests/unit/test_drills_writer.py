@@ -11,8 +11,8 @@ import pytest
 
 from components.settings import sshkeys
 from drills import azure
-from drills.proof.writer import Connection, Writer
 from lab.lab import wait_until
+from lab.writer import Connection, Writer
 from operations.ssh_agent import Agent
 from operations.stack_configuration import ssh_key
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from lab import service
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
-from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -15,7 +15,7 @@ _FIRST_SECTOR, _SECTORS = 160_000, 128
 
 
 def test_blocks_that_differ_are_never_the_source(lab: Lab) -> None:
-    serving, idle = trial.serving(lab), trial.idle(lab)
+    serving, idle = service.serving(lab), service.idle(lab)
     good = _sum(serving)
     idle.run(
         f"dd if=/dev/urandom of={_partition(idle)} bs=512 seek={_FIRST_SECTOR} count={_SECTORS}"
@@ -32,8 +32,8 @@ def test_blocks_that_differ_are_never_the_source(lab: Lab) -> None:
     assert idle.run("drbdadm role r0").startswith("Secondary/")
     assert lab.status().serving is None
     serving.run(f"crm node online {serving.name}")
-    trial.wait_until_well(lab, 180)
-    assert trial.serving(lab) == serving
+    service.wait_until_well(lab, 180)
+    assert service.serving(lab) == serving
     assert _kib_that_differ(idle) == _SECTORS / 2
     assert _sum(serving) == good
 
@@ -47,7 +47,7 @@ def test_blocks_that_differ_are_never_the_source(lab: Lab) -> None:
     wait_until("the other node serves", lambda: lab.status().serving == idle.name, 120)
     assert _sum(idle) == good
     serving.run(f"crm node online {serving.name}")
-    trial.wait_until_well(lab, 180)
+    service.wait_until_well(lab, 180)
 
 
 def _partition(node: Node) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drills import network
+from lab import application, power, service
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
 from tests.support import trial
@@ -28,12 +29,12 @@ def _well_afterwards(lab: Lab) -> Iterator[None]:  # pyright: ignore[reportUnuse
 
 @pytest.fixture
 def serving(lab: Lab) -> Node:
-    return trial.serving(lab)
+    return service.serving(lab)
 
 
 @pytest.fixture
 def idle(lab: Lab, serving: Node) -> Node:
-    return trial.peer(lab, serving)
+    return service.peer(lab, serving)
 
 
 @pytest.fixture
@@ -167,7 +168,7 @@ def test_the_systems_disk_is_full(lab: Lab, serving: Node, page: Callable[[str],
             check=False,
         )
         told(lab, full)
-        assert trial.answers(lab)
+        assert application.answers(lab)
         changes = itertools.count(1)
 
         def is_told_after_a_change() -> bool:
@@ -202,7 +203,7 @@ def test_another_host_name(lab: Lab, idle: Node, page: Callable[[str], None]) ->
 def test_a_node_is_lost(lab: Lab, serving: Node, idle: Node) -> None:
     """One alarm, also for what follows from it; fenced, it starts and comes back."""
     gone = f"{idle.name} is not in the cluster, and cannot be reached by SSH: the data is kept on {serving.name} alone"
-    trial.kill_machine(lab, idle.name)
+    power.kill(lab, idle.name)
     told(lab, (gone, "lost-node"))
 
 
