@@ -21,7 +21,7 @@ from operations.ssh import Node
 from tests.support import trial
 from tests.support.process_lists import secret_texts
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.long]
 
 PLANTED = "a-secret-that-somebody-has-planted"
 

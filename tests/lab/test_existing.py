@@ -18,7 +18,7 @@ from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from tests.support import trial
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.long]
 
 REGION = {"location": "westeurope"}
 SUBSCRIPTION = f"/subscriptions/{tokens.SUBSCRIPTION}"

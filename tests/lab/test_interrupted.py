@@ -2,7 +2,7 @@
 
 First the machines alone are made. What is wrong is then put on one of them, seen to stop the script that finds it,
 and taken away again. After that every `pulumi up` but the last is interrupted at another point: a script is killed or,
-with LAB_ALL=1 in labs of their own, its connection is, or the power of its machine fails.
+in the nightly run in labs of their own, its connection is, or the power of its machine fails.
 """
 
 import dataclasses
@@ -35,7 +35,10 @@ DISK = "/dev/disk/azure/scsi1/lun0"
 LABEL = "mysql-lab-r0"
 
 
-@pytest.fixture(scope="module", params=trial.only_if_asked(["script"], ["connection", "power", "engine"]))
+@pytest.fixture(
+    scope="module",
+    params=["script", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("connection", "power", "engine"))],
+)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """What is interrupted."""
     return request.param
@@ -97,7 +100,7 @@ def stops(script: Script, node: Node, found: str) -> None:
     print(lines[0])
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_look_at_blank_machines_changes_nothing(machines: Lab, scripts: dict[str, Script]) -> None:
     """There, every script would change something; looking, each tells so, and none does."""
 

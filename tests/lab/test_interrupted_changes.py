@@ -18,7 +18,7 @@ from tests.support import trial
 from tests.support.bystander import nothing_is_lost
 from tests.support.interruption import Kind, interrupt
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.long]
 
 KINDS: list[Kind] = ["engine", "connection", "power"]
 

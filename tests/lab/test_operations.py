@@ -20,7 +20,7 @@ from tests.support.bystander import MOVE_SECONDS, service_moves
 from tests.support.newer import are_newer, make_newer
 from tests.support.pages import Runner, Step, steps
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

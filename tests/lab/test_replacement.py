@@ -16,7 +16,7 @@ from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from tests.support import bystander, trial
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -180,7 +180,7 @@ def test_a_node_is_lost(cluster: Lab) -> None:
     wait_until_whole(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_node_and_the_witness_are_lost(cluster: Lab) -> None:
     """The one left stops all. When the witness is back, it has the lost node started, and they serve again."""
     witness = witness_of(cluster)
@@ -194,7 +194,7 @@ def test_a_node_and_the_witness_are_lost(cluster: Lab) -> None:
     wait_until_whole(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_node_that_starts_alone_does_not_serve(cluster: Lab) -> None:
     """Both were off. With the witness's vote the first has the other started, and serves nothing before they meet."""
     first, second = cluster.nodes()

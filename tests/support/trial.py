@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 import pytest
 from _pytest.mark import ParameterSet
 
 from components.checkout import CHECKOUT
-from lab import leftovers, rest
+from lab import image, leftovers, rest
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
 
@@ -17,27 +17,18 @@ LABS: list[Lab] = []
 """The labs whose logs are gathered when a test fails."""
 
 
-def guests(*systems: str) -> list[ParameterSet]:
-    """Return operating systems as parameters of a test.
-
-    Debian 13's cluster takes four minutes, and its image as many the first time: it is asked for by LAB_ALL=1.
-    """
-    asked = [system for system in systems if system == "debian-13"]
-    return only_if_asked([system for system in systems if system not in asked], asked)
-
-
-ONLY_IF_ASKED = pytest.mark.skipif(os.environ.get("LAB_ALL") != "1", reason="asked for by LAB_ALL=1")
-"""Marks tests that take many minutes more than there are for each change."""
-
-
-def only_if_asked(always: Sequence[str], asked: Sequence[str]) -> list[ParameterSet]:
-    """Return parameters of a test, some of which are skipped unless LAB_ALL=1 asks for them.
+def guests(*without: str) -> list[ParameterSet]:
+    """Return the operating systems of the lab as parameters of a test, marked as long where each change does without.
 
     Args:
-        always: those that are not skipped.
-        asked: the others.
+        without: those that are not meant.
     """
-    return [*(pytest.param(each) for each in always), *(pytest.param(each, marks=ONLY_IF_ASKED) for each in asked)]
+    everyday = image.everyday_systems()
+    return [
+        pytest.param(system, marks=() if system in everyday else pytest.mark.long)
+        for system in image.systems()
+        if system not in without
+    ]
 
 
 def own_lab(lab: Lab) -> Generator[Lab]:

@@ -13,7 +13,6 @@ from lab import power, service
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
 from tests.lab.field import OPTIONS
-from tests.support import trial
 from tests.support.bystander import MOVE_SECONDS, nobody_notices, nothing_is_lost, server_restarts, service_moves
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -85,7 +84,7 @@ def test_sessions_are_scopes(cluster: Lab) -> None:
     assert_nothing_in_sessions(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_the_machines_join_a_domain(cluster: Lab) -> None:
     """Neither the idle nor the serving machine's other name is noticed by anybody, nor by what is done after it."""
     serving, idle = service.serving(cluster), service.idle(cluster)
@@ -108,7 +107,7 @@ def test_the_machines_join_a_domain(cluster: Lab) -> None:
     assert [finding for finding in cluster.drift() if finding.text] == []
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_an_update_after_that(cluster: Lab) -> None:
     """Its scripts know their nodes, and the server that one of them restarts runs in no session."""
     with server_restarts(cluster, 30):
@@ -116,7 +115,7 @@ def test_an_update_after_that(cluster: Lab) -> None:
     assert_nothing_in_sessions(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_move(cluster: Lab) -> None:
     before = service.serving(cluster)
     with service_moves(cluster, 1, MOVE_SECONDS):
@@ -127,7 +126,7 @@ def test_a_move(cluster: Lab) -> None:
     assert_nothing_in_sessions(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_reboot_of_the_serving_machine(cluster: Lab) -> None:
     """Pacemaker ends the server, after the probe, and systemd nothing before; the machine comes back as the node."""
     before = service.serving(cluster)
@@ -154,7 +153,7 @@ def test_a_reboot_of_the_serving_machine(cluster: Lab) -> None:
     assert last == sorted(last), "\n".join(told[last[0] :])
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_the_power_of_the_serving_machine_fails(cluster: Lab) -> None:
     """The other one fences it by its node's name, serves, and has it started again."""
     before = service.serving(cluster)

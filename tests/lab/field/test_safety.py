@@ -54,7 +54,7 @@ def test_maintenance_survives_an_update(lab: Lab) -> None:
     assert application.query(lab, "select @@global.max_connections") == [(77,)]
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_server_in_maintenance_is_not_restarted(lab: Lab) -> None:
     """What needs no restart it gets; for what does, the update stops with a line that says what ends it."""
     serving = service.serving(lab)
@@ -87,7 +87,7 @@ BY_HAND = {
 }
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     """But fencing, which is the document's."""
     serving, idle = service.serving(lab), service.idle(lab)
@@ -117,7 +117,7 @@ def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     service.wait_until_well(lab, trial.bar(120))
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_nobody_waits_for_a_server_that_a_person_has_stopped(lab: Lab) -> None:
     serving = service.serving(lab)
     serving.run("crm resource stop mysql-server")
@@ -143,7 +143,7 @@ _CLUSTERS = (
 _MACHINES = ("curl", "libc6")
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_unattended_updates_leave_the_clusters_packages_alone(lab: Lab) -> None:
     """The real unattended-upgrades, with newer versions of packages of both kinds before it."""
     node = service.idle(lab)
@@ -168,7 +168,7 @@ rm /run/files
 """
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(lab: Lab) -> None:
     spec = importlib.util.spec_from_file_location("held_packages", CONFIGS / "host/held_packages.py")
     assert spec and spec.loader
@@ -186,7 +186,7 @@ def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(lab: Lab) 
     assert left & own == set()
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_the_packages_script_is_at_rest(lab: Lab) -> None:
     """Whether or not the cluster's daemons run: the file is the same."""
     node = service.idle(lab)
@@ -227,7 +227,7 @@ def test_a_killed_turn(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     service.wait_until_well(lab, trial.bar(120))
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_no_machine_is_restarted_in_maintenance(lab: Lab) -> None:
     """A node could not leave."""
     serving = service.serving(lab)

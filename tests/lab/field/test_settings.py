@@ -36,7 +36,7 @@ _MAY_BE_ELSEWHERE = """
 """
 
 
-@pytest.mark.parametrize("system", trial.guests(*image.SYSTEMS))
+@pytest.mark.parametrize("system", trial.guests())
 def test_options_that_the_server_has(system: str, tmp_path: Path) -> None:
     """None that is free is taken for a refused one, and none that names a place of data is free."""
     program = operating_system.load(system).database.program
@@ -114,7 +114,7 @@ def test_a_grant_is_for_one_database(lab: Lab) -> None:
     server.sql("drop database myXapp; grant all privileges on `my\\_app`.* to app@'%'")
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_what_people_ask_of_the_account_stays(lab: Lab) -> None:
     """TLS, a certificate, a lock: the script says what it cannot try, a new password is set, and nothing is undone."""
     server = Server(lab)
@@ -163,7 +163,7 @@ def test_a_root_with_a_password(lab: Lab) -> None:
     assert server.run("accounts") == "accounts: app can use my_app\n"
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_binary_log_goes_with_the_data(lab: Lab) -> None:
     """By its name alone: the other node goes on with it."""
     application.query(lab, "create or replace table t (x int)", "insert into t values (1)")

@@ -14,7 +14,7 @@ from operations.ssh import Node
 from tests.support import trial
 from tests.support.pages import Runner
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.long]
 
 _ROOT = "mariadb --no-defaults --user=root"
 _FIRST_SECTOR, _SECTORS = 180_000, 128
