@@ -19,7 +19,7 @@ import yaml
 
 from components.checkout import CHECKOUT
 from drills import scenario
-from drills.drill import Drill
+from drills.conductor import conduct
 from drills.target import LabTarget
 from lab import application, fabric, leftovers, service
 from lab.cloud import client as cloud
@@ -418,10 +418,10 @@ def test_fencing_that_cannot_be_proved_stops_the_update(cluster: Cluster) -> Non
 def test_drill(cluster: Cluster, drills: Path, name: str) -> None:
     """No acknowledged write is lost, and nothing is served twice."""
     target = LabTarget(cluster.lab)
-    drill = Drill(scenario.load(name), 1, target, drills / f"{name}-1", cluster.lab.progress, moves=2)
-    result = drill.run().result
+    [chosen], folder = scenario.choose([name]), drills / f"{name}-1"
+    result = conduct(chosen, 1, target, folder, cluster.lab.progress, moves=2).result
     print(result)
-    assert result.verdict == "pass", f"see {drill.folder}"
+    assert result.verdict == "pass", f"see {folder}"
     assert (result.lost, result.promoted_max, result.servers_max) == (0, 1, 1)
     assert result.acknowledged > 100
 
