@@ -11,14 +11,12 @@ from drills import network
 from lab import application, power, service
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
-from tests.support import trial
+from tests.support import differing_blocks, trial
 from tests.support.pages import Runner
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.long]
 
 _ROOT = "mariadb --no-defaults --user=root"
-_FIRST_SECTOR, _SECTORS = 180_000, 128
-"""Somewhere in the file system: 64 KiB."""
 
 
 @pytest.fixture(autouse=True)
@@ -137,13 +135,9 @@ def test_drbd_is_down(lab: Lab, idle: Node, page: Callable[[str], None]) -> None
 
 
 def test_blocks_that_differ(lab: Lab, idle: Node, page: Callable[[str], None]) -> None:
-    partition = idle.run("readlink --canonicalize /dev/disk/by-partlabel/*-r0").strip()
-    idle.run(
-        f"dd if=/dev/urandom of={partition} bs=512 seek={_FIRST_SECTOR} count={_SECTORS} oflag=direct conv=notrunc"
-    )
-    idle.run(f"drbdsetup verify 1 --start={_FIRST_SECTOR - 8000}s --stop={_FIRST_SECTOR + 8000}s")
-    told(lab, (f"{_SECTORS // 2} KiB differ on the two data disks", "blocks-differ"))
-    wait_until("the end of the verify", lambda: "cs:Connected" in idle.run("cat /proc/drbd"), 60)
+    differing_blocks.make(idle)
+    differing_blocks.verify(idle)
+    told(lab, (f"{differing_blocks.KIB} KiB differ on the two data disks", "blocks-differ"))
     page("blocks-differ")
 
 
