@@ -30,16 +30,16 @@ status: .venv/.stamp ## show the cluster (STACK=prod, else the lab; ARGS=--json)
 	@$(ON) $(ARGS)
 
 mysql: .venv/.stamp ## open a client on the cluster, or run what is piped into it (STACK=prod, else the lab)
-	@$(ON)
+	@$(ON) $(ARGS)
 
 ssh: .venv/.stamp ## open a shell on a machine, or run there what is piped into it (NODE=mysql-lab-1, STACK=prod)
-	@$(ON) $(NODE)
+	@$(ON) $(NODE) $(ARGS)
 
 logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, into one folder (STACK=prod, else the lab)
-	@$(ON)
+	@$(ON) $(ARGS)
 
 drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod, else the lab)
-	@$(ON)
+	@$(ON) $(ARGS)
 
 preview: .venv/.stamp ## show what `pulumi up` would change line by line (STACK=lab, ARGS=--json)
 	@$(COMMAND) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
