@@ -24,9 +24,6 @@ from lab.seed import write_seed
 from operations.ssh import Node
 from operations.ssh_agent import lasting_agent
 
-SYSTEM = "debian-12"
-"""What nodes run, ours and the others'."""
-
 SUBNET = IPv4Network("10.32.0.0/24")
 GATEWAY = SUBNET[1]
 
@@ -34,6 +31,10 @@ _BRIDGE = "bench"
 _ADMIN = "azureuser"
 _SCRIPTS = Path(__file__).parent
 _SETTINGS = tracked_settings("lab")
+
+SYSTEM: str = _SETTINGS["operatingSystem"]
+"""What nodes run, ours and the others'."""
+
 _BOOT_SECONDS = 180
 
 ACCOUNT = ("app", secrets.token_urlsafe(18))
