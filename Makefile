@@ -8,11 +8,14 @@ unexport PYTHONDONTWRITEBYTECODE
 # Which lab: make up LAB=two
 LAB = lab
 COMMAND = .venv/bin/python -m lab --lab $(LAB)
-SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack)
+SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack ':!tests/golden')
+RENDERED = build/rendered
+# What is done to any stack: to STACK, else to the lab's own.
+ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND) $@)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status drift resume mysql preview stacks stack rotate drill test unit diagram lint benchmark
+.PHONY: help up down status mysql ssh logs drift resume preview stacks stack rotate drill test unit diagram lint benchmark
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -23,14 +26,20 @@ up: .venv/.stamp ## bring up a cluster in the lab, and tell how to reach it
 down: .venv/.stamp ## take away every trace of the lab
 	@$(COMMAND) down
 
-status: .venv/.stamp ## show the cluster in the lab
-	@$(COMMAND) status
+status: .venv/.stamp ## show the cluster (STACK=prod, else the lab; ARGS=--json)
+	@$(ON) $(ARGS)
 
-drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod; else the lab)
-	@$(if $(STACK),.venv/bin/python -m operations.drift $(STACK),$(COMMAND) drift)
+mysql: .venv/.stamp ## open a client on the cluster, or run what is piped into it (STACK=prod, else the lab)
+	@$(ON)
 
-mysql: .venv/.stamp ## open a client on the cluster in the lab (reads its input if it is piped)
-	@$(COMMAND) mysql
+ssh: .venv/.stamp ## open a shell on a machine, or run there what is piped into it (NODE=mysql-lab-1, STACK=prod)
+	@$(ON) $(NODE)
+
+logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, into one folder (STACK=prod, else the lab)
+	@$(ON)
+
+drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod, else the lab)
+	@$(ON)
 
 preview: .venv/.stamp ## show what `pulumi up` would change line by line (STACK=lab, ARGS=--json)
 	@$(COMMAND) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
@@ -40,15 +49,15 @@ stacks: ## list the stacks that a change touches, or all (SINCE=main)
 
 stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name, FROM=prod)
 	@$(if $(STACK),,$(error STACK is missing: make stack STACK=name))
-	@.venv/bin/python -m operations.new_stack $(STACK) $(if $(FROM),--from $(FROM))
+	@.venv/bin/python -m operations.new_stack --stack $(STACK) $(if $(FROM),--from $(FROM))
 
 rotate: .venv/.stamp ## change one secret of a stack (STACK=name SECRET=databasePassword); `pulumi up` brings it
 	@$(if $(and $(STACK),$(SECRET)),,$(error STACK or SECRET is missing: make rotate STACK=name SECRET=databasePassword))
-	@.venv/bin/python -m operations.new_stack $(STACK) --rotate $(SECRET)
+	@.venv/bin/python -m operations.new_stack --stack $(STACK) --rotate $(SECRET)
 
 resume: .venv/.stamp ## take into a stack's state what a killed `pulumi up` had begun to make (STACK=name)
 	@$(if $(STACK),,$(error STACK is missing: make resume STACK=name))
-	@.venv/bin/python -m operations.resume $(STACK)
+	@.venv/bin/python -m operations.resume --stack $(STACK)
 
 drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARIO="power-kill standby" REPEAT=5)
 	@.venv/bin/python -m drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
@@ -56,7 +65,7 @@ drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARI
 
 test: lint ## run all checks and tests, those in a lab of their own too
 	@$(COMMAND) set-up --tests debian-12 debian-sid
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
@@ -71,7 +80,9 @@ lint: .venv/.stamp ## check style, types, shell scripts and workflows
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/pyright
-	.venv/bin/shellcheck $(SCRIPTS)
+	rm -rf $(RENDERED)
+	.venv/bin/python -W ignore -m tests.golden $(RENDERED)
+	.venv/bin/shellcheck $(SCRIPTS) $$(find $(RENDERED) -name '*.sh')
 	$(ACTIONLINT) $(CURDIR)/.github/workflows/*.yaml
 	.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
 

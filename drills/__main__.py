@@ -18,12 +18,12 @@ from drills.report import report
 from drills.scenario import Scenario
 from drills.target import LabTarget, Target
 from lab.cloud.client import CloudError
-from lab.engine import EngineError
 from lab.lab import Lab, LabError
 from lab.paths import LabPaths
 from lab.progress import Progress
 from lab.shell import CommandError
 from lab.toolchain import ToolchainError
+from operations.error import OperationError
 
 RUNS = CHECKOUT / "build" / "drills"
 
@@ -49,7 +49,7 @@ def main() -> int:
             target, chosen, new_run(), progress, repeat=arguments.repeat, pace=arguments.pace, moves=arguments.moves
         )
     except (
-        LabError, EngineError, ToolchainError, CloudError, CommandError, NotWellError, ValueError,
+        OperationError, ToolchainError, CloudError, CommandError, NotWellError, ValueError,
         subprocess.SubprocessError,
     ) as error:  # fmt: skip
         print(error, file=sys.stderr)

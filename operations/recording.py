@@ -15,10 +15,8 @@ from pulumi.runtime.settings import ROOT, SETTINGS
 from pulumi.runtime.stack import run_pulumi_func
 
 from components.checkout import CHECKOUT
-from components.settings import checks as settings_checks
-from components.settings import sshkeys
+from components.wire import readable
 from operations import stack_configuration as configuration
-from policy.wire import readable
 
 _SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
 
@@ -176,19 +174,3 @@ def _record(stack: str, changes: str) -> list[Resource]:
     loop.run_until_complete(run_pulumi_func(program))
     loop.close()
     return sorted(recorder.recorded, key=lambda resource: (resource.type, resource.name))
-
-
-def without_keys(text: str) -> str:
-    """Put names in place of the throw-away public keys, which differ from run to run."""
-    made = configuration.throw_away_secrets()
-    keys = {
-        "HOST-KEY-1": made["sshHostKeys"][0],
-        "HOST-KEY-2": made["sshHostKeys"][1],
-        "HOST-KEY-3": made["sshHostKeys"][2],
-        "ADMIN-KEY": made["sshPrivateKey"],
-        "PREVIOUS-KEY": configuration.ssh_key(),
-        "CLUSTER-KEY": made["clusterSshKey"],
-    }
-    for name, private in keys.items():
-        text = text.replace(sshkeys.parse(private).public, f"ssh-ed25519 {name}")
-    return text.replace(settings_checks.corosync_key_file(made["corosyncKey"]), "authkey-OF-THE-KEY")

@@ -30,31 +30,23 @@ def schema() -> dict[str, dict[str, Any]]:
 
 
 @functools.cache
-def ssh_key(kind: str = "ed25519", passphrase: str = "") -> str:
-    """Make a private key with ssh-keygen, once per kind and passphrase."""
-    return _make_ssh_key(kind, passphrase)
-
-
-def _make_ssh_key(kind: str, passphrase: str) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "key"
-        bits = ["-b", "1024"] if kind == "rsa" else []  # quick to make
-        command = ["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-C", "", "-f", str(file)]
-        subprocess.run(command, check=True)
-        return file.read_text()
-
-
-@functools.cache
 def throw_away_secrets() -> dict[str, Any]:
     """Make a value for every secret, once."""
     return {
-        "sshPrivateKey": _make_ssh_key("ed25519", ""),
-        "sshHostKeys": [_make_ssh_key("ed25519", "") for _ in range(3)],
-        "clusterSshKey": _make_ssh_key("ed25519", ""),
+        "sshPrivateKey": _make_ssh_key(),
+        "sshHostKeys": [_make_ssh_key() for _ in range(3)],
+        "clusterSshKey": _make_ssh_key(),
         "databasePassword": "Throw-away-" + secrets.token_urlsafe(18),
         "corosyncKey": base64.b64encode(secrets.token_bytes(256)).decode(),
         "drbdSecret": secrets.token_urlsafe(32),
     }
+
+
+def _make_ssh_key() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(file)], check=True)
+        return file.read_text()
 
 
 def stack_values(stack: str) -> dict[str, Any]:

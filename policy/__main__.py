@@ -18,8 +18,8 @@ from pulumi_policy.deserialize import serialize_properties
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this is run as a folder, not as a module
 
+from components.wire import readable
 from policy import rules
-from policy.wire import readable
 
 
 def _resource(args: ResourceValidationArgs) -> rules.Resource:

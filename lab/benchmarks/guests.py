@@ -20,7 +20,8 @@ from lab.engine import tracked_settings
 from lab.lab import Lab, wait_until
 from lab.machine import Interface, Machine, MachineSpec
 from lab.seed import write_seed
-from operations.ssh import Node, write_known_hosts
+from operations.ssh import Node
+from operations.ssh_agent import lasting_agent
 
 SYSTEM = "debian-12"
 """What nodes run, ours and the others'."""
@@ -101,10 +102,8 @@ class Guest:
             if not key.exists():
                 subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
         public = sshkeys.parse(host.read_text()).public
-        write_known_hosts(folder / f"{name}.known_hosts", {name: public})
-        self.node = Node(
-            name, f"ssh {_ADMIN}@{address}", administrator, folder / f"{name}.known_hosts", tuple(lab.prefix)
-        )
+        keys = lasting_agent((administrator.read_text(),), ((name, public),))
+        self.node = Node(name, f"ssh {_ADMIN}@{address}", keys, lab.prefix)
         told = {
             "ssh_deletekeys": True,
             "ssh_keys": {"ed25519_private": host.read_text(), "ed25519_public": public},

@@ -1,10 +1,11 @@
-"""The picture in README and architecture is what operations/diagram.py makes of the program."""
+"""The picture in README and architecture is what operations/diagram makes of the program."""
 
 import re
 from itertools import combinations
 
-from operations.diagram import PICTURE, STACK, draw
-from tests.golden.test_expected import hold_against, resources
+from operations.diagram.picture import PICTURE, STACK, draw
+from tests.golden.cases import resources
+from tests.support.expected import hold_against
 
 
 def test_picture_is_the_programs() -> None:

@@ -3,70 +3,17 @@
 `UPDATE_EXPECTED=1 pytest tests/golden` writes them anew; the change is then reviewed as any other.
 """
 
-import copy
 import json
-import os
-from collections.abc import Iterator
-from pathlib import Path
+import shutil
 from typing import Any, cast
 
 import pytest
-import yaml
 
 from operations import stack_configuration as configuration
-from operations.recording import EXISTING, Resource, record, without_keys
-
-EXPECTED = Path(__file__).parent / "expected"
-
-# Case: the stack, and what differs from its file.
-CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "dev": ("dev", {}),
-    "staging": ("staging", {}),
-    "prod": ("prod", {}),
-    "existing": ("prod", EXISTING),
-    "lab": ("lab", {}),
-    "debian-13": ("lab", {"operatingSystem": "debian-13"}),
-    "debian-sid": ("lab", {"operatingSystem": "debian-sid"}),
-    "internal": (
-        "dev",
-        {
-            "endpoint": "internal",
-            "sshAccess": "node-addresses",
-            "zones": ["1", "2"],
-            "availabilitySet": False,
-            "protectData": True,
-        },
-    ),
-    # Of an operating system with repairs, which a witness does without; while the key of SSH's admin user is changed.
-    "witness": (
-        "lab",
-        {"witness": True, "operatingSystem": "debian-13", "sshPreviousPrivateKey": configuration.ssh_key()},
-    ),
-}
-GRAPHS = ("dev", "staging", "prod", "existing", "lab", "internal", "witness")
-# All others have the scripts of one of the others, but for names.
-SCRIPTS = ("dev", "prod", "lab", "debian-13", "debian-sid", "internal", "witness")
-
-
-def resources(case: str) -> list[Resource]:
-    """Return what the program registers in a case."""
-    return record(*CASES[case])
-
-
-def scripts(case: str) -> Iterator[tuple[str, str]]:
-    """Yield name and text of every script."""
-    for resource in resources(case):
-        if resource.type == "command:remote:Command":
-            yield resource.name, resource.inputs["stdin"]
-
-
-def hold_against(path: Path, text: str) -> None:
-    """Compare a text with the expected file, or write that file if asked to."""
-    if os.environ.get("UPDATE_EXPECTED"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    assert path.exists(), f"{path} is not there; UPDATE_EXPECTED=1 writes it"
-    assert text == path.read_text()
+from operations.recording import record
+from tests.golden.cases import CASES, resources
+from tests.golden.files import files
+from tests.support.expected import EXPECTED, hold_against, is_written
 
 
 @pytest.mark.parametrize(("fencing", "waits"), [("off", True), ("on", False)])
@@ -77,46 +24,15 @@ def test_a_node_that_starts_alone_with_a_witness(fencing: str, waits: bool) -> N
     assert [("wait_for_all: 1\n  expected_votes: 3\n" in text) for text in texts] == [waits] * 4
 
 
-@pytest.mark.parametrize("case", GRAPHS)
-def test_resource_graph(case: str) -> None:
-    graph = [
-        {
-            "type": resource.type,
-            "name": resource.name,
-            "parent": resource.parent,
-            "depends on": resource.dependencies,
-            **({"protect": True} if resource.protect else {}),
-            **({"delete before replace": True} if resource.delete_before_replace else {}),
-        }
-        for resource in resources(case)
-    ]
-    hold_against(EXPECTED / case / "graph.yaml", yaml.safe_dump(graph, sort_keys=False, width=1000))
-
-
-@pytest.mark.parametrize("case", GRAPHS)
-def test_azure_inputs(case: str) -> None:
-    inputs = {
-        f"{resource.type} {resource.name}": copy.deepcopy(resource.inputs)
-        for resource in resources(case)
-        if resource.type.startswith("azure-native:")
-    }
-    for name, properties in inputs.items():
-        if "osProfile" in properties:
-            assert "secret" in properties["osProfile"]["customData"], (
-                f"{name}: the host key in the user data is in clear"
-            )
-            properties["osProfile"]["customData"] = "SECRET"
-    hold_against(EXPECTED / case / "azure.yaml", without_keys(yaml.safe_dump(inputs, sort_keys=True, width=1000)))
-
-
-@pytest.mark.parametrize("case", SCRIPTS)
-def test_scripts(case: str) -> None:
-    rendered = dict(scripts(case))
-    assert rendered
-    for name, text in rendered.items():
-        hold_against(EXPECTED / case / f"{name}.sh", without_keys(text))
-    left = {path.stem for path in (EXPECTED / case).glob("*.sh")} - set(rendered)
-    assert not left, f"files of scripts that are no longer made: {sorted(left)}"
+@pytest.mark.parametrize("case", CASES)
+def test_all_that_is_rendered(case: str) -> None:
+    folder, wanted = EXPECTED / case, files(case)
+    if is_written():
+        shutil.rmtree(folder, ignore_errors=True)
+    for name, text in wanted.items():
+        hold_against(folder / name, text)
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - wanted.keys()
+    assert not left, f"files of what is no longer so: {sorted(left)}"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from components.azure.tags import bears_tags
-from tests.golden.test_expected import CASES, GRAPHS, resources
+from tests.golden.cases import CASES, resources
 
 # learn.microsoft.com/azure/cloud-adoption-framework/ready/azure-best-practices/resource-abbreviations. It has none for
 # locks, roles and their assignments, and for parts of a load balancer other than its rules.
@@ -55,7 +55,7 @@ def name_of(kind: str, inputs: dict[str, Any]) -> str:
     return str(next(inputs[key] for key in NAMES if key in inputs))
 
 
-@pytest.mark.parametrize("case", GRAPHS)
+@pytest.mark.parametrize("case", CASES)
 def test_abbreviations(case: str) -> None:
     for kind, inputs in azure(case):
         if kind in OTHERWISE_NAMED:
@@ -75,7 +75,7 @@ def test_abbreviations(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_everything_that_can_bears_the_tags(case: str) -> None:
     for kind, inputs in azure(case):
-        environment = {"environment": CASES[case][0]}
+        environment = {"environment": CASES[case].stack}
         assert inputs.get("tags") == (environment if bears_tags(f"azure-native:{kind}") else None), kind
 
 

@@ -36,7 +36,8 @@ from lab.cloud.operations import Operations
 from lab.cloud.site import Site
 from lab.cloud.state import Store
 from lab.lab import wait_until
-from operations.resume import Pulumi, resume
+from operations.cli import Cli
+from operations.resume import resume
 from tests.support import cloud_bench
 from tests.support.cloud_bench import SSH_KEY
 
@@ -497,9 +498,7 @@ def test_an_engine_is_killed_while_it_makes_machines(stack: Stack, arm: FakeArm)
 
     # One of them somebody has deleted since.
     del arm.resources[_path(arm, "vm-b")]
-    pulumi = Pulumi(
-        [str(stack.chain.pulumi), "--cwd", str(stack.folder / "program")], "test", environment=stack.environment
-    )
+    pulumi = Cli("test", str(stack.chain.pulumi), environment=stack.environment, checkout=stack.folder / "program")
     told = resume(pulumi)
     assert len(told) == 3 and told[-1] == "1 of 2 found there", told
     assert stack.changes("--refresh") == {"create": 3, "same": RESOURCES - 2}

@@ -29,9 +29,10 @@ from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations.ssh import Node, by_name
 from pipeline import report
-from pipeline.engine import CHANGES
-from tests.golden import test_expected
+from pipeline.engine import CHANGES, PREVIEW
+from tests.golden import cases
 from tests.support import request, trial
+from tests.support.expected import EXPECTED, hold_against
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -181,7 +182,7 @@ def test_preview_of_a_request(cluster: Cluster, tmp_path: Path) -> None:
     assert [name for name, secret in secrets.items() if secret in text] == []
     comment = report.comment("lab", text, succeeded=True, commit="abc", log="https://example.org/1")
     assert " to update, " in comment.splitlines()[1] and "Cut here" not in comment
-    test_expected.hold_against(test_expected.EXPECTED / "previews/request.txt", request.lasting(text))
+    hold_against(EXPECTED / "previews/request.txt", request.lasting(text))
 
 
 def test_the_policies_stop_a_preview(cluster: Cluster) -> None:
@@ -192,12 +193,12 @@ def test_the_policies_stop_a_preview(cluster: Cluster) -> None:
 
 def _preview(engine: Engine, changes: Mapping[str, object]) -> tuple[int, str]:
     """Preview a stack with other settings, as a workflow does, and let it be as it was."""
-    before = engine.config_file.read_bytes()
+    before = engine.settings_file.read_bytes()
     try:
         engine.prepare(changes)
-        return engine.preview()
+        return engine.pass_on(*PREVIEW)
     finally:
-        engine.config_file.write_bytes(before)
+        engine.settings_file.write_bytes(before)
 
 
 def test_every_script_again(cluster: Cluster) -> None:
@@ -252,11 +253,11 @@ def _document(script: str, after: str) -> str:
     return "\n".join(lines[begin + 1 : end]) + "\n"
 
 
-@pytest.mark.parametrize("case", test_expected.SCRIPTS)
+@pytest.mark.parametrize("case", cases.CASES)
 def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: str) -> None:
     """Every golden case, the first node's files by the first guest's own programs."""
     node = cluster.lab.nodes()[0]
-    resources = test_expected.resources(case)
+    resources = cases.resources(case)
     scripts = {resource.name: resource.inputs["stdin"] for resource in resources if "stdin" in resource.inputs}
     first = next(name for name in scripts if name.endswith("-corosync")).removesuffix("-corosync")
 

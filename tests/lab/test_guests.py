@@ -1,11 +1,13 @@
 """The same program on the lab's other guests: real MySQL with the newest Pacemaker, and Debian 13."""
 
 import subprocess
+import sys
 import time
 from collections.abc import Generator
 
 import pytest
 
+from components.checkout import CHECKOUT
 from components.settings import operating_system
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
@@ -41,10 +43,10 @@ def test_command_line_client(guest: tuple[Lab, str]) -> None:
     """The client that `make mysql` opens gets in as well."""
     lab, _ = guest
     told = subprocess.run(
-        [*lab.client(), "--batch", "--skip-column-names", "--execute=select 6 * 7"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-m", "lab", "--lab", lab.paths.name, "mysql"],
+        cwd=CHECKOUT, input="select 6 * 7", capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert (told.returncode, told.stdout) == (0, "42\n"), told.stderr
+    assert (told.returncode, told.stdout) == (0, "6 * 7\n42\n"), told.stderr
 
 
 def test_nobody_gets_in_without_proof(guest: tuple[Lab, str]) -> None:

@@ -340,7 +340,7 @@ def test_up_at_last(machines: Lab) -> None:
     lab = machines
     # What docs/operations/failed-update.md says; for scripts alone, `pulumi up` would do.
     lab.engine().cancel()
-    told = resume(lab.engine().cli())
+    told = resume(lab.engine())
     assert told and all("Command" in line and line.endswith("left to the next update") for line in told), told
     lab.up()
     trial.wait_until_well(lab)

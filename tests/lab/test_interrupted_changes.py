@@ -96,7 +96,7 @@ def go_on(cluster: Lab, kind: Kind, seconds: float) -> None:
     if kind == "engine":
         # What docs/operations/failed-update.md says.
         cluster.engine().cancel()
-        resume(cluster.engine().cli())
+        resume(cluster.engine())
     cluster.up()
     trial.wait_until_well(cluster, trial.bar(seconds))
 

@@ -36,8 +36,8 @@ def runner(lab: Lab, tmp_path: Path) -> Runner:
     engine, outputs = lab.engine(), lab.outputs()
     for name in ("Pulumi.yaml", "__main__.py", "components", "configs", "pyproject.toml", ".venv"):
         (tmp_path / name).symlink_to(CHECKOUT / name)
-    for name in (engine.config_file.name, "client.cnf"):
-        shutil.copy2(lab.paths.pulumi / name, tmp_path / name)
+    shutil.copy2(engine.settings_file, tmp_path)
+    (tmp_path / "client.cnf").write_text(f'[client]\npassword="{lab.database_password()}"\n')
     names = {
         **_roles(lab),
         "HOST": outputs["endpoint"]["host"],

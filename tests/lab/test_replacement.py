@@ -64,7 +64,9 @@ def test_another_size_and_larger_disks(cluster: Lab) -> None:
 
 def test_a_disk_never_shrinks(cluster: Lab) -> None:
     """The settings are good by themselves: it is Pulumi's record of the stack that says how large the disks are."""
-    with pytest.raises(EngineError, match="dataDiskSizeGb: 4 GiB is less than the 5 GiB that mysql-lab-1-data has"):
+    with pytest.raises(
+        EngineError, match="dataDiskSizeGb: 4 GiB is less than the 5 GiB that disk-mysql-lab-1-data has"
+    ):
         preview(cluster, {"dataDiskSizeGb": 4})
 
 

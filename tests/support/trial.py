@@ -191,7 +191,7 @@ class Script:
     def run(self, node: Node, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run it as the command provider does: its text on standard input, its variables by SSH."""
         return subprocess.run(
-            [*node.command("", "-o", "SendEnv=HA_*")[:-1], self.line],
+            [*node.ssh("-oSendEnv=HA_*"), self.line],
             input=self.text, env={**os.environ, **self.variables}, capture_output=True, text=True, timeout=timeout,
             check=False,
         )  # fmt: skip

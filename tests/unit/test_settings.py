@@ -17,7 +17,8 @@ from components.settings import checks as settings_checks
 from components.settings import operating_system
 from components.settings.load import MachineSettings, Settings, SettingsError, load
 from components.settings.recorded import DataDisk, Recorded
-from operations.stack_configuration import schema, ssh_key, throw_away_secrets, use, use_stack
+from operations.stack_configuration import schema, throw_away_secrets, use, use_stack
+from tests.support.keys import ssh_key
 
 PREFIX = "azure-mysql-ha:"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.settings import sshkeys
-from operations.stack_configuration import ssh_key
+from tests.support.keys import ssh_key
 
 
 @pytest.mark.parametrize(

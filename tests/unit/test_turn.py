@@ -14,8 +14,9 @@ import pytest
 from components.checkout import CHECKOUT
 from components.settings import sshkeys
 from lab.lab import wait_until
-from operations.stack_configuration import ssh_key
-from operations.turn.__main__ import Done, Go, TurnError, View, Wait, Wanted, decide, read_view
+from operations.turn.decision import Done, Go, TurnError, Wait, decide
+from operations.turn.view import View, Wanted, read_view
+from tests.support.keys import ssh_key
 
 OLD = Wanted("Standard_D2s_v5", "Debian:debian-12:12-gen2:latest", "StandardSSD_LRS")
 NEW = dataclasses.replace(OLD, size="Standard_D4s_v5")
@@ -256,7 +257,7 @@ with (folder / "commands").open("a") as file:
 states = json.loads((folder / "nodes.json").read_text())
 if node not in states:
     sys.exit(255)
-if arguments[-1] == "sudo python3 -":
+if arguments[-1] == "sudo bash -c 'python3 -'":
     print(json.dumps(states[node]))
     sys.exit()
 with (folder / "told").open("a") as file:

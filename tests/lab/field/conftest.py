@@ -6,7 +6,7 @@ import pytest
 
 from lab.lab import Lab
 from lab.paths import LabPaths
-from tests.lab.field import OPTIONS
+from tests.lab.field import MADE_WITH
 from tests.support import trial
 
 
@@ -15,6 +15,6 @@ def lab() -> Iterator[Lab]:
     """A cluster that is well when a test begins, and that each test leaves so."""
     for lab in trial.own_lab(Lab(LabPaths("field"))):
         lab.set_up(["debian-12"])
-        lab.up({"databaseName": "my_app", "mysqlOptions": OPTIONS})
+        lab.up(MADE_WITH)
         trial.wait_until_well(lab, 180)
         yield lab

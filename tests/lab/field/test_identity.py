@@ -10,6 +10,7 @@ import pytest
 
 from drills import network
 from lab.lab import Lab, wait_until
+from operations import drift
 from operations.ssh import Node
 from tests.lab.field import OPTIONS
 from tests.support import trial
@@ -104,7 +105,7 @@ def test_the_machines_join_a_domain(cluster: Lab) -> None:
         wait_until("the constraint's end", lambda: not barred(serving), 60)
     trial.wait_until_well(cluster)
     assert _DOMAIN not in serving.run("cibadmin --query"), "an agent has written the machine's name"
-    assert [finding for finding in cluster.drift() if finding.text] == []
+    assert [finding for finding in drift.look(cluster.engine().export(), cluster.prefix) if finding.text] == []
 
 
 @trial.ONLY_IF_ASKED

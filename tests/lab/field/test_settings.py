@@ -19,6 +19,7 @@ from lab.lab import Lab, wait_until
 from operations import drift
 from operations.ssh import Node
 from pipeline import report
+from pipeline.engine import PREVIEW
 from tests.lab.field import OPTIONS
 from tests.support import trial
 
@@ -183,14 +184,14 @@ def test_a_change_that_would_delete_the_data(lab: Lab) -> None:
     remembered = json.loads(lab.settings_file.read_text())
     engine = lab.engine()
     engine.prepare({**remembered, "clusterName": "shop"})
-    code, said = engine.preview()
+    code, said = engine.pass_on(*PREVIEW)
     line = r"clusterName: would delete disk-mysql-lab-1-data and disk-mysql-lab-2-data with .*deleteDataDisks: (\[.*\])"
     refusal = re.search(line, said)
     assert code != 0 and refusal, said
     disks = json.loads(refusal[1])
 
     engine.prepare({**remembered, "clusterName": "shop", "deleteDataDisks": disks})
-    code, said = engine.preview()
+    code, said = engine.pass_on(*PREVIEW)
     engine.prepare(remembered)
     assert code == 0, said
     told = report.comment("lab", said, True, "abc", "https://example.org").partition("<details>")[0]

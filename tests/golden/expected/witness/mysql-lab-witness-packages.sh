@@ -1,65 +1,6 @@
 #!/usr/bin/env bash
 # Packages of the witness, nothing started
-# Node mysql-lab-witness of cluster mysql-lab. Safe to run again at any time: changes only what differs,
-# destroys nothing, and stops with one line where it finds what it does not expect.
-set -euo pipefail
-export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-umask 022
-
-# Secrets and addresses come in HA_* variables; they are not passed on to other programs.
-for variable in ${!HA_@}; do export -n "${variable?}"; done
-
-say() { printf '%s\n' "$*"; }
-
-# stop FOUND EXPECTED REMEDY
-stop() {
-  printf 'STOPPED on mysql-lab-witness: found %s; expected %s. %s\n' "$1" "$2" "$3" >&2
-  exit 1
-}
-
-# diagnose: what a script can tell when it has waited in vain.
-# shellcheck disable=SC2329 # some scripts have their own
-diagnose() { :; }
-
-# wait_for SECONDS WHAT COMMAND...: until the command succeeds; says what is awaited, and gives up with a clear line.
-wait_for() {
-  local limit=$1 what=$2 begin=$SECONDS told=$SECONDS
-  shift 2
-  until "$@"; do
-    if ((SECONDS - begin >= limit)); then
-      diagnose >&2
-      stop "no $what after $limit s" "it sooner" "See journalctl on mysql-lab-witness, then run pulumi up again."
-    fi
-    if ((SECONDS - told >= 10)); then
-      say "waiting for $what ($((SECONDS - begin)) of $limit s)"
-      told=$SECONDS
-    fi
-    sleep 1
-  done
-}
-
-# install_file PATH MODE [OWNER:GROUP] <CONTENT: writes the file if it differs (its content, its mode, whose it is), whole
-# or not at all. Sets changed=yes if so.
-# shellcheck disable=SC2034 # for the scripts that want to know
-install_file() {
-  local path=$1 mode=$2 owner=${3:-root:root} content new=$1.new
-  changed=no
-  IFS= read -rd '' content || true
-  if [[ -f $path && $(stat --dereference --format='%a %U:%G' "$path") == "${mode#0} $owner" ]] &&
-    cmp --quiet "$path" <(printf '%s' "$content"); then return; fi
-  mkdir -p "${path%/*}"
-  (umask 077 && printf '%s' "$content" >"$new")
-  chmod "$mode" "$new"
-  chown "$owner" "$new"
-  sync "$new"
-  mv "$new" "$path"
-  changed=yes
-  say "wrote $path"
-}
-
-# One script of ours at a time on a node. A child that outlived its interrupted script still holds the lock.
-exec 9>/run/azure-mysql-ha.lock
-flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-witness."
+<<< included/mysql-lab-witness-host-script.sh >>>
 
 is_complete() { # every package installed and configured
   local package state

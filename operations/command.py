@@ -1,0 +1,116 @@
+"""What the commands of this folder have in common: how a stack is named, how one is reached, what a failure says."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from operations.cli import Cli
+from operations.error import OperationError
+from operations.stack import Stack
+
+
+def _no_options(parser: argparse.ArgumentParser) -> None:
+    """Add nothing."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a person runs on a stack that can be reached.
+
+    Args:
+        name: the module's, and the verb of the lab's command.
+        text: what it does, in a line.
+        run: does it; returns the exit code, or raises OperationError.
+        add_options: adds its own options to a parser.
+    """
+
+    name: str
+    text: str
+    run: Callable[[Stack, argparse.Namespace], int]
+    add_options: Callable[[argparse.ArgumentParser], None] = _no_options
+
+    def main(self, arguments: Sequence[str] | None = None) -> int:
+        """Run it as `python -m operations.NAME`; return the exit code."""
+        parser = stack_parser(self.name, self.text)
+        self.add_options(parser)
+        options = parser.parse_args(arguments)
+
+        def run() -> int:
+            cli = cli_of(options)
+            return self.run(Stack(cli, (cli.program, "up", "--stack", cli.stack)), options)
+
+        return told(self.name, run)
+
+
+def stack_parser(name: str, text: str) -> argparse.ArgumentParser:
+    """Return a parser that knows how a stack is named.
+
+    Args:
+        name: the module's.
+        text: what it does.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m operations.{name}", description=text)
+    parser.add_argument("--stack", help="the stack (default: the one that is selected)")
+    parser.add_argument("--config-file", type=Path, metavar="FILE", help="its settings (default: Pulumi.STACK.yaml)")
+    parser.add_argument("--pulumi", default="pulumi", metavar="CLI", help="the Pulumi CLI")
+    return parser
+
+
+def cli_of(options: argparse.Namespace) -> Cli:
+    """Return the CLI on the stack that is named.
+
+    Args:
+        options: what a `stack_parser` has read.
+
+    Raises:
+        CliError: none is named, and none is selected.
+    """
+    stack: str = options.stack or Cli.selected(options.pulumi)
+    return Cli(stack, options.pulumi, options.config_file)
+
+
+def told(name: str, action: Callable[[], int]) -> int:
+    """Do something and return its exit code; where it cannot be done, say why on standard error and return 1."""
+    try:
+        return action()
+    except OperationError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+
+
+def hand_over(command: Sequence[str], descriptors: Sequence[int] = ()) -> int:
+    """Run a program on the caller's terminal, to which an interrupt is the program's; return its exit code.
+
+    Args:
+        command: the argument list.
+        descriptors: further ones than the standard ones that it gets.
+
+    Raises:
+        OperationError: there is no such program.
+    """
+    sys.stdout.flush()
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        code = subprocess.run(command, pass_fds=descriptors, check=False).returncode
+    except FileNotFoundError as error:
+        raise OperationError(f"there is no program {error.filename}") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
+
+
+def pipe_of(text: str) -> int:
+    """Return a descriptor from which a program that gets it reads a text, once.
+
+    Args:
+        text: shorter than what a pipe holds, 4096 bytes.
+    """
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        stream.write(text)
+    return reading

@@ -1,0 +1,25 @@
+serving_node() { crm_resource --resource mysql-server --locate 2>/dev/null | sed --quiet 's/.*is running on: *\([^ ]*\).*/\1/p'; }
+
+somebody_serves() { serving=$(serving_node) && [[ $serving ]]; }
+
+diagnose() { crm_mon --one-shot --inactive; }
+
+# The local root account needs no password: the server knows who is at the other end of the socket.
+sql() { /usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --batch --skip-column-names; }
+
+# Who may log in is what waiting does not change.
+server_answers() {
+  local said
+  said=$(sql <<<"select 1" 2>&1 >/dev/null) && return
+  [[ ! $said =~ ERROR\ (1045|1698|1820|1862|3118|4151)\  ]] || stop "root@localhost that cannot log in ($said)" "its login by the local socket" \
+    "Give it back: ALTER USER root@localhost IDENTIFIED VIA unix_socket; with an account that may."
+  false
+}
+
+<<< included/mysql-lab-1-pacemaker-functions.sh >>>
+
+# Whether no server answers, and a person wants it so: then nothing is waited for. Sets held: what it is, and what ends it.
+is_held_back() {
+  if somebody_serves && { [[ $serving != mysql-lab-1 ]] || server_answers; }; then return 1; fi
+  held=$(set_by_hand service) && [[ $held ]]
+}

@@ -1,0 +1,259 @@
+"""Settings changed on a running cluster while a client writes: docs/changes.md. Tests in the order of the file."""
+
+import dataclasses
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+
+import pymysql
+import pytest
+
+from lab import azure_native
+from lab.engine import EngineError
+from lab.events import EventReader
+from lab.lab import Lab, wait_until
+from lab.toolchain import COMMAND_VERSION
+from operations import new_stack
+from operations.ssh import by_name
+from tests.lab.field import MADE_WITH, OPTIONS
+from tests.support import trial
+from tests.support.bystander import nobody_notices, server_restarts
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+_RESTART_SECONDS = 30.0
+"""Longest pause of a restart of the server: it ends, it starts, the client tries again.
+
+What was measured: docs/changes.md."""
+
+
+@pytest.fixture(scope="module")
+def cluster(lab: Lab) -> Iterator[Lab]:
+    """The shared cluster, which has its own settings again at the end."""
+    yield lab
+    lab.up({**MADE_WITH, "drbdResyncMaxRate": "100M", "corosyncTokenMs": 2000, "databaseUser": "app"})
+    trial.wait_until_well(lab, 60)
+
+
+def preview(lab: Lab, changes: Mapping[str, object]) -> str:
+    """Return what Pulumi says of a change before it is made."""
+    remembered: dict[str, object] = json.loads(lab.settings_file.read_text())
+    lab.engine().prepare({**remembered, **changes})
+    run = trial.command_line(lab, "preview")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def rotate(lab: Lab, key: str) -> None:
+    """Change a secret, as `make rotate` does."""
+    new_stack.rotate(lab.engine(), key)
+
+
+def scripts_run(reader: EventReader) -> set[str]:
+    """Return the names of the scripts that an update has run."""
+    return {step.name for step in reader.steps.values() if step.kind == "Command" and step.operation != "delete"}
+
+
+def on_both(*names: str) -> set[str]:
+    return {f"{node}-{name}" for node in ("mysql-lab-1", "mysql-lab-2") for name in names}
+
+
+def variable(lab: Lab, name: str) -> str:
+    """Return a variable's value, as the application sees it."""
+    return str(trial.query(lab, f"select @@global.{name}")[0][0])
+
+
+def test_tags_and_networks(cluster: Lab) -> None:
+    """No script runs."""
+    changes = {
+        "tags": {"environment": "lab", "owner": "nobody"},
+        "clientCidrs": ["198.51.100.0/24", "192.0.2.0/24"],
+        "adminCidrs": ["198.51.100.0/24", "192.0.2.0/24"],
+    }
+    said = preview(cluster, changes)
+    assert "192.0.2.0/24" in said and "nobody" in said
+    assert "command:remote:Command" not in said
+    with nobody_notices(cluster):
+        assert scripts_run(cluster.up(changes)) == set()
+
+
+def test_a_dynamic_option(cluster: Lab) -> None:
+    changes = {"mysqlOptions": {**OPTIONS, "max_connections": 123, "long_query_time": 0.5, "max_allowed_packet": "32M"}}
+    said = preview(cluster, changes)
+    assert re.search(r"^ *\+ *max_connections = 123$", said, re.MULTILINE), said
+    with nobody_notices(cluster):
+        assert scripts_run(cluster.up(changes)) == on_both("server", "options")
+    found = [float(variable(cluster, name)) for name in ("max_connections", "long_query_time", "max_allowed_packet")]
+    assert found == [123, 0.5, 32 << 20]
+
+
+def test_an_option_that_needs_a_restart(cluster: Lab) -> None:
+    """One restart where it serves; options that have gone have their defaults again."""
+    with server_restarts(cluster, _RESTART_SECONDS):
+        changes = {"mysqlOptions": {**OPTIONS, "performance_schema": True}}
+        assert scripts_run(cluster.up(changes)) == on_both("server", "options")
+    assert [variable(cluster, name) for name in ("performance_schema", "max_connections")] == ["1", "151"]
+    serving = trial.serving(cluster)
+    assert "fail-count" not in serving.run("crm_mon --one-shot --failcounts"), "Pacemaker counts it as a failure"
+
+
+def test_an_option_that_the_server_refuses(cluster: Lab) -> None:
+    """It is found before anything is stopped, and the file before is put back."""
+    files = [node.run("cat /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf") for node in cluster.nodes()]
+    with nobody_notices(cluster):
+        with pytest.raises(EngineError, match=r"found a server that refuses its configuration .*no_such_option"):
+            cluster.up({"mysqlOptions": {**OPTIONS, "no_such_option": 1}})
+        assert files == [node.run("cat /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf") for node in cluster.nodes()]
+        cluster.up({"mysqlOptions": {**OPTIONS, "performance_schema": True}})
+
+
+def test_replication(cluster: Lab) -> None:
+    """DRBD adjusts while it is connected; the nodes find each other with the new secret."""
+    changes = {"drbdResyncMaxRate": "50M"}
+    assert re.search(r"^ *\+ *c-max-rate 50M;$", preview(cluster, changes), re.MULTILINE)
+    links = "journalctl --boot --dmesg --output=cat | grep --count 'drbd r0: conn('"
+    before = [node.run(links, check=False) for node in cluster.nodes()]
+    rotate(cluster, "drbdSecret")
+    with nobody_notices(cluster):
+        assert scripts_run(cluster.up(changes)) == on_both("drbd", "connection")
+        assert [node.run(links, check=False) for node in cluster.nodes()] == before, "the connection was broken"
+        secret = cluster.engine().settings()["drbdSecret"]
+        for node in cluster.nodes():
+            shown = node.run("drbdsetup show r0")
+            assert "51200k" in shown and secret in shown
+
+
+def test_replication_when_the_update_stops_half_way(cluster: Lab) -> None:
+    """One node has the new secret, the link breaks, they refuse each other: the next update brings them together."""
+    rotate(cluster, "drbdSecret")
+    idle = trial.idle(cluster)
+    script = next(script for script in trial.scripts(cluster.engine()) if script.name == f"{idle.name}-drbd")
+    secret = cluster.engine().settings()["drbdSecret"]
+    assert dataclasses.replace(script, variables={"HA_DRBD_SECRET": secret}).run(idle).returncode == 0
+    idle.run("drbdadm disconnect r0 && drbdadm connect r0")
+    states = "drbdadm cstate r0"
+    wait_until("the refusal", lambda: "StandAlone" in {node.run(states).strip() for node in cluster.nodes()}, 60)
+    cluster.up()
+    trial.wait_until_well(cluster, 60)
+
+
+def test_membership(cluster: Lab) -> None:
+    """Time-out and key change at one order; nobody leaves the membership."""
+    nodes = cluster.nodes()
+    same = "corosync-quorumtool -s | grep 'Ring ID'; pgrep --exact corosync"
+    before = [node.run(same) for node in nodes]
+    old = nodes[0].run("ls /etc/corosync/").split()
+    rotate(cluster, "corosyncKey")
+    changes = {"corosyncTokenMs": 3000}
+    said = preview(cluster, changes)
+    assert re.search(r"^ *\+ *token: 3000$", said, re.MULTILINE)
+    assert re.search(r"^ *\+ *keyfile: ", said, re.MULTILINE)
+    with nobody_notices(cluster):
+        assert scripts_run(cluster.up(changes)) == on_both("corosync", "reload")
+        assert [node.run(same) for node in nodes] == before
+    keys: set[str] = set()
+    for node in nodes:
+        assert node.run("corosync-cmapctl -g runtime.config.totem.token").split()[-1] == "3000"
+        (key,) = [name for name in node.run("ls /etc/corosync/").split() if name.startswith("authkey")]
+        assert key not in old
+        keys.add(node.run(f"sha256sum /etc/corosync/{key}"))
+        assert "Digest does not match" not in node.run("journalctl --boot --unit corosync --output=cat")
+    assert len(keys) == 1
+
+
+def test_the_clusters_document(cluster: Lab) -> None:
+    """A time-out, a new resource, and its end: applied whole."""
+    document = next(script for script in trial.scripts(cluster.engine()) if script.name == "resources-document")
+    node = by_name(cluster.nodes(), document.node)
+    changed = document.text.replace(
+        "op start interval=0 timeout=300s",
+        "op start interval=0 timeout=310s",
+    ).replace(
+        "primitive mysql-probe", "primitive new ocf:pacemaker:Dummy op monitor interval=10s\nprimitive mysql-probe"
+    )
+
+    def names() -> set[str]:
+        return {resource.name for resource in cluster.status().resources}
+
+    with nobody_notices(cluster):
+        run = dataclasses.replace(document, text=changed).run(node)
+        assert run.returncode == 0 and "new in the cluster: new" in run.stdout, run.stdout + run.stderr
+        assert 'timeout="310s"' in node.run("cibadmin --query --scope resources")
+        wait_until("the new resource", lambda: "new" in names(), 60)
+        run = document.run(node)
+        assert run.returncode == 0 and "removed from the cluster: new" in run.stdout, run.stdout + run.stderr
+        assert 'timeout="310s"' not in node.run("cibadmin --query --scope resources")
+        wait_until("its end", lambda: "new" not in names(), 60)
+
+
+def test_the_databases_password(cluster: Lab) -> None:
+    """Open connections stay; new ones need the new password."""
+    before = trial.client(cluster)
+    with nobody_notices(cluster):
+        rotate(cluster, "databasePassword")
+        assert scripts_run(cluster.up()) == on_both("accounts", "endpoint")
+        with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
+            before.query("select 1")
+        assert trial.query(cluster, "select 1") == [(1,)]
+
+
+def test_the_applications_account(cluster: Lab) -> None:
+    """A new one is made; the one before stays until a person drops it."""
+    before = trial.client(cluster)
+    with nobody_notices(cluster):
+        cluster.up({"databaseUser": "shop"})
+        assert trial.query(cluster, "select user()")[0][0].startswith("shop@")
+        assert before.query("select 1") == [(1,)]
+
+
+def test_the_ssh_keys(cluster: Lab) -> None:
+    """The administrator's and the nodes' own; the ones before open nothing any more."""
+    logins = cluster.nodes()  # whose agent has the key that they have now
+
+    def opens() -> list[bool]:
+        return [
+            subprocess.run(each.command("true"), capture_output=True, check=False).returncode == 0 for each in logins
+        ]
+
+    assert opens() == [True, True]
+    cluster.nodes()[0].run("install --mode=0600 ~azureuser/.ssh/id_ed25519 /root/old")
+    with nobody_notices(cluster):
+        rotate(cluster, "sshPrivateKey")
+        rotate(cluster, "clusterSshKey")
+        reader = cluster.up()
+        assert on_both("login", "host") < scripts_run(reader)
+        assert opens() == [False, False]
+        first, second = cluster.nodes()
+        login = "ssh -o BatchMode=yes -o IdentitiesOnly=yes -i {} azureuser@" + second.name + " hostname </dev/null"
+        assert first.run(login.format("~azureuser/.ssh/id_ed25519")).strip() == second.name
+        assert not first.run(login.format("/root/old"), check=False)
+        # The change is ended.
+        cluster.engine().forget("sshPreviousPrivateKey")
+        assert scripts_run(cluster.up()) == on_both("host", "turn")
+    first.run("rm /root/old")
+
+
+def test_newer_versions_of_the_providers(cluster: Lab) -> None:
+    """The cluster was made with older ones; that alone changes nothing of it."""
+    state = cluster.engine().state_file
+    text = state.read_text()
+    versions = {"azure-native": (azure_native.version(), "3.20.0"), "command": (COMMAND_VERSION, "1.0.0")}
+    for name, (now, before) in versions.items():
+        urn = f"pulumi:providers:{name}::default_"
+        assert urn + now.replace(".", "_") in text
+        text = text.replace(urn + now.replace(".", "_"), urn + before.replace(".", "_"))
+        text = text.replace(f'"version":"{now}"', f'"version":"{before}"')
+    state.write_text(text)
+    assert re.search(r"^Resources:\n *\d+ unchanged\n", preview(cluster, {}), re.MULTILINE)
+    with nobody_notices(cluster):
+        assert set(cluster.up().changes) == {"same"}
+    for now, before in versions.values():
+        assert f'"version":"{now}"' in state.read_text()
+        assert f'"version":"{before}"' not in state.read_text()
+
+
+def test_nothing_is_left_to_do(cluster: Lab) -> None:
+    assert set(cluster.up().changes) == {"same"}
+    trial.wait_until_well(cluster, 60)
+    assert cluster.status().alarms == []

@@ -1,0 +1,22 @@
+"""SSH keys for tests."""
+
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+@functools.cache
+def ssh_key(kind: str = "ed25519", passphrase: str = "") -> str:
+    """Make a private key with ssh-keygen, once per kind and passphrase.
+
+    Args:
+        kind: as ssh-keygen's -t has it.
+        passphrase: empty for none.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "key"
+        bits = ["-b", "1024"] if kind == "rsa" else []  # quick to make
+        command = ["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-C", "", "-f", str(file)]
+        subprocess.run(command, check=True)
+        return file.read_text()
