@@ -13,8 +13,8 @@ from azure.mgmt.compute import ComputeManagementClient
 
 from drills import network
 from drills.proof import marks
-from drills.proof.writer import Connection
 from drills.target import Fencing, has_witness, open_connection
+from lab.writer import Connection
 from operations.cli import Cli
 from operations.ssh import Node
 from operations.stack import Stack
