@@ -1,6 +1,7 @@
 """Run the plug-in: the engine starts this, and reads the port from standard output."""
 
 import asyncio
+import logging
 import os
 import pickle
 import sys
@@ -17,6 +18,7 @@ def main() -> None:
     The first argument is the file with the resource types' description, which `install` has written. The engine's
     address, which follows, is not needed.
     """
+    logging.getLogger().addHandler(logging.NullHandler())  # what a library has to say is in the errors
     types = pickle.loads(Path(sys.argv[1]).read_bytes())
     asyncio.run(serve(Provider(version(), types)))
     # Threads that still wait for an answer of ARM must not keep the process.

@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.arm.tokens += 1
             claims = base64.urlsafe_b64encode(json.dumps({"oid": OBJECT, "tid": TENANT, "appid": CLIENT}).encode())
             token = f"e30.{claims.decode().rstrip('=')}.sig"
-            self._send(200, {"access_token": token, "expires_in": 3600})
+            self._send(200, {"token_type": "Bearer", "access_token": token, "expires_in": 3600})
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
@@ -154,6 +154,10 @@ class _Handler(BaseHTTPRequestHandler):
             base = f"https://{self.arm.host}"
             authentication = {"loginEndpoint": base, "audiences": [base]}
             self._send(200, {"resourceManager": base, "authentication": authentication})
+        elif path.endswith("/.well-known/openid-configuration"):
+            base = f"https://{self.arm.host}/{TENANT}"
+            endpoints = {f"{name}_endpoint": f"{base}/oauth2/v2.0/{name}" for name in ("authorization", "token")}
+            self._send(200, {"issuer": f"{base}/v2.0", **endpoints})
         elif path.startswith("/operations/"):
             self._operation(path.rsplit("/", 1)[-1])
         elif self._ordinary(path, {}):

@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from .arm import Account, Arm, ArmError
+from .account import Account
+from .arm import Arm
 from .convert import overlay, to_body, to_inputs, to_outputs, to_preview
 from .diff import Change, carry_over, compare, equal
+from .errors import ArmError
 from .schema import ResourceType
 from .values import Object, Value, configured, plain, secret_strings, with_secrets_of
 

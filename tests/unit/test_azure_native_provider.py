@@ -469,7 +469,7 @@ def test_configuration_comes_before_the_environment(arm: FakeArm) -> None:
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch, arm: FakeArm) -> None:
-    monkeypatch.setattr("lab.azure_native.arm._ATTEMPTS", 1)
+    monkeypatch.setattr("lab.azure_native.session._RETRIES", 0)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{unused.getsockname()[1]}"
