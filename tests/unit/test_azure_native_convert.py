@@ -366,7 +366,9 @@ def test_wire_and_back() -> None:
         "i": {},
         "j": [],
     }
-    assert from_struct(to_struct(values)) == values
+    back = from_struct(to_struct(values))
+    assert back == values
+    assert [type(back[key]) for key in "abc"] == [int, float, bool]
 
 
 def test_wire_of_outputs_and_resources() -> None:
