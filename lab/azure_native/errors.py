@@ -1,6 +1,5 @@
 """What ARM refuses: its code and message in one line, and no secret."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from .values import Object, Value, is_object
@@ -53,13 +52,13 @@ def refusal(response: "HttpResponse", accepted: bool = False) -> ArmError:
         return ArmError(f'Code="{state}" Message="provisioning ended in state {state}"', accepted=accepted)
     inner = body.get("error", body)
     error = cast(Object, inner) if is_object(inner) else {}
+    listed = error.get("details")
+    details = cast("list[Object]", listed) if isinstance(listed, list) else []
     text = f"Status={status} " if status >= 400 else ""
     text += _coded(error.get("code") or "Unknown", error.get("message") or error.get("Message") or "no message")
-    details = error.get("details")
-    for detail in cast("list[Value]", details) if isinstance(details, list) else []:
-        if is_object(detail):
-            item = cast("Mapping[str, Value]", detail)
-            text += f" Detail: {_coded(item.get('code', ''), item.get('message', ''))}"
+    text += "".join(
+        f" Detail: {_coded(item.get('code', ''), item.get('message', ''))}" for item in details if is_object(item)
+    )
     return ArmError(text, status, accepted)
 
 

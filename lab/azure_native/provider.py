@@ -4,13 +4,9 @@ It has no state and no judgement of its own. It knows of gRPC as little as of HT
 """
 
 import contextlib
-import hashlib
 import os
 import re
-import urllib.parse
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 
 from .account import Account
@@ -18,6 +14,8 @@ from .arm import Arm
 from .convert import overlay, to_body, to_inputs, to_outputs, to_preview
 from .diff import Change, carry_over, compare, equal
 from .errors import ArmError
+from .names import identify, names_in, random_name
+from .results import Difference, Failure, Found, ResourceError
 from .schema import ResourceType
 from .values import Object, Value, configured, plain, secret_strings, with_secrets_of
 
@@ -32,64 +30,7 @@ UPDATE_PREVIEW = "AZURE_NATIVE_STAND_IN_UPDATE_PREVIEW"
 
 _API_VERSION = "azureApiVersion"
 _NAMED_AT_RANDOM = "__createBeforeDelete"  # the real plug-in's flag: a name of its own allows create before delete
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _DEFAULT_SECONDS = 2 * 60 * 60.0  # the real plug-in's
-
-
-class ResourceError(Exception):
-    """An operation failed; the message is one line without secrets.
-
-    Args:
-        message: what went wrong.
-        resource_id: ARM id of what is there all the same; empty if there is nothing.
-        state: outputs of what is there.
-    """
-
-    def __init__(self, message: str, resource_id: str = "", state: Object | None = None) -> None:
-        super().__init__(message)
-        self.resource_id = resource_id
-        self.state = state
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A property that cannot be.
-
-    Args:
-        property: its path.
-        reason: why.
-    """
-
-    property: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What an update would mean.
-
-    Args:
-        changes: every property that differs, by its path.
-        replaces: names of those that replace the resource.
-        delete_before_replace: whether the old one must go first, since both would have the same name.
-    """
-
-    changes: Mapping[str, Change]
-    replaces: tuple[str, ...]
-    delete_before_replace: bool
-
-
-@dataclass(frozen=True)
-class Found:
-    """A resource as it is in Azure.
-
-    Args:
-        outputs: its properties.
-        inputs: what a program would have had to set for that.
-    """
-
-    outputs: Object
-    inputs: Object
 
 
 def type_of(urn: str) -> str:
@@ -170,16 +111,14 @@ class Provider:
                 if _NAMED_AT_RANDOM in old:
                     inputs[_NAMED_AT_RANDOM] = old[_NAMED_AT_RANDOM]
             else:
-                inputs[kind.name] = _random_name(kind, urn.split("::")[-1], seed)
+                inputs[kind.name] = random_name(kind, urn.split("::")[-1], seed)
                 inputs[_NAMED_AT_RANDOM] = True
         if "location" in kind.shape.inputs and "location" not in inputs:
             place = self._setting("location", "ARM_LOCATION") or old.get("location")
             if place:
                 inputs["location"] = place
         inputs.setdefault(_API_VERSION, kind.api_version)
-        failures = [
-            Failure(name, _missing(name)) for name in (*kind.parts, *kind.required) if inputs.get(name) in (None, "")
-        ]
+        failures = [Failure.missing(name) for name in (*kind.parts, *kind.required) if inputs.get(name) in (None, "")]
         return inputs, failures
 
     def diff(
@@ -227,7 +166,7 @@ class Provider:
         """
         kind = self._find(type_of(urn))
         values = cast(Object, plain(inputs))
-        resource_id = self._identify(kind, values)
+        resource_id = identify(kind, self._account.subscription_id, values)
         try:
             await self._must_be_absent(resource_id, kind)
             body = to_body(kind.shape, values, resource_id)
@@ -315,7 +254,7 @@ class Provider:
             after = _without(to_inputs(kind.shape, outputs), silent)
             found = cast(Object, carry_over(known, before, after))
         else:
-            found = {**_named(kind, resource_id), **to_inputs(kind.shape, outputs), _API_VERSION: kind.api_version}
+            found = {**names_in(kind, resource_id), **to_inputs(kind.shape, outputs), _API_VERSION: kind.api_version}
             found.pop("id", None)
         marked = with_secrets_of(with_secrets_of(_complete(kind, outputs), state), inputs)
         return Found(marked, with_secrets_of(found, inputs))
@@ -371,7 +310,7 @@ class Provider:
         kind = self._types.get(re.sub(r":get(?=\w+$)", ":", token))
         if kind is None or ":get" not in token:
             raise ResourceError(f"{token}: the stand-in for azure-native does not know this function")
-        resource_id = self._identify(kind, cast(Object, plain(arguments)))
+        resource_id = identify(kind, self._account.subscription_id, cast(Object, plain(arguments)))
         try:
             answer = await self._client.get(resource_id, kind.api_version)
         except ArmError as error:
@@ -387,22 +326,6 @@ class Provider:
                 f"{token}: the stand-in for azure-native does not know this type; it knows {', '.join(self._types)}"
             )
         return kind
-
-    def _identify(self, kind: ResourceType, inputs: Mapping[str, Value]) -> str:
-        """Return the ARM id that follows from a resource's inputs."""
-        values: dict[str, str] = {}
-        if "{subscriptionId}" in kind.path:
-            if not self._account.subscription_id:
-                raise ResourceError(
-                    "no Azure subscription: set ARM_SUBSCRIPTION_ID, or azure-native:subscriptionId in the stack"
-                )
-            values["subscriptionId"] = self._account.subscription_id
-        for name in kind.parts:
-            value = inputs.get(name)
-            if not isinstance(value, str):
-                raise ResourceError(f"{name} must be a string")
-            values[name] = value.strip("/") if name == "scope" else urllib.parse.quote(value, safe="")
-        return _PLACEHOLDER.sub(lambda match: values[match[1]], kind.path)
 
     async def _must_be_absent(self, resource_id: str, kind: ResourceType) -> None:
         try:
@@ -467,28 +390,3 @@ def _without_secrets(message: str, inputs: Mapping[str, Value]) -> str:
     for secret in sorted(set(secret_strings(dict(inputs))), key=len, reverse=True):
         message = message.replace(secret, "[secret]")
     return message
-
-
-def _missing(name: str) -> str:
-    reason = f"missing required property '{name}'"
-    if name == "location":
-        reason += ". Either set it explicitly or configure it with 'pulumi config set azure-native:location <value>'."
-    return reason
-
-
-def _named(kind: ResourceType, resource_id: str) -> Object:
-    """Return the parts of a resource's id as the inputs that they come from."""
-    pattern = re.escape(kind.path)
-    for name in _PLACEHOLDER.findall(kind.path):
-        pattern = pattern.replace(re.escape("{" + name + "}"), f"(?P<{name}>{'.+' if name == 'scope' else '[^/]+'})")
-    match = re.fullmatch(pattern, resource_id, re.IGNORECASE)
-    if match is None:
-        raise ResourceError(f"{resource_id!r} is no id of the form {kind.path}")
-    return {name: urllib.parse.unquote(value) for name, value in match.groupdict().items() if name != "subscriptionId"}
-
-
-def _random_name(kind: ResourceType, name: str, seed: bytes) -> str:
-    digest = hashlib.sha256(seed + b"\0" + name.encode()).digest() if seed else os.urandom(32)
-    if kind.random_name == "uuid":
-        return str(uuid.UUID(bytes=digest[:16], version=4))
-    return f"{name}{digest[:4].hex()}"

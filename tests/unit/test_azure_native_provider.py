@@ -14,7 +14,8 @@ import pytest
 
 from lab.azure_native import fake_arm, install, version
 from lab.azure_native.fake_arm import SECRET, SUBSCRIPTION, Canned, FakeArm
-from lab.azure_native.provider import NOBODY, UPDATE_PREVIEW, Found, Provider, ResourceError
+from lab.azure_native.provider import NOBODY, UPDATE_PREVIEW, Provider
+from lab.azure_native.results import Found, ResourceError
 from lab.azure_native.sdk import resource_types
 from lab.azure_native.values import UNKNOWN, Secret
 

@@ -374,7 +374,7 @@ def test_who_powers_a_machine_off_may_ask_how_it_goes(tmp_path: Path, monkeypatc
     async def check(bench: Bench) -> None:
         token = await equip(bench)
         other = await token_of(bench, VM2)
-        monkeypatch.setattr("lab.cloud.arm._QUICK_SECONDS", 0.05)
+        monkeypatch.setattr("lab.cloud.changes._QUICK_SECONDS", 0.05)
 
         async def shut_down(machine: Definition) -> None:
             await asyncio.sleep(0.5)
