@@ -15,10 +15,10 @@ ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status mysql ssh logs drift resume preview stacks stack rotate drill test unit diagram lint benchmark
+.PHONY: help up down status mysql ssh logs drift resume preview stacks stack rotate drill test test-all unit diagram lint benchmark
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 up: .venv/.stamp ## bring up a cluster in the lab, and tell how to reach it
 	@$(COMMAND) up
@@ -30,16 +30,16 @@ status: .venv/.stamp ## show the cluster (STACK=prod, else the lab; ARGS=--json)
 	@$(ON) $(ARGS)
 
 mysql: .venv/.stamp ## open a client on the cluster, or run what is piped into it (STACK=prod, else the lab)
-	@$(ON)
+	@$(ON) $(ARGS)
 
 ssh: .venv/.stamp ## open a shell on a machine, or run there what is piped into it (NODE=mysql-lab-1, STACK=prod)
-	@$(ON) $(NODE)
+	@$(ON) $(NODE) $(ARGS)
 
 logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, into one folder (STACK=prod, else the lab)
-	@$(ON)
+	@$(ON) $(ARGS)
 
 drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod, else the lab)
-	@$(ON)
+	@$(ON) $(ARGS)
 
 preview: .venv/.stamp ## show what `pulumi up` would change line by line (STACK=lab, ARGS=--json)
 	@$(COMMAND) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
@@ -64,8 +64,12 @@ drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARI
 	    $(if $(REPEAT),--repeat $(REPEAT)) $(SCENARIO)
 
 test: lint ## run all checks and tests, those in a lab of their own too
-	@$(COMMAND) set-up --tests debian-12 debian-sid
+	@$(COMMAND) set-up --tests
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
+
+test-all: lint ## the same, with the tests that take many minutes: hours
+	@$(COMMAND) set-up --tests
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup -m ''
 
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
 	@.venv/bin/python -m lab.benchmarks $(ARGS)

@@ -13,8 +13,8 @@ from azure.mgmt.compute import ComputeManagementClient
 
 from drills import network
 from drills.proof import marks
-from drills.proof.writer import Connection
 from drills.target import Fencing, has_witness, open_connection
+from lab.writer import Connection
 from operations.cli import Cli
 from operations.ssh import Node
 from operations.stack import Stack
@@ -40,7 +40,7 @@ class AzureTarget:
         subscription = subscription or os.environ.get("ARM_SUBSCRIPTION_ID") or os.environ.get("AZURE_SUBSCRIPTION_ID")
         if not subscription:
             raise ValueError("the subscription is not known: set ARM_SUBSCRIPTION_ID")
-        self._stack = Stack(Cli(stack), ("pulumi", "up", "--stack", stack))
+        self._stack = Stack(Cli(stack))
         self._nodes = self._stack.nodes
         self._endpoint: dict[str, Any] = self._stack.outputs["endpoint"]
         settings = self._stack.settings

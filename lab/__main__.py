@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 
-from lab import preflight
+from lab import image, preflight
 from lab.cloud.client import CloudError
 from lab.events import EventReader
 from lab.lab import Lab, wait_until
@@ -26,10 +26,11 @@ def main() -> int:
     parser.add_argument("--lab", default="lab", help="the lab's name (default: lab)")
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="bring up a cluster, and tell how to reach it")
-    up.add_argument("--operating-system", help="the nodes' operating system: debian-12, debian-13, debian-sid")
+    up.add_argument("--operating-system", help=f"the nodes' operating system: {', '.join(image.systems())}")
     up.add_argument("--witness", action=argparse.BooleanOptionalAction, help="a third machine with a vote, or none")
     set_up = verbs.add_parser("set-up", help="make what takes long only once: tool chain, kernel, images")
-    set_up.add_argument("operating_systems", nargs="+", help="guests: debian-12, debian-13, debian-sid")
+    guests = f"of {', '.join(image.systems())}; by default those that the tests of each change run"
+    set_up.add_argument("operating_systems", nargs="*", default=image.everyday_systems(), help=guests)
     set_up.add_argument("--tests", action="store_true", help="also install the programs that only tests need")
     verbs.add_parser("down", help="take away every trace of the lab")
     preview = verbs.add_parser("preview", help="show what `pulumi up` would change")

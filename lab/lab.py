@@ -144,14 +144,14 @@ class Lab:
         shutil.rmtree(self.paths.state, ignore_errors=True)
 
     def stack(self) -> Stack:
-        """Return the lab's own stack, as what it was asked for before is kept.
+        """Return the lab's own stack.
 
         Raises:
             LabError: the lab is not up.
         """
         if not self.is_up():
             raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
-        return LabStack(self.engine(), (".venv/bin/python", "-m", "lab", "--lab", self.paths.name, "up"), self)
+        return LabStack(self.engine(), self)
 
     def nodes(self) -> list[Node]:
         """Return the nodes of the lab's cluster, as the stack's outputs tell to reach them.
@@ -236,6 +236,11 @@ class LabStack(Stack):
     """
 
     lab: Lab
+
+    @property
+    def update(self) -> tuple[str, ...]:
+        """The command that updates it, for a person."""
+        return (".venv/bin/python", "-m", "lab", "--lab", self.lab.paths.name, "up")
 
     @cached_property
     def outputs(self) -> Mapping[str, Any]:

@@ -1,9 +1,6 @@
 """What the commands of this folder have in common: how a stack is named, how one is reached, what a failure says."""
 
 import argparse
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,8 +38,7 @@ class Command:
         options = parser.parse_args(arguments)
 
         def run() -> int:
-            cli = cli_of(options)
-            return self.run(Stack(cli, (cli.program, "up", "--stack", cli.stack)), options)
+            return self.run(Stack(cli_of(options)), options)
 
         return told(self.name, run)
 
@@ -81,36 +77,3 @@ def told(name: str, action: Callable[[], int]) -> int:
     except OperationError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-
-
-def hand_over(command: Sequence[str], descriptors: Sequence[int] = ()) -> int:
-    """Run a program on the caller's terminal, to which an interrupt is the program's; return its exit code.
-
-    Args:
-        command: the argument list.
-        descriptors: further ones than the standard ones that it gets.
-
-    Raises:
-        OperationError: there is no such program.
-    """
-    sys.stdout.flush()
-    before = signal.signal(signal.SIGINT, lambda number, frame: None)
-    try:
-        code = subprocess.run(command, pass_fds=descriptors, check=False).returncode
-    except FileNotFoundError as error:
-        raise OperationError(f"there is no program {error.filename}") from None
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return code if code >= 0 else 128 - code
-
-
-def pipe_of(text: str) -> int:
-    """Return a descriptor from which a program that gets it reads a text, once.
-
-    Args:
-        text: shorter than what a pipe holds, 4096 bytes.
-    """
-    reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as stream:
-        stream.write(text)
-    return reading

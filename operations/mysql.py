@@ -9,9 +9,10 @@ import os
 import shutil
 import sys
 
-from operations.command import Command, hand_over, pipe_of
+from operations.command import Command
 from operations.error import OperationError
 from operations.stack import Stack
+from operations.terminal import hand_over
 
 _CLIENTS = ("mariadb", "mysql")
 
@@ -38,11 +39,14 @@ def client(stack: Stack, options_file: str) -> list[str]:
 
 def _run(stack: Stack, _options: argparse.Namespace) -> int:
     # The settings allow no quote and no backslash in it.
-    password = pipe_of(f'[client]\npassword="{stack.settings["databasePassword"]}"\n')
+    text = f'[client]\npassword="{stack.settings["databasePassword"]}"\n'
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        stream.write(text)  # less than a pipe holds (4 KiB at least): nobody has to read before
     try:
-        return hand_over(client(stack, f"/dev/fd/{password}"), (password,))
+        return hand_over(client(stack, f"/dev/fd/{reading}"), (reading,))
     finally:
-        os.close(password)
+        os.close(reading)
 
 
 COMMAND = Command("mysql", "Open a client on the stack's endpoint, as the application.", _run)

@@ -190,7 +190,7 @@ def _with_all_host_keys(value: str) -> str | None:
     return json.dumps(keys + [_make_ssh_key() for _ in range(3 - len(keys))]) if len(keys) < 3 else None
 
 
-# What components/settings/checks.py asks of each. 24 bytes are 32 characters, 32 bytes 43.
+# What the sections of components/settings ask of each. 24 bytes are 32 characters, 32 bytes 43.
 _MAKERS: dict[str, Callable[[], str]] = {
     _SSH_KEY: _make_ssh_key,
     _HOST_KEYS: lambda: _with_all_host_keys("[]") or "",

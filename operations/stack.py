@@ -19,11 +19,14 @@ class Stack:
 
     Args:
         cli: the Pulumi CLI on it. What reaches its machines and its endpoint is run with the CLI's prefix.
-        update: the command that updates it, for a person.
     """
 
     cli: Cli
-    update: tuple[str, ...]
+
+    @property
+    def update(self) -> tuple[str, ...]:
+        """The command that updates it, for a person."""
+        return (self.cli.program, "up", "--stack", self.cli.stack)
 
     @cached_property
     def outputs(self) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from components import ports
 from components.remote import MOUNT_POINT
 from components.settings import operating_system, sshkeys
 from components.templates import render
@@ -23,9 +24,6 @@ from lab.seed import write_seed
 from operations.ssh import Node
 from operations.ssh_agent import lasting_agent
 
-SYSTEM = "debian-12"
-"""What nodes run, ours and the others'."""
-
 SUBNET = IPv4Network("10.32.0.0/24")
 GATEWAY = SUBNET[1]
 
@@ -33,6 +31,10 @@ _BRIDGE = "bench"
 _ADMIN = "azureuser"
 _SCRIPTS = Path(__file__).parent
 _SETTINGS = tracked_settings("lab")
+
+SYSTEM: str = _SETTINGS["operatingSystem"]
+"""What nodes run, ours and the others'."""
+
 _BOOT_SECONDS = 180
 
 ACCOUNT = ("app", secrets.token_urlsafe(18))
@@ -53,7 +55,7 @@ def server_files() -> dict[str, str]:
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in _SETTINGS["mysqlOptions"].items()
     }
-    context = {"database": database, "data_directory": f"{MOUNT_POINT}/data", "options": options}
+    context = {"database": database, "data_directory": f"{MOUNT_POINT}/data", "options": options, "ports": ports}
     user, password = ACCOUNT
     return {
         database.config_file: render("mysql/server.cnf.j2", context),

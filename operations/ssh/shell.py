@@ -3,9 +3,10 @@
 import argparse
 import sys
 
-from operations.command import Command, hand_over
+from operations.command import Command
 from operations.error import OperationError
 from operations.stack import Stack
+from operations.terminal import hand_over
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from components.settings import checks as settings_checks
 from components.settings import sshkeys
+from components.settings.membership import key_file
 from operations import stack_configuration as configuration
 from operations.recording import EXISTING, Resource, record
 from tests.support.keys import ssh_key
@@ -124,7 +124,7 @@ def _without_keys(text: str) -> str:
     }
     for name, private in keys.items():
         text = text.replace(sshkeys.parse(private).public, f"ssh-ed25519 {name}")
-    return text.replace(settings_checks.corosync_key_file(made["corosyncKey"]), "authkey-OF-THE-KEY")
+    return text.replace(key_file(made["corosyncKey"]), "authkey-OF-THE-KEY")
 
 
 def renamed(text: str, case: str, other: str) -> str:

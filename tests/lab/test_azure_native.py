@@ -28,7 +28,7 @@ from lab import azure_native, toolchain
 from lab.azure_native import fake_arm
 from lab.azure_native.fake_arm import FakeArm
 from lab.azure_native.provider import UPDATE_PREVIEW
-from lab.cloud import tokens
+from lab.cloud import certificates, tokens
 from lab.cloud.arm import ResourceManager
 from lab.cloud.faults import Faults
 from lab.cloud.login import ENGINE
@@ -255,16 +255,14 @@ def _running_cloud(folder: Path) -> Generator[Cloud]:
     loop = asyncio.new_event_loop()
     operations = Operations(site)
     manager = ResourceManager(site, tokens.Tokens(b"k" * 32), operations, Faults(site.inventory))
-    certificate, key = fake_arm.certificate(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    certificates.ensure(folder)
 
     async def start() -> tuple[web.AppRunner, str]:
         runner = web.AppRunner(manager.application())
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.context(folder))
         await site.start()
-        return runner, f"127.0.0.1:{runner.addresses[0][1]}"
+        return runner, f"localhost:{runner.addresses[0][1]}"
 
     async def stop(runner: web.AppRunner) -> None:
         await runner.cleanup()
@@ -273,7 +271,7 @@ def _running_cloud(folder: Path) -> Generator[Cloud]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     runner, host = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-    trusting = ssl.create_default_context(cafile=str(certificate))
+    trusting = ssl.create_default_context(cafile=folder / "ca.pem")
     token = tokens.Tokens(b"k" * 32).issue(ENGINE)
 
     def ask(method: str, path: str, body: Any = None) -> Any:
@@ -290,7 +288,7 @@ def _running_cloud(folder: Path) -> Generator[Cloud]:
             "ARM_TENANT_ID": tokens.TENANT,
             "ARM_CLIENT_ID": tokens.CLIENT_ID,
             "ARM_CLIENT_SECRET": tokens.CLIENT_SECRET,
-            "SSL_CERT_FILE": str(certificate),
+            "SSL_CERT_FILE": str(folder / "ca.pem"),
         }
         yield Cloud(machines, environment, ask)
     finally:

@@ -10,8 +10,8 @@ import pymysql
 import pytest
 
 from drills import azure
-from drills.proof.writer import Connection, Writer
 from lab.lab import wait_until
+from lab.writer import Connection, Writer
 
 
 class FakeServer:

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from components.checkout import CHECKOUT
-from components.settings import checks as settings_checks
 from components.settings import sshkeys
 from components.settings.load import load
+from components.settings.names import cluster_name
 from operations import new_stack
 from operations.cli import Cli, CliError
 from operations.new_stack import FilledSecrets, NewStackError, fill_secrets
@@ -112,8 +112,8 @@ def test_a_new_stack_gets_every_secret(cli: FakeCli, tmp_path: Path) -> None:
     assert cli.fill(file) == FilledSecrets(made=SECRETS, kept=())
     # What was made is what settings asks for, as the engine hands it over.
     settings = load(use(decrypted(file)))
-    assert settings.cluster_name == "mysql-trial"
-    assert settings.tags == {"environment": "trial"}
+    assert settings.names.cluster_name == "mysql-trial"
+    assert settings.names.tags == {"environment": "trial"}
     assert yaml.safe_load(file.read_text())["encryptionsalt"] == "v1:salt"
 
 
@@ -254,7 +254,7 @@ def test_keys_are_made_in_a_private_folder_that_goes(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(subprocess, "run", watched)
-    settings_checks.ssh_key(new_stack._make_ssh_key())  # pyright: ignore[reportPrivateUsage]
+    sshkeys.parse(new_stack._make_ssh_key())  # pyright: ignore[reportPrivateUsage]
     assert modes == [0o700]
     assert not list(tmp_path.iterdir())
 
@@ -306,7 +306,7 @@ def test_cluster_names(stack: str, cluster: str, tmp_path: Path) -> None:
     file = tmp_path / "new.yaml"
     new_stack.begin_stack_file(Cli(stack, config_file=file), CHECKOUT / "Pulumi.dev.yaml")
     assert settings_of(file)["clusterName"] == cluster
-    settings_checks.cluster_name(cluster)
+    cluster_name(cluster)
 
 
 @pytest.mark.parametrize("source", ["dev", "staging", "prod"])
@@ -315,10 +315,10 @@ def test_a_stack_from_any_other_works(source: str, cli: FakeCli, tmp_path: Path)
     new_stack.begin_stack_file(Cli("copy", config_file=file), CHECKOUT / f"Pulumi.{source}.yaml")
     cli.fill(file)
     settings = load(use(decrypted(file)))
-    assert settings.cluster_name == "mysql-copy"
-    assert settings.data_disk.protect
-    assert (settings.zones is None) == (source == "dev")
-    assert settings.deletion_lock == (source == "prod")
+    assert settings.names.cluster_name == "mysql-copy"
+    assert settings.disks.protect_data
+    assert (not settings.machines.zones) == (source == "dev")
+    assert settings.disks.deletion_lock == (source == "prod")
 
 
 def test_what_belongs_to_one_cluster_is_not_taken_over(tmp_path: Path) -> None:

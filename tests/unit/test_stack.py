@@ -94,7 +94,7 @@ def nothing_is_seen(desk: Path) -> None:
 
 
 def test_the_cli_says_what_there_is(desk: Path) -> None:
-    stack = Stack(Cli("prod"), ())
+    stack = Stack(Cli("prod"))
     assert stack.outputs == OUTPUTS and stack.settings == SETTINGS
     assert [node.name for node in stack.nodes] == ["db-1", "db-2"]
     assert [node.name for node in stack.machines] == ["db-1", "db-2", "db-witness"]
@@ -130,7 +130,7 @@ def test_what_the_cli_says_is_passed_on(tmp_path: Path, capfd: pytest.CaptureFix
 def test_a_stack_without_a_cluster(desk: Path) -> None:
     (desk / "stack output").write_text("{}")
     with pytest.raises(OperationError, match=r"^stack prod has no cluster: pulumi up --stack prod$"):
-        _ = Stack(Cli("prod"), ("pulumi", "up", "--stack", "prod")).outputs
+        _ = Stack(Cli("prod")).outputs
     for module in ("status", "mysql", "ssh", "logs"):
         done = run(module, "--stack", "prod")
         assert (done.returncode, done.stderr) == (
@@ -210,5 +210,5 @@ def test_status_of_a_cluster_that_does_not_answer(desk: Path) -> None:
 
 
 def test_an_agent_is_kept_for_the_same_keys(desk: Path) -> None:
-    one, two = Stack(Cli("prod"), ()).agent, Stack(Cli("prod"), ()).agent
+    one, two = Stack(Cli("prod")).agent, Stack(Cli("prod")).agent
     assert isinstance(one, Agent) and one is two

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab import service
 from lab.lab import Lab
 from lab.paths import LabPaths
 from tests.lab.field import MADE_WITH
@@ -16,5 +17,5 @@ def lab() -> Iterator[Lab]:
     for lab in trial.own_lab(Lab(LabPaths("field"))):
         lab.set_up(["debian-12"])
         lab.up(MADE_WITH)
-        trial.wait_until_well(lab, 180)
+        service.wait_until_well(lab, 180)
         yield lab
