@@ -10,13 +10,15 @@ LAB = lab
 COMMAND = .venv/bin/python -m lab --lab $(LAB)
 SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack ':!tests/golden')
 RENDERED = build/rendered
+# What is done to any stack: to STACK, else to the lab's own.
+ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND) $@)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status drift resume mysql preview stacks stack rotate drill test unit diagram lint benchmark
+.PHONY: help up down status mysql ssh logs drift resume preview stacks stack rotate drill test test-all unit diagram lint benchmark
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 up: .venv/.stamp ## bring up a cluster in the lab, and tell how to reach it
 	@$(COMMAND) up
@@ -24,14 +26,20 @@ up: .venv/.stamp ## bring up a cluster in the lab, and tell how to reach it
 down: .venv/.stamp ## take away every trace of the lab
 	@$(COMMAND) down
 
-status: .venv/.stamp ## show the cluster in the lab
-	@$(COMMAND) status
+status: .venv/.stamp ## show the cluster (STACK=prod, else the lab; ARGS=--json)
+	@$(ON) $(ARGS)
 
-drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod; else the lab)
-	@$(if $(STACK),.venv/bin/python -m operations.drift $(STACK),$(COMMAND) drift)
+mysql: .venv/.stamp ## open a client on the cluster, or run what is piped into it (STACK=prod, else the lab)
+	@$(ON) $(ARGS)
 
-mysql: .venv/.stamp ## open a client on the cluster in the lab (reads its input if it is piped)
-	@$(COMMAND) mysql
+ssh: .venv/.stamp ## open a shell on a machine, or run there what is piped into it (NODE=mysql-lab-1, STACK=prod)
+	@$(ON) $(NODE) $(ARGS)
+
+logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, into one folder (STACK=prod, else the lab)
+	@$(ON) $(ARGS)
+
+drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod, else the lab)
+	@$(ON) $(ARGS)
 
 preview: .venv/.stamp ## show what `pulumi up` would change line by line (STACK=lab, ARGS=--json)
 	@$(COMMAND) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
@@ -41,29 +49,33 @@ stacks: ## list the stacks that a change touches, or all (SINCE=main)
 
 stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name, FROM=prod)
 	@$(if $(STACK),,$(error STACK is missing: make stack STACK=name))
-	@.venv/bin/python -m operations.new_stack $(STACK) $(if $(FROM),--from $(FROM))
+	@.venv/bin/python -m operations.new_stack --stack $(STACK) $(if $(FROM),--from $(FROM))
 
 rotate: .venv/.stamp ## change one secret of a stack (STACK=name SECRET=databasePassword); `pulumi up` brings it
 	@$(if $(and $(STACK),$(SECRET)),,$(error STACK or SECRET is missing: make rotate STACK=name SECRET=databasePassword))
-	@.venv/bin/python -m operations.new_stack $(STACK) --rotate $(SECRET)
+	@.venv/bin/python -m operations.new_stack --stack $(STACK) --rotate $(SECRET)
 
 resume: .venv/.stamp ## take into a stack's state what a killed `pulumi up` had begun to make (STACK=name)
 	@$(if $(STACK),,$(error STACK is missing: make resume STACK=name))
-	@.venv/bin/python -m operations.resume $(STACK)
+	@.venv/bin/python -m operations.resume --stack $(STACK)
 
 drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARIO="power-kill standby" REPEAT=5)
 	@.venv/bin/python -m drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
 	    $(if $(REPEAT),--repeat $(REPEAT)) $(SCENARIO)
 
 test: lint ## run all checks and tests, those in a lab of their own too
-	@$(COMMAND) set-up --tests debian-12 debian-sid
-	@.venv/bin/python -m pytest
+	@$(COMMAND) set-up --tests
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup
+
+test-all: lint ## the same, with the tests that take many minutes: hours
+	@$(COMMAND) set-up --tests
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup -m ''
 
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
 unit: .venv/.stamp ## run the tests that need neither root nor a lab
-	@.venv/bin/python -m pytest tests/unit tests/golden
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup tests/unit tests/golden
 
 diagram: .venv/.stamp ## draw docs/architecture.svg anew, of what the program makes
 	@.venv/bin/python -W ignore -m operations.diagram

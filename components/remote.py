@@ -6,14 +6,18 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_command as command
 
+from components import ports
 from components.settings.operating_system import OperatingSystem
 from components.templates import render
 
 # The data directory is a folder in it, since AppArmor's profile of the server knows nothing but this path.
 MOUNT_POINT = "/var/lib/mysql"
 
+# Programs of ours that others on a node run.
+LIBRARY = "/usr/local/lib/azure-mysql-ha"
+
 # Runs a program where the machine is called by its node's name, whatever else it is called by then.
-_AS_NODE = "/usr/local/lib/azure-mysql-ha/as-node"
+_AS_NODE = f"{LIBRARY}/as-node"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +98,7 @@ class ScriptContext:
                 "as_node": _AS_NODE,
                 **({} if node == self.witness else {"peer": second if node == first else first}),
                 "database": self.operating_system.database,
+                "ports": ports,
                 "monitor_account": "hacluster",
                 "mount_point": MOUNT_POINT,
                 "data_directory": f"{MOUNT_POINT}/data",

@@ -10,20 +10,21 @@ from types import FrameType
 
 from components.checkout import CHECKOUT
 from drills import scenario
-from drills.drill import Drill, NotWellError
+from drills.conductor import conduct
+from drills.drill import NotWellError
 from drills.proof import record
 from drills.proof.record import Result
-from drills.proof.writer import PACE
 from drills.report import report
 from drills.scenario import Scenario
 from drills.target import LabTarget, Target
 from lab.cloud.client import CloudError
-from lab.engine import EngineError
 from lab.lab import Lab, LabError
 from lab.paths import LabPaths
 from lab.progress import Progress
 from lab.shell import CommandError
 from lab.toolchain import ToolchainError
+from lab.writer import PACE
+from operations.error import OperationError
 
 RUNS = CHECKOUT / "build" / "drills"
 
@@ -31,7 +32,9 @@ RUNS = CHECKOUT / "build" / "drills"
 def main() -> int:
     """Run the drills that are asked for; return 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m drills", description=__doc__)
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"one of {', '.join(scenario.NAMES)}; all")
+    parser.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help=f"one of {', '.join(scenario.catalogue())}; all"
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--lab", default="lab", help="the lab's name; it is brought up if it is not (default: lab)")
     where.add_argument("--stack", help="a stack on Azure instead: its machines WILL be switched off")
@@ -43,13 +46,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     progress = Progress()
     try:
-        chosen = [scenario.load(name) for name in arguments.scenarios or scenario.NAMES]
+        chosen = scenario.choose(arguments.scenarios)
         target = azure_target(arguments.stack) if arguments.stack else lab_target(arguments.lab, progress)
         results = run(
             target, chosen, new_run(), progress, repeat=arguments.repeat, pace=arguments.pace, moves=arguments.moves
         )
     except (
-        LabError, EngineError, ToolchainError, CloudError, CommandError, NotWellError, ValueError,
+        OperationError, ToolchainError, CloudError, CommandError, NotWellError, ValueError,
         subprocess.SubprocessError,
     ) as error:  # fmt: skip
         print(error, file=sys.stderr)
@@ -140,8 +143,8 @@ def run(
                 progress(f"{one.name}: left out: {reason}")
                 continue
             for number in range(1, repeat + 1):
-                drill = Drill(one, number, target, folder / f"{one.name}-{number}", progress, pace, moves)
-                results.append(drill.run().result)
+                place = folder / f"{one.name}-{number}"
+                results.append(conduct(one, number, target, place, progress, pace=pace, moves=moves).result)
                 record.save_results(results, folder)
     finally:
         record.save_results(results, folder)

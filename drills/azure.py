@@ -3,25 +3,21 @@
 Not run yet: nobody could reach Azure from where this was written.
 """
 
-import json
 import os
-import subprocess
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.compute import ComputeManagementClient
 
-from components.checkout import CHECKOUT
-from components.settings import sshkeys
 from drills import network
 from drills.proof import marks
-from drills.proof.writer import Connection
 from drills.target import Fencing, has_witness, open_connection
-from lab.engine import PROJECT
-from operations.ssh import Node, write_known_hosts
-from operations.ssh_agent import Agent, agent
+from lab.writer import Connection
+from operations.cli import Cli
+from operations.ssh import Node
+from operations.stack import Stack
 from operations.status import status
 
 _POWER_SECONDS = 600
@@ -36,7 +32,7 @@ class AzureTarget:
         subscription: id of the subscription; by default ARM_SUBSCRIPTION_ID or AZURE_SUBSCRIPTION_ID.
 
     Raises:
-        subprocess.CalledProcessError: the engine does not tell the stack's outputs and settings.
+        OperationError: the stack has no cluster, or the Pulumi CLI does not tell its outputs and settings.
         ValueError: no subscription is named.
     """
 
@@ -44,13 +40,10 @@ class AzureTarget:
         subscription = subscription or os.environ.get("ARM_SUBSCRIPTION_ID") or os.environ.get("AZURE_SUBSCRIPTION_ID")
         if not subscription:
             raise ValueError("the subscription is not known: set ARM_SUBSCRIPTION_ID")
-        outputs: dict[str, Any] = _pulumi("stack", "output", "--json", "--stack", stack)
-        settings = settings_of(_pulumi("config", "--json", "--show-secrets", "--stack", stack))
-        self._keys = ExitStack()  # open until this process ends, and the agent with it
-        self._nodes = nodes_of(outputs, settings, self._keys.enter_context(agent([settings["sshPrivateKey"]])))
-        self._endpoint: dict[str, Any] = outputs["endpoint"]
-        self._account: tuple[str, str] = outputs["database"]["user"], outputs["database"]["name"]
-        self._password = settings["databasePassword"]
+        self._stack = Stack(Cli(stack))
+        self._nodes = self._stack.nodes
+        self._endpoint: dict[str, Any] = self._stack.outputs["endpoint"]
+        settings = self._stack.settings
         self._group = settings.get("existingResourceGroup") or f"rg-{settings['clusterName']}"
         self._compute = ComputeManagementClient(DefaultAzureCredential(), subscription)
 
@@ -65,7 +58,7 @@ class AzureTarget:
 
     def status(self) -> status.Status:
         """Ask the cluster how it is."""
-        return status.read(self._nodes, self._endpoint)
+        return status.ask(self._stack)
 
     def inside(self) -> AbstractContextManager[None]:
         """Nothing: clients of the endpoint are here."""
@@ -73,7 +66,9 @@ class AzureTarget:
 
     def connect(self) -> Connection:
         """Open a connection to the endpoint."""
-        return open_connection((self._endpoint["host"], self._endpoint["port"]), self._account, self._password)
+        database: dict[str, str] = self._stack.outputs["database"]
+        address = (self._endpoint["host"], self._endpoint["port"])
+        return open_connection(address, (database["user"], database["name"]), self._stack.settings["databasePassword"])
 
     def power(self) -> dict[str, bool]:
         """Return what the instance views say: only stopped and deallocated machines are surely off."""
@@ -115,41 +110,6 @@ class AzureTarget:
             if not on:
                 self.start(next(one for one in self._nodes if one.name == node))
         self.join()
-
-
-def _pulumi(*words: str) -> Any:
-    run = subprocess.run(
-        ["pulumi", *words], cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True
-    )
-    return json.loads(run.stdout)
-
-
-def settings_of(shown: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return a stack's settings by their key without the namespace.
-
-    Args:
-        shown: what `pulumi config --json --show-secrets` shows.
-    """
-    return {key.removeprefix(f"{PROJECT}:"): str(entry["value"]) for key, entry in shown.items()}
-
-
-def nodes_of(outputs: dict[str, Any], settings: dict[str, str], keys: Agent) -> list[Node]:
-    """Return a stack's nodes, with what SSH needs laid ready beside the agent.
-
-    Args:
-        outputs: the stack's.
-        settings: the stack's, secret ones in clear.
-        keys: has the administrator's key; its folder gets that one's public half, and the host keys.
-    """
-    key, known_hosts = keys.folder / "ssh_key.pub", keys.folder / "known_hosts"
-    key.write_text(sshkeys.parse(settings["sshPrivateKey"]).public + "\n")
-    host_keys: list[str] = json.loads(settings["sshHostKeys"])
-    logins: dict[str, str] = {name: login for name, login in outputs["ssh"].items() if name != outputs.get("witness")}
-    # A stack may have the key of a witness, too, which comes after the nodes'.
-    public = {name: sshkeys.parse(text).public for name, text in zip(logins, host_keys, strict=False)}
-    write_known_hosts(known_hosts, public)
-    prefix = ("env", f"SSH_AUTH_SOCK={keys.socket}")
-    return [Node(name, login, key, known_hosts, prefix) for name, login in logins.items()]
 
 
 def is_on(codes: Sequence[str]) -> bool:

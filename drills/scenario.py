@@ -1,52 +1,30 @@
-"""The scenarios: a module a fault, whose name is the scenario's and whose docstring tells its story."""
+"""The scenarios: a module of drills/faults each, whose name is the scenario's and whose docstring tells its story."""
 
 import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from drills.drill import Drill
 from drills.proof.audit import Expectation
 
-if TYPE_CHECKING:
-    from drills.drill import Drill
-
-NAMES = (
-    "power-kill",
-    "kernel-panic",
-    "freeze",
-    "network-cut",
-    "network-cut-one-way",
-    "packet-loss",
-    "network-cut-witness",
-    "idle-kill",
-    "mysqld-kill",
-    "mysqld-hang",
-    "corosync-kill",
-    "pacemaker-kill",
-    "disk-failure",
-    "standby",
-    "arm-unreachable",
-    "power-cycle-both",
-    "power-cycle-each",
-    "kill-during-resync",
-    "kill-on-return",
-    "scheduled-event",
-    "probe-lost",
-)
-"""All scenarios, in the order in which they are run."""
+_FAULTS = Path(__file__).parent / "faults"
 
 
 @dataclass(frozen=True)
 class Scenario:
     """A fault, and what is promised for it.
 
-    A module has `EXPECTED` (an `Expectation`) and `run(drill)`, which does the fault and undoes what must be undone
-    by a hand.  It may have `NEEDS_LAB`, why this cannot be done on Azure; `NEEDS_WITNESS` and `WITHOUT_FENCING`, both
-    booleans; and `SETTLE_SECONDS`, how long the cluster may take to be whole again.
+    A module has `ORDER`, when it is run among all; `EXPECTED` (an `Expectation`) and `run(drill)`, which does the
+    fault and undoes what must be undone by a hand.  It may have `NEEDS_LAB`, why this cannot be done on Azure;
+    `NEEDS_WITNESS` and `WITHOUT_FENCING`, both booleans; and `SETTLE_SECONDS`, how long the cluster may take to be
+    whole again.
 
     Args:
         name: its name.
+        order: scenarios are run in ascending order.
         story: the module's docstring.
         expected: what is promised.
         run: does it.
@@ -57,9 +35,10 @@ class Scenario:
     """
 
     name: str
+    order: int
     story: str
     expected: Expectation
-    run: Callable[["Drill"], None]
+    run: Callable[[Drill], None]
     needs_lab: str = ""
     needs_witness: bool = False
     without_fencing: bool = False
@@ -71,20 +50,18 @@ class Scenario:
         return " ".join(self.story.split("\n\n")[0].split())
 
 
-def load(name: str) -> Scenario:
-    """Return a scenario.
+def catalogue() -> dict[str, Scenario]:
+    """Return all scenarios by name, in the order in which they are run."""
+    modules = [file.stem for file in _FAULTS.glob("*.py") if file.stem != "__init__"]
+    found = sorted(map(_load, modules), key=lambda one: (one.order, one.name))
+    return {one.name: one for one in found}
 
-    Args:
-        name: one of `NAMES`.
 
-    Raises:
-        ValueError: there is none of that name.
-    """
-    if name not in NAMES:
-        raise ValueError(f"there is no drill {name!r}; there are {', '.join(NAMES)}")
-    module: Any = importlib.import_module(f"drills.faults.{name.replace('-', '_')}")
+def _load(name: str) -> Scenario:
+    module: Any = importlib.import_module(f"drills.faults.{name}")
     return Scenario(
-        name=name,
+        name=name.replace("_", "-"),
+        order=module.ORDER,
         story=inspect.cleandoc(module.__doc__ or ""),
         expected=module.EXPECTED,
         run=module.run,
@@ -93,3 +70,19 @@ def load(name: str) -> Scenario:
         without_fencing=getattr(module, "WITHOUT_FENCING", False),
         settle_seconds=getattr(module, "SETTLE_SECONDS", 300.0),
     )
+
+
+def choose(names: list[str]) -> list[Scenario]:
+    """Return the scenarios of these names, or all.
+
+    Args:
+        names: names of the catalogue, in the order in which they are to be run; none for all.
+
+    Raises:
+        ValueError: there is none of a name.
+    """
+    known = catalogue()
+    for name in names:
+        if name not in known:
+            raise ValueError(f"there is no drill {name!r}; there are {', '.join(known)}")
+    return [known[name] for name in names or known]

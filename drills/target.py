@@ -13,17 +13,16 @@ from typing import Protocol
 import pymysql
 
 from drills import network
-from drills.proof.writer import ANSWER_SECONDS, CONNECT_SECONDS, Connection
-from lab import fabric
+from lab import fabric, power
 from lab.cloud import client as cloud
 from lab.cloud import namespace
 from lab.image import Image
 from lab.kernel import Kernel
 from lab.lab import Lab
 from lab.machine import Machine, MachineError, MachineSpec
+from lab.writer import ANSWER_SECONDS, CONNECT_SECONDS, Connection
 from operations.ssh import Node
 from operations.status import status
-from tests.support import trial
 
 DRBD_PARAMETERS = "/sys/module/drbd/parameters"
 """Where DRBD's fault injection is set, in kernels that have it."""
@@ -158,11 +157,11 @@ class LabTarget:
 
     def cut_power(self, node: Node) -> None:
         """Kill -9 every process of the machine."""
-        trial.kill_machine(self.lab, node.name)
+        power.kill(self.lab, node.name)
 
     def start(self, node: Node) -> None:
         """Switch the machine on through the API."""
-        trial.start_machine(self.lab, node.name)
+        power.start(self.lab, node.name)
 
     def part(self) -> None:
         """Isolate both machines' ports of the bridge."""

@@ -2,18 +2,22 @@
 
 import argparse
 import contextlib
-import json
 import sys
 
-from lab import preflight
+from lab import image, preflight
 from lab.cloud.client import CloudError
-from lab.engine import EngineError
 from lab.events import EventReader
-from lab.lab import Lab, LabError, wait_until
+from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from lab.shell import CommandError
 from lab.toolchain import ToolchainError
-from operations import drift
+from operations import drift, mysql
+from operations.error import OperationError
+from operations.ssh import shell
+from operations.status import status
+
+COMMANDS = (status.COMMAND, mysql.COMMAND, shell.COMMAND, drift.COMMAND)
+"""What is done to the lab's own stack as to any other."""
 
 
 def main() -> int:
@@ -22,20 +26,18 @@ def main() -> int:
     parser.add_argument("--lab", default="lab", help="the lab's name (default: lab)")
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="bring up a cluster, and tell how to reach it")
-    up.add_argument("--operating-system", help="the nodes' operating system: debian-12, debian-13, debian-sid")
+    up.add_argument("--operating-system", help=f"the nodes' operating system: {', '.join(image.systems())}")
     up.add_argument("--witness", action=argparse.BooleanOptionalAction, help="a third machine with a vote, or none")
     set_up = verbs.add_parser("set-up", help="make what takes long only once: tool chain, kernel, images")
-    set_up.add_argument("operating_systems", nargs="+", help="guests: debian-12, debian-13, debian-sid")
+    guests = f"of {', '.join(image.systems())}; by default those that the tests of each change run"
+    set_up.add_argument("operating_systems", nargs="*", default=image.everyday_systems(), help=guests)
     set_up.add_argument("--tests", action="store_true", help="also install the programs that only tests need")
     verbs.add_parser("down", help="take away every trace of the lab")
-    show = verbs.add_parser("status", help="show the cluster")
-    show.add_argument("--json", action="store_true", help="for programs")
-    verbs.add_parser("mysql", help="open a client on the cluster")
     preview = verbs.add_parser("preview", help="show what `pulumi up` would change")
     preview.add_argument("--stack", default="lab", help="a stack of this project; any but lab works offline")
-    verbs.add_parser("drift", help="show what has been changed by hand on the machines; change nothing")
-    logs = verbs.add_parser("logs", help="gather all logs into one folder")
-    del logs
+    verbs.add_parser("logs", help="gather all logs into one folder, and print its name")
+    for command in COMMANDS:
+        command.add_options(verbs.add_parser(command.name, help=command.text))
     arguments, further = parser.parse_known_args()
     if further and arguments.verb not in ("preview", "up"):
         parser.error(f"unknown: {' '.join(further)}")
@@ -53,21 +55,14 @@ def main() -> int:
                     preflight.install(lab.progress, preflight.TEST_PROGRAMS)
             case "down":
                 lab.down()
-            case "status":
-                found = lab.status()
-                print(json.dumps(found.as_json(), indent=2) if arguments.json else found.as_text())
-                return 0 if found.serving and not found.alarms else 1
-            case "mysql":
-                lab.run_client()
             case "preview":
                 return lab.preview(arguments.stack, further)
-            case "drift":
-                findings = lab.drift()
-                print(drift.report(findings, [".venv/bin/python", "-m", "lab", "--lab", arguments.lab, "up"]))
-                return 1 if findings else 0
-            case _:
+            case "logs":
                 print(lab.collect())
-    except (LabError, EngineError, ToolchainError, CloudError, CommandError, drift.DriftError, ValueError) as error:
+            case name:
+                command = next(command for command in COMMANDS if command.name == name)
+                return command.run(lab.stack(), arguments)
+    except (OperationError, ToolchainError, CloudError, CommandError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -1,6 +1,6 @@
 """The guests' disks, made from Debian's packages, once, and kept in the cache.
 
-`python -m lab.image debian-12` makes one.
+A guest is an operating system of configs/os that has a recipe in lab/images. `python -m lab.image debian-12` makes one.
 """
 
 import fcntl
@@ -17,17 +17,18 @@ from typing import Any, cast
 
 import yaml
 
+from components.settings import operating_system as operating_systems
 from lab import kernel as kernels
 from lab.kernel import Kernel
 from lab.paths import cache_directory
 from lab.shell import CommandError, Progress, run, say
 
 RECIPES = Path(__file__).parent / "images"
-SYSTEMS = ("debian-12", "debian-13", "debian-sid")
-"""What nodes can run."""
-
 ARBITRATOR = "arbitrator"
 """A guest that is no node: Galera's arbitrator, of lab/benchmarks."""
+
+_ONLY_NIGHTLY = "only_nightly"
+"""In a guest's file, of its tests and no part of the recipe: whether each change does without them."""
 
 # Changes when this file builds something else from the same recipe.
 _BUILD = "1"
@@ -70,7 +71,7 @@ class Image:
     """A guest's root file system.
 
     Args:
-        operating_system: one of `SYSTEMS`, or `ARBITRATOR`.
+        operating_system: one of `systems()`, or `ARBITRATOR`.
         disk: ext4 file system, raw; the base below each machine's copy-on-write disk, never written.
         tree: the same as a folder, with the packages installed that a fresh guest only has as files:
             for checks of rendered configuration by the programs that read it.
@@ -93,16 +94,33 @@ class Image:
         ]
 
 
+def systems() -> list[str]:
+    """Return the operating systems that nodes of a lab can run, sorted."""
+    return [name for name in operating_systems.names() if (RECIPES / f"{name}.yaml").exists()]
+
+
+def everyday_systems() -> list[str]:
+    """Return those of `systems()` that the tests of each change run, sorted; the others are left to the nightly run."""
+    return [name for name in systems() if not _read(name).get(_ONLY_NIGHTLY)]
+
+
+def _read(name: str) -> dict[str, Any]:
+    return cast(dict[str, Any], yaml.safe_load((RECIPES / f"{name}.yaml").read_text()))
+
+
 def recipe(operating_system: str) -> dict[str, Any]:
     """Return what a guest is made of: the common recipe and its own; lists are joined.
+
+    Args:
+        operating_system: one of `systems()`, or `ARBITRATOR`.
 
     Raises:
         ValueError: there is no such guest.
     """
-    if operating_system not in (*SYSTEMS, ARBITRATOR):
-        raise ValueError(f"no guest {operating_system!r}: expected one of {', '.join(SYSTEMS)}")
-    whole = cast(dict[str, Any], yaml.safe_load((RECIPES / "common.yaml").read_text()))
-    own = cast(dict[str, Any], yaml.safe_load((RECIPES / f"{operating_system}.yaml").read_text()))
+    if operating_system not in (*systems(), ARBITRATOR):
+        raise ValueError(f"no guest {operating_system!r}: expected one of {', '.join(systems())}")
+    whole, own = _read("common"), _read(operating_system)
+    own.pop(_ONLY_NIGHTLY, None)
     for key, value in own.items():
         whole[key] = whole[key] + value if isinstance(value, list) and key in whole else value
     return whole
@@ -242,7 +260,7 @@ def ensure(operating_system: str, progress: Progress = say) -> Image:
     """Return a guest's image, made at first use and kept in the cache; only the newest of each guest is kept.
 
     Args:
-        operating_system: one of `SYSTEMS`, or `ARBITRATOR`.
+        operating_system: one of `systems()`, or `ARBITRATOR`.
         progress: called with lines of progress.
 
     Raises:
@@ -278,8 +296,8 @@ def ensure(operating_system: str, progress: Progress = say) -> Image:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make the guests named, or the default one."""
-    for operating_system in arguments or SYSTEMS[:1]:
+    """Make the guests named, or those of every day."""
+    for operating_system in arguments or everyday_systems():
         print(ensure(operating_system, say).disk)
     return 0
 

@@ -1,30 +1,30 @@
 """A whole lab: its parts in the order in which they are made, and taken away."""
 
 import json
-import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from components.settings import sshkeys
 from lab import fabric, image, preflight, toolchain
 from lab.cloud import client as cloud
 from lab.engine import Engine, state_file, tracked_settings
 from lab.events import EventReader
 from lab.paths import LabPaths
 from lab.progress import Progress
-from operations import drift
-from operations.ssh import Node, write_known_hosts
+from operations.error import OperationError
+from operations.logs import keep
+from operations.ssh import Node
+from operations.stack import Stack
 from operations.status import status
 from pipeline.engine import PREVIEW
 
 
-class LabError(Exception):
+class LabError(OperationError):
     """The lab cannot do what is asked; the text is for the user."""
 
 
@@ -39,6 +39,7 @@ class Lab:
 
     paths: LabPaths
     progress: Progress = field(default_factory=Progress)
+    _settings: dict[int, Mapping[str, str]] = field(default_factory=dict[int, Mapping[str, str]], repr=False)
 
     @property
     def settings_file(self) -> Path:
@@ -56,12 +57,12 @@ class Lab:
 
     def engine(self, stack: str = "lab") -> Engine:
         """Return the engine on one of this lab's stacks, making the tool chain if it is missing."""
-        return Engine(
-            directory=self.paths.pulumi if stack == "lab" else self.paths.pulumi / stack,
-            stack=stack,
-            toolchain=toolchain.ensure(self.progress),
-            prefix=self.prefix if self.is_up() else (),
-            variables=cloud.environment(self.paths),
+        return Engine.of(
+            self.paths.pulumi if stack == "lab" else self.paths.pulumi / stack,
+            stack,
+            toolchain.ensure(self.progress),
+            self.prefix if self.is_up() else (),
+            cloud.environment(self.paths),
         )
 
     def set_up(self, operating_systems: Sequence[str]) -> None:
@@ -109,7 +110,6 @@ class Lab:
         engine = self.engine()
         with self.progress.phase("stack and secrets"):
             engine.prepare(settings)
-            self._write_keys(engine)
         with self.progress.phase("pulumi up"):
             return engine.run(
                 ["up", "--yes", "--skip-preview", *options], self.progress, self.paths.logs / "engine-up.log"
@@ -126,9 +126,9 @@ class Lab:
             options: further options of `pulumi preview`.
         """
         engine = self.engine(stack)
-        if stack != "lab" or not engine.config_file.exists():
+        if stack != "lab" or not engine.settings_file.exists():
             engine.prepare()
-        return engine.show([*PREVIEW, *options])
+        return engine.show(*PREVIEW, *options)
 
     def start(self) -> None:
         """Start the lab's namespace and cloud where they do not run; machines that run are found again."""
@@ -143,14 +143,23 @@ class Lab:
         fabric.remove(self.paths.namespace)
         shutil.rmtree(self.paths.state, ignore_errors=True)
 
+    def stack(self) -> Stack:
+        """Return the lab's own stack.
+
+        Raises:
+            LabError: the lab is not up.
+        """
+        if not self.is_up():
+            raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
+        return LabStack(self.engine(), self)
+
     def nodes(self) -> list[Node]:
-        """Return the nodes of the lab's cluster, in the stack's order, as the stack's outputs tell to reach them.
+        """Return the nodes of the lab's cluster, as the stack's outputs tell to reach them.
 
         Raises:
             LabError: there is no cluster.
         """
-        outputs = self.outputs()
-        return [self._node(name, login) for name, login in outputs["ssh"].items() if name != outputs.get("witness")]
+        return self.stack().nodes
 
     def witness(self) -> Node | None:
         """Return the cluster's witness, if it has one.
@@ -158,12 +167,7 @@ class Lab:
         Raises:
             LabError: there is no cluster.
         """
-        outputs = self.outputs()
-        name = outputs.get("witness")
-        return self._node(name, outputs["ssh"][name]) if name else None
-
-    def _node(self, name: str, login: str) -> Node:
-        return Node(name, login, self.paths.pulumi / "ssh_key", self.paths.pulumi / "known_hosts", self.prefix)
+        return next((each for each in self.stack().machines if each.name == self.outputs().get("witness")), None)
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs.
@@ -182,59 +186,21 @@ class Lab:
             raise LabError("the cluster is not there yet, or its update has failed: make up")
         return outputs
 
+    def settings(self) -> Mapping[str, str]:
+        """Return the stack's settings, secret ones in clear."""
+        engine = self.engine()
+        changed = engine.settings_file.stat().st_mtime_ns
+        if changed not in self._settings:
+            self._settings[changed] = engine.settings()
+        return self._settings[changed]
+
     def status(self) -> status.Status:
         """Ask the cluster how it is."""
-        outputs = self.outputs()
-        loopback = cloud.status(self.paths)["loopback"]
-        return status.read(self.nodes(), outputs["endpoint"], loopback, outputs.get("witness"))
-
-    def drift(self) -> list[drift.Finding]:
-        """Look for what has been changed by hand on the machines.
-
-        Raises:
-            LabError, EngineError, DriftError: there is nothing to look at.
-        """
-        if not self.is_up():
-            raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
-        return list(drift.look(self.engine().export(), self.prefix))
-
-    def client(self) -> list[str]:
-        """Return the argument list of a MySQL client that talks to the endpoint as the application."""
-        outputs = self.outputs()
-        options = self.paths.pulumi / "client.cnf"
-        return [
-            *self.prefix, "mariadb", f"--defaults-extra-file={options}", f"--host={outputs['endpoint']['host']}",
-            f"--port={outputs['endpoint']['port']}", "--protocol=tcp", f"--user={outputs['database']['user']}",
-            outputs["database"]["name"],
-        ]  # fmt: skip
+        return status.ask(self.stack())
 
     def database_password(self) -> str:
-        """Return the application's password, as it lies ready for a client."""
-        lines = (self.paths.pulumi / "client.cnf").read_text().splitlines()
-        return next(line for line in lines if line.startswith("password=")).removeprefix("password=").strip('"')
-
-    def run_client(self) -> None:
-        """Become that client, on the caller's terminal. Does not return."""
-        command = self.client()
-        os.execvp(command[0], command)
-
-    def _write_keys(self, engine: Engine) -> None:
-        """Lay ready what SSH and the database's client need, for this user alone."""
-
-        def write(name: str, text: str) -> None:
-            file = self.paths.pulumi / name
-            file.touch(mode=0o600)
-            file.chmod(0o600)
-            file.write_text(text)
-
-        settings = engine.settings()
-        write("ssh_key", settings["sshPrivateKey"].strip() + "\n")
-        cluster, keys = settings["clusterName"], json.loads(settings["sshHostKeys"])
-        names = json.loads(settings.get("nodeNames", "[]")) or [f"{cluster}-{number}" for number in (1, 2)]
-        machines = [*names, f"{cluster}-witness"]
-        public = {name: sshkeys.parse(key).public for name, key in zip(machines, keys, strict=True)}
-        write_known_hosts(self.paths.pulumi / "known_hosts", public)
-        write("client.cnf", f'[client]\npassword="{settings["databasePassword"]}"\n')
+        """Return the application's password."""
+        return self.settings()["databasePassword"]
 
     def _keep_logs(self) -> None:
         """Copy what tells what happened to where it survives."""
@@ -255,15 +221,41 @@ class Lab:
         except cloud.CloudError:
             return self.paths.logs
         user = tracked_settings("lab").get("adminUser", "azureuser")
-        for machine in machines:
-            # By its own address: the balancer, or an update that failed, may be what is wrong.
-            node = self._node(machine["name"], f"ssh {user}@{machine['address']}")
-            try:
-                journal = node.run("journalctl --no-pager; crm_mon --one-shot --inactive; cat /proc/drbd", check=False)
-            except subprocess.TimeoutExpired as error:
-                journal = f"cannot be asked: {error}\n"
-            (self.paths.logs / f"{node.name}-journal.log").write_text(journal)
+        # By their own addresses: the balancer, or an update that failed, may be what is wrong.
+        logins = {machine["name"]: f"ssh {user}@{machine['address']}" for machine in machines}
+        keep([Node(name, login, self.stack().agent, self.prefix) for name, login in logins.items()], self.paths.logs)
         return self.paths.logs
+
+
+@dataclass(frozen=True)
+class LabStack(Stack):
+    """A lab's own stack: what is asked of the CLI is kept from one process, or one moment, to the next.
+
+    Args:
+        lab: the lab.
+    """
+
+    lab: Lab
+
+    @property
+    def update(self) -> tuple[str, ...]:
+        """The command that updates it, for a person."""
+        return (".venv/bin/python", "-m", "lab", "--lab", self.lab.paths.name, "up")
+
+    @cached_property
+    def outputs(self) -> Mapping[str, Any]:
+        """The stack's outputs; errors as of `Lab.outputs`."""
+        return self.lab.outputs()
+
+    @cached_property
+    def settings(self) -> Mapping[str, str]:
+        """The stack's settings, secret ones in clear."""
+        return self.lab.settings()
+
+    @property
+    def loopback(self) -> Mapping[str, Any] | None:
+        """Host and port by which the endpoint answers on this machine."""
+        return cloud.status(self.lab.paths)["loopback"]
 
 
 def wait_until(what: str, condition: Callable[[], object], timeout: float, every: float = 0.5) -> None:

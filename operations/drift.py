@@ -1,4 +1,4 @@
-"""Shows what has been changed by hand on the machines of a stack: `python -m operations.drift STACK`.
+"""Shows what has been changed by hand on the machines of a stack: `python -m operations.drift --stack STACK`.
 
 It runs the very scripts that the last update has run, as the stack's state has them, each with configs/host/look.sh put
 before its last line: the script then tells what it finds otherwise than it should be, and changes nothing.
@@ -15,8 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-from components.checkout import CHECKOUT, CONFIGS
-from operations.ssh_agent import Agent, AgentError, agent
+from components.checkout import CONFIGS
+from operations.command import Command
+from operations.error import OperationError
+from operations.ssh import Node
+from operations.ssh_agent import Agent, agent
+from operations.stack import Stack
 
 _LAST_LINE = "main </dev/null"
 """How configs/host/script.sh.j2 ends: by then the whole script has been read, and nothing has been done."""
@@ -25,7 +29,7 @@ LOOKING_LINE = "sudo unshare --mount --propagation private bash -s"
 """What look.sh needs; it refuses to work without."""
 
 # The provider's patience with a connection, 15 s. A machine that is silent for 90 s, three times this, has gone.
-_SSH_OPTIONS = ("BatchMode=yes", "LogLevel=ERROR", "ConnectTimeout=15", "ServerAliveInterval=30")
+_SSH_OPTIONS = ("-oConnectTimeout=15", "-oServerAliveInterval=30", "-oSendEnv=HA_*")
 
 _LONGEST_SECONDS = 20 * 60
 """A script may wait 15 minutes for another one of ours (an update at work), and asks for minutes at most."""
@@ -37,7 +41,7 @@ _SSH_FAILED = 255
 """Exit code of ssh for its own failures (ssh(1))."""
 
 
-class DriftError(Exception):
+class DriftError(OperationError):
     """It cannot be looked; the text says why."""
 
 
@@ -185,7 +189,7 @@ def look(deployment: Mapping[str, Any], prefix: Sequence[str] = ()) -> Iterator[
         What is otherwise, by machine.
 
     Raises:
-        DriftError: the stack has no scripts, or others than this program's.
+        OperationError: the stack has no scripts, or others than this program's; or there is no agent for the keys.
     """
     scripts = scripts_of(deployment)
     if not scripts:
@@ -199,39 +203,36 @@ def look(deployment: Mapping[str, Any], prefix: Sequence[str] = ()) -> Iterator[
             text = text.replace(secret, "(secret)")
         return text
 
-    machines = list(dict.fromkeys(script.node for script in scripts))
-    try:
-        with (
-            agent(script.connection.private_key for script in scripts) as keys,
-            ThreadPoolExecutor(len(machines)) as pool,
-        ):
+    machines = {script.node: script.connection.host_key for script in scripts}
+    with (
+        agent((script.connection.private_key for script in scripts), machines) as keys,
+        ThreadPoolExecutor(len(machines)) as pool,
+    ):
 
-            def look_at(machine: str) -> list[Finding]:
-                own = [script for script in scripts if script.node == machine]
-                return list(_look_at(own, deployment, prefix, keys))
+        def look_at(machine: str) -> list[Finding]:
+            own = [script for script in scripts if script.node == machine]
+            return list(_look_at(own, deployment, prefix, keys))
 
-            for findings in pool.map(look_at, machines):
-                for finding in findings:
-                    yield Finding(finding.script, without_secrets(finding.text), finding.mendable)
-    except AgentError as error:
-        raise DriftError(str(error)) from None
+        for findings in pool.map(look_at, machines):
+            for finding in findings:
+                yield Finding(finding.script, without_secrets(finding.text), finding.mendable)
 
 
 def _look_at(
     scripts: Sequence[Script], deployment: Mapping[str, Any], prefix: Sequence[str], keys: Agent
 ) -> Iterator[Finding]:
     for script in scripts:
-        command = [*prefix, *_ssh(script, keys), LOOKING_LINE]
+        to = script.connection
+        node = Node(script.node, f"ssh -p {to.port} {to.user}@{to.host}", keys, tuple(prefix))
         try:
             run = subprocess.run(
-                command, input=looking(script.text), env={**os.environ, **script.variables}, capture_output=True,
-                text=True, errors="replace", timeout=_LONGEST_SECONDS, check=False,
+                [*node.ssh(*_SSH_OPTIONS), LOOKING_LINE],
+                input=looking(script.text), env={**os.environ, **script.variables}, capture_output=True, text=True,
+                errors="replace", timeout=_LONGEST_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             yield Finding(script, f"no end of it within {_LONGEST_SECONDS // 60} minutes", mendable=False)
             return
-        except FileNotFoundError as error:
-            raise DriftError(f"there is no program {error.filename}") from None
         if run.returncode == _SSH_FAILED:
             yield Finding(script, _not_reached(script, deployment, run.stderr.strip()), mendable=False)
             return
@@ -240,17 +241,6 @@ def _look_at(
             told += f"\nnot looked to its end (exit code {run.returncode}): {run.stderr.strip()}"
         if told:
             yield Finding(script, told.strip(), mendable=_WOULD_STOP not in told)
-
-
-def _ssh(script: Script, keys: Agent) -> list[str]:
-    """Return ssh's argument list, with the host key laid ready beside the agent."""
-    connection, known_hosts = script.connection, keys.folder / f"{script.node}.known_hosts"
-    known_hosts.write_text(f"{script.node} {connection.host_key}\n")
-    options = (*_SSH_OPTIONS, "SendEnv=HA_*", f"UserKnownHostsFile={known_hosts}", f"HostKeyAlias={script.node}")
-    return [
-        "ssh", *keys.options, *(f"-o{option}" for option in options), "-p", str(connection.port),
-        f"{connection.user}@{connection.host}",
-    ]  # fmt: skip
 
 
 def _not_reached(script: Script, deployment: Mapping[str, Any], why: str) -> str:
@@ -294,47 +284,15 @@ def _rests(finding: Finding, mended: Set[str]) -> bool:
     return _WOULD_STOP in finding.text and not finding.script.rests_on.isdisjoint(mended)
 
 
-def export(pulumi: str, stack: str) -> dict[str, Any]:
-    """Return a stack's state, its secrets in clear.
-
-    Args:
-        pulumi: the Pulumi CLI.
-        stack: the stack's name.
-
-    Raises:
-        DriftError: the CLI refuses.
-    """
-    command = [pulumi, "stack", "export", "--show-secrets", "--stack", stack, "--non-interactive"]
-    try:
-        run = subprocess.run(
-            command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        raise DriftError(
-            f"there is no program {pulumi}: put the Pulumi CLI on PATH, or name it with --pulumi"
-        ) from None
-    if run.returncode != 0:
-        raise DriftError(f"pulumi stack export: {run.stderr.strip()}")
-    return json.loads(run.stdout)["deployment"]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code: 1 if anything is otherwise than the stack says."""
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.drift",
-        description="Show what has been changed by hand on a stack's machines; change nothing.",
-    )
-    parser.add_argument("stack", metavar="STACK", help="the stack")
-    parser.add_argument("--pulumi", default="pulumi", metavar="CLI", help="the Pulumi CLI")
-    options = parser.parse_args(arguments)
-    try:
-        findings = list(look(export(options.pulumi, options.stack)))
-    except DriftError as error:
-        print(f"drift: {error}", file=sys.stderr)
-        return 1
-    print(report(findings, [options.pulumi, "up", "--stack", options.stack]))
+def _run(stack: Stack, _options: argparse.Namespace) -> int:
+    findings = list(look(stack.cli.export(), stack.cli.prefix))
+    print(report(findings, stack.update))
     return 1 if findings else 0
 
 
+COMMAND = Command(
+    "drift", "Show what has been changed by hand on the stack's machines, with exit code 1; change nothing.", _run
+)
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(COMMAND.main())

@@ -1,4 +1,4 @@
-"""Takes into a stack's state what a killed update had begun to make: `python -m operations.resume STACK`.
+"""Takes into a stack's state what a killed update had begun to make: `python -m operations.resume --stack STACK`.
 
 An engine that is killed while Azure makes a resource never learns that it is there, and the next update ends with
 “cannot create already existing resource”. What it had begun is in the state all the same, as pending operations. Here
@@ -7,17 +7,15 @@ each becomes a resource under the id that Azure gives it; a refresh then finds i
 `pulumi refresh --import-pending-creates` is meant for this, and does nothing but forget them (seen with 3.259).
 """
 
-import argparse
-import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from components.checkout import CHECKOUT
+from operations.cli import Cli
+from operations.command import cli_of, stack_parser, told
+from operations.error import OperationError
 
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
 
@@ -60,50 +58,8 @@ ID_PATHS = {
 }
 
 
-class ResumeError(Exception):
+class ResumeError(OperationError):
     """It cannot be resumed; the text says why."""
-
-
-@dataclass(frozen=True)
-class Pulumi:
-    """The Pulumi CLI on one stack of this program.
-
-    Args:
-        command: the CLI, and what to run it with.
-        stack: the stack's name.
-        options: further options of commands that read the stack's settings, such as --config-file.
-        environment: of the CLI; this process's own by default.
-    """
-
-    command: Sequence[str]
-    stack: str
-    options: Sequence[str] = ()
-    environment: Mapping[str, str] | None = None
-
-    def export(self) -> dict[str, Any]:
-        """Return the stack's state, its secrets encrypted."""
-        return json.loads(self._run(["stack", "export"]))
-
-    def replace_state(self, state: Mapping[str, Any]) -> None:
-        """Put a state in the place of the stack's."""
-        self._run(["stack", "import"], json.dumps(state))
-
-    def refresh(self, urns: Sequence[str]) -> None:
-        """Look at resources, and at nothing else."""
-        targets = [word for urn in urns for word in ("--target", urn)]
-        self._run(["refresh", "--yes", "--skip-preview", *targets, *self.options])
-
-    def _run(self, arguments: Sequence[str], stdin: str = "") -> str:
-        command = [*self.command, *arguments, "--stack", self.stack, "--non-interactive"]
-        try:
-            run = subprocess.run(
-                command, cwd=CHECKOUT, env=self.environment, input=stdin, capture_output=True, text=True, check=False
-            )
-        except FileNotFoundError:
-            raise ResumeError(f"there is no program {command[0]}: put the Pulumi CLI on PATH") from None
-        if run.returncode != 0:
-            raise ResumeError(f"pulumi {' '.join(arguments[:2])}: {run.stderr.strip() or run.stdout.strip()}")
-        return run.stdout
 
 
 def id_of(resource: Mapping[str, Any], subscription: str) -> str:
@@ -134,19 +90,19 @@ def _subscription(resources: Sequence[Mapping[str, Any]]) -> str:
     raise ResumeError("the stack has nothing in Azure that tells its subscription: set ARM_SUBSCRIPTION_ID")
 
 
-def resume(pulumi: Pulumi) -> list[str]:
+def resume(cli: Cli) -> list[str]:
     """Take over what an interrupted update had begun.
 
     Args:
-        pulumi: the stack's.
+        cli: the Pulumi CLI on the stack.
 
     Returns:
         What was done, a line for each pending operation; none if there was none.
 
     Raises:
-        ResumeError: the CLI refuses, or an id is not known; the state is then as it was, or can be resumed again.
+        OperationError: the CLI refuses, or an id is not known; the state is then as it was, or can be resumed again.
     """
-    state = pulumi.export()
+    state = cli.state()
     deployment = state["deployment"]
     pending: list[dict[str, Any]] = deployment.get("pending_operations") or []
     resources: list[dict[str, Any]] = deployment.setdefault("resources", [])
@@ -169,9 +125,9 @@ def resume(pulumi: Pulumi) -> list[str]:
         # The engine keeps pending creations through a refresh, which has time to fail.
         deployment["pending_operations"] = [operation for operation in pending if operation["resource"]["urn"] in begun]
         deployment["resources"] = [*(r for r in resources if r["urn"] not in begun), *begun.values()]
-        pulumi.replace_state(state)
-        pulumi.refresh(list(begun))
-        state = pulumi.export()
+        cli.replace_state(state)
+        cli.refresh(list(begun))
+        state = cli.state()
         deployment = state["deployment"]
         resources = deployment.get("resources") or []
         found = [resource for resource in resources if resource["urn"] in begun]
@@ -181,26 +137,20 @@ def resume(pulumi: Pulumi) -> list[str]:
         told.append(f"{len(found)} of {len(begun)} found there")
     if pending:
         deployment["pending_operations"] = []
-        pulumi.replace_state(state)
+        cli.replace_state(state)
     return told
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.resume",
-        description="Take into a stack's state what a killed update had begun to make; run pulumi up afterwards.",
-    )
-    parser.add_argument("stack", metavar="STACK", help="the stack")
-    parser.add_argument("--pulumi", default="pulumi", metavar="CLI", help="the Pulumi CLI")
-    options = parser.parse_args(arguments)
-    try:
-        told = resume(Pulumi([options.pulumi], options.stack))
-    except ResumeError as error:
-        print(f"resume: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(told) or "No update was interrupted.")
-    return 0
+    text = "Take into a stack's state what a killed update had begun to make; run pulumi up afterwards."
+    options = stack_parser("resume", text).parse_args(arguments)
+
+    def run() -> int:
+        print("\n".join(resume(cli_of(options))) or "No update was interrupted.")
+        return 0
+
+    return told("resume", run)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
-"""Private keys for SSH, for as long as a program runs: in the memory of an agent of its own, and in no file.
+"""Keys for SSH, for as long as a program runs: private ones in the memory of an agent of its own, and in no file.
 
 A program that is killed, with -9 too, takes its agent along.
 """
 
+import atexit
+import functools
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from operations.error import OperationError
 
 # Lives for as long as the program does: standard input ends when that does, however it does. A session of its own keeps
 # it from what is sent to the program's process group. ssh-agent itself looks every 10 s whether the command that it was
@@ -18,7 +22,7 @@ from pathlib import Path
 _UNTIL_THE_PROGRAM_ENDS = 'echo ready; cat >/dev/null; kill "$SSH_AGENT_PID"; rm -rf "$1"'
 
 
-class AgentError(Exception):
+class AgentError(OperationError):
     """There is no agent, or it does not take a key. The text is one line."""
 
 
@@ -27,7 +31,7 @@ class Agent:
     """An agent of this program's own.
 
     Args:
-        folder: of this user alone, and gone with the agent: for what else ssh needs, and is no secret.
+        folder: of this user alone, and gone with the agent. Has the host keys, which are no secret.
     """
 
     folder: Path
@@ -39,16 +43,21 @@ class Agent:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Options by which ssh asks this agent, and nothing of a person: neither files nor an agent."""
-        return ("-F", "none", f"-oIdentityAgent={self.socket}", "-oIdentityFile=none")
+        """Options by which ssh asks this agent and knows these host keys, and asks nothing of a person's."""
+        return (
+            "-F", "none", f"-oIdentityAgent={self.socket}", "-oIdentityFile=none",
+            f"-oUserKnownHostsFile={self.folder / 'known_hosts'}", "-oGlobalKnownHostsFile=none",
+            "-oStrictHostKeyChecking=yes",
+        )  # fmt: skip
 
 
 @contextmanager
-def agent(private_keys: Iterable[str]) -> Generator[Agent]:
+def agent(private_keys: Iterable[str], host_keys: Mapping[str, str]) -> Generator[Agent]:
     """Have an agent with some keys.
 
     Args:
         private_keys: in OpenSSH's form, the one to be tried first before the others.
+        host_keys: the machines' public keys in OpenSSH's form, by name.
 
     Yields:
         The agent. ssh-agent and ssh-add get nothing of this program's environment but PATH.
@@ -57,6 +66,7 @@ def agent(private_keys: Iterable[str]) -> Generator[Agent]:
         AgentError: OpenSSH's client is missing, or a key is none.
     """
     own = Agent(Path(tempfile.mkdtemp(prefix="azure-mysql-ha-")))  # of mode 0700
+    (own.folder / "known_hosts").write_text("".join(f"{name} {key}\n" for name, key in host_keys.items()))
     path = {"PATH": os.environ.get("PATH", os.defpath)}
     try:
         process = subprocess.Popen(
@@ -65,7 +75,7 @@ def agent(private_keys: Iterable[str]) -> Generator[Agent]:
             start_new_session=True,
         )  # fmt: skip
     except FileNotFoundError:
-        own.folder.rmdir()
+        shutil.rmtree(own.folder)
         raise AgentError("ssh-agent is missing: install OpenSSH's client") from None
     assert process.stdin and process.stdout and process.stderr
     with process:
@@ -78,6 +88,24 @@ def agent(private_keys: Iterable[str]) -> Generator[Agent]:
             yield own
         finally:
             process.stdin.close()
+
+
+_LASTING = ExitStack()
+atexit.register(_LASTING.close)
+
+
+@functools.cache
+def lasting_agent(private_keys: tuple[str, ...], host_keys: tuple[tuple[str, str], ...]) -> Agent:
+    """Return an agent that is there until this process ends, the same for the same keys.
+
+    Args:
+        private_keys: as of `agent`.
+        host_keys: pairs of a machine's name and its public key in OpenSSH's form.
+
+    Raises:
+        AgentError: as of `agent`.
+    """
+    return _LASTING.enter_context(agent(private_keys, dict(host_keys)))
 
 
 def _add(private_key: str, environment: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 
+from operations.cli import Cli
 from pipeline import engine, report, stacks
 from pipeline.github import GitHub, GitHubError
 from pipeline.identity import federated
@@ -42,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
     verb = {"preview": engine.PREVIEW, "up": engine.UP, "drift": engine.DRIFT}[options.verb]
     # The token that may write is for this program, not for the one that is previewed.
     with federated({key: value for key, value in os.environ.items() if key != "GITHUB_TOKEN"}) as env:
-        code, text = engine.run(engine.command(verb, stack), env)
+        code, text = Cli(stack, environment=env).pass_on(*verb)
     if options.verb == "preview" and options.pull_request:
         body = report.comment(stack, text, succeeded=code == 0, commit=os.environ["GITHUB_SHA"], log=_log())
         print(_github().put_comment(options.pull_request, report.marker("preview", stack), body))

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_azure_native import network
 
+from components.azure.place import Place
+
 
 def public_address(
     name: str,
     *,
     azure_name: str,
-    resource_group_name: pulumi.Input[str],
-    location: str,
+    place: Place,
     parent: pulumi.Resource,
     zones: Sequence[str] | None = None,
 ) -> network.PublicIPAddress:
@@ -20,16 +21,15 @@ def public_address(
     Args:
         name: the resource's name in the program.
         azure_name: its name in Azure.
-        resource_group_name: where it is made.
-        location: Azure region.
+        place: where it is made.
         parent: the component that it is part of.
         zones: its availability zones: one or all three; none leaves it to the region.
     """
     return network.PublicIPAddress(
         name,
         public_ip_address_name=azure_name,
-        resource_group_name=resource_group_name,
-        location=location,
+        resource_group_name=place.group_name,
+        location=place.location,
         sku=network.PublicIPAddressSkuArgs(name=network.PublicIPAddressSkuName.STANDARD),
         public_ip_allocation_method=network.IPAllocationMethod.STATIC,
         zones=zones or None,

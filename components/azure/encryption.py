@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import compute
 
+from components.azure.place import Place
 from components.azure.role import assign_role
+from components.settings.encryption import EncryptionKey
 
 # "Key Vault Crypto Service Encryption User": reads a key's description, wraps and unwraps with it
 # (learn.microsoft.com/azure/role-based-access-control/built-in-roles/security).
@@ -17,20 +19,12 @@ class EncryptionArgs:
     """What encryption is made of.
 
     Args:
-        cluster_name: part of the name.
-        location: Azure region, the vault's too.
-        resource_group_name: where it is made.
-        subscription_id: the subscription of the vault.
-        key_url: the key with its version.
-        key_id: resource id of the key.
+        place: where it is made: in the vault's region.
+        key: the key that encrypts the disks.
     """
 
-    cluster_name: str
-    location: str
-    resource_group_name: pulumi.Input[str]
-    subscription_id: str
-    key_url: str
-    key_id: str
+    place: Place
+    key: EncryptionKey
 
 
 class Encryption(pulumi.ComponentResource):
@@ -46,12 +40,12 @@ class Encryption(pulumi.ComponentResource):
         super().__init__("azure-mysql-ha:index:Encryption", name, None, opts)
         encryption_set = compute.DiskEncryptionSet(
             f"{name}-set",
-            disk_encryption_set_name=f"des-{args.cluster_name}",
-            resource_group_name=args.resource_group_name,
-            location=args.location,
+            disk_encryption_set_name=f"des-{args.place.cluster_name}",
+            resource_group_name=args.place.group_name,
+            location=args.place.location,
             identity=compute.EncryptionSetIdentityArgs(type=compute.DiskEncryptionSetIdentityType.SYSTEM_ASSIGNED),
             encryption_type=compute.DiskEncryptionSetType.ENCRYPTION_AT_REST_WITH_CUSTOMER_KEY,
-            active_key=compute.KeyForDiskEncryptionSetArgs(key_url=args.key_url),
+            active_key=compute.KeyForDiskEncryptionSetArgs(key_url=args.key.url),
             # A new version is the user's decision: told in the setting, and seen in a preview.
             rotation_to_latest_key_version_enabled=False,
             opts=pulumi.ResourceOptions(parent=self),
@@ -59,11 +53,11 @@ class Encryption(pulumi.ComponentResource):
         right = assign_role(
             f"{name}-uses-the-key",
             role_id=(
-                f"/subscriptions/{args.subscription_id}/providers/Microsoft.Authorization/roleDefinitions/"
+                f"/subscriptions/{args.key.vault.subscription}/providers/Microsoft.Authorization/roleDefinitions/"
                 f"{_ENCRYPTION_USER}"
             ),
             principal_id=encryption_set.identity.apply(lambda identity: identity.principal_id if identity else ""),
-            scope=args.key_id,
+            scope=args.key.id,
             parent=self,
         )
         # A disk that came before the right would be refused.

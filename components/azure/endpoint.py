@@ -1,15 +1,16 @@
 """The one address that always leads to the node that serves, and the way in for administration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_azure_native import network
 
+from components import ports
 from components.azure.address import public_address
 from components.azure.deletion_lock import deletion_lock
-
-MYSQL_PORT = 3306
+from components.azure.place import Place
+from components.settings.endpoint import EndpointSection
 
 _FRONTEND = "endpoint"
 _POOL = "nodes"
@@ -21,27 +22,22 @@ class EndpointArgs:
     """What an endpoint is made of.
 
     Args:
-        cluster_name: part of every name.
-        location: Azure region.
-        resource_group_name, resource_group_id: where it is made.
+        place: where it is made.
+        endpoint: the port of its probe.
+        private_address: its IPv4 address in the subnet; None for a public endpoint.
         subnet_id: the nodes' subnet.
-        private_address: the endpoint's IPv4 address in that subnet; None for a public endpoint.
-        probe_port: TCP port that only the node that serves answers.
-        ssh_ports: frontend port of SSH for each machine, by its name; empty where SSH takes another way.
+        frontend_ports: port that leads to SSH for each machine, by its name; empty where SSH takes another way.
         lock_address: whether Azure refuses to delete a public endpoint's address.
         zones: availability zones of the address; empty for none.
     """
 
-    cluster_name: str
-    location: str
-    resource_group_name: pulumi.Input[str]
-    resource_group_id: pulumi.Input[str]
-    subnet_id: pulumi.Input[str]
+    place: Place
+    endpoint: EndpointSection
     private_address: str | None
-    probe_port: int
-    ssh_ports: dict[str, int]
-    lock_address: bool = False
-    zones: Sequence[str] = ()
+    subnet_id: pulumi.Input[str]
+    frontend_ports: Mapping[str, int]
+    lock_address: bool
+    zones: Sequence[str]
 
 
 class Endpoint(pulumi.ComponentResource):
@@ -62,28 +58,27 @@ class Endpoint(pulumi.ComponentResource):
     def __init__(self, name: str, args: EndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Endpoint", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        zones = list(args.zones) or None
+        place, zones = args.place, list(args.zones) or None
 
         if args.private_address is None:
             address = public_address(
                 f"{name}-address",
-                azure_name=f"pip-{args.cluster_name}",
-                resource_group_name=args.resource_group_name,
-                location=args.location,
+                azure_name=f"pip-{place.cluster_name}",
+                place=place,
                 parent=self,
                 zones=zones,
             )
             if args.lock_address:
                 deletion_lock(
-                    f"{name}-address-lock", azure_name=f"pip-{args.cluster_name}", scope=address.id, parent=self
+                    f"{name}-address-lock", azure_name=f"pip-{place.cluster_name}", scope=address.id, parent=self
                 )
-            balancer_name = f"lbe-{args.cluster_name}"
+            balancer_name = f"lbe-{place.cluster_name}"
             frontend = network.FrontendIPConfigurationArgs(
                 name=_FRONTEND, public_ip_address=network.PublicIPAddressArgs(id=address.id)
             )
             self.host = address.ip_address.apply(lambda ip_address: ip_address or "")
         else:
-            balancer_name = f"lbi-{args.cluster_name}"
+            balancer_name = f"lbi-{place.cluster_name}"
             frontend = network.FrontendIPConfigurationArgs(
                 name=_FRONTEND,
                 subnet=network.SubnetArgs(id=args.subnet_id),
@@ -94,9 +89,7 @@ class Endpoint(pulumi.ComponentResource):
             self.host = pulumi.Output.from_input(args.private_address)
 
         # The balancer's own parts refer to each other by ids that follow from its name.
-        balancer_id = pulumi.Output.concat(
-            args.resource_group_id, "/providers/Microsoft.Network/loadBalancers/", balancer_name
-        )
+        balancer_id = pulumi.Output.concat(place.group_id, "/providers/Microsoft.Network/loadBalancers/", balancer_name)
 
         def part(kind: str, part_name: str) -> network.SubResourceArgs:
             return network.SubResourceArgs(id=pulumi.Output.concat(balancer_id, f"/{kind}/{part_name}"))
@@ -104,8 +97,8 @@ class Endpoint(pulumi.ComponentResource):
         self.balancer = network.LoadBalancer(
             f"{name}-balancer",
             load_balancer_name=balancer_name,
-            resource_group_name=args.resource_group_name,
-            location=args.location,
+            resource_group_name=place.group_name,
+            location=place.location,
             sku=network.LoadBalancerSkuArgs(name=network.LoadBalancerSkuName.STANDARD),
             frontend_ip_configurations=[frontend],
             backend_address_pools=[network.BackendAddressPoolArgs(name=_POOL)],
@@ -118,7 +111,7 @@ class Endpoint(pulumi.ComponentResource):
                 network.ProbeArgs(
                     name=_PROBE,
                     protocol=network.ProbeProtocol.TCP,
-                    port=args.probe_port,
+                    port=args.endpoint.probe_port,
                     interval_in_seconds=5,
                     probe_threshold=1,
                 )
@@ -127,8 +120,8 @@ class Endpoint(pulumi.ComponentResource):
                 network.LoadBalancingRuleArgs(
                     name="rule-mysql",
                     protocol=network.TransportProtocol.TCP,
-                    frontend_port=MYSQL_PORT,
-                    backend_port=MYSQL_PORT,
+                    frontend_port=ports.MYSQL,
+                    backend_port=ports.MYSQL,
                     frontend_ip_configuration=part("frontendIPConfigurations", _FRONTEND),
                     backend_address_pool=part("backendAddressPools", _POOL),
                     probe=part("probes", _PROBE),
@@ -143,18 +136,18 @@ class Endpoint(pulumi.ComponentResource):
                     name=f"rule-ssh-{node}",
                     protocol=network.TransportProtocol.TCP,
                     frontend_port=port,
-                    backend_port=22,
+                    backend_port=ports.SSH,
                     frontend_ip_configuration=part("frontendIPConfigurations", _FRONTEND),
                     enable_tcp_reset=True,
                     idle_timeout_in_minutes=30,
                 )
-                for node, port in args.ssh_ports.items()
+                for node, port in args.frontend_ports.items()
             ],
             opts=child,
         )
         self.pool_id = self.balancer.id.apply(lambda id_: f"{id_}/backendAddressPools/{_POOL}")
         self.ssh_rule_ids = {
             node: self.balancer.id.apply(lambda id_, node=node: f"{id_}/inboundNatRules/rule-ssh-{node}")
-            for node in args.ssh_ports
+            for node in args.frontend_ports
         }
         self.register_outputs({})

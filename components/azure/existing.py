@@ -9,23 +9,14 @@ import pulumi
 from pulumi_azure_native import authorization, keyvault, network, resources
 
 from components.azure.fencing import ACTIONS
-from components.settings.checks import AzureId, Mistake
-from components.settings.load import NetworkSettings, Settings, SettingsError
+from components.azure.place import ExistingGroup
+from components.settings.azure_id import AzureId
+from components.settings.load import SettingsError
+from components.settings.mistake import Mistake
+from components.settings.network import NetworkSection
+from components.settings.settings import Settings
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class ResourceGroup:
-    """A resource group.
-
-    Args:
-        name: its name.
-        id: its resource id.
-    """
-
-    name: str
-    id: str
 
 
 @dataclass(frozen=True)
@@ -38,7 +29,7 @@ class Existing:
         role_id: resource id of the role for fencing; None where the cluster makes its own.
     """
 
-    group: ResourceGroup | None
+    group: ExistingGroup | None
     subnet_id: str | None
     role_id: str | None
 
@@ -59,14 +50,15 @@ def find(settings: Settings) -> Existing:
             return None
 
     group = subnet_id = role_id = None
-    if name := settings.existing_resource_group:
+    location = settings.names.location
+    if name := settings.names.existing_resource_group:
         group = check("existingResourceGroup", lambda: _group(name))
-    if subnet := settings.network.existing_subnet:
-        subnet_id = check("existingSubnetId", lambda: _subnet(subnet, settings.network, settings.location))
-    if (role := settings.fencing.existing_role) and settings.fencing.enabled:
+    if subnet := settings.network.existing_subnet_id:
+        subnet_id = check("existingSubnetId", lambda: _subnet(subnet, settings.network, location))
+    if (role := settings.fencing.existing_role_definition_id) and settings.fencing.fencing:
         role_id = check("existingRoleDefinitionId", lambda: _role(role))
-    if encryption := settings.encryption:
-        check("diskEncryptionKeyVaultId", lambda: _check_vault(encryption.vault, settings.location))
+    if key := settings.encryption.key:
+        check("diskEncryptionKeyVaultId", lambda: _check_vault(key.vault, location))
     if mistakes:
         raise SettingsError(pulumi.get_stack(), mistakes)
     return Existing(group, subnet_id, role_id)
@@ -83,12 +75,12 @@ def _subscription() -> str:
     return authorization.get_client_config().subscription_id
 
 
-def _group(name: str) -> ResourceGroup:
+def _group(name: str) -> ExistingGroup:
     found = _read(f"resource group {name}", lambda: resources.get_resource_group(resource_group_name=name))
-    return ResourceGroup(name, found.id)
+    return ExistingGroup(name, found.id)
 
 
-def _subnet(subnet: AzureId, settings: NetworkSettings, location: str) -> str:
+def _subnet(subnet: AzureId, settings: NetworkSection, location: str) -> str:
     """Return the id of a subnet in which machines of this region can have the addresses that the settings give them."""
     # Azure puts interface and virtual network into one subscription and one region.
     if (here := _read("the subscription", _subscription)).lower() != subnet.subscription.lower():
@@ -104,7 +96,7 @@ def _subnet(subnet: AzureId, settings: NetworkSettings, location: str) -> str:
     if one is None:
         raise Mistake(f"virtual network {network_name} has no subnet {subnet_name}")
     prefixes = [*([one.address_prefix] if one.address_prefix else []), *(one.address_prefixes or [])]
-    if settings.subnet not in prefixes:
+    if str(settings.subnet) not in prefixes:
         raise Mistake(f"has the network {' and '.join(dict.fromkeys(prefixes))}, and subnet is {settings.subnet}")
     # The owner's business, which may be arranged in other ways, too.
     if one.network_security_group is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import authorization, compute
 
+from components.azure.place import Place
 from components.azure.role import assign_role, guid
 from components.fence_device import FenceDevice
 
@@ -31,16 +32,14 @@ class FencingArgs:
     """What fencing is made of.
 
     Args:
-        cluster_name: part of the role's name.
-        resource_group_id: where the role can be assigned.
+        place: where the role can be assigned.
         machines: the two virtual machines by node name, each with an identity of its own.
         existing_role_id: resource id of a role that grants `ACTIONS`; None to make one.
     """
 
-    cluster_name: str
-    resource_group_id: pulumi.Input[str]
+    place: Place
     machines: Mapping[str, compute.VirtualMachine]
-    existing_role_id: str | None = None
+    existing_role_id: str | None
 
 
 class Fencing(pulumi.ComponentResource):
@@ -89,17 +88,17 @@ class Fencing(pulumi.ComponentResource):
 
     def _make_role(self, name: str, args: FencingArgs) -> authorization.RoleDefinition:
         # GUID and name follow from the cluster's group and name: two clusters in one group have a role each.
-        what = pulumi.Output.concat(args.resource_group_id, "/", args.cluster_name)
+        what = pulumi.Output.concat(args.place.group_id, "/", args.place.cluster_name)
         return authorization.RoleDefinition(
             f"{name}-role",
             role_definition_id=what.apply(guid),
             # One name in the whole directory.
-            role_name=what.apply(lambda id: f"Fencing of cluster {args.cluster_name} ({guid(id)[:8]})"),
+            role_name=what.apply(lambda id: f"Fencing of cluster {args.place.cluster_name} ({guid(id)[:8]})"),
             description="Read, power off and start virtual machines: what Pacemaker's fence_azure_arm needs.",
             role_type="CustomRole",
-            scope=args.resource_group_id,
+            scope=args.place.group_id,
             # Of a group or a subscription; where it is assigned is narrower.
-            assignable_scopes=[args.resource_group_id],
+            assignable_scopes=[args.place.group_id],
             permissions=[authorization.PermissionArgs(actions=list(ACTIONS))],
             opts=pulumi.ResourceOptions(parent=self),
         )

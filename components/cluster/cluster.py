@@ -14,7 +14,7 @@ from components.cluster.resources import Resources, ResourcesArgs
 from components.cluster.witness import Witness, WitnessArgs
 from components.fence_device import FenceDevice
 from components.remote import ClusterNode, Machine, ScriptContext
-from components.settings.load import Settings
+from components.settings.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,16 @@ class ClusterArgs:
     """What a cluster is made of.
 
     Args:
+        settings: the stack's settings.
         nodes: the machines.
         witness: the one with the third vote; None for a cluster without.
-        settings: the stack's settings.
         fence_device: how a node is fenced; None for a cluster without fencing.
         endpoint_host: the address that leads to the node that serves.
     """
 
+    settings: Settings
     nodes: tuple[ClusterNode, ClusterNode]
     witness: Machine | None
-    settings: Settings
     fence_device: FenceDevice | None
     endpoint_host: pulumi.Input[str]
 
@@ -42,39 +42,24 @@ class Cluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        settings = args.settings
+        settings, fencing = args.settings, args.fence_device is not None
         context = ScriptContext(
-            settings.cluster_name, settings.vm.admin_user, args.nodes, settings.operating_system, args.witness
+            settings.names.cluster_name,
+            settings.ssh.admin_user,
+            args.nodes,
+            settings.machines.operating_system,
+            args.witness,
         )
 
-        login = (
-            Login(
-                "login",
-                LoginArgs(context, public_key=settings.ssh.public_key),
-                child,
-            ).done
-            if settings.ssh.previous_public_key
-            else {}
-        )
-        packages = Packages(
-            "packages",
-            PackagesArgs(
-                context,
-                cluster_private_key=settings.ssh.cluster_private_key,
-                cluster_public_key=settings.ssh.cluster_public_key,
-                previous_public_key=settings.ssh.previous_public_key,
-                after=login,
-            ),
-            child,
-        )
+        login = Login("login", LoginArgs(context, settings.ssh), child).done if settings.ssh.key_is_changed else {}
+        packages = Packages("packages", PackagesArgs(context, settings.ssh, after=login), child)
         replication = Replication(
             "replication",
             ReplicationArgs(
                 context,
-                shared_secret=settings.replication.shared_secret,
-                resync_max_rate=settings.replication.resync_max_rate,
-                resync_min_rate=settings.replication.resync_min_rate,
-                fencing=args.fence_device is not None,
+                settings.replication,
+                resync_min_rate=settings.resync_min_rate,
+                fencing=fencing,
                 after=packages.done,
             ),
             child,
@@ -83,19 +68,15 @@ class Cluster(pulumi.ComponentResource):
             "server",
             ServerArgs(
                 context,
-                options=settings.database.options,
-                probe_port=settings.endpoint.probe_port,
+                settings.database,
+                settings.endpoint,
                 after=packages.done,
                 replication=replication.ready,
             ),
             child,
         )
         accepted = (
-            Witness(
-                "witness",
-                WitnessArgs(context, args.witness, after=packages.done),
-                child,
-            ).ready
+            Witness("witness", WitnessArgs(context, args.witness, after=packages.done), child).ready
             if args.witness
             else {}
         )
@@ -104,10 +85,8 @@ class Cluster(pulumi.ComponentResource):
             "membership",
             MembershipArgs(
                 context,
-                token_ms=settings.membership.token_ms,
-                key=settings.membership.key,
-                key_file=settings.membership.key_file,
-                fencing=args.fence_device is not None,
+                settings.membership,
+                fencing=fencing,
                 after={
                     node.name: [
                         replication.done[node.name],
@@ -119,29 +98,26 @@ class Cluster(pulumi.ComponentResource):
             ),
             child,
         )
-        prepared = [*membership.done.values(), server.data_directory]
         resources = Resources(
             "resources",
             ResourcesArgs(
                 context,
+                settings.fencing,
                 device=args.fence_device,
-                fencing_delay_seconds=settings.fencing.delay_seconds,
                 can_run_agent=packages.done,
-                after=prepared,
+                after=[*membership.done.values(), server.data_directory],
             ),
             child,
         )
-        Growth("growth", GrowthArgs(context, settings.data_disk.size_gib, after=[resources.applied]), child)
-        options = Options("options", OptionsArgs(context, settings.database.options, after=[resources.applied]), child)
+        Growth("growth", GrowthArgs(context, settings.disks, after=[resources.applied]), child)
+        options = Options("options", OptionsArgs(context, settings.database, after=[resources.applied]), child)
         Access(
             "access",
             AccessArgs(
                 context,
-                database_name=settings.database.name,
-                user=settings.database.user,
-                password=settings.database.password,
+                settings.database,
+                settings.endpoint,
                 endpoint_host=args.endpoint_host,
-                endpoint_is_public=settings.endpoint.public,
                 after=options.in_force,
             ),
             child,

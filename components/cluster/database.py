@@ -6,21 +6,23 @@ from dataclasses import dataclass
 import pulumi
 
 from components.remote import RemoteScript, ScriptContext
+from components.settings.database import DatabaseSection
+from components.settings.endpoint import EndpointSection
 
 
 @dataclass(frozen=True)
 class ServerArgs:
     """Args:
     context: the nodes and their operating system.
-    options: further options of mysqld, by name.
-    probe_port: TCP port of the balancer's probe.
+    database: further options of the server.
+    endpoint: the port of the balancer's probe.
     after: what each node needs first, by node name.
     replication: after which DRBD r0 can hold the data.
     """
 
     context: ScriptContext
-    options: Mapping[str, str]
-    probe_port: int
+    database: DatabaseSection
+    endpoint: EndpointSection
     after: Mapping[str, pulumi.Resource]
     replication: pulumi.Resource
 
@@ -47,8 +49,8 @@ class Server(pulumi.ComponentResource):
                     node,
                     "mysql/server.sh.j2",
                     "Configuration of the server, and what answers the balancer's probe",
-                    options=args.options,
-                    probe_port=args.probe_port,
+                    options=args.database.mysql_options,
+                    probe_port=args.endpoint.probe_port,
                 ),
                 after=[args.after[node.name]],
                 parent=self,
@@ -75,12 +77,12 @@ class Server(pulumi.ComponentResource):
 class OptionsArgs:
     """Args:
     context: the nodes and their operating system.
-    options: further options of mysqld, by name.
+    database: further options of the server.
     after: what must be there first: the cluster's resources. Both nodes have the option file by then.
     """
 
     context: ScriptContext
-    options: Mapping[str, str]
+    database: DatabaseSection
     after: Sequence[pulumi.Resource]
 
 
@@ -101,7 +103,7 @@ class Options(pulumi.ComponentResource):
                 f"{node.name}-options",
                 node=node,
                 script=args.context.script(
-                    node, "mysql/options.sh.j2", "Options of the server that runs", options=args.options
+                    node, "mysql/options.sh.j2", "Options of the server that runs", options=args.database.mysql_options
                 ),
                 after=args.after,
                 parent=self,
@@ -115,20 +117,16 @@ class Options(pulumi.ComponentResource):
 class AccessArgs:
     """Args:
     context: the nodes and their operating system.
-    database_name: the application's database.
-    user: the application's account.
-    password: its password, secret.
-    endpoint_host: IPv4 address of the endpoint.
-    endpoint_is_public: whether that is a public address.
+    database: the application's database and account.
+    endpoint: whether the endpoint has a public address.
+    endpoint_host: its IPv4 address.
     after: what must run first: the cluster's resources, the endpoint.
     """
 
     context: ScriptContext
-    database_name: str
-    user: str
-    password: pulumi.Input[str]
+    database: DatabaseSection
+    endpoint: EndpointSection
     endpoint_host: pulumi.Input[str]
-    endpoint_is_public: bool
     after: Sequence[pulumi.Resource]
 
 
@@ -153,10 +151,10 @@ class Access(pulumi.ComponentResource):
                     node,
                     "mysql/accounts.sh.j2",
                     "Database and account of the application",
-                    database_name=args.database_name,
-                    user=args.user,
+                    database_name=args.database.database_name,
+                    user=args.database.database_user,
                 ),
-                variables={"HA_DATABASE_PASSWORD": args.password},
+                variables={"HA_DATABASE_PASSWORD": args.database.database_password},
                 after=args.after,
                 parent=self,
             )
@@ -170,11 +168,11 @@ class Access(pulumi.ComponentResource):
                     node,
                     "mysql/endpoint.sh.j2",
                     "Waits until the endpoint answers a query",
-                    database_name=args.database_name,
-                    user=args.user,
-                    endpoint_is_public=args.endpoint_is_public,
+                    database_name=args.database.database_name,
+                    user=args.database.database_user,
+                    endpoint_is_public=args.endpoint.is_public,
                 ),
-                variables={"HA_DATABASE_PASSWORD": args.password, "HA_ENDPOINT": args.endpoint_host},
+                variables={"HA_DATABASE_PASSWORD": args.database.database_password, "HA_ENDPOINT": args.endpoint_host},
                 after=accounts,
                 parent=self,
             )

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 import pulumi
 
 from components.remote import RemoteScript, ScriptContext
+from components.settings.disks import DisksSection
 
 
 @dataclass(frozen=True)
 class GrowthArgs:
     """Args:
     context: the nodes.
-    data_disk_size_gib: size of each data disk, in GiB.
+    disks: the size of the data disks.
     after: what must be there first; Pacemaker has both nodes then, and brings up DRBD.
     """
 
     context: ScriptContext
-    data_disk_size_gib: int
+    disks: DisksSection
     after: Sequence[pulumi.Resource]
 
 
@@ -38,7 +39,7 @@ class Growth(pulumi.ComponentResource):
                     node,
                     "drbd/growth.sh.j2",
                     "Partition, DRBD and file system as large as the data disk",
-                    data_disk_size_gib=args.data_disk_size_gib,
+                    data_disk_size_gib=args.disks.data_disk_size_gb,
                 ),
                 after=args.after,
                 parent=self,

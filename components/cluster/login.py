@@ -5,17 +5,18 @@ from dataclasses import dataclass
 import pulumi
 
 from components.remote import RemoteScript, ScriptContext
+from components.settings.ssh import SshSection
 
 
 @dataclass(frozen=True)
 class LoginArgs:
     """Args:
     context: the machines; each has a `previous_connection`.
-    public_key: public half of its new key.
+    ssh: the admin user's keys.
     """
 
     context: ScriptContext
-    public_key: str
+    ssh: SshSection
 
 
 class Login(pulumi.ComponentResource):
@@ -38,7 +39,7 @@ class Login(pulumi.ComponentResource):
                     machine,
                     "host/login.sh.j2",
                     "The new key of SSH's admin user",
-                    public_key=args.public_key,
+                    public_key=args.ssh.ssh_private_key.public,
                 ),
                 parent=self,
             )

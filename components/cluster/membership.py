@@ -6,23 +6,20 @@ from dataclasses import dataclass
 import pulumi
 
 from components.remote import RemoteScript, ScriptContext
+from components.settings.membership import MembershipSection
 
 
 @dataclass(frozen=True)
 class MembershipArgs:
     """Args:
     context: the nodes.
-    token_ms: Corosync's token time-out, in milliseconds.
-    key: base64 of Corosync's key, secret; 128 to 4096 bytes once decoded (corosync.conf(5)).
-    key_file: the name of the key's file, another one for another key.
+    membership: Corosync's token and key.
     fencing: whether nodes are fenced.
     after: what each node needs before Pacemaker may start anything on it, by node name.
     """
 
     context: ScriptContext
-    token_ms: int
-    key: pulumi.Input[str]
-    key_file: str
+    membership: MembershipSection
     fencing: bool
     after: Mapping[str, Sequence[pulumi.Resource]]
 
@@ -38,8 +35,12 @@ class Membership(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MembershipArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Membership", name, None, opts)
-        context = args.context
-        configuration = {"token_ms": args.token_ms, "key_file": args.key_file, "fencing": args.fencing}
+        context, key = args.context, args.membership.corosync_key
+        configuration = {
+            "token_ms": args.membership.corosync_token_ms,
+            "key_file": key.file,
+            "fencing": args.fencing,
+        }
         written = [
             RemoteScript(
                 f"{node.name}-corosync",
@@ -47,7 +48,7 @@ class Membership(pulumi.ComponentResource):
                 script=context.script(
                     node, "corosync/membership.sh.j2", "Corosync and Pacemaker, running", **configuration
                 ),
-                variables={"HA_COROSYNC_KEY": args.key},
+                variables={"HA_COROSYNC_KEY": key.content},
                 after=args.after[node.name],
                 parent=self,
             )

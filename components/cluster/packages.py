@@ -6,22 +6,19 @@ from dataclasses import dataclass
 import pulumi
 
 from components.remote import RemoteScript, ScriptContext
+from components.settings.ssh import SshSection
 
 
 @dataclass(frozen=True)
 class PackagesArgs:
     """Args:
     context: the machines and their operating system.
-    cluster_private_key: private half of the key pair of SSH within the cluster, secret.
-    cluster_public_key: its public half.
-    previous_public_key: public half of the admin user's key before, while it is being changed; None otherwise.
+    ssh: the key by which the nodes reach each other, and the admin user's.
     after: what each machine needs first, by its name; nothing for one that is not named.
     """
 
     context: ScriptContext
-    cluster_private_key: pulumi.Input[str]
-    cluster_public_key: str
-    previous_public_key: str | None
+    ssh: SshSection
     after: Mapping[str, pulumi.Resource]
 
 
@@ -38,6 +35,7 @@ class Packages(pulumi.ComponentResource):
         super().__init__("azure-mysql-ha:index:Packages", name, None, opts)
         self.done = {}
         context, system = args.context, args.context.operating_system
+        cluster_key, previous = args.ssh.cluster_ssh_key, args.ssh.ssh_previous_private_key
         for node in context.machines:
             is_node = node != context.witness
             host = RemoteScript(
@@ -47,11 +45,11 @@ class Packages(pulumi.ComponentResource):
                     node,
                     "host/host.sh.j2",
                     "Names and SSH keys of the peers",
-                    cluster_public_key=args.cluster_public_key,
-                    previous_public_key=args.previous_public_key,
+                    cluster_public_key=cluster_key.public,
+                    previous_public_key=previous.public if previous else None,
                 ),
                 # The witness logs in to nobody.
-                variables={"HA_CLUSTER_SSH_KEY": args.cluster_private_key} if is_node else None,
+                variables={"HA_CLUSTER_SSH_KEY": cluster_key.private} if is_node else None,
                 after=[args.after[node.name]] if node.name in args.after else [],
                 parent=self,
             )

@@ -6,22 +6,21 @@ from dataclasses import dataclass
 import pulumi
 
 from components.remote import RemoteScript, ScriptContext
+from components.settings.replication import ReplicationSection
 
 
 @dataclass(frozen=True)
 class ReplicationArgs:
     """Args:
     context: the nodes.
-    shared_secret: by which the peers know each other, secret; at most 63 characters (drbd.conf(5)).
-    resync_max_rate: most that a resynchronisation may take of disk and network, in DRBD's form ("100M" per second).
-    resync_min_rate: what it gets while the server writes as fast as it can, in DRBD's form.
+    replication: how DRBD replicates.
+    resync_min_rate: what a resynchronisation gets while the server writes as fast as it can, in DRBD's form.
     fencing: whether nodes are fenced.
     after: what each node needs first, by node name.
     """
 
     context: ScriptContext
-    shared_secret: pulumi.Input[str]
-    resync_max_rate: str
+    replication: ReplicationSection
     resync_min_rate: str
     fencing: bool
     after: Mapping[str, pulumi.Resource]
@@ -61,12 +60,12 @@ class Replication(pulumi.ComponentResource):
                     node,
                     "drbd/resource.sh.j2",
                     "DRBD resource r0",
-                    resync_max_rate=args.resync_max_rate,
+                    resync_max_rate=args.replication.drbd_resync_max_rate,
                     resync_min_rate=args.resync_min_rate,
                     fencing=args.fencing,
                     drbd_handlers=context.operating_system.drbd_handlers,
                 ),
-                variables={"HA_DRBD_SECRET": args.shared_secret},
+                variables={"HA_DRBD_SECRET": args.replication.drbd_secret},
                 after=[disk],
                 parent=self,
             )
@@ -76,7 +75,7 @@ class Replication(pulumi.ComponentResource):
                 f"{node.name}-connection",
                 node=node,
                 script=context.script(node, "drbd/connection.sh.j2", "Connection of DRBD r0"),
-                variables={"HA_DRBD_SECRET": args.shared_secret},
+                variables={"HA_DRBD_SECRET": args.replication.drbd_secret},
                 after=list(self.done.values()),
                 parent=self,
             )

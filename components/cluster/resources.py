@@ -6,25 +6,25 @@ from dataclasses import dataclass
 import pulumi
 
 from components.fence_device import FenceDevice
-from components.remote import ClusterNode, RemoteScript, ScriptContext
+from components.remote import LIBRARY, ClusterNode, RemoteScript, ScriptContext
+from components.settings.fencing import FencingSection
 
-_START_FENCED_NODE = "/usr/local/lib/azure-mysql-ha/start-fenced-node"
+_START_FENCED_NODE = f"{LIBRARY}/start-fenced-node"
 
 
 @dataclass(frozen=True)
 class ResourcesArgs:
     """Args:
     context: the nodes and their operating system.
+    fencing: for how long the fencing of the node that serves is put off.
     device: how a node is fenced; None for a cluster without fencing.
-    fencing_delay_seconds: how long the fencing of the node that serves is put off, in seconds, so that it wins
-        where both fence each other.
     can_run_agent: the script by node name after which its fence agent is there.
     after: what must be there before Pacemaker starts anything.
     """
 
     context: ScriptContext
+    fencing: FencingSection
     device: FenceDevice | None
-    fencing_delay_seconds: int
     can_run_agent: Mapping[str, pulumi.Resource]
     after: Sequence[pulumi.Resource]
 
@@ -54,7 +54,7 @@ class Resources(pulumi.ComponentResource):
                 fencing_prefix=args.context.operating_system.fencing_prefix,
                 device=device,
                 start_fenced_node=_START_FENCED_NODE,
-                fencing_delay_seconds=args.fencing_delay_seconds,
+                fencing_delay_seconds=args.fencing.fencing_delay_seconds,
             ),
             after=[*args.after, *proved],
             parent=self,

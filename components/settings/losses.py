@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.settings.checks import Mistake
+from components.settings.mistake import Mistake
 from components.settings.recorded import DataDisk, Recorded
 
 _AZURE = "azure-native:"
@@ -80,18 +80,16 @@ def refuse(disks: Sequence[DataDisk], allowed: Collection[str]) -> None:
         )
 
 
-def permission(allowed: Sequence[str], disks: Sequence[DataDisk], protect: bool) -> tuple[DataDisk, ...]:
-    """Return the data disks that go, which are named; the names are good for one update, so others must not stay there.
+def check_permission(allowed: Sequence[str], going: Collection[DataDisk], protect: bool) -> None:
+    """Check that the disks that the stack names go; the names are good for one update, so others must not stay there.
 
     Raises:
         Mistake: it does not delete any of those that are named, or Pulumi would not.
     """
-    going = tuple(disk for disk in disks if str(disk) in allowed)
     if allowed and not going:
         raise Mistake(f"this update does not delete {' or '.join(allowed)}; take the setting out")
     if going and protect:
         raise Mistake("is there, and protectData is on; pulumi up with protectData off comes before")
-    return going
 
 
 def tell(before: Recorded, deleted_disks: Sequence[DataDisk]) -> Callable[[], None]:

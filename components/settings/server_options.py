@@ -11,7 +11,7 @@ without asking whether others begin so too: those the server would refuse.
 import re
 from collections.abc import Mapping, Sequence
 
-from components.settings.checks import Mistake
+from components.settings.mistake import Mistake
 
 # With the reason, which ends the message. MySQL's and MariaDB's together: a stack may go from one to the other.
 _REFUSED: Mapping[str, str] = {

@@ -8,6 +8,7 @@ resumes by itself.
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 150
 # What did not reach the API is in nobody's log.
 EXPECTED = Expectation(fencings=(1, 2))
 NEEDS_LAB = "Azure's API cannot be taken away from two machines alone"
@@ -21,9 +22,9 @@ def run(drill: Drill) -> None:
     at = drill.fault("power is cut", drill.serving)
     drill.target.cut_power(drill.serving)
     drill.pause(HELD_SECONDS, "nobody may serve")
-    drill.check(not drill.writes_since(at + 2), "rows were taken although nobody was fenced")
-    drill.check(not drill.is_promoted(drill.idle), "the peer was promoted although nobody was fenced")
-    drill.check(not drill.fenced(), "a machine was fenced without the API")
+    drill.check(not drill.seen.writes_since(at + 2), "rows were taken although nobody was fenced")
+    drill.check(not drill.seen.is_promoted(drill.idle), "the peer was promoted although nobody was fenced")
+    drill.check(not drill.seen.fenced(), "a machine was fenced without the API")
     drill.check_status_warns()
     back = drill.fault_end("the API is back")
     drill.lab.reach_api(True)

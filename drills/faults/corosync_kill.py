@@ -7,6 +7,7 @@ a member and has it switched off before it serves, or the node's own service man
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 110
 EXPECTED = Expectation(fencings=(0, 1))
 
 

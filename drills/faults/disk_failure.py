@@ -10,6 +10,7 @@ from drills.drill import Drill
 from drills.proof.audit import Expectation
 from drills.target import DRBD_PARAMETERS
 
+ORDER = 130
 EXPECTED = Expectation(fencings=(0, 1))
 NEEDS_LAB = "Azure's kernels have no fault injection in DRBD, and Azure takes no disk by force"
 
@@ -23,11 +24,11 @@ def run(drill: Drill) -> None:
     node = drill.serving
     command = f"cd {DRBD_PARAMETERS} && echo 0 >fault_devs && echo 100 >fault_rate && echo {_ALL_IO} >enable_faults"
     at = drill.fault_on(node, "all I/O of the data disk fails", command)
-    drill.wait("the end of the disk", lambda: drill.disk(node) in ("Failed", "Diskless", "-"), 120)
+    drill.wait("the end of the disk", lambda: drill.seen.disk(node) in ("Failed", "Diskless", "-"), 120)
     drill.event("DRBD has detached the disk", node)
     drill.wait_writes(at + 1)
     drill.pause(15, "serving without the disk")
-    drill.check(drill.writes_since(at + 10), "no rows are taken without the disk")
+    drill.check(drill.seen.writes_since(at + 10), "no rows are taken without the disk")
     drill.fault_end("the disk works again, and is attached", node)
-    drill.wait("the node", lambda: drill.sample(node) is not None, 240)
+    drill.wait("the node", lambda: drill.seen.sample(node) is not None, 240)
     node.run(f"cd {DRBD_PARAMETERS} && echo 0 >enable_faults && echo 0 >fault_rate; drbdadm attach r0", check=False)

@@ -9,6 +9,7 @@ what comes back is a machine that boots, joins, and copies what it has missed.  
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 30
 EXPECTED = Expectation(fencings=(1, 1))
 NEEDS_LAB = "Azure offers no way to stop a machine's clock"
 
@@ -19,10 +20,10 @@ def run(drill: Drill) -> None:
     at = drill.fault("the machine stands still (SIGSTOP)", frozen)
     before = drill.lab.power_cycle(frozen)
     drill.lab.freeze(frozen)
-    drill.wait("the peer to be promoted", lambda: drill.is_promoted(drill.idle), 240)
+    drill.wait("the peer to be promoted", lambda: drill.seen.is_promoted(drill.idle), 240)
     if drill.lab.power_cycle(frozen) == before:
         drill.lab.thaw(frozen)
         drill.check(False, "the peer was promoted before the frozen machine was switched off")
     drill.fault_end("what was frozen is gone", frozen)
     drill.wait_served(drill.idle, at)
-    drill.wait("the machine to come back", lambda: drill.sample(frozen) is not None, 240)
+    drill.wait("the machine to come back", lambda: drill.seen.sample(frozen) is not None, 240)

@@ -8,15 +8,16 @@ machine is started again and copies what it has missed.
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 80
 EXPECTED = Expectation(fencings=(1, 1), moves=0)
 
 
 def run(drill: Drill) -> None:
     """Cut the power of the idle machine; the server must be the same all along."""
-    server = drill.server(drill.serving)
+    server = drill.seen.server(drill.serving)
     drill.fault("power is cut", drill.idle)
     drill.target.cut_power(drill.idle)
-    drill.wait("fencing", drill.fenced, 240)
-    drill.wait_writes(drill.last_fencing())
+    drill.wait("fencing", drill.seen.fenced, 240)
+    drill.wait_writes(drill.seen.last_fencing())
     drill.wait_strength()
-    drill.check(drill.server(drill.serving) == server, "the server was started anew")
+    drill.check(drill.seen.server(drill.serving) == server, "the server was started anew")

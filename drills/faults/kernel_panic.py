@@ -7,6 +7,7 @@ that could write.  To the other node it is the same as a loss of power, and so i
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 20
 EXPECTED = Expectation(fencings=(1, 1))
 
 

@@ -9,6 +9,7 @@ by its fencing, and serves every row while the copying goes on; or the other doe
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 180
 EXPECTED = Expectation(fencings=(1, 2))
 SETTLE_SECONDS = 420.0
 
@@ -21,17 +22,17 @@ def run(drill: Drill) -> None:
     source, target = drill.serving, drill.idle
     drill.event("standby", target)
     target.run(f"crm node standby {target.name}", timeout=120)
-    drill.wait("the node to be down", lambda: drill.role(target) == "-", 60)
+    drill.wait("the node to be down", lambda: drill.seen.role(target) == "-", 60)
     drill.fill(MISSED_MIB)
     source.run("drbdadm disk-options --c-max-rate=1M --c-fill-target=0 --resync-rate=1M r0")
     drill.event("online again", target)
     target.run(f"crm node online {target.name}", timeout=120)
-    drill.wait("the copying", lambda: drill.disk(target) == "Inconsistent", 60, every=0.05)
+    drill.wait("the copying", lambda: drill.seen.disk(target) == "Inconsistent", 60, every=0.05)
     at = drill.fault("power is cut while the other copies from it", source)
     drill.target.cut_power(source)
     try:
         drill.wait_writes(at + 1, 420)
     finally:
-        drill.check(not drill.was_promoted_on_bad_data(target, at), "the inconsistent side was promoted")
+        drill.check(not drill.seen.was_promoted_on_bad_data(target, at), "the inconsistent side was promoted")
     for node in drill.nodes:
         node.run("drbdadm adjust r0", check=False)

@@ -9,6 +9,7 @@ miss it, and the status says why nobody serves, until somebody else starts the d
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 190
 # The second is the start by hand, missed or not.
 EXPECTED = Expectation(fencings=(1, 2))
 SETTLE_SECONDS = 420.0
@@ -20,8 +21,8 @@ def run(drill: Drill) -> None:
     survivor, returned = drill.serving, drill.idle
     drill.fault("power is cut", returned)
     drill.target.cut_power(returned)
-    drill.wait("fencing", drill.fenced, 240)
-    drill.wait_writes(drill.last_fencing())
+    drill.wait("fencing", drill.seen.fenced, 240)
+    drill.wait_writes(drill.seen.last_fencing())
     for node, sees in (
         (survivor, f"corosync-quorumtool -l | grep --quiet --word-regexp {returned.name}"),
         (returned, "corosync-quorumtool -s | grep --quiet '^Quorate: *Yes'"),
@@ -32,7 +33,7 @@ def run(drill: Drill) -> None:
     drill.target.cut_power(survivor)
     drill.pause(HELD_SECONDS, "nobody may serve old data")
     if not drill.target.power()[survivor.name]:
-        drill.check(not drill.is_promoted(returned), "the side with old data was promoted")
+        drill.check(not drill.seen.is_promoted(returned), "the side with old data was promoted")
         drill.check_status_warns()
         drill.fault_end("is started", survivor)
         drill.target.start(survivor)

@@ -7,6 +7,7 @@ that; the server is killed and started again, or the service moves.  Nobody need
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 100
 EXPECTED = Expectation(fencings=(0, 1))
 SETTLE_SECONDS = 420.0
 

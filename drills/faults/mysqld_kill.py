@@ -7,6 +7,7 @@ recovers from its log; after too many failures the service moves to the other no
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 90
 EXPECTED = Expectation(fencings=(0, 0))
 WITHOUT_FENCING = True
 

@@ -12,6 +12,7 @@ import time
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 40
 EXPECTED = Expectation(fencings=(1, 1))
 
 
@@ -19,9 +20,9 @@ def run(drill: Drill) -> None:
     """Part the nodes, see that one of them serves alone, and mend."""
     drill.fault("the network between the nodes is cut")
     drill.target.part()
-    drill.wait("fencing", drill.fenced, 240)
-    drill.wait_writes(drill.last_fencing())
+    drill.wait("fencing", drill.seen.fenced, 240)
+    drill.wait_writes(drill.seen.last_fencing())
     drill.pause(20, "one side goes on alone")
-    drill.check(drill.writes_since(time.time() - 2), "nobody serves while the network is cut")
+    drill.check(drill.seen.writes_since(time.time() - 2), "nobody serves while the network is cut")
     drill.fault_end("the network is mended")
     drill.target.join()

@@ -11,6 +11,7 @@ from drills import network
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 50
 EXPECTED = Expectation(fencings=(1, 1))
 
 
@@ -18,10 +19,10 @@ def run(drill: Drill) -> None:
     """Let the serving node hear nothing, see that one serves, and mend."""
     drill.fault("hears nothing from its peer any more", drill.serving)
     network.drop_from(drill.serving, drill.idle)
-    drill.wait("fencing", drill.fenced, 240)
-    drill.wait_writes(drill.last_fencing())
+    drill.wait("fencing", drill.seen.fenced, 240)
+    drill.wait_writes(drill.seen.last_fencing())
     drill.pause(20, "one side goes on alone")
-    drill.check(drill.writes_since(time.time() - 2), "nobody serves while the network is broken")
+    drill.check(drill.seen.writes_since(time.time() - 2), "nobody serves while the network is broken")
     drill.fault_end("the network is mended")
     drill.target.join()
     for node in drill.nodes:

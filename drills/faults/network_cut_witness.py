@@ -9,6 +9,7 @@ import time
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 70
 EXPECTED = Expectation(fencings=(1, 1))
 NEEDS_WITNESS = True
 
@@ -17,13 +18,13 @@ def run(drill: Drill) -> None:
     """Part the nodes, see that the witness's side serves, and mend."""
     drill.fault("the network between the nodes is cut; the witness sees both")
     drill.target.part()
-    drill.wait("fencing", drill.fenced, 240)
-    drill.wait_writes(drill.last_fencing())
+    drill.wait("fencing", drill.seen.fenced, 240)
+    drill.wait_writes(drill.seen.last_fencing())
     delays = drill.serving.run(
         "crm_attribute --type crm_config --name priority-fencing-delay --query --quiet", check=False
     )
     drill.check(delays.strip().rstrip("s") in ("", "0"), f"with a witness there is a delay of {delays.strip()}")
     drill.pause(20, "one side goes on alone")
-    drill.check(drill.writes_since(time.time() - 2), "nobody serves while the network is cut")
+    drill.check(drill.seen.writes_since(time.time() - 2), "nobody serves while the network is cut")
     drill.fault_end("the network is mended")
     drill.target.join()

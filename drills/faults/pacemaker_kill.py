@@ -7,6 +7,7 @@ it; or the other node has missed it for too long, and has the machine switched o
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 120
 EXPECTED = Expectation(fencings=(0, 1))
 
 

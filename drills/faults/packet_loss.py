@@ -9,6 +9,7 @@ from drills import network
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 60
 EXPECTED = Expectation(fencings=(0, 1))
 PERCENT = 30
 
@@ -22,4 +23,4 @@ def run(drill: Drill) -> None:
     drill.fault_end("the network is mended")
     for node in drill.nodes:
         network.clear(node)
-    drill.wait_writes(max(at, drill.last_fencing()))
+    drill.wait_writes(max(at, drill.seen.last_fencing()))

@@ -9,6 +9,7 @@ import time
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 160
 # A member that both have lost in the same instant need not be fenced; one may be, at the start.
 EXPECTED = Expectation(fencings=(0, 1))
 SETTLE_SECONDS = 420.0

@@ -10,6 +10,7 @@ import time
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 170
 EXPECTED = Expectation(fencings=(0, 2))
 SETTLE_SECONDS = 420.0
 

@@ -8,6 +8,7 @@ is started again by the same fencing, and copies what it has missed.
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 10
 EXPECTED = Expectation(fencings=(1, 1))
 
 

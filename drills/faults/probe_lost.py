@@ -13,6 +13,7 @@ from drills import network
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 210
 EXPECTED = Expectation(fencings=(0, 0), moves=0)
 WITHOUT_FENCING = True
 PROBE_PORT = 61500

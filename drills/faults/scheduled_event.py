@@ -9,6 +9,7 @@ import time
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 200
 EXPECTED = Expectation(fencings=(0, 0))
 NEEDS_LAB = "Azure announces events when it will, not on request"
 SETTLE_SECONDS = 420.0
@@ -20,10 +21,10 @@ NOTICE_SECONDS = 240.0
 def run(drill: Drill) -> None:
     """Announce, see that the service moves in time, and wait for the reboot's end."""
     at = drill.fault(f"a reboot of its host is announced, in {NOTICE_SECONDS:.0f} s", drill.serving)
-    before = drill.last_boot(drill.serving)
+    before = drill.seen.last_boot(drill.serving)
     drill.lab.announce(drill.serving, NOTICE_SECONDS)
     drill.wait_served(drill.idle, at, NOTICE_SECONDS)
     drill.check(time.time() < at + NOTICE_SECONDS, "the service moved too late")
     drill.wait("the event's end", lambda: not drill.lab.announced(), NOTICE_SECONDS + 120, every=1)
-    drill.wait("the reboot", lambda: drill.last_boot(drill.serving) > before, 120)
+    drill.wait("the reboot", lambda: drill.seen.last_boot(drill.serving) > before, 120)
     drill.fault_end("has rebooted", drill.serving)

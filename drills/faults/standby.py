@@ -8,6 +8,7 @@ again.  Nobody is fenced.
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
+ORDER = 140
 EXPECTED = Expectation(fencings=(0, 0), moves=None)
 WITHOUT_FENCING = True
 

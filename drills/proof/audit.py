@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from drills.proof.record import Span, Write
+from drills.proof.record import Span
 from drills.proof.timeline import most_at_once
+from lab.writer import Write
 
 
 @dataclass(frozen=True)

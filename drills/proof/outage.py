@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from drills.proof.record import Mark, Record, Result, Span, Write
+from drills.proof.record import Mark, Record, Result, Span
+from lab.writer import Write
 
 # A gap is a pause that a client would notice, and which is not just how this machine writes: a fifth of a second, or
 # twenty times the usual distance of two acknowledgements where that is more.

@@ -15,23 +15,6 @@ SpanKind = Literal["promoted", "server", "powered"]
 
 
 @dataclass(frozen=True)
-class Write:
-    """One attempt to write a row.
-
-    Args:
-        sequence: the row's number, never used twice in a drill.
-        sent: seconds of the epoch when the attempt began.
-        acknowledged: seconds of the epoch when the server's answer was here; None without one.
-        error: why there was none; such a row may be there or not.
-    """
-
-    sequence: int
-    sent: float
-    acknowledged: float | None
-    error: str | None
-
-
-@dataclass(frozen=True)
 class Mark:
     """Something that happened.
 
@@ -123,11 +106,6 @@ def save_results(results: Sequence[Result], run: Path) -> None:
         run: the run's folder.
     """
     (run / "results.json").write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
-
-
-def write_line(write: Write) -> str:
-    """Return an attempt as a line of writes.jsonl."""
-    return json.dumps(asdict(write))
 
 
 def table(results: Sequence[Result]) -> str:

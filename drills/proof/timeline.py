@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from drills.proof.record import Span, SpanKind, Write
+from drills.proof.record import Span, SpanKind
+from lab.writer import Write
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from drills.proof.outage import Interval
-from drills.proof.record import Write
+from lab.writer import Write
 
 
 @dataclass(frozen=True)

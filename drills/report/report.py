@@ -14,7 +14,8 @@ from markupsafe import Markup
 from drills.proof import outage
 from drills.proof.outage import History, Interval, Outage
 from drills.proof.record import Result
-from drills.report import picture
+from drills.report import colours, overview, timeline
+from drills.report.sheet import seconds_text
 
 _environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -96,15 +97,15 @@ def write(run: Path) -> Path:
         results=results + without_record,
         scenarios=scenarios,
         kinds=[kind for kind in outage.PARTS if any(kind in scenario.parts for scenario in scenarios)],
-        overview=Markup(picture.draw_overview(repeated, "overview")) if repeated else None,
+        overview=Markup(overview.draw(repeated, "overview")) if repeated else None,
         longest=max(result.outage_seconds for result in results),
         gap_seconds=outage.GAP_SECONDS,
         gap_factor=outage.GAP_FACTOR,
         part_names=outage.PARTS,
-        part_colours=picture.PART_COLOURS,
-        mark_colours=picture.MARK_COLOURS,
-        colours=picture,
-        duration=picture.seconds_text,
+        part_colours=colours.PART_COLOURS,
+        mark_colours=colours.MARK_COLOURS,
+        colours=colours,
+        duration=seconds_text,
         clock=_clock,
         reasons=_reasons,
     )
@@ -123,11 +124,11 @@ def _reasons(result: Result) -> list[str]:
 
 
 def _drill(history: History, name: str) -> _Drill:
-    window = picture.closeup(history)
+    window = timeline.closeup(history)
     return _Drill(
         history=replace(history, writes=[]),
-        timeline=Markup(picture.draw(history, picture.whole(history), name)),
-        closeup=Markup(picture.draw(history, window, f"{name}closeup")) if window else None,
+        timeline=Markup(timeline.draw(history, timeline.whole(history), name)),
+        closeup=Markup(timeline.draw(history, window, f"{name}closeup")) if window else None,
         outages=outage.outages(history),
         failed_attempts=sum(write.acknowledged is None for write in history.writes),
         both_promoted=outage.overlaps(history.record.spans, "promoted"),

@@ -10,7 +10,7 @@ Where the real plug-in can be had, it can be pointed at the lab cloud by the sam
 ARM_METADATA_HOSTNAME, ARM_CLIENT_ID, ARM_CLIENT_SECRET, ARM_TENANT_ID, ARM_SUBSCRIPTION_ID, SSL_CERT_FILE
 (and ARM_DISABLE_INSTANCE_DISCOVERY=true, which the stand-in does not need).
 
-What it maps (`schema.py` has every property):
+What it maps (`sdk.py` derives every property from the SDK):
 
 | type | ARM |
 |---|---|

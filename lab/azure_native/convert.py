@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from .schema import SHAPES, Shape
+from .schema import Shape
 from .values import UNKNOWN, Object, Value, is_object
 
 _PROPERTIES = "properties"
@@ -11,13 +11,13 @@ _PROPERTIES = "properties"
 
 def _nested(shape: Shape, key: str, value: Value, change: Callable[[Shape, Object], Object]) -> Value:
     """Apply a change to what has a shape under a key, be it an object or a list of them."""
-    name = shape.nested.get(key)
-    if name is None:
+    inner = shape.nested.get(key)
+    if inner is None:
         return value
     if isinstance(value, list):
         items = cast("list[Value]", value)
-        return [change(SHAPES[name], cast(Object, item)) if is_object(item) else item for item in items]
-    return change(SHAPES[name], cast(Object, value)) if is_object(value) else value
+        return [change(inner, cast(Object, item)) if is_object(item) else item for item in items]
+    return change(inner, cast(Object, value)) if is_object(value) else value
 
 
 def to_body(shape: Shape, inputs: Mapping[str, Value], resource_id: str) -> Object:

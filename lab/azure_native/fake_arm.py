@@ -6,10 +6,7 @@ with answers that the lab cloud never gives.
 
 import base64
 import copy
-import datetime
-import ipaddress
 import json
-import ssl
 import threading
 import time
 import uuid
@@ -21,10 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from lab.cloud import certificates
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 TENANT = "22222222-2222-2222-2222-222222222222"
@@ -146,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.arm.tokens += 1
             claims = base64.urlsafe_b64encode(json.dumps({"oid": OBJECT, "tid": TENANT, "appid": CLIENT}).encode())
             token = f"e30.{claims.decode().rstrip('=')}.sig"
-            self._send(200, {"access_token": token, "expires_in": 3600})
+            self._send(200, {"token_type": "Bearer", "access_token": token, "expires_in": 3600})
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
@@ -154,6 +148,10 @@ class _Handler(BaseHTTPRequestHandler):
             base = f"https://{self.arm.host}"
             authentication = {"loginEndpoint": base, "audiences": [base]}
             self._send(200, {"resourceManager": base, "authentication": authentication})
+        elif path.endswith("/.well-known/openid-configuration"):
+            base = f"https://{self.arm.host}/{TENANT}"
+            endpoints = {f"{name}_endpoint": f"{base}/oauth2/v2.0/{name}" for name in ("authorization", "token")}
+            self._send(200, {"issuer": f"{base}/v2.0", **endpoints})
         elif path.startswith("/operations/"):
             self._operation(path.rsplit("/", 1)[-1])
         elif self._ordinary(path, {}):
@@ -279,45 +277,17 @@ class _Server(ThreadingHTTPServer):
     arm: FakeArm
 
 
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """Make a certificate for 127.0.0.1, and return its file and that of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake ARM")])
-    now = datetime.datetime.now(datetime.UTC)
-    alternatives = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(alternatives, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file, key_file = directory / "arm.pem", directory / "arm.key"
-    certificate_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certificate_file, key_file
-
-
 @contextmanager
 def running(directory: Path) -> Generator[FakeArm]:
     """Run a server on a free port of the loopback while the context lasts.
 
     Args:
-        directory: where its certificate is put.
+        directory: where its certificates are put.
     """
-    certificate_file, key_file = certificate(directory)
+    certificates.ensure(directory)
     server = _Server(("127.0.0.1", 0), _Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate_file, key_file)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.arm = FakeArm(f"127.0.0.1:{server.server_address[1]}", certificate_file)
+    server.socket = certificates.context(directory).wrap_socket(server.socket, server_side=True)
+    server.arm = FakeArm(f"localhost:{server.server_address[1]}", directory / "ca.pem")
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -1,6 +1,9 @@
 """Where the engine finds the plug-in."""
 
+import hashlib
 import importlib.metadata
+import pickle
+import shlex
 import shutil
 import stat
 import tempfile
@@ -10,6 +13,7 @@ from components.checkout import CHECKOUT
 
 _EXECUTABLE = "pulumi-resource-azure-native"
 _SDK = "pulumi-azure-native"
+_DERIVED_BY = ("schema.py", "sdk.py")
 
 
 def version() -> str:
@@ -24,7 +28,9 @@ def version() -> str:
 def install(home: Path, python: Path | None = None) -> None:
     """Lay the plug-in into a PULUMI_HOME, as `pulumi plugin install` would, so that the engine finds it in silence.
 
-    What is there already of this version is replaced in one step; an engine that runs meanwhile is not disturbed.
+    Beside it goes the description of the resource types, derived from the SDK: to derive it at each start would take
+    the time of importing the SDK. What is there already of this version is replaced in one step; an engine that runs
+    meanwhile is not disturbed.
 
     Args:
         home: the folder that PULUMI_HOME names; made if it is not there.
@@ -34,29 +40,31 @@ def install(home: Path, python: Path | None = None) -> None:
     plugins.mkdir(parents=True, exist_ok=True)
     target = plugins / f"resource-azure-native-v{version()}"
     interpreter = python or CHECKOUT / ".venv" / "bin" / "python"
+    sources = b"".join((Path(__file__).parent / name).read_bytes() for name in _DERIVED_BY)
+    description = f"types-{hashlib.sha256(sources).hexdigest()[:16]}.pickle"
     script = (
         "#!/bin/sh\n"
         "# Made by lab/azure_native/plugin.py: the project's stand-in for the azure-native plug-in.\n"
         # Without compiled modules the start takes a second more.
         "unset PYTHONDONTWRITEBYTECODE\n"
-        f"PYTHONPATH={_quoted(CHECKOUT)} PYTHONSAFEPATH=1 exec {_quoted(interpreter)} "
-        '-m lab.azure_native "$@"\n'
+        f"PYTHONPATH={shlex.quote(str(CHECKOUT))} PYTHONSAFEPATH=1 exec {shlex.quote(str(interpreter))} "
+        f'-m lab.azure_native "${{0%/*}}/{description}" "$@"\n'
     )
     executable = target / _EXECUTABLE
     if executable.is_file() and executable.read_text() == script:
         return
+    from .sdk import resource_types  # imports the whole SDK
+
     new = Path(tempfile.mkdtemp(prefix=".azure-native-", dir=plugins))
     try:
         new.chmod(0o755)
+        (new / description).write_bytes(pickle.dumps(resource_types()))
         (new / _EXECUTABLE).write_text(script)
         (new / _EXECUTABLE).chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
         if target.is_dir():
+            (new / description).replace(target / description)
             (new / _EXECUTABLE).replace(executable)
         else:
             new.rename(target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "'\\''") + "'"

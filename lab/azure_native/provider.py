@@ -4,19 +4,19 @@ It has no state and no judgement of its own. It knows of gRPC as little as of HT
 """
 
 import contextlib
-import hashlib
 import os
 import re
-import urllib.parse
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 
-from .arm import Account, Arm, ArmError
+from .account import Account
+from .arm import Arm
 from .convert import overlay, to_body, to_inputs, to_outputs, to_preview
 from .diff import Change, carry_over, compare, equal
-from .schema import RESOURCE_TYPES, SHAPES, ResourceType, Shape
+from .errors import ArmError
+from .names import identify, names_in, random_name
+from .results import Difference, Failure, Found, ResourceError
+from .schema import ResourceType
 from .values import Object, Value, configured, plain, secret_strings, with_secrets_of
 
 GET_CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
@@ -30,64 +30,7 @@ UPDATE_PREVIEW = "AZURE_NATIVE_STAND_IN_UPDATE_PREVIEW"
 
 _API_VERSION = "azureApiVersion"
 _NAMED_AT_RANDOM = "__createBeforeDelete"  # the real plug-in's flag: a name of its own allows create before delete
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _DEFAULT_SECONDS = 2 * 60 * 60.0  # the real plug-in's
-
-
-class ResourceError(Exception):
-    """An operation failed; the message is one line without secrets.
-
-    Args:
-        message: what went wrong.
-        resource_id: ARM id of what is there all the same; empty if there is nothing.
-        state: outputs of what is there.
-    """
-
-    def __init__(self, message: str, resource_id: str = "", state: Object | None = None) -> None:
-        super().__init__(message)
-        self.resource_id = resource_id
-        self.state = state
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A property that cannot be.
-
-    Args:
-        property: its path.
-        reason: why.
-    """
-
-    property: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What an update would mean.
-
-    Args:
-        changes: every property that differs, by its path.
-        replaces: names of those that replace the resource.
-        delete_before_replace: whether the old one must go first, since both would have the same name.
-    """
-
-    changes: Mapping[str, Change]
-    replaces: tuple[str, ...]
-    delete_before_replace: bool
-
-
-@dataclass(frozen=True)
-class Found:
-    """A resource as it is in Azure.
-
-    Args:
-        outputs: its properties.
-        inputs: what a program would have had to set for that.
-    """
-
-    outputs: Object
-    inputs: Object
 
 
 def type_of(urn: str) -> str:
@@ -95,29 +38,20 @@ def type_of(urn: str) -> str:
     return urn.split("::")[2].split("$")[-1]
 
 
-def _find(token: str) -> tuple[ResourceType, Shape]:
-    kind = RESOURCE_TYPES.get(token)
-    if kind is None:
-        raise ResourceError(
-            f"{token}: the stand-in for azure-native does not know this type; it knows {', '.join(RESOURCE_TYPES)}"
-        )
-    return kind, SHAPES[kind.shape]
-
-
-def _parts(kind: ResourceType) -> list[str]:
-    return [name for name in _PLACEHOLDER.findall(kind.path) if name != "subscriptionId"]
-
-
 class Provider:
     """The plug-in's answers.
 
     Args:
         version: version of the SDK that it serves.
+        types: the resource types that it knows, by the SDK's token.
         environment: environment variables; the process's own by default.
     """
 
-    def __init__(self, version: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, version: str, types: Mapping[str, ResourceType], environment: Mapping[str, str] | None = None
+    ) -> None:
         self.version = version
+        self._types = types
         self._environment = os.environ if environment is None else environment
         self._settings: Mapping[str, Value] = {}
         self._arm: Arm | None = None
@@ -169,7 +103,7 @@ class Provider:
         Returns:
             The inputs, and what is wrong with them.
         """
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         inputs: Object = {key: value for key, value in new.items() if value is not None}
         if kind.name not in inputs:
             if kind.name in old:
@@ -177,16 +111,14 @@ class Provider:
                 if _NAMED_AT_RANDOM in old:
                     inputs[_NAMED_AT_RANDOM] = old[_NAMED_AT_RANDOM]
             else:
-                inputs[kind.name] = _random_name(kind, urn.split("::")[-1], seed)
+                inputs[kind.name] = random_name(kind, urn.split("::")[-1], seed)
                 inputs[_NAMED_AT_RANDOM] = True
-        if "location" in shape.inputs and "location" not in inputs:
+        if "location" in kind.shape.inputs and "location" not in inputs:
             place = self._setting("location", "ARM_LOCATION") or old.get("location")
             if place:
                 inputs["location"] = place
         inputs.setdefault(_API_VERSION, kind.api_version)
-        failures = [
-            Failure(name, _missing(name)) for name in (*_parts(kind), *kind.required) if inputs.get(name) in (None, "")
-        ]
+        failures = [Failure.missing(name) for name in (*kind.parts, *kind.required) if inputs.get(name) in (None, "")]
         return inputs, failures
 
     def diff(
@@ -200,11 +132,11 @@ class Provider:
             old_state: outputs of the last time.
             new: the inputs, checked.
         """
-        kind, _ = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         before, state, after = cast(Object, plain(old_inputs)), cast(Object, plain(old_state)), cast(Object, plain(new))
         before = dict(before)
         before.setdefault(_API_VERSION, state.get(_API_VERSION))
-        changes = compare(_shown(before), _shown(after), (*_parts(kind), *kind.replaced_by))
+        changes = compare(_shown(before), _shown(after), (*kind.parts, *kind.replaced_by))
         # A default that the program now spells out is no change.
         changes = {
             path: Change(change.kind, change.replaces and not (path in state and equal(state[path], after.get(path))))
@@ -215,8 +147,8 @@ class Provider:
 
     def preview_create(self, urn: str, inputs: Mapping[str, Value]) -> Object:
         """Return what is known of a resource before it is made."""
-        kind, shape = _find(type_of(urn))
-        return _complete(kind, with_secrets_of(to_preview(shape, plain(inputs)), inputs))
+        kind = self._find(type_of(urn))
+        return _complete(kind, with_secrets_of(to_preview(kind.shape, plain(inputs)), inputs))
 
     async def create(self, urn: str, inputs: Mapping[str, Value], seconds: float = 0) -> tuple[str, Object]:
         """Make a resource.
@@ -232,12 +164,12 @@ class Provider:
         Raises:
             ResourceError: ARM refused, or there is such a resource already.
         """
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         values = cast(Object, plain(inputs))
-        resource_id = self._identify(kind, values)
+        resource_id = identify(kind, self._account.subscription_id, values)
         try:
             await self._must_be_absent(resource_id, kind)
-            body = to_body(shape, values, resource_id)
+            body = to_body(kind.shape, values, resource_id)
             for name in kind.kept:
                 if name not in values:
                     body.setdefault("properties", {})[name] = []
@@ -250,9 +182,9 @@ class Provider:
 
     def preview_update(self, urn: str, inputs: Mapping[str, Value], state: Mapping[str, Value]) -> Object:
         """Return what is known of a resource before it is changed: its old outputs stay, but for the inputs."""
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         old = cast(Object, plain(state))
-        outputs = to_preview(shape, plain(inputs))
+        outputs = to_preview(kind.shape, plain(inputs))
         if self._environment.get(UPDATE_PREVIEW) == "forget":
             outputs.update({key: old[key] for key in ("name", "location") if key in old})
         else:
@@ -280,9 +212,9 @@ class Provider:
         Raises:
             ResourceError: ARM refused.
         """
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         values = cast(Object, plain(inputs))
-        body = to_body(shape, values, resource_id)
+        body = to_body(kind.shape, values, resource_id)
         try:
             await self._keep(kind, resource_id, values, body)
             answer = await self._client.put(resource_id, kind.api_version, body, seconds or _DEFAULT_SECONDS)
@@ -307,22 +239,22 @@ class Provider:
         Raises:
             ResourceError: ARM refused.
         """
-        kind, shape = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         try:
             answer = await self._client.get(resource_id, kind.api_version)
         except ArmError as error:
             if error.status == 404:
                 return None
             raise ResourceError(_without_secrets(str(error), inputs)) from None
-        outputs = to_outputs(shape, answer)
+        outputs = to_outputs(kind.shape, answer)
         if inputs:
             known = cast(Object, plain(inputs))
             silent = [name for name in kind.kept if name not in known]
-            before = _without(to_inputs(shape, plain(state)), silent)
-            after = _without(to_inputs(shape, outputs), silent)
+            before = _without(to_inputs(kind.shape, plain(state)), silent)
+            after = _without(to_inputs(kind.shape, outputs), silent)
             found = cast(Object, carry_over(known, before, after))
         else:
-            found = {**_named(kind, resource_id), **to_inputs(shape, outputs), _API_VERSION: kind.api_version}
+            found = {**names_in(kind, resource_id), **to_inputs(kind.shape, outputs), _API_VERSION: kind.api_version}
             found.pop("id", None)
         marked = with_secrets_of(with_secrets_of(_complete(kind, outputs), state), inputs)
         return Found(marked, with_secrets_of(found, inputs))
@@ -338,7 +270,7 @@ class Provider:
         Raises:
             ResourceError: ARM refused.
         """
-        kind, _ = _find(type_of(urn))
+        kind = self._find(type_of(urn))
         try:
             await self._client.delete(resource_id, kind.api_version, seconds or _DEFAULT_SECONDS)
         except ArmError as error:
@@ -375,33 +307,25 @@ class Provider:
         }
 
     async def _get(self, token: str, arguments: Mapping[str, Value]) -> Object:
-        kind = RESOURCE_TYPES.get(re.sub(r":get(?=\w+$)", ":", token))
+        kind = self._types.get(re.sub(r":get(?=\w+$)", ":", token))
         if kind is None or ":get" not in token:
             raise ResourceError(f"{token}: the stand-in for azure-native does not know this function")
-        resource_id = self._identify(kind, cast(Object, plain(arguments)))
+        resource_id = identify(kind, self._account.subscription_id, cast(Object, plain(arguments)))
         try:
             answer = await self._client.get(resource_id, kind.api_version)
         except ArmError as error:
             raise ResourceError(str(error)) from None
-        return {"id": str(answer.get("id") or resource_id), **_complete(kind, to_outputs(SHAPES[kind.shape], answer))}
+        return {"id": str(answer.get("id") or resource_id), **_complete(kind, to_outputs(kind.shape, answer))}
 
     # --- parts of the above
 
-    def _identify(self, kind: ResourceType, inputs: Mapping[str, Value]) -> str:
-        """Return the ARM id that follows from a resource's inputs."""
-        values: dict[str, str] = {}
-        if "{subscriptionId}" in kind.path:
-            if not self._account.subscription_id:
-                raise ResourceError(
-                    "no Azure subscription: set ARM_SUBSCRIPTION_ID, or azure-native:subscriptionId in the stack"
-                )
-            values["subscriptionId"] = self._account.subscription_id
-        for name in _parts(kind):
-            value = inputs.get(name)
-            if not isinstance(value, str):
-                raise ResourceError(f"{name} must be a string")
-            values[name] = value.strip("/") if name == "scope" else urllib.parse.quote(value, safe="")
-        return _PLACEHOLDER.sub(lambda match: values[match[1]], kind.path)
+    def _find(self, token: str) -> ResourceType:
+        kind = self._types.get(token)
+        if kind is None:
+            raise ResourceError(
+                f"{token}: the stand-in for azure-native does not know this type; it knows {', '.join(self._types)}"
+            )
+        return kind
 
     async def _must_be_absent(self, resource_id: str, kind: ResourceType) -> None:
         try:
@@ -430,7 +354,7 @@ class Provider:
         # The answer of a GET is what a refresh compares with; a PUT's may differ.
         with contextlib.suppress(ArmError):
             answer = await self._client.get(resource_id, kind.api_version)
-        return _complete(kind, with_secrets_of(to_outputs(SHAPES[kind.shape], answer), inputs))
+        return _complete(kind, with_secrets_of(to_outputs(kind.shape, answer), inputs))
 
     async def _failed(
         self, error: ArmError, kind: ResourceType, resource_id: str, inputs: Mapping[str, Value]
@@ -445,7 +369,7 @@ class Provider:
             if second.status == 404:
                 return ResourceError(message)
             answer = {}
-        state = _complete(kind, with_secrets_of(to_outputs(SHAPES[kind.shape], answer), inputs))
+        state = _complete(kind, with_secrets_of(to_outputs(kind.shape, answer), inputs))
         return ResourceError(message, resource_id, state)
 
 
@@ -466,28 +390,3 @@ def _without_secrets(message: str, inputs: Mapping[str, Value]) -> str:
     for secret in sorted(set(secret_strings(dict(inputs))), key=len, reverse=True):
         message = message.replace(secret, "[secret]")
     return message
-
-
-def _missing(name: str) -> str:
-    reason = f"missing required property '{name}'"
-    if name == "location":
-        reason += ". Either set it explicitly or configure it with 'pulumi config set azure-native:location <value>'."
-    return reason
-
-
-def _named(kind: ResourceType, resource_id: str) -> Object:
-    """Return the parts of a resource's id as the inputs that they come from."""
-    pattern = re.escape(kind.path)
-    for name in _PLACEHOLDER.findall(kind.path):
-        pattern = pattern.replace(re.escape("{" + name + "}"), f"(?P<{name}>{'.+' if name == 'scope' else '[^/]+'})")
-    match = re.fullmatch(pattern, resource_id, re.IGNORECASE)
-    if match is None:
-        raise ResourceError(f"{resource_id!r} is no id of the form {kind.path}")
-    return {name: urllib.parse.unquote(value) for name, value in match.groupdict().items() if name != "subscriptionId"}
-
-
-def _random_name(kind: ResourceType, name: str, seed: bytes) -> str:
-    digest = hashlib.sha256(seed + b"\0" + name.encode()).digest() if seed else os.urandom(32)
-    if kind.random_name == "uuid":
-        return str(uuid.UUID(bytes=digest[:16], version=4))
-    return f"{name}{digest[:4].hex()}"

@@ -18,7 +18,8 @@ from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from .diff import Change, Kind
-from .provider import Difference, Failure, Provider, ResourceError
+from .provider import Provider
+from .results import Difference, Failure, ResourceError
 from .values import from_struct, to_struct
 
 # A message of the engine may hold a whole component's state.

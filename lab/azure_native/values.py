@@ -5,11 +5,12 @@ cannot know, and `Secret`, around a value that nobody may read.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from google.protobuf import struct_pb2
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime import rpc
 
 Value: TypeAlias = Any
 """Any of the above, nested as deep as one likes."""
@@ -17,7 +18,7 @@ Object: TypeAlias = dict[str, Value]
 
 # The engine's protocol (sdk/go/common/resource/plugin/rpc.go): a string that stands for an unknown value of each type,
 # and a key that says what an object really is.
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+UNKNOWN = rpc.UNKNOWN
 _UNKNOWNS = frozenset(
     {
         UNKNOWN,
@@ -30,7 +31,6 @@ _UNKNOWNS = frozenset(
     }
 )
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"
 _RESOURCE = "5cf8f73096256a8f31e491e813e4eb8e"
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 
@@ -97,79 +97,59 @@ def with_secrets_of(value: Value, source: Value) -> Value:
             key: with_secrets_of(item, marks[key]) if key in marks else item
             for key, item in cast("Mapping[str, Value]", value).items()
         }
-    return Secret(plain(value)) if any(True for _ in _secrets(source)) else cast(Value, value)
+    return Secret(plain(value)) if _holds_secret(source) else cast(Value, value)
 
 
-def _secrets(value: Value) -> Iterator[Secret]:
-    if isinstance(value, Secret):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in cast("Mapping[str, Value]", value).values():
-            yield from _secrets(item)
-    elif isinstance(value, list):
-        for item in cast("list[Value]", value):
-            yield from _secrets(item)
+def _holds_secret(value: Value) -> bool:
+    return bool(plain(value) != value)
 
 
 def from_struct(struct: struct_pb2.Struct) -> Object:
     """Return a message's properties as plain Python; null properties are left out."""
-    return {key: item for key, value in struct.fields.items() if (item := _from_value(value)) is not None}
+    return _object(json_format.MessageToDict(struct))
 
 
-def _from_value(value: struct_pb2.Value) -> Value:
-    kind = value.WhichOneof("kind")
-    if kind == "bool_value":
-        return value.bool_value
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() else number
-    if kind == "string_value":
-        return UNKNOWN if value.string_value in _UNKNOWNS else value.string_value
-    if kind == "list_value":
-        return [_from_value(item) for item in value.list_value.values]
-    if kind == "struct_value":
-        return _from_object(value.struct_value)
-    return None
+def _object(wire: Object) -> Object:
+    return {key: item for key, value in wire.items() if (item := _from_wire(value)) is not None}
 
 
-def _from_object(struct: struct_pb2.Struct) -> Value:
-    fields = struct.fields
-    signature = fields[_SIGNATURE].string_value if _SIGNATURE in fields else None
+def _from_wire(value: Value) -> Value:
+    if rpc.is_rpc_secret(value):
+        return Secret(_from_wire(rpc.unwrap_rpc_secret(value)))
+    if isinstance(value, list):
+        return [_from_wire(item) for item in cast("list[Value]", value)]
+    if not is_object(value):
+        return _scalar(value)
+    signature = value.get(_SIGNATURE)
     if signature is None:
-        return from_struct(struct)
-    if signature == _SECRET:
-        return Secret(_from_value(fields["value"]))
+        return _object(value)
     if signature == _OUTPUT:
-        inner = _from_value(fields["value"]) if "value" in fields else UNKNOWN
-        return Secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
+        inner = _from_wire(value.get("value", UNKNOWN))
+        return Secret(inner) if value.get("secret") else inner
     if signature == _RESOURCE:
-        return _from_value(fields["id"]) if "id" in fields else UNKNOWN
+        return _from_wire(value.get("id", UNKNOWN))
     raise ValueError("assets and archives are no properties of the resource types at hand")
+
+
+def _scalar(value: bool | float | str | None) -> Value:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # protobuf has one kind of number, ARM's JSON has two
+    return UNKNOWN if is_unknown(value) else value
 
 
 def to_struct(properties: Mapping[str, Value]) -> struct_pb2.Struct:
     """Return plain Python as a message's properties."""
-    return struct_pb2.Struct(fields={key: _to_value(item) for key, item in properties.items()})
+    struct = struct_pb2.Struct()
+    struct.update(_to_wire(properties))
+    return struct
 
 
-def _to_value(value: Value) -> struct_pb2.Value:
-    if value is None:
-        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
+def _to_wire(value: Value) -> Value:
     if isinstance(value, Secret):
-        fields = {_SIGNATURE: struct_pb2.Value(string_value=_SECRET), "value": _to_value(value.value)}
-        return struct_pb2.Value(struct_value=struct_pb2.Struct(fields=fields))
-    if isinstance(value, bool):
-        return struct_pb2.Value(bool_value=value)
-    if isinstance(value, int | float):
-        return struct_pb2.Value(number_value=value)
-    if isinstance(value, str):
-        return struct_pb2.Value(string_value=value)
+        return rpc.wrap_rpc_secret(_to_wire(value.value))
     if isinstance(value, Mapping):
-        return struct_pb2.Value(struct_value=to_struct(cast("Mapping[str, Value]", value)))
-    if isinstance(value, Sequence):
-        items = [_to_value(item) for item in cast("Sequence[Value]", value)]
-        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=items))
-    raise TypeError(f"no property can hold a {type(value).__name__}")
+        return {key: _to_wire(item) for key, item in cast("Mapping[str, Value]", value).items()}
+    return [_to_wire(item) for item in cast("list[Value]", value)] if isinstance(value, list) else value
 
 
 def configured(value: Value) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pymysql
 
 from components.checkout import CHECKOUT
-from lab import image, kernel, preflight
+from lab import image, kernel, leftovers, preflight
 from lab.benchmarks import candidates, guests
 from lab.benchmarks.candidates import Candidate
 from lab.benchmarks.figures import Outage, Result, longest_gap, markdown
@@ -26,7 +26,6 @@ from lab.engine import EngineError
 from lab.lab import Lab, LabError, wait_until
 from lab.paths import LabPaths
 from lab.toolchain import ToolchainError
-from tests.support import trial
 
 CANDIDATES: dict[str, Callable[[Lab], AbstractContextManager[Candidate]]] = {
     "plain disk": candidates.plain_disk,
@@ -137,7 +136,7 @@ def main() -> int:
     except FAILURES as error:
         print(f"{error}\nLogs: {lab.paths.logs}; what was measured: {folder}", file=sys.stderr)
         return 1
-    if left := trial.leftovers(lab):
+    if left := leftovers.find(lab):
         print("left behind:", *left, sep="\n  ", file=sys.stderr)
         return 1
     print(results)

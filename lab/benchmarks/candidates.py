@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from lab import fabric, image
+from lab import application, fabric, image, power, service
 from lab.benchmarks.guests import SUBNET, SYSTEM, Guest, node_memory_mib, server_files
 from lab.benchmarks.load import Target
 from lab.cloud import catalogue
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
-from tests.support import trial
 
 _WHOLE_SECONDS = 600
 """Until a candidate must be as before; our cluster's resynchronisation and Galera's copy are in it."""
@@ -80,8 +79,8 @@ def our_cluster(lab: Lab) -> Generator[Candidate]:
     """What `make up` makes."""
     try:
         lab.up()
-        trial.wait_until_well(lab, _WHOLE_SECONDS)
-        outputs, serving = lab.outputs(), trial.serving(lab)
+        service.wait_until_well(lab, _WHOLE_SECONDS)
+        outputs, serving = lab.outputs(), service.serving(lab)
         addresses = {machine["name"]: machine["address"] for machine in cloud.status(lab.paths)["machines"]}
         password = lab.engine().settings()["databasePassword"]
 
@@ -89,11 +88,11 @@ def our_cluster(lab: Lab) -> Generator[Candidate]:
             return Target(host, port, outputs["database"]["user"], password, outputs["database"]["name"])
 
         def restore(name: str) -> None:
-            power = {machine["name"]: machine["power"] for machine in cloud.status(lab.paths)["machines"]}
-            if power[name] == "stopped":
+            powers = {machine["name"]: machine["power"] for machine in cloud.status(lab.paths)["machines"]}
+            if powers[name] == "stopped":
                 # Nobody has fenced it, which would have switched it on again.
-                trial.start_machine(lab, name)
-            trial.wait_until_well(lab, _WHOLE_SECONDS)
+                power.start(lab, name)
+            service.wait_until_well(lab, _WHOLE_SECONDS)
 
         endpoint = target(outputs["endpoint"]["host"], int(outputs["endpoint"]["port"]))
         yield Candidate(
@@ -102,12 +101,12 @@ def our_cluster(lab: Lab) -> Generator[Candidate]:
                 "through the lab's balancer": endpoint,
             },
             failover=(endpoint,),
-            victim=lambda: trial.serving(lab).name,
-            kill=lambda name: trial.kill_machine(lab, name),
+            victim=lambda: service.serving(lab).name,
+            kill=lambda name: power.kill(lab, name),
             restore=restore,
             machines=lab.nodes(),
             versions={
-                "MariaDB": str(trial.query(lab, "select version()")[0][0]),
+                "MariaDB": str(application.query(lab, "select version()")[0][0]),
                 "DRBD": serving.run("head -n 1 /proc/drbd").split()[1],
                 "Pacemaker": serving.run("pacemakerd --version").split()[1],
                 "fencing": lab.status().fencing.partition(":")[0],

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from components import ports
 from components.remote import MOUNT_POINT
 from components.settings import operating_system, sshkeys
 from components.templates import render
@@ -20,10 +21,8 @@ from lab.engine import tracked_settings
 from lab.lab import Lab, wait_until
 from lab.machine import Interface, Machine, MachineSpec
 from lab.seed import write_seed
-from operations.ssh import Node, write_known_hosts
-
-SYSTEM = "debian-12"
-"""What nodes run, ours and the others'."""
+from operations.ssh import Node
+from operations.ssh_agent import lasting_agent
 
 SUBNET = IPv4Network("10.32.0.0/24")
 GATEWAY = SUBNET[1]
@@ -32,6 +31,10 @@ _BRIDGE = "bench"
 _ADMIN = "azureuser"
 _SCRIPTS = Path(__file__).parent
 _SETTINGS = tracked_settings("lab")
+
+SYSTEM: str = _SETTINGS["operatingSystem"]
+"""What nodes run, ours and the others'."""
+
 _BOOT_SECONDS = 180
 
 ACCOUNT = ("app", secrets.token_urlsafe(18))
@@ -52,7 +55,7 @@ def server_files() -> dict[str, str]:
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in _SETTINGS["mysqlOptions"].items()
     }
-    context = {"database": database, "data_directory": f"{MOUNT_POINT}/data", "options": options}
+    context = {"database": database, "data_directory": f"{MOUNT_POINT}/data", "options": options, "ports": ports}
     user, password = ACCOUNT
     return {
         database.config_file: render("mysql/server.cnf.j2", context),
@@ -101,10 +104,8 @@ class Guest:
             if not key.exists():
                 subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
         public = sshkeys.parse(host.read_text()).public
-        write_known_hosts(folder / f"{name}.known_hosts", {name: public})
-        self.node = Node(
-            name, f"ssh {_ADMIN}@{address}", administrator, folder / f"{name}.known_hosts", tuple(lab.prefix)
-        )
+        keys = lasting_agent((administrator.read_text(),), ((name, public),))
+        self.node = Node(name, f"ssh {_ADMIN}@{address}", keys, lab.prefix)
         told = {
             "ssh_deletekeys": True,
             "ssh_keys": {"ed25519_private": host.read_text(), "ed25519_public": public},

@@ -10,12 +10,11 @@ import re
 import sys
 import time
 
-from lab import preflight
+from lab import application, preflight, service
 from lab.benchmarks.load import PROGRAMS, Sysbench, Target
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations.ssh import Node
-from tests.support import trial
 
 _CONNECTIONS = 4
 _KNOWN_RATE_SECONDS = 5
@@ -30,12 +29,12 @@ def main() -> None:
     arguments = parser.parse_args()
     lab = Lab(LabPaths(arguments.lab))
     preflight.install(lab.progress, PROGRAMS)
-    client = trial.client(lab)
+    client = application.client(lab)
     target = Target(lab.outputs()["endpoint"]["host"], 3306, client.user, client.password, client.database)
     load = Sysbench(lab.prefix, target, lab.paths.state / "sysbench.cnf")
     load.prepare()
     rows = [("no copy", "", f"{load.run(_CONNECTIONS, arguments.seconds).commits_per_second:.0f}")]
-    idle = trial.idle(lab)
+    idle = service.idle(lab)
     idle.run("drbdadm invalidate r0")
     try:
         for floor in arguments.floors:

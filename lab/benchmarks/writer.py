@@ -8,10 +8,10 @@ from typing import Any
 
 import pymysql
 
-from drills.proof.writer import ANSWER_SECONDS, CONNECT_SECONDS, Connection, Writer, make_table, rows
 from lab.benchmarks.load import Target
 from lab.cloud import namespace
 from lab.lab import Lab
+from lab.writer import ANSWER_SECONDS, CONNECT_SECONDS, Connection, Writer, make_table, rows
 
 
 @contextlib.contextmanager

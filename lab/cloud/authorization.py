@@ -10,7 +10,7 @@ from lab.cloud.inventory import GROUP, MACHINE, ROLE_ASSIGNMENT, Inventory
 from lab.cloud.model import Resource
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.role_definition import role_of
-from lab.cloud.resources.virtual_machine import ACTIONS
+from lab.cloud.resources.virtual_machine.power import ACTIONS
 from lab.cloud.state import Store
 from lab.cloud.tokens import OBJECT_ID, Principal
 

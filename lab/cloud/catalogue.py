@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from components.settings import operating_system
+from lab import image
+
 REGIONS = frozenset(
     [
         "australiacentral",
@@ -135,21 +138,19 @@ def size(name: str) -> Size | None:
     return next((size for key, size in SIZES.items() if key.lower() == name.lower()), None)
 
 
-GUESTS: dict[tuple[str, str, str], str] = {
-    ("debian", "debian-12", "12-gen2"): "debian-12",
-    ("debian", "debian-12", "12"): "debian-12",
-    ("debian", "debian-13", "13-gen2"): "debian-13",
-    ("debian", "debian-13", "13"): "debian-13",
-    ("debian", "debian-sid-daily", "sid-gen2"): "debian-sid",
-}
+def _reference(name: str) -> tuple[str, str, str]:
+    """Return publisher, offer and SKU of an operating system's image, in lower case."""
+    its = operating_system.load(name).image
+    return its.publisher.lower(), its.offer.lower(), its.sku.lower()
+
+
+GUESTS: dict[tuple[str, str, str], str] = {_reference(name): name for name in image.systems()}
 """Images that the lab has a guest for: (publisher, offer, sku) in lower case → operating system."""
 
 IMAGE_VERSIONS = ("0.20261001.0", "0.20261101.0")
 """Versions of each of them, the latest last.  In the lab all are the same guest."""
 
-KNOWN_IMAGES = frozenset(
-    {("canonical", "ubuntu-24_04-lts", "server"), ("canonical", "ubuntu-24_04-lts", "server-gen1")}
-)
+KNOWN_IMAGES = frozenset(_reference(name) for name in operating_system.names()) - GUESTS.keys()
 """Images that exist on Azure, and not in the lab."""
 
 DISK_SKUS = (

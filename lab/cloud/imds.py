@@ -7,10 +7,10 @@ from typing import cast
 
 from aiohttp import web
 
-from lab.cloud.arm import log_requests
 from lab.cloud.errors import ArmError
 from lab.cloud.faults import Faults
 from lab.cloud.fields import items, section, text
+from lab.cloud.middleware import log_requests
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import key_of
 from lab.cloud.resources.virtual_network import subnet_prefix

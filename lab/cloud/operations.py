@@ -13,6 +13,7 @@ from lab.cloud.inventory import GROUP, MACHINE
 from lab.cloud.model import Json, Resource, now
 from lab.cloud.resource_id import parse
 from lab.cloud.resources.base import Kind
+from lab.cloud.resources.virtual_machine.power import act
 from lab.cloud.site import Site
 from lab.cloud.state import Operation
 
@@ -108,7 +109,7 @@ class Operations:
             async with self._lock(resource.key):
                 current = self._site.inventory.get(resource.id, MACHINE)
                 if current is not None:
-                    await resources.MACHINES.act(self._site, current, action, abrupt)
+                    await act(self._site, current, action, abrupt)
             await self._site.traffic.rewire()
 
     def _find(self, identity: str) -> tuple[Kind | None, Resource | None]:

@@ -18,7 +18,7 @@ from lab.cloud.inventory import MACHINE
 from lab.cloud.model import Json, Resource
 from lab.cloud.operations import Operations
 from lab.cloud.resource_id import key_of
-from lab.cloud.resources.virtual_machine import define
+from lab.cloud.resources.virtual_machine.definition import define
 from lab.cloud.site import Site
 
 LOG = logging.getLogger("cloud.events")

@@ -24,7 +24,8 @@ from lab.cloud.machines import UmlDriver
 from lab.cloud.network import LabFabric
 from lab.cloud.operations import Operations
 from lab.cloud.resource_id import parse
-from lab.cloud.resources.virtual_machine import define, observe, power_state
+from lab.cloud.resources.virtual_machine.definition import define
+from lab.cloud.resources.virtual_machine.power import observe, power_state
 from lab.cloud.scheduled_events import ScheduledEvents
 from lab.cloud.site import Site
 from lab.cloud.state import Store

@@ -1,11 +1,14 @@
 """What the cluster says of itself: reading, and printing. What is wrong, alarms.py says."""
 
-from collections.abc import Mapping, Sequence
+import argparse
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.remote import MOUNT_POINT
-from operations.ssh import Node
+from operations.command import Command
+from operations.stack import Stack
 from operations.status import alarms, facts
 from operations.status.facts import Facts, NodeFacts, ResourceStatus
 from operations.status.quorum import WitnessStatus
@@ -61,25 +64,27 @@ class Status:
         return "\n".join(lines)
 
 
-def read(
-    nodes: Sequence[Node],
-    endpoint: dict[str, Any],
-    loopback: Mapping[str, Any] | None = None,
-    witness: str | None = None,
-) -> Status:
+def ask(stack: Stack) -> Status:
     """Ask every node.
 
     Args:
-        nodes: the nodes to ask.
-        endpoint: host and port of the endpoint.
-        loopback: host and port by which the endpoint answers on this machine, if it does.
-        witness: the witness's name, if there is one.
+        stack: whose.
+
+    Raises:
+        OperationError: there is no cluster, or it is not known how it is reached.
     """
-    return of(facts.ask(nodes, witness), endpoint, loopback)
+    outputs = stack.outputs
+    return of(facts.ask(stack.nodes, outputs.get("witness")), outputs["endpoint"], stack.loopback)
 
 
 def of(seen: Facts, endpoint: dict[str, Any], loopback: Mapping[str, Any] | None = None) -> Status:
-    """Return the status that follows from the nodes' facts; the rest as of `read`."""
+    """Return the status that follows from the nodes' facts.
+
+    Args:
+        seen: the facts.
+        endpoint: host and port of the endpoint.
+        loopback: host and port by which the endpoint answers on this machine, if it does.
+    """
     return Status(
         endpoint=endpoint,
         loopback=loopback,
@@ -104,3 +109,18 @@ def _node(seen: Facts, node: NodeFacts) -> NodeStatus:
         drbd_disk=node.drbd.disks[0] if node.drbd else down,
         used_percent=used[0] if used else None,
     )
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _run(stack: Stack, options: argparse.Namespace) -> int:
+    found = ask(stack)
+    print(json.dumps(found.as_json(), indent=2) if options.json else found.as_text())
+    return 0 if found.serving and not found.alarms else 1
+
+
+COMMAND = Command(
+    "status", "Show the cluster; exit with 0 if, and only if, a node serves and there is no alarm.", _run, _add_options
+)

@@ -28,7 +28,7 @@ from lab import azure_native, toolchain
 from lab.azure_native import fake_arm
 from lab.azure_native.fake_arm import FakeArm
 from lab.azure_native.provider import UPDATE_PREVIEW
-from lab.cloud import tokens
+from lab.cloud import certificates, tokens
 from lab.cloud.arm import ResourceManager
 from lab.cloud.faults import Faults
 from lab.cloud.login import ENGINE
@@ -36,7 +36,8 @@ from lab.cloud.operations import Operations
 from lab.cloud.site import Site
 from lab.cloud.state import Store
 from lab.lab import wait_until
-from operations.resume import Pulumi, resume
+from operations.cli import Cli
+from operations.resume import resume
 from tests.support import cloud_bench
 from tests.support.cloud_bench import SSH_KEY
 
@@ -254,16 +255,14 @@ def _running_cloud(folder: Path) -> Generator[Cloud]:
     loop = asyncio.new_event_loop()
     operations = Operations(site)
     manager = ResourceManager(site, tokens.Tokens(b"k" * 32), operations, Faults(site.inventory))
-    certificate, key = fake_arm.certificate(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    certificates.ensure(folder)
 
     async def start() -> tuple[web.AppRunner, str]:
         runner = web.AppRunner(manager.application())
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.context(folder))
         await site.start()
-        return runner, f"127.0.0.1:{runner.addresses[0][1]}"
+        return runner, f"localhost:{runner.addresses[0][1]}"
 
     async def stop(runner: web.AppRunner) -> None:
         await runner.cleanup()
@@ -272,7 +271,7 @@ def _running_cloud(folder: Path) -> Generator[Cloud]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     runner, host = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-    trusting = ssl.create_default_context(cafile=str(certificate))
+    trusting = ssl.create_default_context(cafile=folder / "ca.pem")
     token = tokens.Tokens(b"k" * 32).issue(ENGINE)
 
     def ask(method: str, path: str, body: Any = None) -> Any:
@@ -289,7 +288,7 @@ def _running_cloud(folder: Path) -> Generator[Cloud]:
             "ARM_TENANT_ID": tokens.TENANT,
             "ARM_CLIENT_ID": tokens.CLIENT_ID,
             "ARM_CLIENT_SECRET": tokens.CLIENT_SECRET,
-            "SSL_CERT_FILE": str(certificate),
+            "SSL_CERT_FILE": str(folder / "ca.pem"),
         }
         yield Cloud(machines, environment, ask)
     finally:
@@ -497,9 +496,7 @@ def test_an_engine_is_killed_while_it_makes_machines(stack: Stack, arm: FakeArm)
 
     # One of them somebody has deleted since.
     del arm.resources[_path(arm, "vm-b")]
-    pulumi = Pulumi(
-        [str(stack.chain.pulumi), "--cwd", str(stack.folder / "program")], "test", environment=stack.environment
-    )
+    pulumi = Cli("test", str(stack.chain.pulumi), environment=stack.environment, checkout=stack.folder / "program")
     told = resume(pulumi)
     assert len(told) == 3 and told[-1] == "1 of 2 found there", told
     assert stack.changes("--refresh") == {"create": 3, "same": RESOURCES - 2}

@@ -12,14 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from components.checkout import CHECKOUT
+from lab import application, power, rest, service
 from lab.cloud import client as cloud
 from lab.engine import EngineError
 from lab.lab import Lab
 from lab.paths import LabPaths
 from operations.ssh import Node
 from tests.support import trial
+from tests.support.process_lists import secret_texts
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.long]
 
 PLANTED = "a-secret-that-somebody-has-planted"
 
@@ -48,7 +50,7 @@ def lab() -> Iterator[Lab]:
 def cluster(lab: Lab) -> Lab:
     lab.set_up(["debian-12"])
     lab.up({"protectData": True})
-    trial.wait_until_well(lab)
+    service.wait_until_well(lab)
     return lab
 
 
@@ -78,8 +80,8 @@ def test_of_a_cluster_as_it_should_be_nothing_is_told(cluster: Lab) -> None:
 
 def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
     lab = cluster
-    serving = trial.serving(lab)
-    other = trial.peer(lab, serving)
+    serving = service.serving(lab)
+    other = service.peer(lab, serving)
     pids = {node.name: trial.server_pid(node) for node in lab.nodes()}
     serving.run(
         "sed -i 's/^sync_binlog .*/sync_binlog = 0/' /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf;"
@@ -122,7 +124,7 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
     assert set(told) <= scripts | follow, "told where nothing is otherwise"
     shown = run.stdout
     assert PLANTED not in shown
-    assert [name for name, secret in trial.secret_texts(lab.engine()).items() if secret in shown] == []
+    assert [name for name, secret in secret_texts(lab.engine()).items() if secret in shown] == []
 
     # The command that it names, as it stands there.
     line = shown.strip().splitlines()[-1].strip()
@@ -154,16 +156,16 @@ def _by_script(text: str) -> dict[str, str]:
 def test_a_disk_that_drbd_has_dropped_is_told_and_attached(cluster: Lab) -> None:
     """As after an error of it; what was written meanwhile is copied."""
     lab = cluster
-    serving = trial.serving(lab)
-    other = trial.peer(lab, serving)
+    serving = service.serving(lab)
+    other = service.peer(lab, serving)
     other.run("drbdadm detach r0")
-    trial.query(lab, "create table drift (id int primary key)", "insert into drift values (1)")
+    application.query(lab, "create table drift (id int primary key)", "insert into drift values (1)")
     run = drift(lab)
     assert run.returncode == 1
     told = _by_script(run.stdout)
     assert set(told) == {f"{other.name}-drbd"}
     lab.up(options=["--target-replace", _urn(run.stdout)])
-    trial.wait_until_well(lab)
+    service.wait_until_well(lab)
     assert drift(lab).returncode == 0
 
 
@@ -178,12 +180,12 @@ def _urn(text: str) -> str:
 def test_what_was_changed_in_the_cloud_is_told_and_put_right(cluster: Lab) -> None:
     """By whoever has rights there: a rule of the security group, one of the balancer, a disk, the power."""
     lab = cluster
-    serving = trial.serving(lab)
-    other = trial.peer(lab, serving)
+    serving = service.serving(lab)
+    other = service.peer(lab, serving)
     assert trial.command_line(lab, "preview", "--refresh", "--expect-no-changes").returncode == 0
 
     def change(path: str, how: str) -> None:
-        _, body = trial.ask_azure(lab, "GET", f"{PROVIDERS}/{path}")
+        _, body = rest.ask(lab, "GET", f"{PROVIDERS}/{path}")
         properties = body["properties"]
         match how:
             case "rule":
@@ -193,7 +195,7 @@ def test_what_was_changed_in_the_cloud_is_told_and_put_right(cluster: Lab) -> No
                 properties["loadBalancingRules"][0]["properties"]["idleTimeoutInMinutes"] = 4
             case _:
                 properties["storageProfile"]["dataDisks"] = []
-        status, answer = trial.ask_azure(lab, "PUT", f"{PROVIDERS}/{path}", body)
+        status, answer = rest.ask(lab, "PUT", f"{PROVIDERS}/{path}", body)
         assert status in (200, 201, 202), answer
 
     names = _cloud_names(lab)
@@ -211,7 +213,7 @@ def test_what_was_changed_in_the_cloud_is_told_and_put_right(cluster: Lab) -> No
     print(reader.changes)
     assert reader.changes.get("update") == 3, reader.changes
     other.run("crm node online")
-    trial.wait_until_well(lab)
+    service.wait_until_well(lab)
     assert trial.command_line(lab, "preview", "--refresh", "--expect-no-changes").returncode == 0
 
 
@@ -227,17 +229,17 @@ def _cloud_names(lab: Lab) -> dict[str, str]:
 def test_a_machine_that_was_switched_off_is_told(cluster: Lab) -> None:
     """Azure's machine has no power among its properties: no refresh can see it, and no update switches it on."""
     lab = cluster
-    serving = trial.serving(lab)
-    other = trial.peer(lab, serving)
+    serving = service.serving(lab)
+    other = service.peer(lab, serving)
     machine = f"{PROVIDERS}/Microsoft.Compute/virtualMachines/{other.name}"
-    assert trial.ask_azure(lab, "POST", f"{machine}/deallocate")[0] in (200, 202)
+    assert rest.ask(lab, "POST", f"{machine}/deallocate")[0] in (200, 202)
     assert trial.command_line(lab, "preview", "--refresh", "--expect-no-changes").returncode == 0
     run = drift(lab)
     assert run.returncode == 1
     assert f"{other.name} is not reached by SSH" in run.stdout
     assert re.search(rf"az vm start --ids /subscriptions/\S+/virtualMachines/{other.name}\n", run.stdout)
-    trial.start_machine(lab, other.name)
-    trial.wait_until_well(lab)
+    power.start(lab, other.name)
+    service.wait_until_well(lab)
 
 
 def test_destroy(cluster: Lab) -> None:
@@ -250,12 +252,12 @@ def test_destroy(cluster: Lab) -> None:
     print(refused.value)
     assert "protected" in str(refused.value)
     assert {resource["urn"] for resource in engine.export()["resources"]} == before, "something was deleted"
-    trial.wait_until_well(lab, 30)
+    service.wait_until_well(lab, 30)
 
     way_on = lab.outputs()["protection"]
     assert "azure-mysql-ha:protectData false" in way_on, way_on
     assert set(lab.up({"protectData": False}).changes) <= {"same", "update"}
-    trial.kill_machine(lab, trial.serving(lab).name)
+    power.kill(lab, service.serving(lab).name)
     engine.run(["destroy", "--yes", "--skip-preview"], lab.progress, log)
     assert engine.export().get("resources", []) in ([], None)
     assert cloud.status(lab.paths)["machines"] == []

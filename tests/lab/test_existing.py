@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lab import application, rest, service
 from lab.cloud import client as cloud
 from lab.cloud import tokens
 from lab.engine import EngineError
@@ -17,7 +18,7 @@ from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from tests.support import trial
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.long]
 
 REGION = {"location": "westeurope"}
 SUBSCRIPTION = f"/subscriptions/{tokens.SUBSCRIPTION}"
@@ -57,7 +58,7 @@ def role(name: str, *actions: str) -> Any:
 
 def make(lab: Lab, path: str, body: object) -> Any:
     """Make something of the owner's."""
-    status, answer = trial.ask_azure(lab, "PUT", path, body)
+    status, answer = rest.ask(lab, "PUT", path, body)
     assert status in (200, 201), answer
     return answer
 
@@ -70,7 +71,7 @@ def azure_resources(lab: Lab) -> list[dict[str, Any]]:
 
 def is_there(lab: Lab, path: str) -> bool:
     """Tell whether something is there."""
-    return trial.ask_azure(lab, "GET", path)[0] == 200
+    return rest.ask(lab, "GET", path)[0] == 200
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,7 @@ def made(lab: Lab, owned: dict[str, Any]) -> EventReader:
 
 def test_up(lab: Lab, made: EventReader) -> None:
     """All that is the cluster's own is in the owner's group, and nothing is made that is there."""
-    trial.wait_until_well(lab)
+    service.wait_until_well(lab)
     resources = azure_resources(lab)
     types = {r["type"].rpartition(":")[2] for r in resources}
     assert types.isdisjoint(
@@ -176,13 +177,13 @@ def test_up(lab: Lab, made: EventReader) -> None:
     assert [r["urn"] for r in tags] == []
 
     for disk in ("disk-mysql-lab-1-data", "osdisk-mysql-lab-2"):
-        _, shown = trial.ask_azure(lab, "GET", f"{COMPUTE}/disks/{disk}")
+        _, shown = rest.ask(lab, "GET", f"{COMPUTE}/disks/{disk}")
         assert shown["properties"]["encryption"] == {
             "type": "EncryptionAtRestWithCustomerKey",
             "diskEncryptionSetId": f"{SUBSCRIPTION}{COMPUTE}/diskEncryptionSets/des-mysql-lab",
         }
     nic = "/resourceGroups/data/providers/Microsoft.Network/networkInterfaces/nic-mysql-lab-1"
-    assert trial.ask_azure(lab, "GET", nic)[1]["properties"]["enableAcceleratedNetworking"] is True
+    assert rest.ask(lab, "GET", nic)[1]["properties"]["enableAcceleratedNetworking"] is True
 
 
 def test_again(lab: Lab, made: EventReader) -> None:
@@ -197,17 +198,17 @@ def test_nobody_deletes_what_is_locked(lab: Lab, made: EventReader) -> None:
         "/resourceGroups/data",
     ]
     for path in locked:
-        status, answer = trial.ask_azure(lab, "DELETE", path)
+        status, answer = rest.ask(lab, "DELETE", path)
         assert (status, answer["error"]["code"]) == (409, "ScopeLocked"), path
         assert is_there(lab, path)
-    assert trial.answers(lab)
+    assert application.answers(lab)
 
 
 def test_a_node_is_fenced_all_the_same(lab: Lab, made: EventReader) -> None:
     """By the owner's role, with locks on all around; and started again."""
-    trial.wait_until_well(lab)
-    serving = trial.serving(lab)
-    other = trial.peer(lab, serving)
+    service.wait_until_well(lab)
+    serving = service.serving(lab)
+    other = service.peer(lab, serving)
     serving.run(f"stonith_admin --reboot {other.name} --timeout 120", timeout=150)
 
     def done() -> set[str]:
@@ -217,7 +218,7 @@ def test_a_node_is_fenced_all_the_same(lab: Lab, made: EventReader) -> None:
 
     assert done() & {"powerOff", "powerOffAbrupt"}
     wait_until(f"{other.name} started again", lambda: "start" in done(), 120)
-    trial.wait_until_well(lab)
+    service.wait_until_well(lab)
 
 
 def test_destroy_is_refused(lab: Lab, made: EventReader) -> None:
@@ -227,7 +228,7 @@ def test_destroy_is_refused(lab: Lab, made: EventReader) -> None:
         destroy(lab, preview=True)
     assert "protect" in str(refused.value)
     assert json.dumps(lab.engine().export()["resources"]) == before
-    assert trial.answers(lab)
+    assert application.answers(lab)
 
 
 def test_destroy(lab: Lab, made: EventReader) -> None:
@@ -236,13 +237,13 @@ def test_destroy(lab: Lab, made: EventReader) -> None:
     assert reader.changes["delete"] == 3
     destroy(lab)
     assert lab.engine().export().get("resources", []) in ([], None)
-    _, groups = trial.ask_azure(lab, "GET", "/resourceGroups")
+    _, groups = rest.ask(lab, "GET", "/resourceGroups")
     assert {group["name"] for group in groups["value"]} == {"net", "data", "secrets"}
-    _, left = trial.ask_azure(lab, "GET", "/resources")
+    _, left = rest.ask(lab, "GET", "/resources")
     assert {each["name"] for each in left["value"]} == {"egress", "out", "hub", "lab-keys"}
     for path in (SUBNET, f"{ROLES}/{ROLE_GUID}", f"{VAULT}/keys/disks", GROUPS_LOCK):
         assert is_there(lab, path), path
-    _, subnet = trial.ask_azure(lab, "GET", SUBNET)
+    _, subnet = rest.ask(lab, "GET", SUBNET)
     assert "ipConfigurations" not in subnet["properties"]
 
 

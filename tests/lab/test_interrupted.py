@@ -2,7 +2,7 @@
 
 First the machines alone are made. What is wrong is then put on one of them, seen to stop the script that finds it,
 and taken away again. After that every `pulumi up` but the last is interrupted at another point: a script is killed or,
-with LAB_ALL=1 in labs of their own, its connection is, or the power of its machine fails.
+in the nightly run in labs of their own, its connection is, or the power of its machine fails.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import pytest
 
+from lab import application, service
 from lab.engine import EngineError
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
@@ -26,6 +27,7 @@ from operations.resume import resume
 from operations.ssh import Node, by_name
 from tests.support import trial
 from tests.support.interruption import Kind, end_engine, interrupt, up_in_background
+from tests.support.scripts import Script, scripts_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -33,7 +35,10 @@ DISK = "/dev/disk/azure/scsi1/lun0"
 LABEL = "mysql-lab-r0"
 
 
-@pytest.fixture(scope="module", params=trial.only_if_asked(["script"], ["connection", "power", "engine"]))
+@pytest.fixture(
+    scope="module",
+    params=["script", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("connection", "power", "engine"))],
+)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """What is interrupted."""
     return request.param
@@ -57,16 +62,16 @@ def machines(lab: Lab) -> Lab:
 
 
 @pytest.fixture(scope="module")
-def scripts() -> dict[str, trial.Script]:
+def scripts() -> dict[str, Script]:
     """The scripts as the program renders them; their secrets are throw-away ones."""
-    found: dict[str, trial.Script] = {}
+    found: dict[str, Script] = {}
     for resource in record("lab"):
         if resource.type == "command:remote:Command":
             text = resource.inputs["stdin"]
             environment = _clear(resource.inputs.get("environment", {}))
             variables = {key: _clear(value) for key, value in environment.items()}
             node = next(line.split()[2] for line in text.splitlines() if line.startswith("# Node "))
-            found[resource.name] = trial.Script(resource.name, node, resource.inputs["create"], text, variables)
+            found[resource.name] = Script(resource.name, node, resource.inputs["create"], text, variables)
     return found
 
 
@@ -78,7 +83,7 @@ def _clear(value: Any) -> Any:
     return inputs.get("secret", inputs)
 
 
-def stops(script: trial.Script, node: Node, found: str) -> None:
+def stops(script: Script, node: Node, found: str) -> None:
     """Run a script that must stop with one clear line.
 
     Args:
@@ -95,8 +100,8 @@ def stops(script: trial.Script, node: Node, found: str) -> None:
     print(lines[0])
 
 
-@trial.ONLY_IF_ASKED
-def test_a_look_at_blank_machines_changes_nothing(machines: Lab, scripts: dict[str, trial.Script]) -> None:
+@pytest.mark.long
+def test_a_look_at_blank_machines_changes_nothing(machines: Lab, scripts: dict[str, Script]) -> None:
     """There, every script would change something; looking, each tells so, and none does."""
 
     def state(node: Node) -> list[str]:
@@ -138,7 +143,7 @@ def test_a_look_at_blank_machines_changes_nothing(machines: Lab, scripts: dict[s
     assert [backing(machines, node) for node in nodes] == disks
 
 
-def test_no_space(machines: Lab, scripts: dict[str, trial.Script]) -> None:
+def test_no_space(machines: Lab, scripts: dict[str, Script]) -> None:
     node = machines.nodes()[1]
     free = int(node.run("df --output=avail --block-size=1M /var | tail -n 1"))
     node.run(f"fallocate -l {free - 600}M /var/full")
@@ -147,7 +152,7 @@ def test_no_space(machines: Lab, scripts: dict[str, trial.Script]) -> None:
     node.run("rm /var/full")
 
 
-def test_no_kernel_module(machines: Lab, scripts: dict[str, trial.Script]) -> None:
+def test_no_kernel_module(machines: Lab, scripts: dict[str, Script]) -> None:
     node = machines.nodes()[1]
     node.run("echo 'install drbd /bin/false' >/etc/modprobe.d/none.conf")
     try:
@@ -201,7 +206,7 @@ WRONG_DISKS = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_DISKS)
-def test_wrong_disk(machines: Lab, scripts: dict[str, trial.Script], wrong: str) -> None:
+def test_wrong_disk(machines: Lab, scripts: dict[str, Script], wrong: str) -> None:
     node = machines.nodes()[1]
     make, found = WRONG_DISKS[wrong]
     node.run(f"{make}; udevadm settle")
@@ -223,7 +228,7 @@ def blank(node: Node) -> None:
     )
 
 
-def test_wrong_partition(machines: Lab, scripts: dict[str, trial.Script]) -> None:
+def test_wrong_partition(machines: Lab, scripts: dict[str, Script]) -> None:
     """Our partition's name, with something else's data in it."""
     node = machines.nodes()[1]
     node.run(f"printf 'label: gpt\\nname={LABEL}\\n' | sfdisk --quiet {DISK}; udevadm settle")
@@ -239,7 +244,7 @@ def test_wrong_partition(machines: Lab, scripts: dict[str, trial.Script]) -> Non
         blank(node)
 
 
-def test_partition_smaller_than_its_table(machines: Lab, scripts: dict[str, trial.Script]) -> None:
+def test_partition_smaller_than_its_table(machines: Lab, scripts: dict[str, Script]) -> None:
     """A growth that ended between table and kernel: udev has no name. A disk made anew is as large as one grown."""
     node, partition = machines.nodes()[1], f"/dev/disk/by-partlabel/{LABEL}"
     node.run(f"printf 'label: gpt\\nsize=1G,name={LABEL}\\n' | sfdisk --quiet {DISK}; udevadm settle")
@@ -292,7 +297,7 @@ def test_killed_while_the_data_directory_is_made(machines: Lab, kind: Kind) -> N
         ("echo precious >dump.sql", "dump.sql in /var/lib/mysql"),
     ],
 )
-def test_wrong_data_directory(machines: Lab, scripts: dict[str, trial.Script], make: str, found: str) -> None:
+def test_wrong_data_directory(machines: Lab, scripts: dict[str, Script], make: str, found: str) -> None:
     node = machines.nodes()[0]
     # What outlives its script's connection comes to its end first: there is a data directory then.
     node.run("flock --wait 50 /run/azure-mysql-ha.lock true")
@@ -340,12 +345,12 @@ def test_up_at_last(machines: Lab) -> None:
     lab = machines
     # What docs/operations/failed-update.md says; for scripts alone, `pulumi up` would do.
     lab.engine().cancel()
-    told = resume(lab.engine().cli())
+    told = resume(lab.engine())
     assert told and all("Command" in line and line.endswith("left to the next update") for line in told), told
     lab.up()
-    trial.wait_until_well(lab)
+    service.wait_until_well(lab)
     assert not lab.engine().export().get("pending_operations")
-    trial.query(lab, "create table kept (id int primary key)", "insert into kept values (1)")
+    application.query(lab, "create table kept (id int primary key)", "insert into kept values (1)")
     for node in lab.nodes():
         assert node.run("ls /var/lib/azure-mysql-ha 2>/dev/null", check=False) == ""
         assert node.run("dpkg --audit; ls /usr/sbin/policy-rc.d 2>/dev/null", check=False) == ""
@@ -353,16 +358,16 @@ def test_up_at_last(machines: Lab) -> None:
     # What made the data, once more: the data are where they were.
     node = by_name(lab.nodes(), "mysql-lab-1")
     names = ("resources-document", "server-data-directory", "replication-first-generation", f"{node.name}-drbd")
-    for script in (script for script in trial.scripts(lab.engine()) if script.name in names):
+    for script in (script for script in scripts_of(lab.engine()) if script.name in names):
         assert script.run(node).returncode == 0
-    assert trial.query(lab, "select id from kept") == [(1,)]
+    assert application.query(lab, "select id from kept") == [(1,)]
     reader = lab.up()
     assert set(reader.changes) == {"same"}
 
 
 def test_a_mark_that_was_left(machines: Lab) -> None:
     """A step's mark that a power failure has brought back does not have metadata with data made anew."""
-    node = trial.idle(machines)
+    node = service.idle(machines)
     node.run(f"crm node standby {node.name}", timeout=120)
     wait_until("the end of DRBD", lambda: not node.run("drbdadm role r0 2>/dev/null", check=False), 60)
     try:
@@ -370,11 +375,11 @@ def test_a_mark_that_was_left(machines: Lab) -> None:
         before = node.run(f"drbdadm apply-al r0; {dump}")
         mark = f"create-md-$(lsblk --nodeps --noheadings --output PARTUUID /dev/disk/by-partlabel/{LABEL}).begun"
         node.run(f"mkdir -p /var/lib/azure-mysql-ha && touch /var/lib/azure-mysql-ha/{mark}")
-        (script,) = [each for each in trial.scripts(machines.engine()) if each.name == f"{node.name}-drbd"]
+        (script,) = [each for each in scripts_of(machines.engine()) if each.name == f"{node.name}-drbd"]
         run = script.run(node)
         assert (run.returncode, run.stdout) == (0, "DRBD r0: Pacemaker's\n"), run.stderr
         assert node.run(dump) == before
         assert node.run("ls /var/lib/azure-mysql-ha") == ""
     finally:
         node.run(f"crm node online {node.name}", timeout=120)
-    trial.wait_until_well(machines)
+    service.wait_until_well(machines)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from lab import service
 from lab.lab import Lab
 from lab.paths import LabPaths
 from operations.resume import resume
@@ -17,7 +18,7 @@ from tests.support import trial
 from tests.support.bystander import nothing_is_lost
 from tests.support.interruption import Kind, interrupt
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.long]
 
 KINDS: list[Kind] = ["engine", "connection", "power"]
 
@@ -27,7 +28,7 @@ def cluster() -> Iterator[Lab]:
     for lab in trial.own_lab(Lab(LabPaths("tkillc"))):
         lab.set_up(["debian-12"])
         lab.up()
-        trial.wait_until_well(lab)
+        service.wait_until_well(lab)
         yield lab
 
 
@@ -96,9 +97,9 @@ def go_on(cluster: Lab, kind: Kind, seconds: float) -> None:
     if kind == "engine":
         # What docs/operations/failed-update.md says.
         cluster.engine().cancel()
-        resume(cluster.engine().cli())
+        resume(cluster.engine())
     cluster.up()
-    trial.wait_until_well(cluster, trial.bar(seconds))
+    service.wait_until_well(cluster, trial.bar(seconds))
 
 
 def assert_nothing_is_left(cluster: Lab) -> None:
@@ -110,8 +111,8 @@ def assert_nothing_is_left(cluster: Lab) -> None:
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_is_interrupted(cluster: Lab, name: str, kind: Kind) -> None:
     change = CHANGES[name]
-    serving = trial.serving(cluster)
-    idle = trial.peer(cluster, serving)
+    serving = service.serving(cluster)
+    idle = service.peer(cluster, serving)
     with nothing_is_lost(cluster):
         interrupt(
             cluster,
@@ -122,7 +123,7 @@ def test_a_change_is_interrupted(cluster: Lab, name: str, kind: Kind) -> None:
             changes={change.setting: change.values[kind]},
         )
         go_on(cluster, kind, 240)
-    places = [trial.serving(cluster)] if change.serving else cluster.nodes()
+    places = [service.serving(cluster)] if change.serving else cluster.nodes()
     assert {change.in_force(node) for node in places} == {change.shown[kind]}
     assert_nothing_is_left(cluster)
 
@@ -139,7 +140,7 @@ GROWTHS: dict[Kind, tuple[str, int]] = {
 def test_a_growth_is_interrupted(cluster: Lab, kind: Kind) -> None:
     """When the table has grown; kernel and DRBD do not know yet. (The lab's kernels want a restart first.)"""
     size, gib = GROWTHS[kind]
-    idle = trial.idle(cluster)
+    idle = service.idle(cluster)
     with nothing_is_lost(cluster):
         # It serves after that restart.
         interrupt(

@@ -11,6 +11,7 @@ import pytest
 
 from components.checkout import CHECKOUT
 from drills.target import DRBD_PARAMETERS, LabTarget
+from lab import application, power, service
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations.ssh import Node, by_name
@@ -19,7 +20,7 @@ from tests.support.bystander import MOVE_SECONDS, service_moves
 from tests.support.newer import are_newer, make_newer
 from tests.support.pages import Runner, Step, steps
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +33,12 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture
 def runner(lab: Lab, tmp_path: Path) -> Runner:
     """Begin with a cluster that is well, and a desk with what an administrator and the application have."""
-    trial.wait_until_well(lab)
+    service.wait_until_well(lab)
     engine, outputs = lab.engine(), lab.outputs()
     for name in ("Pulumi.yaml", "__main__.py", "components", "configs", "pyproject.toml", ".venv"):
         (tmp_path / name).symlink_to(CHECKOUT / name)
-    for name in (engine.config_file.name, "client.cnf"):
-        shutil.copy2(lab.paths.pulumi / name, tmp_path / name)
+    shutil.copy2(engine.settings_file, tmp_path)
+    (tmp_path / "client.cnf").write_text(f'[client]\npassword="{lab.database_password()}"\n')
     names = {
         **_roles(lab),
         "HOST": outputs["endpoint"]["host"],
@@ -54,7 +55,7 @@ def runner(lab: Lab, tmp_path: Path) -> Runner:
 
 def _roles(lab: Lab) -> dict[str, str]:
     """Return the nodes' names by the pages' words."""
-    serving = trial.serving(lab).name
+    serving = service.serving(lab).name
     (other,) = {node.name for node in lab.nodes()} - {serving}
     return {"SERVING": serving, "OTHER": other}
 
@@ -77,23 +78,23 @@ def test_backup(runner: Runner) -> None:
     """What is lost between the dump and its restoration is there again."""
     lab = runner.lab
     rows = [(number, f"row {number} 'é'") for number in range(1, 301)]
-    trial.query(
+    application.query(
         lab,
         "create table kept (id int primary key, text varchar(40) character set utf8mb4)",
         "insert into kept values " + ", ".join(f"({number}, 'row {number} ''é''')" for number, _ in rows),
     )
     for step in steps("backup"):
         if step.command.startswith("mariadb "):
-            trial.query(lab, "drop table kept")
+            application.query(lab, "drop table kept")
         runner.take(step)
-    assert trial.query(lab, "select id, text from kept order by id") == rows
+    assert application.query(lab, "select id, text from kept order by id") == rows
 
 
 def test_full_disk(runner: Runner) -> None:
     """No byte is left to the server, until the page has handed some out; its rows are there."""
     lab = runner.lab
     node = by_name(lab.nodes(), runner.names["SERVING"])
-    trial.query(
+    application.query(
         lab, "create table filled (id int primary key, text longblob)", "insert into filled values (1, 'first')"
     )
     # By the server's account, which may not have what is kept back for root.
@@ -105,10 +106,10 @@ def test_full_disk(runner: Runner) -> None:
     try:
         assert node.run("stat --file-system --format %a /var/lib/mysql").strip() == "0"
         with pytest.raises(pymysql.Error, match=r"28|full"):
-            trial.query(lab, "create table too_much (id int)")
+            application.query(lab, "create table too_much (id int)")
         assert any("100 % full. docs/operations/full-disk.md" in alarm for alarm in lab.status().alarms)
         runner.run("full-disk")
-        assert trial.query(lab, "select text from filled") == [(b"first",)]
+        assert application.query(lab, "select text from filled") == [(b"first",)]
     finally:
         node.run("tune2fs -m 5 /dev/drbd1; rm --force /var/lib/mysql/data/filler /var/lib/mysql/data/filler2")
 
@@ -130,11 +131,11 @@ def test_move_state(runner: Runner) -> None:
 
 def test_planned_maintenance(runner: Runner) -> None:
     lab = runner.lab
-    trial.query(lab, "create table moved (id int primary key)", "insert into moved values (1)")
+    application.query(lab, "create table moved (id int primary key)", "insert into moved values (1)")
     runner.run("planned-maintenance")
     assert lab.status().serving == runner.names["OTHER"]
-    assert trial.query(lab, "select id from moved") == [(1,)]
-    trial.wait_until_well(lab)
+    assert application.query(lab, "select id from moved") == [(1,)]
+    service.wait_until_well(lab)
 
 
 def in_turn(runner: Runner, page: str, packages: Sequence[str]) -> None:
@@ -147,7 +148,7 @@ def in_turn(runner: Runner, page: str, packages: Sequence[str]) -> None:
         names = dict(runner.names)
         runner.names.update({"SERVING": names["OTHER"], "OTHER": names["SERVING"]})
         runner.run(page)
-        trial.wait_until_well(runner.lab)
+        service.wait_until_well(runner.lab)
     assert all(are_newer(node, packages) for node in nodes)
     idle = by_name(nodes, runner.names["OTHER"])
     assert idle.run("ls -A /var/lib/mysql") == "", "on the system disk, where a server could start on it"
@@ -172,37 +173,37 @@ def test_failed_disk(runner: Runner) -> None:
     # All I/O, metadata's too: drivers/block/drbd/drbd_int.h.
     node.run(f"cd {DRBD_PARAMETERS} && echo 0 >fault_devs && echo 100 >fault_rate && echo {0x7F} >enable_faults")
     try:
-        trial.query(lab, "create table without_disk (id int primary key)", "insert into without_disk values (1)")
+        application.query(lab, "create table without_disk (id int primary key)", "insert into without_disk values (1)")
         wait_until("the end of the disk", lambda: "Diskless" in node.run("drbdadm dstate r0"), 60)
     finally:
         node.run(f"echo 0 >{DRBD_PARAMETERS}/enable_faults")
     runner.run("failed-disk")
-    assert trial.query(lab, "select id from without_disk") == [(1,)]
+    assert application.query(lab, "select id from without_disk") == [(1,)]
 
 
 def test_both_off(runner: Runner) -> None:
     """Both were off, and the one that served does not exist any more: the other goes on alone, and gets a new peer."""
     lab = runner.lab
-    trial.query(lab, "create table left_alone (id int primary key)", "insert into left_alone values (1)")
+    application.query(lab, "create table left_alone (id int primary key)", "insert into left_alone values (1)")
     lost, left = runner.names["SERVING"], runner.names["OTHER"]
     for name in (lost, left):
-        trial.kill_machine(lab, name)
+        power.kill(lab, name)
     trial.delete_machine(lab, lost)
-    trial.start_machine(lab, left)
+    power.start(lab, left)
     node = by_name(lab.nodes(), left)
     wait_until("its start", lambda: "Activity blocked" in node.run("corosync-quorumtool -s", check=False), 120, every=1)
     runner.run("both-off")
     wait_until("the one left to serve", lambda: lab.status().serving == left, 120, every=1)
-    assert trial.query(lab, "select id from left_alone") == [(1,)]
+    assert application.query(lab, "select id from left_alone") == [(1,)]
     lab.engine().run(["refresh", "--yes", "--skip-preview"], lab.progress, lab.paths.logs / "refresh.log")
     lab.up()
-    trial.wait_until_well(lab, trial.bar(300))
+    service.wait_until_well(lab, trial.bar(300))
 
 
 def test_split_brain(lab: Lab, runner: Runner) -> None:
     """Of the two histories that of the node that serves stays. The last test: fencing stays off."""
     lab.up({"fencing": "off"})
-    trial.query(lab, "create table histories (node varchar(64) primary key)")
+    application.query(lab, "create table histories (node varchar(64) primary key)")
     target = LabTarget(lab)
     target.part()
     try:
@@ -215,8 +216,8 @@ def test_split_brain(lab: Lab, runner: Runner) -> None:
     wait_until("one that serves, alone", lambda: _is_alone(lab), 180, every=1)
     runner.names.update(_roles(lab))
     runner.run("split-brain")
-    assert trial.query(lab, "select node from histories") == [(runner.names["SERVING"],)]
-    trial.wait_until_well(lab)
+    assert application.query(lab, "select node from histories") == [(runner.names["SERVING"],)]
+    service.wait_until_well(lab)
 
 
 def _writes(node: Node, statement: str) -> bool:

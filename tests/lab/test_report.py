@@ -14,7 +14,7 @@ from typing import Any
 import matplotlib.image
 import pytest
 
-from drills.report import picture, report
+from drills.report import colours, report, sheet
 from lab import preflight
 from lab.shell import say
 
@@ -226,7 +226,7 @@ def test_labels_do_not_overlap_and_pictures_have_a_size(browser: Browser, page: 
     assert measured["width"] <= 1280
     assert len(measured["boxes"]) == 4  # each drill's timeline, and the close-up of its longest outage
     for box in measured["boxes"]:
-        assert box["width"] == picture.WIDTH
+        assert box["width"] == sheet.WIDTH
         assert box["height"] > 300
         assert box["texts"] > 20
         assert box["faults"] == []
@@ -248,7 +248,7 @@ def test_the_screen_has_the_pictures(browser: Browser, page: Path, tmp_path: Pat
     browser.screenshot(page, tmp_path / "page.png", browser.measure(page)["height"])
     pixels = matplotlib.image.imread(tmp_path / "page.png")[:, :, :3]
     assert pixels.shape[1] == 1280
-    for colour in (picture.BLUE, picture.GREEN, picture.VERMILION, picture.LATENCY, picture.GAP):
+    for colour in (colours.BLUE, colours.GREEN, colours.VERMILION, colours.LATENCY, colours.GAP):
         wanted = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
         assert (abs(pixels - wanted).max(axis=2) < 0.01).sum() > 500, colour
     assert 0.02 < (pixels.min(axis=2) < 0.9).mean() < 0.5

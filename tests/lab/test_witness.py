@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab import application, power, service
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations.ssh import Node
 from tests.support import trial
 from tests.support.bystander import nobody_notices
+from tests.support.scripts import scripts_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -46,7 +48,7 @@ def wait_until_whole(lab: Lab, seconds: float = 180) -> None:
         return now is not None and (now.unreached_by, now.votes, now.expected_votes) == ([], 3, 3)
 
     wait_until("the witness's vote", is_whole, seconds, every=1)
-    trial.wait_until_well(lab, seconds)
+    service.wait_until_well(lab, seconds)
 
 
 def test_it_votes(cluster: Lab) -> None:
@@ -97,7 +99,7 @@ def test_every_script_again(cluster: Lab) -> None:
     machines = {machine.name: machine for machine in (*cluster.nodes(), witness_of(cluster))}
     scripts = [
         script
-        for script in trial.scripts(cluster.engine())
+        for script in scripts_of(cluster.engine())
         if script.name.endswith(("-host", "-packages", "-qnetd", "-certificate", "-corosync", "-reload"))
     ]
     assert len(scripts) == 3 * 2 + 1 + 2 + 2 + 2
@@ -114,7 +116,7 @@ def test_its_power_fails(cluster: Lab) -> None:
     """The service goes on; status tells; started again, it votes again by itself."""
     witness = witness_of(cluster)
     with nobody_notices(cluster):
-        trial.kill_machine(cluster, witness.name)
+        power.kill(cluster, witness.name)
 
         def is_missed() -> bool:
             now = cluster.status().witness
@@ -126,7 +128,7 @@ def test_its_power_fails(cluster: Lab) -> None:
         assert (status.witness.votes, status.witness.expected_votes) == (2, 3)
         (alarm,) = status.alarms
         assert "witness mysql-lab-witness is not reached by mysql-lab-1 and mysql-lab-2" in alarm
-        trial.start_machine(cluster, witness.name)
+        power.start(cluster, witness.name)
         wait_until_whole(cluster)
     assert cluster.status().alarms == []
 
@@ -165,10 +167,10 @@ def test_it_is_switched_off_and_on(cluster: Lab) -> None:
 
 def test_a_node_is_lost(cluster: Lab) -> None:
     """The witness's vote lets the other one go on."""
-    killed = trial.serving(cluster)
+    killed = service.serving(cluster)
     begin = time.monotonic()
-    trial.kill_machine(cluster, killed.name)
-    wait_until("an answer from the other node", lambda: trial.answers(cluster), 120, every=0.2)
+    power.kill(cluster, killed.name)
+    wait_until("an answer from the other node", lambda: application.answers(cluster), 120, every=0.2)
     print(f"power failure: served again after {time.monotonic() - begin:.1f} s")
     # The server answers before Pacemaker calls it started.
     wait_until("the other node to serve", lambda: cluster.status().serving not in (None, killed.name), 60)
@@ -178,28 +180,28 @@ def test_a_node_is_lost(cluster: Lab) -> None:
     wait_until_whole(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_node_and_the_witness_are_lost(cluster: Lab) -> None:
     """The one left stops all. When the witness is back, it has the lost node started, and they serve again."""
     witness = witness_of(cluster)
-    killed = trial.serving(cluster)
+    killed = service.serving(cluster)
     (left,) = [node for node in cluster.nodes() if node.name != killed.name]
-    trial.kill_machine(cluster, witness.name)
-    trial.kill_machine(cluster, killed.name)
+    power.kill(cluster, witness.name)
+    power.kill(cluster, killed.name)
     wait_until("the loss of quorum", lambda: "Activity blocked" in quorum(left), 60, every=1)
     wait_until("the end of service", lambda: cluster.status().serving is None, 60, every=1)
-    trial.start_machine(cluster, witness.name)
+    power.start(cluster, witness.name)
     wait_until_whole(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_node_that_starts_alone_does_not_serve(cluster: Lab) -> None:
     """Both were off. With the witness's vote the first has the other started, and serves nothing before they meet."""
     first, second = cluster.nodes()
     for node in (first, second):
-        trial.kill_machine(cluster, node.name)
-    trial.start_machine(cluster, first.name)
-    wait_until("the other to be started", lambda: trial.is_on(cluster, second.name), 180)
+        power.kill(cluster, node.name)
+    power.start(cluster, first.name)
+    wait_until("the other to be started", lambda: power.is_on(cluster, second.name), 180)
     assert cluster.status().serving is None
     wait_until_whole(cluster)
     told = first.run("journalctl --boot --dmesg --grep 'drbd r0/0 .*(conn|role)\\('").splitlines()

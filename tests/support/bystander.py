@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pymysql
 
-from drills.proof.writer import TABLE, Connection, Writer, make_table
 from drills.target import LabTarget
+from lab import application, service
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
+from lab.writer import TABLE, Connection, Writer, make_table
 from tests.support import trial
 
 PAUSE_SECONDS = 5.0
@@ -40,7 +41,7 @@ class Bystander(Writer):
     """
 
     def __init__(self, lab: Lab, file: Path) -> None:
-        self._client = trial.client(lab)
+        self._client = application.client(lab)
         self.connections = 0
         with contextlib.closing(self._open()) as connection:
             make_table(connection)
@@ -82,7 +83,7 @@ def server_restarts(lab: Lab, seconds: float) -> Generator[None]:
         seconds: longest pause between two acknowledged writes.
     """
     before = _lives(lab)
-    node = trial.serving(lab)
+    node = service.serving(lab)
     starts = f"grep --count 'ready for connections' {_error_log(lab)}"
     count = int(node.run(starts))
     with _writes(lab, seconds):
@@ -121,7 +122,7 @@ def service_moves(lab: Lab, times: int, seconds: float) -> Generator[None]:
         finally:
             done.set()
             watcher.join()
-    servers = [server for (server,) in trial.query(lab, f"select server from {TABLE} order by sequence")]
+    servers = [server for (server,) in application.query(lab, f"select server from {TABLE} order by sequence")]
     assert sum(before != after for before, after in itertools.pairwise(servers)) == times
     assert off_together == []
 
@@ -134,14 +135,14 @@ def nothing_is_lost(lab: Lab) -> Generator[None]:
 
 
 def _error_log(lab: Lab) -> str:
-    node = trial.serving(lab)
+    node = service.serving(lab)
     return node.run("sed --quiet 's/^log_error *= *//p' /etc/mysql/*.conf.d/*azure-mysql-ha.cnf").strip()
 
 
 def _lives(lab: Lab) -> dict[str, str]:
     """Return what is another after a start: of each machine, of the server; and which node serves."""
     boots = {node.name: node.run("cat /proc/sys/kernel/random/boot_id") for node in lab.nodes()}
-    serving = trial.serving(lab)
+    serving = service.serving(lab)
     return boots | {"server": trial.server_pid(serving), "serving": serving.name}
 
 
@@ -160,7 +161,7 @@ def _writes(lab: Lab, seconds: float | None) -> Generator[Bystander]:
     pauses = itertools.pairwise([begin, *acknowledged.values(), time.time()])
     pause = max(later - earlier for earlier, later in pauses)
     print(f"{len(acknowledged)} rows, longest pause {pause:.1f} s")
-    there = {sequence for (sequence,) in trial.query(lab, f"select sequence from {TABLE}")}
+    there = {sequence for (sequence,) in application.query(lab, f"select sequence from {TABLE}")}
     assert set(acknowledged) - there == set(), "acknowledged rows are missing"
     if seconds is not None:
         assert pause < trial.bar(seconds)

@@ -9,11 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from lab import fabric
+from lab import fabric, power
 from lab.engine import EngineError
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
-from tests.support import trial
 
 Kind = Literal["script", "connection", "power", "engine"]
 """What is interrupted: the script with all that it has started, SSH's end of its connection, the machine's power, or
@@ -86,8 +85,8 @@ def interrupt(
         if kind in ("power", "engine"):
             wait_until("the script to be there", lambda: outcome or _is_marked(node), 600, every=1)
         if kind == "power":
-            trial.kill_machine(lab, node.name)
-            trial.start_machine(lab, node.name)
+            power.kill(lab, node.name)
+            power.start(lab, node.name)
             # Nobody tells the engine that there will be no answer any more, so a person does.
             end_engine(lab, signal.SIGINT)
         elif kind == "engine":

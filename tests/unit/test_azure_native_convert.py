@@ -7,14 +7,25 @@ from google.protobuf import struct_pb2
 
 from lab.azure_native.convert import overlay, to_body, to_inputs, to_outputs, to_preview
 from lab.azure_native.diff import Change, Kind, carry_over, compare
-from lab.azure_native.schema import SHAPES
+from lab.azure_native.schema import Shape
+from lab.azure_native.sdk import resource_types
 from lab.azure_native.values import UNKNOWN, Secret, from_struct, plain, secret_strings, to_struct, with_secrets_of
+
+
+def shape_of(name: str) -> Shape:
+    """Return the shape of a resource type's properties."""
+    return resource_types()[f"azure-native:{name}"].shape
+
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb"
 
 # A flat object of the SDK and the body that the real plug-in sends for it (Microsoft.Network 2024-05-01, …).
 PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("ResourceGroup", {"location": "westeurope", "tags": {"a": "b"}}, {"location": "westeurope", "tags": {"a": "b"}}),
+    (
+        "resources:ResourceGroup",
+        {"location": "westeurope", "tags": {"a": "b"}},
+        {"location": "westeurope", "tags": {"a": "b"}},
+    ),
     (
         "network:VirtualNetwork",
         {
@@ -204,15 +215,15 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "flat", "body"), PAIRS, ids=[pair[0] for pair in PAIRS])
-def test_body(shape: str, flat: dict[str, Any], body: dict[str, Any]) -> None:
-    assert to_body(SHAPES[shape], flat, ID) == body
+@pytest.mark.parametrize(("token", "flat", "body"), PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_body(token: str, flat: dict[str, Any], body: dict[str, Any]) -> None:
+    assert to_body(shape_of(token), flat, ID) == body
 
 
-@pytest.mark.parametrize(("shape", "flat", "body"), PAIRS, ids=[pair[0] for pair in PAIRS])
-def test_what_was_sent_comes_back(shape: str, flat: dict[str, Any], body: dict[str, Any]) -> None:
-    back = to_inputs(SHAPES[shape], to_outputs(SHAPES[shape], body))
-    resolved = to_inputs(SHAPES[shape], to_outputs(SHAPES[shape], to_body(SHAPES[shape], flat, ID)))
+@pytest.mark.parametrize(("token", "flat", "body"), PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_what_was_sent_comes_back(token: str, flat: dict[str, Any], body: dict[str, Any]) -> None:
+    back = to_inputs(shape_of(token), to_outputs(shape_of(token), body))
+    resolved = to_inputs(shape_of(token), to_outputs(shape_of(token), to_body(shape_of(token), flat, ID)))
     assert back == resolved
     if "$self" not in str(flat):
         assert back == flat
@@ -220,7 +231,7 @@ def test_what_was_sent_comes_back(shape: str, flat: dict[str, Any], body: dict[s
 
 def test_body_leaves_out_names_and_what_the_sdk_does_not_have() -> None:
     inputs = {"resourceGroupName": "g", "vmName": "v", "azureApiVersion": "1", "nonsense": 1, "location": "x"}
-    assert to_body(SHAPES["compute:VirtualMachine"], inputs, ID) == {"location": "x"}
+    assert to_body(shape_of("compute:VirtualMachine"), inputs, ID) == {"location": "x"}
 
 
 def test_outputs_have_what_azure_adds() -> None:
@@ -232,7 +243,7 @@ def test_outputs_have_what_azure_adds() -> None:
         "identity": {"type": "SystemAssigned", "principalId": "p", "tenantId": "t"},
         "properties": {"vmId": "v", "provisioningState": "Succeeded", "availabilitySet": None, "unheardOf": 1},
     }
-    assert to_outputs(SHAPES["compute:VirtualMachine"], answer) == {
+    assert to_outputs(shape_of("compute:VirtualMachine"), answer) == {
         "name": "vm",
         "type": "Microsoft.Compute/virtualMachines",
         "location": "x",
@@ -244,7 +255,7 @@ def test_outputs_have_what_azure_adds() -> None:
 
 def test_a_role_definition_has_two_types() -> None:
     answer = {"type": "Microsoft.Authorization/roleDefinitions", "properties": {"type": "CustomRole"}}
-    outputs = to_outputs(SHAPES["authorization:RoleDefinition"], answer)
+    outputs = to_outputs(shape_of("authorization:RoleDefinition"), answer)
     assert outputs == {"type": "Microsoft.Authorization/roleDefinitions", "roleType": "CustomRole"}
 
 
@@ -255,11 +266,13 @@ def test_inputs_have_nothing_that_only_azure_sets() -> None:
         "provisioningState": "Succeeded",
         "probes": [{"id": "/p", "name": "alive", "etag": "e", "port": 1, "loadBalancingRules": [{"id": "/r"}]}],
     }
-    assert to_inputs(SHAPES["network:LoadBalancer"], outputs) == {"probes": [{"id": "/p", "name": "alive", "port": 1}]}
+    assert to_inputs(shape_of("network:LoadBalancer"), outputs) == {
+        "probes": [{"id": "/p", "name": "alive", "port": 1}]
+    }
 
 
 def test_preview_knows_the_inputs_and_nothing_else() -> None:
-    preview = to_preview(SHAPES["compute:VirtualMachine"], {"location": "x", "identity": {"type": "SystemAssigned"}})
+    preview = to_preview(shape_of("compute:VirtualMachine"), {"location": "x", "identity": {"type": "SystemAssigned"}})
     assert preview["location"] == "x"
     assert preview["vmId"] == UNKNOWN
     assert preview["name"] == UNKNOWN
@@ -353,7 +366,9 @@ def test_wire_and_back() -> None:
         "i": {},
         "j": [],
     }
-    assert from_struct(to_struct(values)) == values
+    back = from_struct(to_struct(values))
+    assert back == values
+    assert [type(back[key]) for key in "abc"] == [int, float, bool]
 
 
 def test_wire_of_outputs_and_resources() -> None:

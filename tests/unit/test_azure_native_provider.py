@@ -14,7 +14,9 @@ import pytest
 
 from lab.azure_native import fake_arm, install, version
 from lab.azure_native.fake_arm import SECRET, SUBSCRIPTION, Canned, FakeArm
-from lab.azure_native.provider import NOBODY, UPDATE_PREVIEW, Found, Provider, ResourceError
+from lab.azure_native.provider import NOBODY, UPDATE_PREVIEW, Provider
+from lab.azure_native.results import Found, ResourceError
+from lab.azure_native.sdk import resource_types
 from lab.azure_native.values import UNKNOWN, Secret
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g"
@@ -57,13 +59,13 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeArm]:
 @pytest.fixture
 def provider(arm: FakeArm) -> Provider:
     """A provider that is configured for that server."""
-    return Provider("3.29.0", arm.environment)
+    return Provider("3.29.0", resource_types(), arm.environment)
 
 
 @pytest.fixture
 def offline() -> Provider:
     """A provider without credentials, and with nothing to ask."""
-    return Provider("3.29.0", {})
+    return Provider("3.29.0", resource_types(), {})
 
 
 def checked(provider: Provider, resource: str, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +211,7 @@ def test_preview_of_an_update_keeps_what_is_known(offline: Provider) -> None:
 
 
 def test_preview_of_an_update_as_the_real_one_does() -> None:
-    forgetful = Provider("3.29.0", {UPDATE_PREVIEW: "forget"})
+    forgetful = Provider("3.29.0", resource_types(), {UPDATE_PREVIEW: "forget"})
     outputs = forgetful.preview_update(VM, VM_INPUTS, {"vmId": "v", "name": "vm"})
     assert outputs["vmId"] == UNKNOWN
     assert outputs["name"] == "vm"
@@ -453,24 +455,26 @@ def test_without_credentials(offline: Provider) -> None:
 
 
 def test_wrong_credentials_are_not_shown(arm: FakeArm) -> None:
-    provider = Provider("3.29.0", {**arm.environment, "ARM_CLIENT_SECRET": "wrong-one"})
+    provider = Provider("3.29.0", resource_types(), {**arm.environment, "ARM_CLIENT_SECRET": "wrong-one"})
     with pytest.raises(ResourceError, match="AADSTS7000215") as caught:
         created(provider, DISK, DISK_INPUTS)
     assert "wrong-one" not in str(caught.value)
 
 
 def test_configuration_comes_before_the_environment(arm: FakeArm) -> None:
-    provider = Provider("3.29.0", {**arm.environment, "ARM_SUBSCRIPTION_ID": "other", "ARM_CLIENT_SECRET": "wrong"})
+    provider = Provider(
+        "3.29.0", resource_types(), {**arm.environment, "ARM_SUBSCRIPTION_ID": "other", "ARM_CLIENT_SECRET": "wrong"}
+    )
     provider.configure({"subscriptionId": SUBSCRIPTION, "clientSecret": Secret(SECRET)})
     assert created(provider, DISK, DISK_INPUTS)[0].startswith(GROUP)
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch, arm: FakeArm) -> None:
-    monkeypatch.setattr("lab.azure_native.arm._ATTEMPTS", 1)
+    monkeypatch.setattr("lab.azure_native.session._RETRIES", 0)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{unused.getsockname()[1]}"
-        provider = Provider("3.29.0", {**arm.environment, "ARM_METADATA_HOSTNAME": host})
+        provider = Provider("3.29.0", resource_types(), {**arm.environment, "ARM_METADATA_HOSTNAME": host})
         with pytest.raises(ResourceError, match=f"cannot reach the metadata host at https://{host}: .*refused"):
             created(provider, DISK, DISK_INPUTS)
 
@@ -482,7 +486,7 @@ def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch, arm:
         monkeypatch.delenv("SSL_CERT_DIR", raising=False)
         begun = time.monotonic()
         with pytest.raises(ResourceError, match="CERTIFICATE_VERIFY_FAILED"):
-            created(Provider("3.29.0", arm.environment), DISK, DISK_INPUTS)
+            created(Provider("3.29.0", resource_types(), arm.environment), DISK, DISK_INPUTS)
         assert time.monotonic() - begun < 1
 
 

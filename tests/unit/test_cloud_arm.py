@@ -577,7 +577,7 @@ def test_a_machine_that_does_not_start_fails_and_can_be_made_again(tmp_path: Pat
 
 
 def test_a_slow_boot_is_polled_and_survives_the_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.cloud.arm._QUICK_SECONDS", 0.05)
+    monkeypatch.setattr("lab.cloud.changes._QUICK_SECONDS", 0.05)
 
     async def check(bench: Bench) -> None:
         bench.machines.let_in = False

@@ -15,7 +15,7 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from lab.azure_native.convert import to_body, to_outputs
-from lab.azure_native.schema import RESOURCE_TYPES, SHAPES
+from lab.azure_native.sdk import resource_types
 from lab.cloud import activity, client, control, roles
 from lab.cloud.faults import Faults
 from lab.cloud.imds import MetadataService
@@ -284,16 +284,16 @@ def test_the_stand_in_speaks_these_paths(tmp_path: Path) -> None:
             ),
             ("azure-native:authorization:RoleAssignment", VM2, GRANT.format(1), grant(principal)["properties"]),
         ):
-            kind = RESOURCE_TYPES[token]
+            kind = resource_types()[token]
             inputs.pop("type", None)
             path = kind.path.replace("{scope}", scope.lstrip("/")).replace(f"{{{kind.name}}}", guid)
-            status, answer, _ = await bench.ask("PUT", path, to_body(SHAPES[kind.shape], inputs, path))
+            status, answer, _ = await bench.ask("PUT", path, to_body(kind.shape, inputs, path))
             assert status == 201, answer
-            outputs = to_outputs(SHAPES[kind.shape], await bench.get(path))
+            outputs = to_outputs(kind.shape, await bench.get(path))
             assert {name: outputs[name] for name in inputs if name != "permissions"} == {
                 name: value for name, value in inputs.items() if name != "permissions"
             }
-            assert (await bench.ask("PUT", path, to_body(SHAPES[kind.shape], inputs, path)))[0] == 200
+            assert (await bench.ask("PUT", path, to_body(kind.shape, inputs, path)))[0] == 200
 
     cloud_bench.run(tmp_path, check)
 
@@ -374,7 +374,7 @@ def test_who_powers_a_machine_off_may_ask_how_it_goes(tmp_path: Path, monkeypatc
     async def check(bench: Bench) -> None:
         token = await equip(bench)
         other = await token_of(bench, VM2)
-        monkeypatch.setattr("lab.cloud.arm._QUICK_SECONDS", 0.05)
+        monkeypatch.setattr("lab.cloud.changes._QUICK_SECONDS", 0.05)
 
         async def shut_down(machine: Definition) -> None:
             await asyncio.sleep(0.5)

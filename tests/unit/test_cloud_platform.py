@@ -139,9 +139,9 @@ def test_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(InvalidToken):
             tokens.check(wrong)
-    monkeypatch.setattr("lab.cloud.tokens.time.time", lambda: 1e10)
+    monkeypatch.setattr("lab.cloud.tokens.time.time", lambda: 1e9)
     with pytest.raises(InvalidToken, match="expiry"):
-        tokens.check(token)
+        tokens.check(tokens.issue(Principal("object", "client")))
 
 
 # --- names

@@ -1,6 +1,7 @@
 """What a drill makes of what it has seen: spans, gaps, the audit, the record."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,13 +9,16 @@ from typing import Any, cast
 
 import pytest
 
+from components.checkout import CHECKOUT
 from drills import scenario
 from drills.__main__ import why_not
 from drills.proof import audit, record, timeline
 from drills.proof.audit import Evidence, Expectation, judge
-from drills.proof.record import Mark, Record, Result, Span, Write
+from drills.proof.record import Mark, Record, Result, Span
 from drills.proof.timeline import Power, Sample
+from drills.scenario import Scenario
 from drills.target import Target
+from lab.writer import Write
 
 
 def sample(node: str, at: float, role: str = "Secondary", server: int | None = None, booted: float = -100) -> Sample:
@@ -172,7 +176,7 @@ def test_a_record_is_what_reports_read(tmp_path: Path) -> None:
     }  # fmt: skip
     record.save_results([result], tmp_path)
     assert json.loads((tmp_path / "results.json").read_text())[0]["verdict"] == "pass"
-    assert json.loads(record.write_line(Write(1, 2.5, None, "gone"))) == {
+    assert json.loads(Write(1, 2.5, None, "gone").as_line()) == {
         "sequence": 1, "sent": 2.5, "acknowledged": None, "error": "gone",
     }  # fmt: skip
     assert record.table([result]).splitlines()[1].split() == [
@@ -180,17 +184,38 @@ def test_a_record_is_what_reports_read(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", scenario.NAMES)
-def test_every_scenario_tells_its_story(name: str) -> None:
-    one = scenario.load(name)
+CATALOGUE = scenario.catalogue()
+
+
+@pytest.mark.parametrize("one", CATALOGUE.values(), ids=list(CATALOGUE))
+def test_every_scenario_tells_its_story(one: Scenario) -> None:
     assert len(one.story.split("\n\n")) >= 2, "a line of what happens, then what is expected and why"
     assert one.expected.fencings[0] <= one.expected.fencings[1]
     assert not one.without_fencing or one.expected.fencings == (0, 0)
 
 
-def test_there_is_no_other_scenario() -> None:
+def test_the_folder_is_the_catalogue() -> None:
+    files = {file.stem.replace("_", "-") for file in (CHECKOUT / "drills/faults").glob("*.py")} - {"--init--"}
+    assert set(CATALOGUE) == files
+    orders = [one.order for one in CATALOGUE.values()]
+    assert orders == sorted(set(orders)), "no two at the same place"
+
+
+def test_the_page_has_the_catalogue() -> None:
+    """docs/drills.md: a row each, in their order, with the fencings that are expected."""
+    page = (CHECKOUT / "docs/drills.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \|.*\| ([0-9to ]+) \| [^|]+\|$", page, re.MULTILINE)
+    fencings = {name: dict.fromkeys(one.expected.fencings) for name, one in CATALOGUE.items()}
+    assert rows == [(name, " to ".join(map(str, counts))) for name, counts in fencings.items()]
+
+
+def test_scenarios_are_chosen() -> None:
+    assert scenario.choose([]) == list(CATALOGUE.values())
+    assert [one.name for one in scenario.choose(["standby", "power-kill", "standby"])] == [
+        *("standby", "power-kill", "standby"),
+    ]  # fmt: skip
     with pytest.raises(ValueError, match="there is no drill 'power_kill'; there are power-kill, "):
-        scenario.load("power_kill")
+        scenario.choose(["power_kill"])
 
 
 class Stack:
@@ -223,4 +248,4 @@ class Stack:
 )
 def test_a_drill_is_left_out_with_its_reason(name: str, fencing: str, witness: bool, reason: str) -> None:
     target = cast(Target, Stack(fencing, witness))
-    assert why_not(scenario.load(name), target) == reason
+    assert why_not(CATALOGUE[name], target) == reason

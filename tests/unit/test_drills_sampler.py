@@ -13,6 +13,7 @@ from drills.proof.sampler import Journal, Stream
 from drills.proof.timeline import parse_sample
 from lab.lab import wait_until
 from operations.ssh import Node
+from operations.ssh_agent import Agent
 
 SCRIPT = CHECKOUT / "drills/proof/sampler.sh"
 
@@ -72,7 +73,7 @@ class Here(Node):
         return ["bash", "-c", remote]
 
 
-HERE = Here("here", "", Path(), Path())
+HERE = Here("here", "", Agent(Path()))
 
 
 def test_a_stream_is_taken_up_again() -> None:

@@ -9,12 +9,9 @@ from typing import Any, cast
 import pymysql
 import pytest
 
-from components.settings import sshkeys
 from drills import azure
-from drills.proof.writer import Connection, Writer
 from lab.lab import wait_until
-from operations.ssh_agent import Agent
-from tests.support.keys import ssh_key
+from lab.writer import Connection, Writer
 
 
 class FakeServer:
@@ -92,25 +89,6 @@ def test_the_writer_keeps_its_pace(tmp_path: Path) -> None:
     wait_until("rows", lambda: len(writer.writes) >= 20, 10)
     writer.stop()
     assert writer.writes[19].sent - writer.writes[0].sent >= 0.95 * 19 / 50
-
-
-def test_nodes_of_a_stack(tmp_path: Path) -> None:
-    keys = [ssh_key(), ssh_key()]
-    settings = azure.settings_of(
-        {
-            "azure-mysql-ha:sshPrivateKey": {"value": keys[0], "secret": True},
-            "azure-mysql-ha:sshHostKeys": {"value": json.dumps(keys), "secret": True},
-            "azure-native:location": {"value": "westeurope", "secret": False},
-        }
-    )
-    outputs = {"ssh": {"n1": "ssh -p 50001 me@192.0.2.1", "n2": "ssh -p 50002 me@192.0.2.1"}}
-    nodes = azure.nodes_of(outputs, settings, Agent(tmp_path))
-    assert [node.name for node in nodes] == ["n1", "n2"]
-    assert nodes[0].command("true")[:3] == ["env", f"SSH_AUTH_SOCK={tmp_path}/agent", "ssh"]
-    assert nodes[1].command("true")[-2] == "me@192.0.2.1"
-    public = [sshkeys.parse(key).public for key in keys]
-    assert nodes[0].key.read_text() == f"{public[0]}\n", "the private half is on no disk"
-    assert nodes[0].known_hosts.read_text().splitlines() == [f"n1 {public[0]}", f"n2 {public[1]}"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
-from components.azure.existing import Existing, ResourceGroup, find
+from components.azure.existing import Existing, find
+from components.azure.place import ExistingGroup
 from components.settings.load import SettingsError, load
 from operations.recording import EXISTING
 from operations.stack_configuration import use_stack
@@ -81,7 +82,7 @@ def role(actions: list[str], not_actions: list[str]) -> dict[str, Any]:
 
 def test_what_fits_is_used() -> None:
     found = look({}, {})
-    group = ResourceGroup("data", f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data")
+    group = ExistingGroup("data", f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data")
     assert found == Existing(group, str(EXISTING["existingSubnetId"]), ROLE)
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from components.settings import operating_system
 from lab import image
 
 
 def test_a_recipe_joins_the_common_lists_with_its_own() -> None:
-    for system in image.SYSTEMS:
+    for system in image.systems():
         parts = image.recipe(system)
         assert {"pacemaker", "corosync", "cloud-init"} < set(parts["packages"])
         assert {"mariadb-server", "mysql-server"} & set(parts["packages"])
@@ -16,9 +17,19 @@ def test_a_recipe_joins_the_common_lists_with_its_own() -> None:
     assert image.recipe("debian-sid")["ignore_valid_until"]
 
 
-def test_an_unknown_guest_is_refused() -> None:
+def test_a_guest_is_a_system_of_the_program_with_a_recipe() -> None:
+    assert set(image.everyday_systems()) < set(image.systems()) < set(operating_system.names())
+    assert not {"common", "kernel", image.ARBITRATOR} & set(image.systems())
+
+
+@pytest.mark.parametrize("name", ["plan9", "common", "kernel"])
+def test_an_unknown_guest_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="debian-13"):
-        image.recipe("plan9")
+        image.recipe(name)
+
+
+def test_how_often_a_guest_is_tested_is_no_part_of_it() -> None:
+    assert [system for system in image.systems() if "only_nightly" in image.recipe(system)] == []
 
 
 def test_the_key_changes_with_all_that_goes_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ import pytest
 import yaml
 
 from components.checkout import CHECKOUT
-from components.settings import checks as settings_checks
 from components.settings import sshkeys
 from components.settings.load import load
+from components.settings.names import cluster_name
 from operations import new_stack
+from operations.cli import Cli, CliError
 from operations.new_stack import FilledSecrets, NewStackError, fill_secrets
 from operations.stack_configuration import schema, use
 
@@ -64,7 +65,7 @@ esac
 """
 
 
-class Cli:
+class FakeCli:
     """A stand-in of the Pulumi CLI in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -73,21 +74,24 @@ class Cli:
         self.path.write_text(CLI)
         self.path.chmod(0o755)
         (folder / "stacks").touch()
-        self.environment = {**os.environ, "FAKE": str(folder)}
 
     @property
     def calls(self) -> str:
         return (self.folder / "calls").read_text()
 
+    def on(self, config_file: Path, stack: str = "trial") -> Cli:
+        """Return the wrapper of it on a stack."""
+        return Cli(stack, str(self.path), config_file, {**os.environ, "FAKE": str(self.folder)})
+
     def fill(self, config_file: Path, stack: str = "trial") -> FilledSecrets:
-        return fill_secrets(self.path, stack, config_file, self.environment)
+        return fill_secrets(self.on(config_file, stack))
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path) -> FakeCli:
     folder = tmp_path / "cli"
     folder.mkdir()
-    return Cli(folder)
+    return FakeCli(folder)
 
 
 def settings_of(config_file: Path) -> dict[str, Any]:
@@ -102,18 +106,18 @@ def decrypted(config_file: Path) -> dict[str, Any]:
     }
 
 
-def test_a_new_stack_gets_every_secret(cli: Cli, tmp_path: Path) -> None:
+def test_a_new_stack_gets_every_secret(cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
-    new_stack.begin_stack_file(file, "trial", CHECKOUT / "Pulumi.dev.yaml")
+    new_stack.begin_stack_file(Cli("trial", config_file=file), CHECKOUT / "Pulumi.dev.yaml")
     assert cli.fill(file) == FilledSecrets(made=SECRETS, kept=())
     # What was made is what settings asks for, as the engine hands it over.
     settings = load(use(decrypted(file)))
-    assert settings.cluster_name == "mysql-trial"
-    assert settings.tags == {"environment": "trial"}
+    assert settings.names.cluster_name == "mysql-trial"
+    assert settings.names.tags == {"environment": "trial"}
     assert yaml.safe_load(file.read_text())["encryptionsalt"] == "v1:salt"
 
 
-def test_no_secret_is_on_a_command_line(cli: Cli, tmp_path: Path) -> None:
+def test_no_secret_is_on_a_command_line(cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
     made = decrypted(file)
@@ -122,7 +126,7 @@ def test_no_secret_is_on_a_command_line(cli: Cli, tmp_path: Path) -> None:
     assert not any(part in cli.calls for secret in made.values() for part in secret.split() if len(part) > 20)
 
 
-def test_nothing_is_ever_overwritten(cli: Cli, tmp_path: Path) -> None:
+def test_nothing_is_ever_overwritten(cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
     before = file.read_text()
@@ -149,11 +153,11 @@ def test_nothing_is_ever_overwritten(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [key for key in SECRETS if key != "sshHostKeys"])
-def test_a_secret_is_changed(key: str, cli: Cli, tmp_path: Path) -> None:
+def test_a_secret_is_changed(key: str, cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
     before = decrypted(file)
-    new_stack.rotate(cli.path, "trial", file, cli.environment, key)
+    new_stack.rotate(cli.on(file), key)
     after = decrypted(file)
     previous = {"sshPreviousPrivateKey": before[key].rstrip("\n")} if key == "sshPrivateKey" else {}
     assert {name: value.rstrip("\n") for name, value in after.items() if before.get(name) != value} == {
@@ -164,13 +168,13 @@ def test_a_secret_is_changed(key: str, cli: Cli, tmp_path: Path) -> None:
     assert not any(part in cli.calls for secret in after.values() for part in secret.split() if len(part) > 20)
 
 
-def test_the_administrators_key_is_changed_once_at_a_time(cli: Cli, tmp_path: Path) -> None:
+def test_the_administrators_key_is_changed_once_at_a_time(cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
-    new_stack.rotate(cli.path, "trial", file, cli.environment, "sshPrivateKey")
+    new_stack.rotate(cli.on(file), "sshPrivateKey")
     before = file.read_text()
     with pytest.raises(NewStackError, match=r"is being changed already: .*pulumi config rm azure-mysql-ha:sshPrevious"):
-        new_stack.rotate(cli.path, "trial", file, cli.environment, "sshPrivateKey")
+        new_stack.rotate(cli.on(file), "sshPrivateKey")
     assert file.read_text() == before
 
     # As an interrupted run leaves it: the key before is kept, and still in use.
@@ -178,7 +182,7 @@ def test_the_administrators_key_is_changed_once_at_a_time(cli: Cli, tmp_path: Pa
     half = [key if f"{PREFIX}sshPrivateKey:" in line else line for line in before.splitlines()]
     file.write_text("\n".join(half) + "\n")
     previous = decrypted(file)["sshPreviousPrivateKey"]
-    new_stack.rotate(cli.path, "trial", file, cli.environment, "sshPrivateKey")
+    new_stack.rotate(cli.on(file), "sshPrivateKey")
     assert decrypted(file)["sshPreviousPrivateKey"].strip() == previous.strip()
     assert decrypted(file)["sshPrivateKey"].strip() != previous.strip()
 
@@ -193,26 +197,26 @@ def test_the_administrators_key_is_changed_once_at_a_time(cli: Cli, tmp_path: Pa
         ("databaseName", "databaseName cannot be changed: there is no such secret"),
     ],
 )
-def test_what_cannot_be_changed_is_told(key: str, told: str, cli: Cli, tmp_path: Path) -> None:
+def test_what_cannot_be_changed_is_told(key: str, told: str, cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
     with pytest.raises(NewStackError, match=told):
-        new_stack.rotate(cli.path, "trial", file, cli.environment, key)
+        new_stack.rotate(cli.on(file), key)
 
 
-def test_a_secret_that_is_not_there_is_not_changed(cli: Cli, tmp_path: Path) -> None:
+def test_a_secret_that_is_not_there_is_not_changed(cli: FakeCli, tmp_path: Path) -> None:
     with pytest.raises(NewStackError, match=r"has no drbdSecret yet: make stack STACK=trial makes it"):
-        new_stack.rotate(cli.path, "trial", tmp_path / "Pulumi.trial.yaml", cli.environment, "drbdSecret")
+        new_stack.rotate(cli.on(tmp_path / "Pulumi.trial.yaml"), "drbdSecret")
 
 
-def test_two_stacks_share_no_secret(cli: Cli, tmp_path: Path) -> None:
+def test_two_stacks_share_no_secret(cli: FakeCli, tmp_path: Path) -> None:
     one, two = tmp_path / "Pulumi.one.yaml", tmp_path / "Pulumi.two.yaml"
     cli.fill(one, "one")
     cli.fill(two, "two")
     assert not set(decrypted(one).values()) & set(decrypted(two).values())
 
 
-def test_a_lost_stack_file_is_not_made_anew_for_a_stack_that_runs(cli: Cli, tmp_path: Path) -> None:
+def test_a_lost_stack_file_is_not_made_anew_for_a_stack_that_runs(cli: FakeCli, tmp_path: Path) -> None:
     (cli.folder / "stacks").write_text('{"name": "trial", "resourceCount": 42}')
     file = tmp_path / "Pulumi.trial.yaml"
     file.write_text("config:\n")
@@ -221,7 +225,7 @@ def test_a_lost_stack_file_is_not_made_anew_for_a_stack_that_runs(cli: Cli, tmp_
     assert file.read_text() == "config:\n"
 
 
-def test_the_tracked_file_is_not_touched(cli: Cli, tmp_path: Path) -> None:
+def test_the_tracked_file_is_not_touched(cli: FakeCli, tmp_path: Path) -> None:
     before = (CHECKOUT / "Pulumi.lab.yaml").read_text()
     file = tmp_path / "Pulumi.lab.yaml"
     file.write_text(before)
@@ -229,15 +233,15 @@ def test_the_tracked_file_is_not_touched(cli: Cli, tmp_path: Path) -> None:
     assert (CHECKOUT / "Pulumi.lab.yaml").read_text() == before
 
 
-def test_what_the_cli_says_is_told(cli: Cli, tmp_path: Path) -> None:
+def test_what_the_cli_says_is_told(cli: FakeCli, tmp_path: Path) -> None:
     (cli.folder / "fail").touch()
-    with pytest.raises(NewStackError, match=r"^pulumi stack ls: error: incorrect passphrase$"):
+    with pytest.raises(CliError, match=r"^pulumi stack ls: error: incorrect passphrase$"):
         cli.fill(tmp_path / "Pulumi.trial.yaml")
 
 
 def test_a_missing_cli_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NewStackError, match=r"there is no program .*: put the Pulumi CLI on PATH"):
-        fill_secrets(tmp_path / "pulumi", "trial", tmp_path / "Pulumi.trial.yaml", os.environ)
+    with pytest.raises(CliError, match=r"there is no program .*: put the Pulumi CLI on PATH"):
+        fill_secrets(Cli("trial", str(tmp_path / "pulumi"), tmp_path / "Pulumi.trial.yaml"))
 
 
 def test_keys_are_made_in_a_private_folder_that_goes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -250,17 +254,17 @@ def test_keys_are_made_in_a_private_folder_that_goes(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(subprocess, "run", watched)
-    settings_checks.ssh_key(new_stack._make_ssh_key())  # pyright: ignore[reportPrivateUsage]
+    sshkeys.parse(new_stack._make_ssh_key())  # pyright: ignore[reportPrivateUsage]
     assert modes == [0o700]
     assert not list(tmp_path.iterdir())
 
 
 def test_the_command(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cli: FakeCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FAKE", str(cli.folder))
     file = tmp_path / "Pulumi.trial.yaml"
-    arguments = ["trial", "--config-file", str(file), "--pulumi", str(cli.path)]
+    arguments = ["--stack", "trial", "--config-file", str(file), "--pulumi", str(cli.path)]
     assert new_stack.main(arguments) == 0
     said = capsys.readouterr().out
     assert "Pulumi.trial.yaml: begun from Pulumi.dev.yaml" in said
@@ -274,17 +278,19 @@ def test_the_command(
     assert all(f"{key}: kept" in said for key in SECRETS)
     assert "begun" not in said
 
-    assert new_stack.main(["trial", "--config-file", str(tmp_path / "Pulumi.x.yaml"), "--from", "nowhere"]) == 1
+    assert (
+        new_stack.main(["--stack", "trial", "--config-file", str(tmp_path / "Pulumi.x.yaml"), "--from", "nowhere"]) == 1
+    )
     assert "there is no Pulumi.nowhere.yaml to begin with" in capsys.readouterr().err
 
 
 def test_the_command_that_changes_a_secret(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cli: FakeCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FAKE", str(cli.folder))
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
-    arguments = ["trial", "--config-file", str(file), "--pulumi", str(cli.path), "--rotate", "sshPrivateKey"]
+    arguments = ["--stack", "trial", "--config-file", str(file), "--pulumi", str(cli.path), "--rotate", "sshPrivateKey"]
     assert new_stack.main(arguments) == 0
     said = capsys.readouterr().out
     assert "sshPrivateKey: changed in Pulumi.trial.yaml. Now: pulumi up --stack trial" in said
@@ -298,21 +304,21 @@ def test_the_command_that_changes_a_secret(
 )
 def test_cluster_names(stack: str, cluster: str, tmp_path: Path) -> None:
     file = tmp_path / "new.yaml"
-    new_stack.begin_stack_file(file, stack, CHECKOUT / "Pulumi.dev.yaml")
+    new_stack.begin_stack_file(Cli(stack, config_file=file), CHECKOUT / "Pulumi.dev.yaml")
     assert settings_of(file)["clusterName"] == cluster
-    settings_checks.cluster_name(cluster)
+    cluster_name(cluster)
 
 
 @pytest.mark.parametrize("source", ["dev", "staging", "prod"])
-def test_a_stack_from_any_other_works(source: str, cli: Cli, tmp_path: Path) -> None:
+def test_a_stack_from_any_other_works(source: str, cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.copy.yaml"
-    new_stack.begin_stack_file(file, "copy", CHECKOUT / f"Pulumi.{source}.yaml")
+    new_stack.begin_stack_file(Cli("copy", config_file=file), CHECKOUT / f"Pulumi.{source}.yaml")
     cli.fill(file)
     settings = load(use(decrypted(file)))
-    assert settings.cluster_name == "mysql-copy"
-    assert settings.data_disk.protect
-    assert (settings.zones is None) == (source == "dev")
-    assert settings.deletion_lock == (source == "prod")
+    assert settings.names.cluster_name == "mysql-copy"
+    assert settings.disks.protect_data
+    assert (not settings.machines.zones) == (source == "dev")
+    assert settings.disks.deletion_lock == (source == "prod")
 
 
 def test_what_belongs_to_one_cluster_is_not_taken_over(tmp_path: Path) -> None:
@@ -320,13 +326,13 @@ def test_what_belongs_to_one_cluster_is_not_taken_over(tmp_path: Path) -> None:
     kept = {"existingResourceGroup": "data", "subnet": "10.9.0.0/24"}
     own = {"nodeNames": ["a", "b"], "nodeAddresses": ["10.9.0.7", "10.9.0.8"], "witnessAddress": "10.9.0.9"}
     source.write_text(yaml.safe_dump({"config": {PREFIX + key: value for key, value in (kept | own).items()}}))
-    new_stack.begin_stack_file(file, "new", source)
+    new_stack.begin_stack_file(Cli("new", config_file=file), source)
     assert settings_of(file) == kept | {"clusterName": "mysql-new"}
 
 
 def test_sizes_and_protection_are_not_taken_over(tmp_path: Path) -> None:
     file = tmp_path / "new.yaml"
-    new_stack.begin_stack_file(file, "prod", CHECKOUT / "Pulumi.dev.yaml")
+    new_stack.begin_stack_file(Cli("prod", config_file=file), CHECKOUT / "Pulumi.dev.yaml")
     assert {"vmSize", "dataDiskSizeGb", "dataDiskSku", "protectData"}.isdisjoint(settings_of(file))
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from drills.proof import outage
 from drills.proof.outage import Gap, History, Interval, Part
-from drills.proof.record import Mark, MarkKind, Record, Result, Span, Write
+from drills.proof.record import Mark, MarkKind, Record, Result, Span
 from drills.report import layout
 from drills.report.layout import Bucket
+from lab.writer import Write
 
 RESULT = Result("power-kill", 10, 0, 1, 1, 1, 5.0, 9.0, "pass")
 

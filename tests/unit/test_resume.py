@@ -2,14 +2,16 @@
 
 import pytest
 
-from lab.azure_native.schema import RESOURCE_TYPES
+from lab.azure_native.sdk import resource_types
 from operations.resume import ID_PATHS, ResumeError, id_of
 from tests.golden.cases import CASES, resources
+
+pytestmark = pytest.mark.xdist_group("recorded")
 
 
 @pytest.mark.parametrize("kind", ID_PATHS)
 def test_ids_are_those_that_the_provider_asks_for(kind: str) -> None:
-    theirs = RESOURCE_TYPES[kind].path.replace("{subscriptionId}", "{subscription}")
+    theirs = resource_types()[kind].path.replace("{subscriptionId}", "{subscription}")
     assert ID_PATHS[kind] == theirs
 
 

@@ -5,7 +5,7 @@ import base64
 import dataclasses
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
@@ -13,10 +13,12 @@ import yaml
 
 from components import templates
 from components.checkout import CHECKOUT
-from components.settings import checks as settings_checks
 from components.settings import operating_system
-from components.settings.load import MachineSettings, Settings, SettingsError, load
+from components.settings.load import SettingsError, load
+from components.settings.membership import key_file
 from components.settings.recorded import DataDisk, Recorded
+from components.settings.section import Section
+from components.settings.settings import MachineSettings, Settings
 from operations.stack_configuration import schema, throw_away_secrets, use, use_stack
 from tests.support.keys import ssh_key
 
@@ -436,6 +438,20 @@ def test_no_message_has_a_secret_in_it() -> None:
     assert "Hush" not in "\n".join(mistakes({"sshHostKeys": "Hush-5"}))
 
 
+def test_settings_show_no_secret() -> None:
+    made = throw_away_secrets() | {"sshPreviousPrivateKey": ssh_key()}
+    shown = repr(load(use(made | DEV)))
+    for value in made.values():
+        for secret in [value] if isinstance(value, str) else value:
+            assert not any(line in shown for line in secret.splitlines() if "OPENSSH" not in line)
+
+
+def test_sections_have_the_projects_settings_once_each() -> None:
+    sections = [field.type for field in dataclasses.fields(Settings) if field.name != "before"]
+    keys = [key for section in cast(list[type[Section]], sections) for key in section.config_keys()]
+    assert sorted(keys) == sorted(schema())
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -496,19 +512,19 @@ def test_derived_values() -> None:
     assert [node.private_address for node in settings.nodes] == ["10.32.0.4", "10.32.0.5"]
     assert [node.ssh_port for node in settings.nodes] == [50001, 50002]
     assert [node.zone for node in settings.nodes] == [None, None]
-    assert settings.zones is None
-    assert settings.network.endpoint_address is None
+    assert settings.machines.zones == ()
+    assert settings.internal_endpoint is None
     assert settings.witness is None
     # Kept for a witness: the balancer is the same with it and without.
-    assert settings.ssh.ports == {"shop-1": 50001, "shop-2": 50002, "shop-witness": 50003}
+    assert settings.frontend_ports == {"shop-1": 50001, "shop-2": 50002, "shop-witness": 50003}
 
     in_one_zone = load(use(throw_away_secrets() | DEV | ZONES | INTERNAL | {"zones": ["3"]}))
     assert [node.zone for node in in_one_zone.nodes] == ["3", "3"]
-    assert in_one_zone.network.endpoint_address == "10.32.0.10"
+    assert in_one_zone.internal_endpoint == "10.32.0.10"
     in_zones = load(use(throw_away_secrets() | DEV | ZONES | {"sshAccess": "node-addresses"}))
     assert [node.zone for node in in_zones.nodes] == ["1", "2"]
     assert [node.ssh_port for node in in_zones.nodes] == [22, 22]
-    assert in_zones.ssh.ports == {}
+    assert in_zones.frontend_ports == {}
 
 
 def test_a_witness() -> None:
@@ -516,9 +532,9 @@ def test_a_witness() -> None:
         settings = load(use(throw_away_secrets() | DEV | {"witness": True} | changes))
         assert settings.witness
         assert settings.witness.vm_size == "Standard_B2ts_v2"
-        keys = {machine.host_key.public for machine in (*settings.nodes, settings.witness.machine)}
+        keys = {machine.host_key.public for machine in (*settings.nodes, settings.witness)}
         assert len(keys) == 3
-        return settings.witness.machine
+        return settings.witness
 
     plain = witness(clusterName="shop")
     assert (plain.name, plain.private_address, plain.zone, plain.ssh_port) == ("shop-witness", "10.32.0.6", None, 50003)
@@ -552,14 +568,14 @@ def test_a_witness_needs_a_host_key() -> None:
     ],
 )
 def test_a_resynchronisation_gets_a_quarter_of_the_disk(changes: dict[str, Any], rate: str) -> None:
-    assert load(use(throw_away_secrets() | DEV | changes)).replication.resync_min_rate == rate
+    assert load(use(throw_away_secrets() | DEV | changes)).resync_min_rate == rate
 
 
 def test_options_are_spelt_one_way() -> None:
     settings = load(
         use(throw_away_secrets() | DEV | {"mysqlOptions": {"max-connections": 500, "event_scheduler": True}})
     )
-    assert settings.database.options == {"max_connections": "500", "event_scheduler": "true"}
+    assert settings.database.mysql_options == {"max_connections": "500", "event_scheduler": "true"}
 
 
 def test_what_is_there_already() -> None:
@@ -572,20 +588,20 @@ def test_what_is_there_already() -> None:
             | {"existingRoleDefinitionId": ROLE_ID}
         )
     )
-    assert settings.existing_resource_group == "data"
-    assert settings.network.existing_subnet
-    assert settings.network.existing_subnet.names == ("hub", "data")
-    assert settings.network.existing_subnet.group == "net"
+    assert settings.names.existing_resource_group == "data"
+    assert settings.network.existing_subnet_id
+    assert settings.network.existing_subnet_id.names == ("hub", "data")
+    assert settings.network.existing_subnet_id.group == "net"
     assert [node.private_address for node in settings.nodes] == ["10.9.0.4", "10.9.0.5"]
-    assert settings.encryption
-    assert settings.encryption.key_id == f"{VAULT_ID}/keys/disks"
-    assert settings.fencing.existing_role
-    assert settings.fencing.existing_role.subscription == ""
+    assert settings.encryption.key
+    assert settings.encryption.key.id == f"{VAULT_ID}/keys/disks"
+    assert settings.fencing.existing_role_definition_id
+    assert settings.fencing.existing_role_definition_id.subscription == ""
 
 
 def test_an_address_space_around_the_subnet() -> None:
-    assert load(use(throw_away_secrets() | DEV | {"subnet": "10.7.5.0/24"})).network.address_space == "10.7.0.0/16"
-    assert load(use(throw_away_secrets() | DEV | {"subnet": "10.0.0.0/12"})).network.address_space == "10.0.0.0/12"
+    assert str(load(use(throw_away_secrets() | DEV | {"subnet": "10.7.5.0/24"})).network.space) == "10.7.0.0/16"
+    assert str(load(use(throw_away_secrets() | DEV | {"subnet": "10.0.0.0/12"})).network.space) == "10.0.0.0/12"
 
 
 TRACKED = ("dev", "staging", "prod", "lab")
@@ -595,7 +611,7 @@ TRACKED = ("dev", "staging", "prod", "lab")
 def test_tracked_stacks_load(stack: str) -> None:
     settings = load(use_stack(stack))
     assert isinstance(settings, Settings)
-    assert settings.cluster_name == f"mysql-{stack}"
+    assert settings.names.cluster_name == f"mysql-{stack}"
 
 
 def test_tracked_stacks_have_no_secret() -> None:
@@ -626,11 +642,11 @@ def test_secrets_are_outputs_marked_secret() -> None:
         outputs = (
             settings.nodes[0].host_key.private,
             settings.nodes[1].host_key.private,
-            settings.ssh.private_key,
-            settings.ssh.cluster_private_key,
-            settings.database.password,
-            settings.membership.key,
-            settings.replication.shared_secret,
+            settings.ssh.ssh_private_key.private,
+            settings.ssh.cluster_ssh_key.private,
+            settings.database.database_password,
+            settings.membership.corosync_key.content,
+            settings.replication.drbd_secret,
         )
         return [await output.is_secret() for output in outputs]
 
@@ -640,11 +656,11 @@ def test_secrets_are_outputs_marked_secret() -> None:
 def test_another_key_has_another_file() -> None:
     """Whose name is of the key's content, and tells nothing of it."""
     key = throw_away_secrets()["corosyncKey"]
-    name = settings_checks.corosync_key_file(key)
+    name = key_file(key)
     assert re.fullmatch(r"authkey-[0-9a-f]{16}", name)
-    assert name == load(use(throw_away_secrets() | DEV)).membership.key_file
+    assert name == load(use(throw_away_secrets() | DEV)).membership.corosync_key.file
     other = base64.b64encode(base64.b64decode(key)[::-1]).decode()
-    assert settings_checks.corosync_key_file(other) != name
+    assert key_file(other) != name
     assert not any(base64.b64decode(key)[at : at + 4].hex() in name for at in range(252))
 
 
@@ -654,7 +670,7 @@ def test_private_keys_end_in_a_line_feed() -> None:
     config = use(throw_away_secrets() | DEV | {"sshPrivateKey": key.rstrip()})
 
     async def read() -> str | None:
-        return await load(config).ssh.private_key.future()
+        return await load(config).ssh.ssh_private_key.private.future()
 
     assert asyncio.get_event_loop().run_until_complete(read()) == key
 
@@ -741,7 +757,7 @@ def test_what_would_delete_data_is_refused(before: Recorded, changes: dict[str, 
     ]
     # In the place of 64 GiB that go, there may be less.
     allowed = values | {"deleteDataDisks": DISKS, "dataDiskSizeGb": 32}
-    assert [str(disk) for disk in load(use(allowed), before=before).data_disk.deleted] == DISKS
+    assert [str(disk) for disk in load(use(allowed), before=before).deleted_disks] == DISKS
     with pytest.raises(SettingsError, match="deleteDataDisks: is there, and protectData is on; pulumi up with"):
         load(use(allowed | {"protectData": True}), before=before)
 
@@ -792,6 +808,5 @@ def test_a_disk_never_shrinks() -> None:
     )
     assert "vmSize: 'small' is not a VM size" in told
     for size in (64, 65):
-        assert (
-            load(use(throw_away_secrets() | DEV | {"dataDiskSizeGb": size}), before=before).data_disk.size_gib == size
-        )
+        settings = load(use(throw_away_secrets() | DEV | {"dataDiskSizeGb": size}), before=before)
+        assert settings.disks.data_disk_size_gb == size

@@ -14,6 +14,7 @@ import pytest
 
 from components.checkout import CHECKOUT
 from operations.ssh import Node
+from operations.ssh_agent import Agent
 from operations.status import alarms, facts, status
 from operations.status.facts import LOOK
 
@@ -446,7 +447,7 @@ class _Answering(Node):
 
 def test_it_is_asked_by_a_program(tmp_path: Path) -> None:
     """What has no cluster has no facts of one, and nothing of that is an error."""
-    seen = facts.ask([_Answering("one", "", tmp_path, tmp_path)])
+    seen = facts.ask([_Answering("one", "", Agent(tmp_path))])
     (node,) = seen.nodes
     assert node.reached
     assert node.host == os.uname().nodename

@@ -18,7 +18,7 @@ def jobs(file: Path) -> dict[str, Any]:
 
 
 def test_they_are_there() -> None:
-    assert [file.stem for file in WORKFLOWS] == ["drift", "preview", "test", "up"]
+    assert [file.stem for file in WORKFLOWS] == ["drift", "nightly", "preview", "test", "up"]
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
@@ -31,7 +31,7 @@ def test_rights(file: Path) -> None:
         rights = dict(job["permissions"])
         assert rights.pop("contents") == "read"
         assert set(rights) == (allowed[file.stem] if name == file.stem and name != "test" else set())
-        assert job["timeout-minutes"] <= 120
+        assert job["timeout-minutes"] <= (350 if file.stem == "nightly" else 120)
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)

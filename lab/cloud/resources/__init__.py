@@ -14,7 +14,7 @@ from lab.cloud.resources.public_address import PublicAddressKind
 from lab.cloud.resources.role_assignment import RoleAssignmentKind
 from lab.cloud.resources.role_definition import RoleDefinitionKind
 from lab.cloud.resources.security_group import SecurityGroupKind
-from lab.cloud.resources.virtual_machine import VirtualMachineKind
+from lab.cloud.resources.virtual_machine.kind import VirtualMachineKind
 from lab.cloud.resources.virtual_network import SubnetKind, VirtualNetworkKind
 
 MACHINES = VirtualMachineKind()

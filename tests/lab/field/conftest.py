@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab import service
 from lab.lab import Lab
 from lab.paths import LabPaths
-from tests.lab.field import OPTIONS
+from tests.lab.field import MADE_WITH
 from tests.support import trial
 
 
@@ -15,6 +16,6 @@ def lab() -> Iterator[Lab]:
     """A cluster that is well when a test begins, and that each test leaves so."""
     for lab in trial.own_lab(Lab(LabPaths("field"))):
         lab.set_up(["debian-12"])
-        lab.up({"databaseName": "my_app", "mysqlOptions": OPTIONS})
-        trial.wait_until_well(lab, 180)
+        lab.up(MADE_WITH)
+        service.wait_until_well(lab, 180)
         yield lab

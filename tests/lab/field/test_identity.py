@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from drills import network
+from lab import power, service
 from lab.lab import Lab, wait_until
+from operations import drift
 from operations.ssh import Node
 from tests.lab.field import OPTIONS
-from tests.support import trial
 from tests.support.bystander import MOVE_SECONDS, nobody_notices, nothing_is_lost, server_restarts, service_moves
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -50,7 +51,7 @@ def slices(node: Node) -> dict[str, set[str]]:
 
 def assert_nothing_in_sessions(lab: Lab) -> None:
     """Assert that what the cluster runs is in units of its own: systemd ends sessions first, and at once."""
-    serving = trial.serving(lab)
+    serving = service.serving(lab)
     for node in lab.nodes():
 
         def in_sessions(node: Node = node) -> set[str]:
@@ -84,10 +85,10 @@ def test_sessions_are_scopes(cluster: Lab) -> None:
     assert_nothing_in_sessions(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_the_machines_join_a_domain(cluster: Lab) -> None:
     """Neither the idle nor the serving machine's other name is noticed by anybody, nor by what is done after it."""
-    serving, idle = trial.serving(cluster), trial.idle(cluster)
+    serving, idle = service.serving(cluster), service.idle(cluster)
     with nobody_notices(cluster):
         for node in (idle, serving):
             node.run(f"hostnamectl set-hostname {node.name}.{_DOMAIN}")
@@ -102,12 +103,12 @@ def test_the_machines_join_a_domain(cluster: Lab) -> None:
         assert re.findall('value="(.*?)"', barred(serving)) == [serving.name]
         network.clear(idle)
         wait_until("the constraint's end", lambda: not barred(serving), 60)
-    trial.wait_until_well(cluster)
+    service.wait_until_well(cluster)
     assert _DOMAIN not in serving.run("cibadmin --query"), "an agent has written the machine's name"
-    assert [finding for finding in cluster.drift() if finding.text] == []
+    assert [finding for finding in drift.look(cluster.engine().export(), cluster.prefix) if finding.text] == []
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_an_update_after_that(cluster: Lab) -> None:
     """Its scripts know their nodes, and the server that one of them restarts runs in no session."""
     with server_restarts(cluster, 30):
@@ -115,21 +116,21 @@ def test_an_update_after_that(cluster: Lab) -> None:
     assert_nothing_in_sessions(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_move(cluster: Lab) -> None:
-    before = trial.serving(cluster)
+    before = service.serving(cluster)
     with service_moves(cluster, 1, MOVE_SECONDS):
         before.run(f"crm node standby {before.name}", timeout=60)
         wait_until("the other node serving", lambda: cluster.status().serving not in (None, before.name), 120)
         before.run(f"crm node online {before.name}", timeout=60)
-    trial.wait_until_well(cluster)
+    service.wait_until_well(cluster)
     assert_nothing_in_sessions(cluster)
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_reboot_of_the_serving_machine(cluster: Lab) -> None:
     """Pacemaker ends the server, after the probe, and systemd nothing before; the machine comes back as the node."""
-    before = trial.serving(cluster)
+    before = service.serving(cluster)
     boot = before.run("cat /proc/sys/kernel/random/boot_id")
     with nothing_is_lost(cluster):
         before.run("systemctl reboot", check=False)
@@ -137,7 +138,7 @@ def test_a_reboot_of_the_serving_machine(cluster: Lab) -> None:
         wait_until(
             "the reboot", lambda: before.lets_in() and before.run("cat /proc/sys/kernel/random/boot_id") != boot, 120
         )
-    trial.wait_until_well(cluster)
+    service.wait_until_well(cluster)
     assert host_name(before) == f"{before.name}.{_DOMAIN}"
     assert_nothing_in_sessions(cluster)
     told = before.run("journalctl --boot=-1 --output=cat --unit=pacemaker --unit=azure-mysql-ha-server").splitlines()
@@ -153,14 +154,14 @@ def test_a_reboot_of_the_serving_machine(cluster: Lab) -> None:
     assert last == sorted(last), "\n".join(told[last[0] :])
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_the_power_of_the_serving_machine_fails(cluster: Lab) -> None:
     """The other one fences it by its node's name, serves, and has it started again."""
-    before = trial.serving(cluster)
+    before = service.serving(cluster)
     with nothing_is_lost(cluster):
-        trial.kill_machine(cluster, before.name)
+        power.kill(cluster, before.name)
         wait_until("the other node serving", lambda: cluster.status().serving not in (None, before.name), 180)
-    trial.wait_until_well(cluster)
+    service.wait_until_well(cluster)
     assert host_name(before) == f"{before.name}.{_DOMAIN}"
     assert _DOMAIN not in before.run("cibadmin --query"), "an agent has written the machine's name"
     assert_nothing_in_sessions(cluster)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from components.checkout import CONFIGS
-from lab import fabric
+from lab import application, fabric, service
 from lab.engine import EngineError
 from lab.lab import Lab, wait_until
 from operations.ssh import Node, by_name
@@ -20,6 +20,8 @@ from tests.lab.field import OPTIONS
 from tests.support import trial
 from tests.support.interruption import end_engine, up_in_background
 from tests.support.newer import make_newer
+from tests.support.process_lists import secret_texts
+from tests.support.scripts import Script, scripts_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -29,15 +31,15 @@ def said(lab: Lab) -> str:
     return (lab.paths.logs / "engine-up.log").read_text()
 
 
-def script(lab: Lab, name: str) -> tuple[trial.Script, Node]:
+def script(lab: Lab, name: str) -> tuple[Script, Node]:
     """Return a script of the stack, and the node that it is for."""
-    found = next(each for each in trial.scripts(lab.engine()) if each.name == name)
+    found = next(each for each in scripts_of(lab.engine()) if each.name == name)
     return found, by_name(lab.nodes(), found.node)
 
 
 def test_maintenance_survives_an_update(lab: Lab) -> None:
     """The server is stopped by hand meanwhile: nothing starts it, nobody waits for it, and it has the options later."""
-    serving = trial.serving(lab)
+    serving = service.serving(lab)
     serving.run(f"crm maintenance on && kill {trial.server_pid(serving)}")
     wait_until("the server's end", lambda: trial.server_pid(serving) == "", 60)
     lab.up({"fencingDelaySeconds": 6, "mysqlOptions": {**OPTIONS, "max_connections": 77}})
@@ -48,14 +50,14 @@ def test_maintenance_survives_an_update(lab: Lab) -> None:
     assert "property priority-fencing-delay: was 5s, now 6s" in said(lab)
     assert 'name="maintenance-mode" value="true"' in serving.run("cibadmin --query --scope crm_config")
     serving.run("crm maintenance off")
-    trial.wait_until_well(lab, trial.bar(120))
-    assert trial.query(lab, "select @@global.max_connections") == [(77,)]
+    service.wait_until_well(lab, trial.bar(120))
+    assert application.query(lab, "select @@global.max_connections") == [(77,)]
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_server_in_maintenance_is_not_restarted(lab: Lab) -> None:
     """What needs no restart it gets; for what does, the update stops with a line that says what ends it."""
-    serving = trial.serving(lab)
+    serving = service.serving(lab)
     pid = trial.server_pid(serving)
     serving.run("crm resource maintenance mysql-server on")
     options = {**OPTIONS, "performance_schema": True, "max_connections": 78}
@@ -66,12 +68,12 @@ def test_a_server_in_maintenance_is_not_restarted(lab: Lab) -> None:
     )
     with pytest.raises(EngineError, match=line):
         lab.up({"mysqlOptions": options})
-    assert trial.query(lab, "select @@global.max_connections") == [(78,)]
+    assert application.query(lab, "select @@global.max_connections") == [(78,)]
     assert trial.server_pid(serving) == pid
     serving.run("crm resource maintenance mysql-server off")
     lab.up({"mysqlOptions": options})
-    assert trial.query(lab, "select @@global.performance_schema") == [(1,)]
-    trial.wait_until_well(lab, trial.bar(60))
+    assert application.query(lab, "select @@global.performance_schema") == [(1,)]
+    service.wait_until_well(lab, trial.bar(60))
 
 
 BY_HAND = {
@@ -85,10 +87,10 @@ BY_HAND = {
 }
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     """But fencing, which is the document's."""
-    serving, idle = trial.serving(lab), trial.idle(lab)
+    serving, idle = service.serving(lab), service.idle(lab)
     names = {"serving": serving.name, "idle": idle.name}
     pid = trial.server_pid(serving)
     commands = [command.format_map(names) for command in BY_HAND.values()]
@@ -112,12 +114,12 @@ def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     serving.run("; ".join(ends), timeout=120)
     run = document.run(node)
     assert (run.returncode, "left" in run.stdout) == (0, False), run.stdout
-    trial.wait_until_well(lab, trial.bar(120))
+    service.wait_until_well(lab, trial.bar(120))
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_nobody_waits_for_a_server_that_a_person_has_stopped(lab: Lab) -> None:
-    serving = trial.serving(lab)
+    serving = service.serving(lab)
     serving.run("crm resource stop mysql-server")
     wait_until("the server's end", lambda: trial.server_pid(serving) == "", trial.bar(60))
     options, _ = script(lab, f"{serving.name}-options")
@@ -126,7 +128,7 @@ def test_nobody_waits_for_a_server_that_a_person_has_stopped(lab: Lab) -> None:
     assert "mysql-server stopped (crm resource start mysql-server ends it)" in run.stdout
     assert trial.server_pid(serving) == ""
     serving.run("crm resource start mysql-server")
-    trial.wait_until_well(lab, trial.bar(120))
+    service.wait_until_well(lab, trial.bar(120))
 
 
 _CLUSTERS = (
@@ -141,10 +143,10 @@ _CLUSTERS = (
 _MACHINES = ("curl", "libc6")
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_unattended_updates_leave_the_clusters_packages_alone(lab: Lab) -> None:
     """The real unattended-upgrades, with newer versions of packages of both kinds before it."""
-    node = trial.idle(lab)
+    node = service.idle(lab)
     make_newer(node, [*_CLUSTERS, *_MACHINES])
     # The node's only source has no name.
     origins = """echo 'Unattended-Upgrade::Origins-Pattern { "origin=*"; };' >/etc/apt/apt.conf.d/95test"""
@@ -166,14 +168,14 @@ rm /run/files
 """
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(lab: Lab) -> None:
     spec = importlib.util.spec_from_file_location("held_packages", CONFIGS / "host/held_packages.py")
     assert spec and spec.loader
     held_packages = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(held_packages)
 
-    node = trial.serving(lab)
+    node = service.serving(lab)
     expressions = [each for each in node.run("cat /etc/apt/apt.conf.d/90azure-mysql-ha").split('"') if each[0] == "^"]
     owners = set(node.run(_OWNERS, timeout=120, check=False).split())
     installed = held_packages.Installed(node.run(f"dpkg-query --show --showformat '{held_packages.SHOWN}'"))
@@ -184,23 +186,23 @@ def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(lab: Lab) 
     assert left & own == set()
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_the_packages_script_is_at_rest(lab: Lab) -> None:
     """Whether or not the cluster's daemons run: the file is the same."""
-    node = trial.idle(lab)
+    node = service.idle(lab)
     packages, _ = script(lab, f"{node.name}-packages")
     node.run("systemctl stop pacemaker corosync", timeout=120)
     run = packages.run(node)
     node.run("systemctl start corosync pacemaker", timeout=120)
     assert "90azure-mysql-ha" not in run.stdout and run.returncode == 0, run.stdout + run.stderr
-    trial.wait_until_well(lab, trial.bar(180))
+    service.wait_until_well(lab, trial.bar(180))
 
 
 def test_a_killed_turn(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine is killed while both turns wait: the administrator's key is in no file, and in no agent soon."""
-    idle = trial.idle(lab)
+    idle = service.idle(lab)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    key = trial.secret_texts(lab.engine())["sshPrivateKey 0"].encode()
+    key = secret_texts(lab.engine())["sshPrivateKey 0"].encode()
     idle.run("drbdadm disconnect r0")
 
     def have_the_key() -> list[Path]:
@@ -222,13 +224,13 @@ def test_a_killed_turn(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert have_the_key() == []
     assert not list(tmp_path.glob("azure-mysql-ha-*"))
     idle.run("drbdadm connect r0")
-    trial.wait_until_well(lab, trial.bar(120))
+    service.wait_until_well(lab, trial.bar(120))
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_no_machine_is_restarted_in_maintenance(lab: Lab) -> None:
     """A node could not leave."""
-    serving = trial.serving(lab)
+    serving = service.serving(lab)
     serving.run("crm maintenance on")
     line = (
         r"STOPPED before .*: the cluster is in maintenance mode \(crm maintenance off ends it\), so nothing would leave"
@@ -237,7 +239,7 @@ def test_no_machine_is_restarted_in_maintenance(lab: Lab) -> None:
         lab.up({"vmSize": "Standard_B2as_v2"})
     serving.run("crm maintenance off")
     lab.up({"vmSize": "Standard_B2s_v2"})
-    trial.wait_until_well(lab, trial.bar(60))
+    service.wait_until_well(lab, trial.bar(60))
     assert lab.status().alarms == []
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pymysql
 import pytest
 
+from lab import application, service
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
 from tests.support import trial
@@ -23,7 +24,7 @@ _ROOT = "mariadb --no-defaults --user=root --batch --skip-column-names"
 
 @pytest.fixture
 def serving(lab: Lab) -> Node:
-    return trial.serving(lab)
+    return service.serving(lab)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def _never_restarted(lab: Lab, serving: Node) -> Iterator[None]:  # pyright: ign
     wait_until("Pacemaker's next look", lambda: not _reason(serving), 30)
     assert trial.server_pid(serving) == before
     assert _failures(serving) <= failures
-    assert trial.serving(lab) == serving
+    assert service.serving(lab) == serving
 
 
 def _failures(node: Node) -> set[str]:
@@ -66,7 +67,7 @@ def _session(node: Node, *statements: str, seconds: int = 60) -> Generator[None]
 
 def test_no_connection_is_left(lab: Lab, serving: Node) -> None:
     """All connections are taken, root's extra one too."""
-    client = trial.client(lab)
+    client = application.client(lab)
     serving.run(f"{_ROOT} --execute 'set global max_connections = 10'")
     with ExitStack() as end:
         end.callback(serving.run, f"{_ROOT} --execute 'set global max_connections = default'")

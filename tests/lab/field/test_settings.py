@@ -12,15 +12,17 @@ import pymysql
 import pytest
 
 from components.settings import operating_system
-from components.settings.checks import Mistake
+from components.settings.mistake import Mistake
 from components.settings.server_options import server_options
-from lab import image
+from lab import application, image, service
 from lab.lab import Lab, wait_until
 from operations import drift
 from operations.ssh import Node
 from pipeline import report
+from pipeline.engine import PREVIEW
 from tests.lab.field import OPTIONS
 from tests.support import trial
+from tests.support.scripts import Script, scripts_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -35,7 +37,7 @@ _MAY_BE_ELSEWHERE = """
 """
 
 
-@pytest.mark.parametrize("system", trial.guests(*image.SYSTEMS))
+@pytest.mark.parametrize("system", trial.guests())
 def test_options_that_the_server_has(system: str, tmp_path: Path) -> None:
     """None that is free is taken for a refused one, and none that names a place of data is free."""
     program = operating_system.load(system).database.program
@@ -64,10 +66,10 @@ class Server:
     """The node that serves, with the scripts of the last update."""
 
     def __init__(self, lab: Lab) -> None:
-        self.node = trial.serving(lab)
-        self._scripts = {script.name: script for script in trial.scripts(lab.engine())}
+        self.node = service.serving(lab)
+        self._scripts = {script.name: script for script in scripts_of(lab.engine())}
 
-    def script(self, name: str) -> trial.Script:
+    def script(self, name: str) -> Script:
         """Return a script of this node, such as "accounts"."""
         return self._scripts[f"{self.node.name}-{name}"]
 
@@ -93,27 +95,27 @@ def test_a_grant_is_for_one_database(lab: Lab) -> None:
     server.sql("create database myXapp; create table myXapp.t (x int)")
     foreign = "select count(*) from myXapp.t"
     with pytest.raises(pymysql.err.OperationalError, match="denied"):
-        trial.query(lab, foreign)
+        application.query(lab, foreign)
     server.sql(
         "revoke all privileges on `my\\_app`.* from app@'%';"
         "grant select, insert on `my_app`.* to app@'%' with grant option",
     )
-    assert trial.query(lab, foreign) == [(0,)]
+    assert application.query(lab, foreign) == [(0,)]
     found = server.script("accounts")
     looking = dataclasses.replace(found, line=drift.LOOKING_LINE, text=drift.looking(found.text)).run(server.node)
     assert "in the server: GRANT SELECT, INSERT ON `my\\_app`" in looking.stdout, looking.stdout + looking.stderr
-    assert trial.query(lab, foreign) == [(0,)]
+    assert application.query(lab, foreign) == [(0,)]
 
     assert "could use other databases" in server.run("accounts")
     with pytest.raises(pymysql.err.OperationalError, match="denied"):
-        trial.query(lab, foreign)
+        application.query(lab, foreign)
     grants = [line for line in server.sql("show grants for app@'%'") if "my" in line]
     assert grants == ["GRANT SELECT, INSERT ON `my\\_app`.* TO `app`@`%` WITH GRANT OPTION"]
     assert server.run("accounts") == "accounts: app can use my_app\n"
     server.sql("drop database myXapp; grant all privileges on `my\\_app`.* to app@'%'")
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_what_people_ask_of_the_account_stays(lab: Lab) -> None:
     """TLS, a certificate, a lock: the script says what it cannot try, a new password is set, and nothing is undone."""
     server = Server(lab)
@@ -162,20 +164,20 @@ def test_a_root_with_a_password(lab: Lab) -> None:
     assert server.run("accounts") == "accounts: app can use my_app\n"
 
 
-@trial.ONLY_IF_ASKED
+@pytest.mark.long
 def test_a_binary_log_goes_with_the_data(lab: Lab) -> None:
     """By its name alone: the other node goes on with it."""
-    trial.query(lab, "create or replace table t (x int)", "insert into t values (1)")
-    node = trial.serving(lab)
-    peer = trial.peer(lab, node)
+    application.query(lab, "create or replace table t (x int)", "insert into t values (1)")
+    node = service.serving(lab)
+    peer = service.peer(lab, node)
     before = [line.split()[0] for line in as_root(node, "show binary logs")]
     node.run("crm node standby")
     wait_until("the other node", lambda: lab.status().serving == peer.name, 120)
-    wait_until("its answer", lambda: trial.answers(lab), 60)
+    wait_until("its answer", lambda: application.answers(lab), 60)
     after = [line.split()[0] for line in as_root(peer, "show binary logs")]
     assert after[: len(before)] == before and len(after) > len(before)
     node.run("crm node online")
-    trial.wait_until_well(lab, 120)
+    service.wait_until_well(lab, 120)
 
 
 def test_a_change_that_would_delete_the_data(lab: Lab) -> None:
@@ -183,14 +185,14 @@ def test_a_change_that_would_delete_the_data(lab: Lab) -> None:
     remembered = json.loads(lab.settings_file.read_text())
     engine = lab.engine()
     engine.prepare({**remembered, "clusterName": "shop"})
-    code, said = engine.preview()
+    code, said = engine.pass_on(*PREVIEW)
     line = r"clusterName: would delete disk-mysql-lab-1-data and disk-mysql-lab-2-data with .*deleteDataDisks: (\[.*\])"
     refusal = re.search(line, said)
     assert code != 0 and refusal, said
     disks = json.loads(refusal[1])
 
     engine.prepare({**remembered, "clusterName": "shop", "deleteDataDisks": disks})
-    code, said = engine.preview()
+    code, said = engine.pass_on(*PREVIEW)
     engine.prepare(remembered)
     assert code == 0, said
     told = report.comment("lab", said, True, "abc", "https://example.org").partition("<details>")[0]

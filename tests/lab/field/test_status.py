@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 
 from drills import network
+from lab import application, power, service
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
-from tests.support import trial
+from tests.support import differing_blocks, trial
 from tests.support.pages import Runner
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), trial.ONLY_IF_ASKED]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.long]
 
 _ROOT = "mariadb --no-defaults --user=root"
-_FIRST_SECTOR, _SECTORS = 180_000, 128
-"""Somewhere in the file system: 64 KiB."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +27,12 @@ def _well_afterwards(lab: Lab) -> Iterator[None]:  # pyright: ignore[reportUnuse
 
 @pytest.fixture
 def serving(lab: Lab) -> Node:
-    return trial.serving(lab)
+    return service.serving(lab)
 
 
 @pytest.fixture
 def idle(lab: Lab, serving: Node) -> Node:
-    return trial.peer(lab, serving)
+    return service.peer(lab, serving)
 
 
 @pytest.fixture
@@ -136,13 +135,9 @@ def test_drbd_is_down(lab: Lab, idle: Node, page: Callable[[str], None]) -> None
 
 
 def test_blocks_that_differ(lab: Lab, idle: Node, page: Callable[[str], None]) -> None:
-    partition = idle.run("readlink --canonicalize /dev/disk/by-partlabel/*-r0").strip()
-    idle.run(
-        f"dd if=/dev/urandom of={partition} bs=512 seek={_FIRST_SECTOR} count={_SECTORS} oflag=direct conv=notrunc"
-    )
-    idle.run(f"drbdsetup verify 1 --start={_FIRST_SECTOR - 8000}s --stop={_FIRST_SECTOR + 8000}s")
-    told(lab, (f"{_SECTORS // 2} KiB differ on the two data disks", "blocks-differ"))
-    wait_until("the end of the verify", lambda: "cs:Connected" in idle.run("cat /proc/drbd"), 60)
+    differing_blocks.make(idle)
+    differing_blocks.verify(idle)
+    told(lab, (f"{differing_blocks.KIB} KiB differ on the two data disks", "blocks-differ"))
     page("blocks-differ")
 
 
@@ -167,7 +162,7 @@ def test_the_systems_disk_is_full(lab: Lab, serving: Node, page: Callable[[str],
             check=False,
         )
         told(lab, full)
-        assert trial.answers(lab)
+        assert application.answers(lab)
         changes = itertools.count(1)
 
         def is_told_after_a_change() -> bool:
@@ -202,7 +197,7 @@ def test_another_host_name(lab: Lab, idle: Node, page: Callable[[str], None]) ->
 def test_a_node_is_lost(lab: Lab, serving: Node, idle: Node) -> None:
     """One alarm, also for what follows from it; fenced, it starts and comes back."""
     gone = f"{idle.name} is not in the cluster, and cannot be reached by SSH: the data is kept on {serving.name} alone"
-    trial.kill_machine(lab, idle.name)
+    power.kill(lab, idle.name)
     told(lab, (gone, "lost-node"))
 
 

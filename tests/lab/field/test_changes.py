@@ -5,21 +5,21 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pymysql
 import pytest
 
-from lab import azure_native
+from lab import application, azure_native, service
 from lab.engine import EngineError
 from lab.events import EventReader
 from lab.lab import Lab, wait_until
-from lab.paths import LabPaths
 from lab.toolchain import COMMAND_VERSION
 from operations import new_stack
 from operations.ssh import by_name
+from tests.lab.field import MADE_WITH, OPTIONS
 from tests.support import trial
 from tests.support.bystander import nobody_notices, server_restarts
+from tests.support.scripts import scripts_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -28,21 +28,13 @@ _RESTART_SECONDS = 30.0
 
 What was measured: docs/changes.md."""
 
-_OPTIONS = {"innodb_buffer_pool_size": "128M", "performance_schema": False}
-"""Those of the lab's stack."""
-
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    yield from trial.own_lab(Lab(LabPaths("changes")))
-
-
-@pytest.fixture(scope="module")
-def cluster(lab: Lab) -> Lab:
-    lab.set_up(["debian-12"])
-    lab.up()
-    trial.wait_until_well(lab, 180)
-    return lab
+def cluster(lab: Lab) -> Iterator[Lab]:
+    """The shared cluster, which has its own settings again at the end."""
+    yield lab
+    lab.up({**MADE_WITH, "drbdResyncMaxRate": "100M", "corosyncTokenMs": 2000, "databaseUser": "app"})
+    service.wait_until_well(lab, 60)
 
 
 def preview(lab: Lab, changes: Mapping[str, object]) -> str:
@@ -56,8 +48,7 @@ def preview(lab: Lab, changes: Mapping[str, object]) -> str:
 
 def rotate(lab: Lab, key: str) -> None:
     """Change a secret, as `make rotate` does."""
-    engine = lab.engine()
-    new_stack.rotate(engine.toolchain.pulumi, engine.stack, engine.config_file, engine.environment, key)
+    new_stack.rotate(lab.engine(), key)
 
 
 def scripts_run(reader: EventReader) -> set[str]:
@@ -71,7 +62,7 @@ def on_both(*names: str) -> set[str]:
 
 def variable(lab: Lab, name: str) -> str:
     """Return a variable's value, as the application sees it."""
-    return str(trial.query(lab, f"select @@global.{name}")[0][0])
+    return str(application.query(lab, f"select @@global.{name}")[0][0])
 
 
 def test_tags_and_networks(cluster: Lab) -> None:
@@ -89,9 +80,7 @@ def test_tags_and_networks(cluster: Lab) -> None:
 
 
 def test_a_dynamic_option(cluster: Lab) -> None:
-    changes = {
-        "mysqlOptions": {**_OPTIONS, "max_connections": 123, "long_query_time": 0.5, "max_allowed_packet": "32M"}
-    }
+    changes = {"mysqlOptions": {**OPTIONS, "max_connections": 123, "long_query_time": 0.5, "max_allowed_packet": "32M"}}
     said = preview(cluster, changes)
     assert re.search(r"^ *\+ *max_connections = 123$", said, re.MULTILINE), said
     with nobody_notices(cluster):
@@ -103,10 +92,10 @@ def test_a_dynamic_option(cluster: Lab) -> None:
 def test_an_option_that_needs_a_restart(cluster: Lab) -> None:
     """One restart where it serves; options that have gone have their defaults again."""
     with server_restarts(cluster, _RESTART_SECONDS):
-        changes = {"mysqlOptions": {**_OPTIONS, "performance_schema": True}}
+        changes = {"mysqlOptions": {**OPTIONS, "performance_schema": True}}
         assert scripts_run(cluster.up(changes)) == on_both("server", "options")
     assert [variable(cluster, name) for name in ("performance_schema", "max_connections")] == ["1", "151"]
-    serving = trial.serving(cluster)
+    serving = service.serving(cluster)
     assert "fail-count" not in serving.run("crm_mon --one-shot --failcounts"), "Pacemaker counts it as a failure"
 
 
@@ -115,9 +104,9 @@ def test_an_option_that_the_server_refuses(cluster: Lab) -> None:
     files = [node.run("cat /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf") for node in cluster.nodes()]
     with nobody_notices(cluster):
         with pytest.raises(EngineError, match=r"found a server that refuses its configuration .*no_such_option"):
-            cluster.up({"mysqlOptions": {**_OPTIONS, "no_such_option": 1}})
+            cluster.up({"mysqlOptions": {**OPTIONS, "no_such_option": 1}})
         assert files == [node.run("cat /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf") for node in cluster.nodes()]
-        cluster.up({"mysqlOptions": {**_OPTIONS, "performance_schema": True}})
+        cluster.up({"mysqlOptions": {**OPTIONS, "performance_schema": True}})
 
 
 def test_replication(cluster: Lab) -> None:
@@ -139,15 +128,15 @@ def test_replication(cluster: Lab) -> None:
 def test_replication_when_the_update_stops_half_way(cluster: Lab) -> None:
     """One node has the new secret, the link breaks, they refuse each other: the next update brings them together."""
     rotate(cluster, "drbdSecret")
-    idle = trial.idle(cluster)
-    script = next(script for script in trial.scripts(cluster.engine()) if script.name == f"{idle.name}-drbd")
+    idle = service.idle(cluster)
+    script = next(script for script in scripts_of(cluster.engine()) if script.name == f"{idle.name}-drbd")
     secret = cluster.engine().settings()["drbdSecret"]
     assert dataclasses.replace(script, variables={"HA_DRBD_SECRET": secret}).run(idle).returncode == 0
     idle.run("drbdadm disconnect r0 && drbdadm connect r0")
     states = "drbdadm cstate r0"
     wait_until("the refusal", lambda: "StandAlone" in {node.run(states).strip() for node in cluster.nodes()}, 60)
     cluster.up()
-    trial.wait_until_well(cluster, 60)
+    service.wait_until_well(cluster, 60)
 
 
 def test_membership(cluster: Lab) -> None:
@@ -176,7 +165,7 @@ def test_membership(cluster: Lab) -> None:
 
 def test_the_clusters_document(cluster: Lab) -> None:
     """A time-out, a new resource, and its end: applied whole."""
-    document = next(script for script in trial.scripts(cluster.engine()) if script.name == "resources-document")
+    document = next(script for script in scripts_of(cluster.engine()) if script.name == "resources-document")
     node = by_name(cluster.nodes(), document.node)
     changed = document.text.replace(
         "op start interval=0 timeout=300s",
@@ -201,32 +190,29 @@ def test_the_clusters_document(cluster: Lab) -> None:
 
 def test_the_databases_password(cluster: Lab) -> None:
     """Open connections stay; new ones need the new password."""
-    before = trial.client(cluster)
+    before = application.client(cluster)
     with nobody_notices(cluster):
         rotate(cluster, "databasePassword")
         assert scripts_run(cluster.up()) == on_both("accounts", "endpoint")
         with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
             before.query("select 1")
-        assert trial.query(cluster, "select 1") == [(1,)]
+        assert application.query(cluster, "select 1") == [(1,)]
 
 
 def test_the_applications_account(cluster: Lab) -> None:
     """A new one is made; the one before stays until a person drops it."""
-    before = trial.client(cluster)
+    before = application.client(cluster)
     with nobody_notices(cluster):
         cluster.up({"databaseUser": "shop"})
-        assert trial.query(cluster, "select user()")[0][0].startswith("shop@")
+        assert application.query(cluster, "select user()")[0][0].startswith("shop@")
         assert before.query("select 1") == [(1,)]
 
 
-def test_the_ssh_keys(cluster: Lab, tmp_path: Path) -> None:
+def test_the_ssh_keys(cluster: Lab) -> None:
     """The administrator's and the nodes' own; the ones before open nothing any more."""
-    old = dataclasses.replace(cluster.nodes()[0], key=tmp_path / "old")
-    old.key.touch(mode=0o600)
-    old.key.write_text((cluster.paths.pulumi / "ssh_key").read_text())
+    logins = cluster.nodes()  # whose agent has the key that they have now
 
     def opens() -> list[bool]:
-        logins = [dataclasses.replace(node, key=old.key) for node in cluster.nodes()]
         return [
             subprocess.run(each.command("true"), capture_output=True, check=False).returncode == 0 for each in logins
         ]
@@ -270,5 +256,5 @@ def test_newer_versions_of_the_providers(cluster: Lab) -> None:
 
 def test_nothing_is_left_to_do(cluster: Lab) -> None:
     assert set(cluster.up().changes) == {"same"}
-    trial.wait_until_well(cluster, 60)
+    service.wait_until_well(cluster, 60)
     assert cluster.status().alarms == []

@@ -1,16 +1,16 @@
 """A client that writes one row a transaction, and never forgets what was acknowledged."""
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pymysql
-
-from drills.proof.record import Write, write_line
 
 TABLE = "drill_writes"
 """Made anew for each drill: sequence number, and the name of the server that took the row."""
@@ -34,6 +34,27 @@ if TYPE_CHECKING:
     Connection = pymysql.Connection[Any]
 else:  # generic in its stubs only
     Connection = pymysql.Connection
+
+
+@dataclass(frozen=True)
+class Write:
+    """One attempt to write a row.
+
+    Args:
+        sequence: the row's number, never used twice in a drill.
+        sent: seconds of the epoch when the attempt began.
+        acknowledged: seconds of the epoch when the server's answer was here; None without one.
+        error: why there was none; such a row may be there or not.
+    """
+
+    sequence: int
+    sent: float
+    acknowledged: float | None
+    error: str | None
+
+    def as_line(self) -> str:
+        """Return it as a line of JSON."""
+        return json.dumps(asdict(self))
 
 
 class Writer(threading.Thread):
@@ -92,7 +113,7 @@ class Writer(threading.Thread):
                     due = time.monotonic() + PAUSE_SECONDS
                 write = Write(sequence, sent, acknowledged, error)
                 self.writes.append(write)
-                print(write_line(write), file=output)
+                print(write.as_line(), file=output)
         _abandon(connection)
 
 

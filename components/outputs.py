@@ -1,0 +1,48 @@
+"""What `pulumi stack output` tells of a cluster."""
+
+import pulumi
+
+from components import ports
+from components.azure.nodes import Nodes
+from components.fence_device import FenceDevice
+from components.settings.settings import Settings
+
+
+def export(
+    settings: Settings, endpoint_host: pulumi.Output[str], nodes: Nodes, fence_device: FenceDevice | None
+) -> None:
+    """Export the stack's outputs.
+
+    Args:
+        settings: the stack's settings.
+        endpoint_host: where clients find MySQL.
+        nodes: the machines.
+        fence_device: how a node is fenced; None for a cluster without fencing.
+    """
+    name, user = settings.database.database_name, settings.database.database_user
+    secret_hint = "pulumi config get azure-mysql-ha:"
+    pulumi.export("endpoint", {"host": endpoint_host, "port": ports.MYSQL})
+    pulumi.export("connect", pulumi.Output.concat("mysql --host ", endpoint_host, f" --user {user} --password {name}"))
+    pulumi.export("database", {"name": name, "user": user})
+    pulumi.export("ssh", nodes.ssh_commands)
+    pulumi.export("witness", nodes.witness.name if nodes.witness else None)
+    pulumi.export(
+        "secrets",
+        {
+            "database password": f"{secret_hint}databasePassword",
+            "SSH private key": f"{secret_hint}sshPrivateKey",
+        },
+    )
+    # The engine's own refusal knows no setting of ours.
+    pulumi.export(
+        "protection",
+        "on: before pulumi destroy, pulumi config set azure-mysql-ha:protectData false, then pulumi up"
+        if settings.disks.protect_data
+        else "off: pulumi destroy deletes the data disks too",
+    )
+    pulumi.export(
+        "fencing",
+        f"on: {fence_device.agent}, proved on each node"
+        if fence_device
+        else "OFF (fencing: off): a network split can let both nodes serve",
+    )

@@ -1,0 +1,44 @@
+"""Fencing (STONITH)."""
+
+import re
+from typing import Annotated
+
+from components.settings.azure_id import GUID, AzureId
+from components.settings.given import between, choice, given, optional, text, whole
+from components.settings.mistake import Mistake
+from components.settings.section import Section
+
+
+def _switch(value: str) -> bool:
+    # true and false are what YAML 1.1 makes of on and off.
+    return choice("on", "off")({"true": "on", "false": "off"}.get(value.lower(), value)) == "on"
+
+
+def _role_id(value: str) -> AzureId:
+    """Parse a role definition's id: a custom role's of the subscription, or a built-in role's, which has none."""
+    match = re.fullmatch(
+        rf"(?:/subscriptions/(?P<subscription>{GUID}))?/providers/Microsoft\.Authorization/roleDefinitions/"
+        rf"(?P<name>{GUID})",
+        value,
+        re.IGNORECASE,
+    )
+    if match is None:
+        raise Mistake(
+            f"{value!r} is not of the form /subscriptions/ID/providers/Microsoft.Authorization/roleDefinitions/ID"
+        )
+    return AzureId(value, match["subscription"] or "", "", (match["name"],))
+
+
+class FencingSection(Section):
+    """Fencing.
+
+    Args:
+        fencing: whether a node that fails is fenced.
+        existing_role_definition_id: the role that is there already; None to make one.
+        fencing_delay_seconds: how long the fencing of the node that serves is put off, in seconds, 0 to 300, so that it
+            wins where both fence each other.
+    """
+
+    fencing: Annotated[bool, given(text, _switch)]
+    existing_role_definition_id: Annotated[AzureId | None, given(optional(_role_id))]
+    fencing_delay_seconds: Annotated[int, given(whole, between(0, 300, "seconds"))]

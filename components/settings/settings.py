@@ -1,0 +1,206 @@
+"""All that a stack can say: the sections, what follows from several of them, and how they have to fit each other."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pulumi
+
+from components import ports
+from components.settings.database import DatabaseSection
+from components.settings.disks import DisksSection
+from components.settings.encryption import EncryptionSection
+from components.settings.endpoint import EndpointSection
+from components.settings.fencing import FencingSection
+from components.settings.losses import KEYS, Wanted, check_permission, losses, refuse
+from components.settings.machines import MachinesSection, premium_fits
+from components.settings.membership import MembershipSection
+from components.settings.mistake import Mistake
+from components.settings.names import NamesSection
+from components.settings.network import NetworkSection
+from components.settings.recorded import DataDisk, Recorded
+from components.settings.replication import ReplicationSection
+from components.settings.section import Check
+from components.settings.ssh import KeyPair, SshSection
+
+
+@dataclass(frozen=True)
+class MachineSettings:
+    """A machine: one of the two nodes, or the witness.
+
+    Args:
+        name: VM name in Azure, host name, and a node's name in the cluster.
+        private_address: IPv4 address in the subnet.
+        zone: availability zone "1" to "3"; None for none.
+        vm_size: Azure's name of its size.
+        host_key: by which SSH knows the machine.
+        ssh_port: port under which SSH finds it from outside.
+    """
+
+    name: str
+    private_address: str
+    zone: str | None
+    vm_size: str
+    host_key: KeyPair
+    ssh_port: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a stack can say, by section.
+
+    Args:
+        before: what there was before this update.
+    """
+
+    before: Recorded
+    names: NamesSection
+    machines: MachinesSection
+    network: NetworkSection
+    endpoint: EndpointSection
+    disks: DisksSection
+    encryption: EncryptionSection
+    ssh: SshSection
+    database: DatabaseSection
+    membership: MembershipSection
+    replication: ReplicationSection
+    fencing: FencingSection
+
+    @property
+    def nodes(self) -> tuple[MachineSettings, MachineSettings]:
+        """The two nodes; the first does what is done once."""
+        return self._node(0), self._node(1)
+
+    def _node(self, index: int) -> MachineSettings:
+        return MachineSettings(
+            name=self.names.nodes[index],
+            private_address=self.network.nodes[index],
+            zone=self.machines.zones_of_nodes[index],
+            vm_size=self.machines.vm_size,
+            host_key=self.ssh.ssh_host_keys[index],
+            ssh_port=self._ssh_port(index),
+        )
+
+    @property
+    def witness(self) -> MachineSettings | None:
+        """The machine whose vote decides which node goes on alone; None for a cluster without one."""
+        if not self.machines.witness:
+            return None
+        return MachineSettings(
+            name=self.names.witness,
+            private_address=self.network.witness,
+            zone=self.machines.zone_of_witness,
+            vm_size=self.machines.witness_size,
+            host_key=self.ssh.ssh_host_keys[2],
+            ssh_port=self._ssh_port(2),
+        )
+
+    def _ssh_port(self, index: int) -> int:
+        return self.ssh.ssh_ports[index] if self.ssh.ssh_access == "nat-rules" else ports.SSH
+
+    @property
+    def frontend_ports(self) -> dict[str, int]:
+        """Port of the endpoint's address that leads to SSH, by machine, a witness or not; none for node addresses."""
+        if self.ssh.ssh_access != "nat-rules":
+            return {}
+        return dict(zip((*self.names.nodes, self.names.witness), self.ssh.ssh_ports, strict=False))
+
+    @property
+    def internal_endpoint(self) -> str | None:
+        """An internal endpoint's address in the subnet; None for a public endpoint."""
+        return None if self.endpoint.is_public else self.network.internal_endpoint
+
+    @property
+    def resync_min_rate(self) -> str:
+        """What a resynchronisation gets a second, however much is written, in DRBD's form."""
+        return self.replication.min_rate(self.disks.data_disk_sku, self.disks.data_disk_size_gb)
+
+    @property
+    def deleted_disks(self) -> tuple[DataDisk, ...]:
+        """The data disks that this update deletes, as the stack allows."""
+        going = [disk for some in self._losses().values() for disk in some]
+        return tuple(disk for disk in going if str(disk) in self.disks.delete_data_disks)
+
+    def _losses(self) -> dict[str, list[DataDisk]]:
+        return losses(
+            self.before,
+            Wanted(
+                zones=dict(zip(self.names.nodes, self.machines.zones_of_nodes, strict=True)),
+                location=self.names.location,
+                resource_group=self.names.existing_resource_group or self.names.own_resource_group,
+                named=bool(self.names.node_names),
+                group_is_there=self.names.existing_resource_group is not None,
+            ),
+        )
+
+    def checks(self) -> Iterable[Check]:
+        """Return how the sections have to fit each other."""
+        return (
+            ("existingSubnetId", self._subnet_is_not_our_own),
+            ("endpointAddress", self._endpoint_has_an_address_of_its_own),
+            ("witnessAddress", self._witness_has_an_address_of_its_own),
+            *((key, lambda key=key: self._data_stays(key)) for key in KEYS),
+            ("deleteDataDisks", self._permission_is_of_use),
+            ("dataDiskSizeGb", self._disks_never_shrink),
+            ("dataDiskSku", lambda: premium_fits(self.disks.data_disk_sku, "vmSize", self.machines.vm_size)),
+            ("dataDiskSku", self._sku_fits_zones),
+            ("sshPorts", self._ports_differ),
+            ("sshPorts", lambda: self._has_one_for_the_witness(self.ssh.ssh_ports, "ports")),
+            ("sshHostKeys", self._has_a_host_key_for_the_witness),
+        )
+
+    def _subnet_is_not_our_own(self) -> None:
+        subnet, cluster = self.network.existing_subnet_id, self.names.cluster_name
+        # Taken out of the program, the network that it has made would be deleted.
+        own = (self.names.own_resource_group, f"vnet-{cluster}")
+        if subnet and (subnet.group.lower(), subnet.names[0].lower()) == own:
+            raise Mistake("is the subnet that this stack makes for itself; leave this out to have it so")
+
+    def _endpoint_has_an_address_of_its_own(self) -> None:
+        if self.endpoint.is_public:
+            if self.network.endpoint_address:
+                raise Mistake("is for an internal endpoint; a public one gets its address from Azure")
+            return
+        address = self.network.internal_endpoint
+        self.network.check_address(address)
+        if address in self.network.nodes:
+            raise Mistake(f"{address} is a node's; choose another")
+
+    def _witness_has_an_address_of_its_own(self) -> None:
+        if not self.machines.witness and not self.network.witness_address:
+            return
+        address = self.network.witness
+        self.network.check_address(address)
+        if address == self.internal_endpoint:
+            raise Mistake(f"{address} is the endpoint's; choose another")
+        if address in self.network.nodes:
+            raise Mistake(f"{address} is a node's; choose another")
+
+    def _data_stays(self, key: str) -> None:
+        refuse(self._losses().get(key, ()), self.disks.delete_data_disks)
+
+    def _permission_is_of_use(self) -> None:
+        check_permission(self.disks.delete_data_disks, self.deleted_disks, self.disks.protect_data)
+
+    def _disks_never_shrink(self) -> None:
+        size, deleted = self.disks.data_disk_size_gb, self.deleted_disks
+        # Azure has no way to shrink one.
+        for disk in sorted(self.before.data_disks.values(), key=lambda disk: disk.name):
+            if size < disk.gib and disk not in deleted:
+                had = f"the {disk.gib} GiB that {disk.name} has"
+                raise Mistake(f"{size} GiB is less than {had}; a disk can grow, and never shrink")
+
+    def _sku_fits_zones(self) -> None:
+        if self.disks.data_disk_sku == "PremiumV2_LRS" and not self.machines.zones:
+            raise Mistake(f"{self.disks.data_disk_sku} needs zones; an availability set cannot have it")
+
+    def _ports_differ(self) -> None:
+        if self.endpoint.probe_port in self.ssh.ssh_ports:
+            raise Mistake(f"{self.endpoint.probe_port} is probePort; choose another")
+
+    def _has_a_host_key_for_the_witness(self) -> None:
+        remedy = f"; make stack STACK={pulumi.get_stack()} makes it"
+        self._has_one_for_the_witness(self.ssh.ssh_host_keys, "keys", remedy)
+
+    def _has_one_for_the_witness(self, values: tuple[object, ...], what: str, remedy: str = "") -> None:
+        if self.machines.witness and len(values) < 3:
+            raise Mistake(f"has {len(values)} {what}; with a witness a third is needed{remedy}")

@@ -1,0 +1,125 @@
+"""One drill from beginning to end: a cluster that is well, a fault, the time until all is well again, the audit."""
+
+import contextlib
+import subprocess
+import time
+from pathlib import Path
+
+import pymysql
+
+from drills.drill import STATUS_SECONDS, Drill, NotWellError
+from drills.proof import checks, conclusion, evidence
+from drills.proof.record import Record
+from drills.scenario import Scenario
+from drills.target import Target
+from lab import fabric, writer
+from lab.cloud.client import CloudError
+from lab.progress import Progress
+from operations.ssh import by_name
+
+_STEADY_SECONDS = 3.0
+"""How long writes must have gone well before the fault, and after full strength."""
+
+_WELL_SECONDS = 60.0
+"""How long a drill waits for a cluster that is well, after what may have been done to it before."""
+
+_FIRST_SECONDS = 30.0
+"""Longest wait for the first samples, and for the first rows."""
+
+
+def conduct(
+    scenario: Scenario,
+    number: int,
+    target: Target,
+    folder: Path,
+    progress: Progress,
+    *,
+    pace: float = writer.PACE,
+    moves: int = 10,
+) -> Record:
+    """Do a drill, and leave the cluster well if it can be.
+
+    Args:
+        scenario: what is done.
+        number: which repetition, from 1.
+        target: the cluster.
+        folder: gets all that the drill leaves behind; made by this.
+        progress: told what is going on.
+        pace: rows a second.
+        moves: how often `standby` moves the service.
+
+    Raises:
+        NotWellError: the cluster is not well to begin with.
+    """
+    title = f"{scenario.name} {number}"
+    settle = scenario.settle_seconds
+    drill = Drill(title, target, folder, progress, settle_seconds=settle, pace=pace, moves=moves)
+    drill.say(scenario.first_paragraph)
+    log_sizes = _prepare(drill)
+    strong_at: float | None = None
+    with drill.seen.running():
+        _wait_until_steady(drill)
+        try:
+            scenario.run(drill)
+            drill.wait_strength()
+            strong_at = drill.mark("recovered", "full strength", None, drill.strong_at)
+            drill.pause(_STEADY_SECONDS, "writing on")
+        except TimeoutError as late:
+            drill.check(False, str(late))
+        except (OSError, subprocess.SubprocessError, CloudError, pymysql.Error, NotWellError) as problem:
+            drill.check(False, f"the drill broke off: {type(problem).__name__}: {problem}")
+        finally:
+            end = time.time()
+            drill.seen.writer.stop()
+            _mend(drill, strong_at is not None)
+        fencings = drill.seen.fencings()
+        found = evidence.gather(drill, folder, log_sizes, len(fencings), strong_at is not None, end)
+    record = conclusion.conclude(drill, scenario, number, found, fencings, strong_at, end)
+    record.save(folder / "record.json")
+    conclusion.keep(drill, fencings, folder)
+    result = record.result
+    drill.say(
+        f"{result.verdict}; {result.acknowledged} acknowledged,"
+        f" {result.outage_seconds:.1f} s without an acknowledgement"
+    )
+    return record
+
+
+def _prepare(drill: Drill) -> dict[str, int]:
+    """See that the cluster is well, and let each drill begin alike; return the sizes of the servers' logs."""
+    deadline = time.monotonic() + _WELL_SECONDS
+    while problem := drill.what_is_wrong():
+        if time.monotonic() > deadline:
+            raise NotWellError(f"the cluster is not well: {problem}")
+        time.sleep(STATUS_SECONDS)
+    drill.find_serving()
+    # Failures that earlier drills have made count towards migration-threshold.
+    drill.serving.run("crm_resource --cleanup", check=False)
+    log_sizes = {node.name: checks.server_log_size(node) for node in drill.nodes}
+    with drill.target.inside(), contextlib.closing(drill.target.connect()) as connection:
+        writer.make_table(connection)
+    return log_sizes
+
+
+def _wait_until_steady(drill: Drill) -> None:
+    begin = time.time()
+    try:
+        drill.wait("samples of both nodes", lambda: all(map(drill.seen.sample, drill.nodes)), _FIRST_SECONDS)
+        drill.wait("the first rows", lambda: drill.seen.writes_since(begin), _FIRST_SECONDS)
+    except TimeoutError as late:
+        raise NotWellError(str(late)) from None
+    drill.pause(_STEADY_SECONDS, "writing")
+
+
+def _mend(drill: Drill, strong: bool) -> None:
+    """Leave nothing of the fault, whatever has become of the drill."""
+    try:
+        drill.target.mend()
+        for node in drill.nodes:
+            with contextlib.suppress(subprocess.SubprocessError):
+                node.run("pkill -CONT --exact 'mariadbd|mysqld'", check=False, timeout=15)
+        for state in () if strong else drill.target.status().nodes:
+            if state.standby:
+                by_name(drill.nodes, state.name).run(f"crm node online {state.name}", check=False)
+    except (OSError, subprocess.SubprocessError, CloudError, fabric.FabricError) as problem:
+        drill.check(False, f"the fault cannot be undone: {type(problem).__name__}: {problem}")

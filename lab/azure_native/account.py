@@ -1,0 +1,22 @@
+"""Who asks."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose subscription, and how to log in: the plug-in's configuration.
+
+    Args:
+        subscription_id: GUID of the subscription; may be empty where nothing is asked of ARM.
+        tenant_id: GUID of the tenant.
+        client_id: GUID of the service principal's application.
+        client_secret: its password.
+        metadata_host: host, and port where it is not 443, that tells the cloud's endpoints; empty for public Azure.
+    """
+
+    subscription_id: str = ""
+    tenant_id: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    metadata_host: str = ""

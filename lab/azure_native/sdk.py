@@ -1,0 +1,199 @@
+"""Descriptions of Azure's resource types, derived from the classes of the installed SDK.
+
+The real plug-in embeds a description of every type, generated from Microsoft's OpenAPI files. From the same files the
+SDK is generated, and its classes still know most of it: the properties of each object, which of them a program may
+set, what they hold, the api-version. What they do not know stands in the tables below.
+
+To import the classes takes more than a second. So this is done once, when the plug-in is installed.
+"""
+
+import importlib
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeAlias
+
+from pulumi import _types as classes  # pyright: ignore[reportPrivateUsage] - the SDK's only way to ask its classes
+
+from .schema import ResourceType, Shape
+
+_Hints: TypeAlias = Mapping[str, Any]
+_Pair: TypeAlias = tuple[type | None, type | None]
+
+_IN_GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the SDK does not say of a resource type: its path, and what the real plug-in's list `forceNewMap` and its
+    checks have. Whatever else Azure refuses to change in place (a VM's availability set, zones, customData, …) is no
+    replacement for the real plug-in either: it sends the PUT, and ARM answers with an error.
+
+    Args:
+        path: ARM's path, from the group or the scope on.
+        required: inputs that the SDK holds for optional.
+        replaced_by: inputs whose change replaces the resource, beside the parts of the path.
+        renamed: ARM's name of a property, where the SDK has another.
+        random_name: see ResourceType.
+    """
+
+    path: str
+    required: tuple[str, ...] = ()
+    replaced_by: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+    random_name: str = "suffix"
+
+
+def _in_group(path: str, *required: str, replaced_by: tuple[str, ...] = (), **renamed: str) -> _Known:
+    return _Known(f"{_IN_GROUP}/providers/Microsoft.{path}", required, replaced_by, renamed)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_LOCATION = ("location",)
+_RESOURCE_TYPES: Mapping[str, _Known] = {
+    "resources:ResourceGroup": _Known(_IN_GROUP, _LOCATION, _LOCATION),
+    "network:VirtualNetwork": _in_group("Network/virtualNetworks/{virtualNetworkName}", replaced_by=_LOCATION),
+    "network:Subnet": _in_group("Network/virtualNetworks/{virtualNetworkName}/subnets/{subnetName}"),
+    "network:NetworkSecurityGroup": _in_group("Network/networkSecurityGroups/{networkSecurityGroupName}"),
+    "network:PublicIPAddress": _in_group(
+        "Network/publicIPAddresses/{publicIpAddressName}",
+        replaced_by=("location", "publicIPAddressVersion", "publicIPPrefix", "sku"),
+    ),
+    "network:NatGateway": _in_group("Network/natGateways/{natGatewayName}"),
+    "network:LoadBalancer": _in_group("Network/loadBalancers/{loadBalancerName}"),
+    "network:NetworkInterface": _in_group("Network/networkInterfaces/{networkInterfaceName}"),
+    "compute:AvailabilitySet": _in_group("Compute/availabilitySets/{availabilitySetName}", "location"),
+    "compute:Disk": _in_group(
+        "Compute/disks/{diskName}", "location", lastOwnershipUpdateTime="LastOwnershipUpdateTime"
+    ),
+    "compute:DiskEncryptionSet": _in_group("Compute/diskEncryptionSets/{diskEncryptionSetName}"),
+    "compute:VirtualMachine": _in_group("Compute/virtualMachines/{vmName}", "location"),
+    "keyvault:Vault": _in_group("KeyVault/vaults/{vaultName}"),
+    "authorization:RoleDefinition": _Known(
+        "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
+        renamed={"roleType": "type"},
+        random_name="uuid",
+    ),
+    "authorization:RoleAssignment": _Known(
+        "/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
+        replaced_by=("principalId",),
+        random_name="uuid",
+    ),
+    "authorization:ManagementLockByScope": _Known("/{scope}/providers/Microsoft.Authorization/locks/{lockName}"),
+}
+
+# Parts of resources that ARM gives `properties` of their own (`x-ms-client-flatten` in the OpenAPI files); a
+# resource has them unless the SDK has a property of that name.
+_FLATTENED = _words(
+    """ApplicationGatewayIPConfiguration ApplicationSecurityGroup BackendAddressPool Delegation FrontendIPConfiguration
+    IPConfiguration IPConfigurationProfile InboundNatPool InboundNatRule LoadBalancerBackendAddress LoadBalancingRule
+    NatGateway NetworkInterfaceIPConfiguration NetworkInterfaceReference NetworkSecurityGroup OutboundRule Probe
+    PublicIPAddress Route RouteTable SecurityRule Subnet VirtualMachineNetworkInterfaceConfiguration
+    VirtualMachineNetworkInterfaceIPConfiguration VirtualMachinePublicIPAddressConfiguration
+    VirtualNetworkPeering"""
+)
+# What ARM keeps beside `properties`, of whatever has it.
+_BESIDE = _words(
+    """etag extendedLocation id identity location managedBy managedByExtended name placement plan resources sku
+    systemData tags type zones"""
+)
+_NOT_BESIDE: Mapping[str, frozenset[str]] = {"BackendAddressPool": frozenset({"location"})}
+# The SDK takes these, but the api-version of the stand-in has no place for them.
+_LATER: Mapping[str, frozenset[str]] = {"Subnet": frozenset({"serviceGateway"})}
+
+
+@cache
+def resource_types() -> Mapping[str, ResourceType]:
+    """Return the description of every type that the stand-in knows, by the SDK's type token."""
+    return {f"azure-native:{name}": _describe(name, known) for name, known in _RESOURCE_TYPES.items()}
+
+
+def _describe(name: str, known: _Known) -> ResourceType:
+    module, _, class_name = name.partition(":")
+    resource = getattr(importlib.import_module(f"pulumi_azure_native.{module}"), class_name)
+    source = sys.modules[resource.__module__]
+    arguments = getattr(source, next(item for item in source.__all__ if item.endswith("Args")))
+    parts = set(re.findall(r"\{(\w+)\}", known.path))
+    inputs = {key: hint for key, hint in classes.input_type_types(arguments).items() if key not in parts}
+    outputs = {key: hint for key, hint in classes.resource_types(resource).items() if key != "azureApiVersion"}
+    names = classes.input_type_py_to_pulumi_names(arguments)
+    parameters = inspect.signature(arguments.__init__).parameters.values()
+    needed = [names[item.name] for item in parameters if item.default is item.empty and item.name in names]
+    version = re.search(
+        r"Uses Azure REST API version ([\w-]+)\.", typing.get_overloads(resource.__init__)[0].__doc__ or ""
+    )
+    assert version is not None, f"{name}: the SDK names no api-version"
+    kept = re.findall(r" (\w+): .*\n\s+These are also available as standalone resources", arguments.__init__.__doc__)
+    flattened = "properties" not in outputs
+    return ResourceType(
+        path=known.path,
+        api_version=version[1],
+        shape=_shape((arguments, resource), inputs, outputs, _BESIDE if flattened else None, known.renamed, {}),
+        required=(*known.required, *(item for item in needed if item in inputs)),
+        replaced_by=known.replaced_by,
+        kept=tuple(names[item] for item in kept),
+        random_name=known.random_name,
+    )
+
+
+def _shape(
+    pair: _Pair,
+    inputs: _Hints,
+    outputs: _Hints,
+    beside: frozenset[str] | None,
+    renamed: Mapping[str, str],
+    made: dict[_Pair, Shape],
+) -> Shape:
+    nested: dict[str, Shape] = {}
+    names = inputs.keys() | outputs.keys()
+    made[pair] = Shape(  # before what is in it, which may hold the same again
+        inputs=frozenset(inputs),
+        outputs=frozenset(outputs),
+        beside=None if beside is None else beside & names,
+        nested=nested,
+        renamed=renamed,
+        sets=frozenset(
+            key for key, hint in outputs.items() if _is_mapping(hint) and not _is_mapping(inputs.get(key, hint))
+        ),
+    )
+    for key in sorted(names):
+        inner = (_class_in(inputs.get(key), classes.is_input_type), _class_in(outputs.get(key), classes.is_output_type))
+        if inner != (None, None):
+            nested[key] = made[inner] if inner in made else _part(inner, made)
+    return made[pair]
+
+
+def _part(pair: _Pair, made: dict[_Pair, Shape]) -> Shape:
+    arguments, response = pair
+    name = re.sub(r"(Args|Response)(V\d+)?$", "", (arguments or response or object).__name__)
+    inputs = classes.input_type_types(arguments) if arguments else {}
+    outputs = classes.output_type_types(response) if response else {}
+    return _shape(
+        pair,
+        {key: hint for key, hint in inputs.items() if key not in _LATER.get(name, ())},
+        outputs,
+        _BESIDE - _NOT_BESIDE.get(name, frozenset()) if name in _FLATTENED else None,
+        {},
+        made,
+    )
+
+
+def _is_mapping(hint: Any) -> bool:
+    return typing.get_origin(hint) is Mapping
+
+
+def _class_in(hint: Any, wanted: Callable[[type], bool]) -> type | None:
+    """Return the SDK's class in a type hint: of an object, or of a list's elements. A mapping's keys are anybody's."""
+    if isinstance(hint, type) and wanted(hint):
+        return hint
+    if _is_mapping(hint):
+        return None
+    found = {inner for item in typing.get_args(hint) if (inner := _class_in(item, wanted))}
+    return found.pop() if len(found) == 1 else None

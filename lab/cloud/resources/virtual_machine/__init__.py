@@ -1,0 +1,1 @@
+"""Virtual machines: their checks, a noun a file, their disks, their power."""

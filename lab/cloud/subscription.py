@@ -1,0 +1,93 @@
+"""What is asked of a subscription as a whole."""
+
+from aiohttp import web
+
+from lab.cloud import operations, resources
+from lab.cloud.catalogue import REGIONS, SIZES
+from lab.cloud.errors import ArmError
+from lab.cloud.inventory import GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY
+from lab.cloud.model import Json
+from lab.cloud.polling import RETRY_SECONDS, Polling
+from lab.cloud.reading import Reading
+from lab.cloud.resource_id import ResourceId
+from lab.cloud.site import Site
+from lab.cloud.tokens import SUBSCRIPTION
+
+
+class Subscription:
+    """Answers for the subscription: its collections, and operations under way.
+
+    Args:
+        site: the resources.
+        reading: shows them.
+    """
+
+    def __init__(self, site: Site, reading: Reading) -> None:
+        self._site = site
+        self._reading = reading
+        self._polling = Polling(site)
+
+    def answer(self, request: web.Request, target: ResourceId, words: list[str]) -> web.StreamResponse:
+        """Answer a request whose path, after the subscription, has these words."""
+        match words:
+            case []:
+                return web.json_response(subscription())
+            case ["resourcegroups"]:
+                kind = resources.kind_of(GROUP)
+                assert kind is not None
+                return self._reading.list(kind, target)
+            case ["locations"]:
+                return web.json_response({"value": [_location(name) for name in sorted(REGIONS)]})
+            case ["resources"]:
+                parts = (GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY)
+                listed = [r for r in self._site.store if r.type not in parts]
+                return web.json_response({"value": [self._reading.brief(r) for r in self._reading.visible(listed)]})
+            case ["providers"] | ["providers", _] | ["providers", _, "register"]:
+                names = words[1:2] or ["Microsoft.Compute", "Microsoft.Network", "Microsoft.Resources"]
+                shown = [_provider(name) for name in names]
+                return web.json_response(shown[0] if len(words) > 1 else {"value": shown})
+            case ["operationresults", identity] | ["providers", _, "locations", _, "operationresults", identity]:
+                return self._polling.result(request, identity)
+            case ["providers", _, "locations", _, "operations", identity]:
+                operation = self._polling.operation(identity)
+                # Azure's clients wait 30 s where the answer says nothing.
+                headers = {"Retry-After": str(RETRY_SECONDS)} if operation.status == "InProgress" else {}
+                return web.json_response(operations.shown(operation), headers=headers)
+            case ["providers", "microsoft.compute", "locations", _, "vmsizes"]:
+                return web.json_response({"value": _sizes()})
+            case ["providers", namespace, type_]:
+                kind = resources.kind_of(f"{namespace}/{type_}")
+                if kind is not None and request.method == "GET":
+                    return self._reading.list(kind, target)
+            case _:
+                pass
+        raise ArmError(404, "InvalidResourceType", f"The lab cloud does not know {request.method} {request.path}.")
+
+
+def subscription() -> Json:
+    """Return the subscription as a client sees it."""
+    return {
+        "id": f"/subscriptions/{SUBSCRIPTION}",
+        "subscriptionId": SUBSCRIPTION,
+        "displayName": "Lab",
+        "state": "Enabled",
+    }
+
+
+def _location(name: str) -> Json:
+    return {"id": f"/subscriptions/{SUBSCRIPTION}/locations/{name}", "name": name, "displayName": name}
+
+
+def _provider(name: str) -> Json:
+    return {
+        "id": f"/subscriptions/{SUBSCRIPTION}/providers/{name}",
+        "namespace": name,
+        "registrationState": "Registered",
+    }
+
+
+def _sizes() -> list[Json]:
+    return [
+        {"name": name, "numberOfCores": s.cores, "memoryInMB": s.memory_mib, "maxDataDiskCount": s.data_disks}
+        for name, s in sorted(SIZES.items())
+    ]

@@ -1,0 +1,41 @@
+"""The power of a lab's machines: it fails, and somebody switches a machine on again."""
+
+import os
+import signal
+from contextlib import suppress
+
+from lab import fabric, rest
+from lab.cloud import client as cloud
+from lab.lab import Lab, wait_until
+
+
+def kill(lab: Lab, machine: str) -> None:
+    """Kill -9 every process of a machine: its power fails.
+
+    Args:
+        lab: the lab.
+        machine: its name; it is on.
+    """
+    leader = int((lab.paths.machines / machine / "process").read_text().split()[0])
+    for pid in fabric.processes(lab.paths.namespace):
+        with suppress(ProcessLookupError):
+            if os.getsid(pid) == leader:
+                os.kill(pid, signal.SIGKILL)
+
+
+def is_on(lab: Lab, machine: str) -> bool:
+    """Tell whether the cloud takes a machine for running."""
+    powers = {one["name"]: one["power"] for one in cloud.status(lab.paths)["machines"]}
+    return powers[machine] == "running"
+
+
+def start(lab: Lab, machine: str) -> None:
+    """Start a machine that is off, as a person does with `az vm start`; one that was just killed is off in a moment.
+
+    Raises:
+        TimeoutError: the cloud takes it for running.
+    """
+    # What the cloud takes for running it would not start.
+    wait_until(f"{machine} off", lambda: not is_on(lab, machine), 10)
+    status, answer = rest.ask(lab, "POST", f"{rest.compute(lab, machine)}/virtualMachines/{machine}/start")
+    assert status in (200, 202), answer

@@ -1,0 +1,76 @@
+"""All that can be wrong with a cluster, and the page of docs/operations that says what to do.
+
+`KINDS` is the list, the worst first. A kind is a function from the nodes' facts to lines; it keeps silent about what
+another kind tells as the cause. docs/operations/README.md has the list too, held against this one by a unit test.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from operations.status.alarms import copies, fencing, file_systems, nodes, resources, service
+from operations.status.facts import Facts
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that is not as it should be.
+
+    Args:
+        text: what, in a line without a full stop.
+        page: the page that says what to do: a file of docs/operations, without .md.
+    """
+
+    text: str
+    page: str
+
+    def __str__(self) -> str:
+        """Return it for a person."""
+        return f"{self.text}. docs/operations/{self.page}.md"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of alarm.
+
+    Args:
+        what: what is wrong, for the list in docs/operations/README.md.
+        page: as an alarm's.
+        find: tells a line for each case of it.
+    """
+
+    what: str
+    page: str
+    find: Callable[[Facts], Iterator[str]]
+
+
+def find(facts: Facts) -> list[Alarm]:
+    """Return all that is not as it should be, the worst first."""
+    return [Alarm(text, kind.page) for kind in KINDS for text in kind.find(facts)]
+
+
+KINDS: Sequence[Kind] = (
+    Kind("both nodes serve", "split-brain", service.both_serve),
+    Kind("nobody serves", "nobody-serves", service.nobody_serves),
+    Kind("there is no quorum, or no coordinator", "reading-crm-mon", service.no_quorum),
+    Kind("the fencing of a node is pending or has failed", "fencing", fencing.fencing_fails),
+    Kind("the fence device has failed, or is not started", "fencing", fencing.cannot_fence),
+    Kind("writes stand still until a node has been fenced", "fencing", fencing.writes_stand_still),
+    Kind("DRBD is StandAlone", "split-brain", copies.parted),
+    Kind("nobody serves since nobody knows whose data is the newest", "both-off", copies.old_data),
+    Kind("a data disk has failed", "failed-disk", copies.disk_fails),
+    Kind("blocks of the two data disks differ", "blocks-differ", copies.blocks_differ),
+    Kind("a node is not in the cluster, or cannot be reached by SSH", "lost-node", nodes.gone),
+    Kind("a node has left for its machine's turn", "machines-in-turn", nodes.in_its_turn),
+    Kind("a node is just joining", "reading-crm-mon", nodes.joining),
+    Kind("one copy of the data is kept, or copied", "one-copy", copies.one_copy),
+    Kind("a node with a whole copy is barred from promotion", "one-copy", copies.barred),
+    Kind("the server could not be asked how it is", "cannot-ask", resources.cannot_ask),
+    Kind("a resource has failed, is blocked, or runs nowhere", "failed-resource", resources.resource_fails),
+    Kind("the database's file system is full, or read-only", "full-disk", file_systems.data_full),
+    Kind("another file system of a node is full, or read-only", "full-system-disk", file_systems.system_full),
+    Kind("a node does not save the cluster's configuration", "full-system-disk", file_systems.not_saved),
+    Kind("maintenance, standby, unmanaged, switched off, banned, moved", "planned-maintenance", nodes.by_hand),
+    Kind("Azure has announced an event for a node's host", "host-reboot", nodes.announced),
+    Kind("a node's host name is not the cluster's name for it", "host-name", nodes.host_name),
+    Kind("the witness is not reached, or a vote is missing", "lost-witness", service.witness),
+)

@@ -1,0 +1,105 @@
+"""The two copies of the data.
+
+A function for each kind of alarm, which tells a line for each case of it.
+"""
+
+from collections.abc import Iterator
+
+from operations.status.alarms.words import BARRED, listed
+from operations.status.drbd import Drbd
+from operations.status.facts import Facts, NodeFacts
+
+
+def parted(facts: Facts) -> Iterator[str]:
+    alone = [node.name for node in facts.nodes if node.drbd and node.drbd.connection == "StandAlone"]
+    if alone:
+        yield f"DRBD is StandAlone on {listed(alone)}: no copy is kept"
+
+
+def old_data(facts: Facts) -> Iterator[str]:
+    unsure = _unsure(facts)
+    if unsure:
+        yield (
+            f"{listed(unsure)} may have old data, not having met the other node since its start: nobody serves before"
+            " they meet"
+        )
+
+
+def disk_fails(facts: Facts) -> Iterator[str]:
+    for node in facts.nodes:
+        if _has_lost_its_disk(node):
+            yield f"the data disk of {node.name} has failed: DRBD has let go of it, and one copy of the data is left"
+
+
+def blocks_differ(facts: Facts) -> Iterator[str]:
+    differing = max((node.drbd.differing for node in facts.nodes if node.drbd), default=0)
+    if differing:
+        yield f"{differing} KiB differ on the two data disks, both of which count as whole: one of them is wrong there"
+
+
+def one_copy(facts: Facts) -> Iterator[str]:
+    copies = [node for node in facts.nodes if node.drbd and node.drbd.synced]
+    for node in sorted(copies, key=lambda node: node.drbd is not None and "Target" not in node.drbd.connection)[:1]:
+        yield _copying(facts, node)
+    waiting: list[NodeFacts] = []
+    for node in facts.nodes:
+        if copies or node.name not in facts.able or not node.reached or node.has_left:
+            continue
+        others = [other for other in facts.nodes if other.name != node.name]
+        if node.drbd is None:
+            yield f"DRBD is down on {node.name}: the data is kept on {listed([other.name for other in others])} alone"
+        elif node.drbd.connection == "StandAlone" or _has_lost_its_disk(node) or node.name in _unsure(facts):
+            continue
+        elif not node.drbd.has_peer:
+            if not any(_explains_its_absence(facts, other) for other in others):
+                waiting.append(node)
+        elif node.drbd.disks[0] != "UpToDate":
+            yield f"the copy on {node.name} is {node.drbd.disks[0]}: the data is kept on the other node alone"
+    if waiting:
+        states = "/".join(dict.fromkeys(node.drbd.connection for node in waiting if node.drbd))
+        names = listed([node.name for node in waiting])
+        yield f"DRBD on {names} has no connection ({states}): one copy of the data is kept"
+
+
+def barred(facts: Facts) -> Iterator[str]:
+    disks = [node.drbd for node in facts.nodes if node.reached]
+    if all(disk and disk.has_peer and disk.disks == ("UpToDate", "UpToDate") and not disk.differing for disk in disks):
+        for ban in facts.everything("bans/ban"):
+            name = ban.get("id", "")
+            if name.startswith(BARRED):
+                yield f"{ban.get('node')} is barred from promotion though its copy is whole: the constraint {name}"
+
+
+def _copying(facts: Facts, node: NodeFacts) -> str:
+    assert node.drbd is not None
+    others = listed([other.name for other in facts.nodes if other.name != node.name])
+    target, source = (node.name, others) if "Target" in node.drbd.connection else (others, node.name)
+    speed = f", at {node.drbd.speed / 1024:.1f} MiB/s" if node.drbd.speed else ""
+    left = "it does not get on" if node.drbd.stalled else f"{node.drbd.finish or 'an unknown time'} to go{speed}"
+    return (
+        f"{target} copies from {source} what it has missed, {node.drbd.synced} % done, {left}: until then the data is"
+        f" kept on {source} alone"
+    )
+
+
+def _has_lost_its_disk(node: NodeFacts) -> bool:
+    return node.drbd is not None and node.drbd.disks[0] in ("Diskless", "Failed", "Detaching")
+
+
+def _unsure(facts: Facts) -> list[str]:
+    """Return the nodes that do not know whether theirs is the newest data, where nobody serves."""
+    if facts.started:
+        return []
+    return [node.name for node in facts.nodes if node.drbd and node.drbd.disks[0] == "Consistent"]
+
+
+def _explains_its_absence(facts: Facts, node: NodeFacts) -> bool:
+    """Tell whether another alarm says why this node's DRBD is not there."""
+    disk: Drbd | None = node.drbd
+    return (
+        node.name not in facts.able
+        or not node.reached
+        or node.has_left
+        or disk is None
+        or disk.connection == "StandAlone"
+    )

@@ -1,0 +1,38 @@
+"""Whether a node that fails will be fenced.
+
+A function for each kind of alarm, which tells a line for each case of it.
+"""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+
+from operations.status.alarms.words import because, failures_in, reason, resource_of
+from operations.status.facts import Facts, has_quorum
+
+
+def fencing_fails(facts: Facts) -> Iterator[str]:
+    latest: dict[str, ElementTree.Element] = {}
+    for event in facts.everything("fence_history/fence_event"):  # the newest first
+        latest.setdefault(event.get("target", ""), event)
+    for target, event in sorted(latest.items()):
+        if not facts.is_in(target) and event.get("status") != "success":
+            yield (
+                f"fencing of {target} is {event.get('status')}{because(event.get('exit-reason'))}: what it may still"
+                " serve is served by nobody else"
+            )
+
+
+def cannot_fence(facts: Facts) -> Iterator[str]:
+    devices = {device.get("id") for device in facts.fence_devices}
+    failed = [failure for failure in failures_in(facts) if resource_of(failure) in devices]
+    for failure in failed:
+        place = f"{failure.get('node')} ({reason(failure)})"
+        yield f"the fence device has failed on {place}: a node that fails may not be fenced"
+    if not failed and facts.fencing.startswith("NOT") and any(has_quorum(view) for view in facts.views):
+        yield "no fence device is started: a node that fails is not fenced, and nobody takes over from it"
+
+
+def writes_stand_still(facts: Facts) -> Iterator[str]:
+    for node in facts.nodes:
+        if node.drbd and node.drbd.suspended:
+            yield f"writes on {node.name} stand still until the other node has been fenced or is back"

@@ -1,0 +1,94 @@
+"""The nodes, and what a person has set for a time.
+
+A function for each kind of alarm, which tells a line for each case of it.
+"""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+
+from operations.status.alarms.words import BARRED, is_switched_off, listed
+from operations.status.facts import Facts, NodeFacts
+
+
+def gone(facts: Facts) -> Iterator[str]:
+    for node in facts.nodes:
+        state = _how_gone(facts, node)
+        if not state:
+            continue
+        others = [other for other in facts.nodes if other.name != node.name and other.drbd]
+        alone = [other.name for other in others if other.drbd and not other.drbd.has_peer]
+        yield state + (f": the data is kept on {listed(alone)} alone" if alone else "")
+
+
+def _how_gone(facts: Facts, node: NodeFacts) -> str:
+    if node.has_left:
+        return ""
+    seen = next((each for each in facts.everything("nodes/node") if each.get("name") == node.name), None)
+    unclean = ", and is to be fenced" if seen is not None and seen.get("unclean") == "true" else ""
+    if facts.is_in(node.name):
+        return "" if node.reached else f"{node.name} cannot be reached by SSH, though the cluster has it"
+    if not node.reached:
+        return f"{node.name} is not in the cluster{unclean}, and cannot be reached by SSH"
+    if node.crm_mon is None:
+        return f"{node.name} is not in the cluster: its Pacemaker does not run"
+    return f"{node.name} is not in the cluster{unclean}: its Pacemaker runs, and does not see the other's"
+
+
+def joining(facts: Facts) -> Iterator[str]:
+    for name, member in facts.members.items():
+        if member.get("pending") == "true":
+            yield f"{name} is only just joining the cluster (pending)"
+
+
+def in_its_turn(facts: Facts) -> Iterator[str]:
+    for node in facts.nodes:
+        if node.has_left:
+            yield f"{node.name} has left the cluster for its machine's turn, and is not back"
+
+
+def announced(facts: Facts) -> Iterator[str]:
+    for name, member in facts.members.items():
+        if member.get("health") == "red":
+            yield f"{name} is kept free of resources until the event that Azure has announced for its host is over"
+
+
+def host_name(facts: Facts) -> Iterator[str]:
+    for node in facts.nodes:
+        # In a domain it may have the domain's name behind its own (docs/architecture.md, "Names").
+        if node.reached and node.host.partition(".")[0] != node.name:
+            yield f"the host name of {node.name} is {node.host}, which is not the cluster's name for it"
+
+
+def by_hand(facts: Facts) -> Iterator[str]:
+    options = next(iter(facts.everything("summary/cluster_options")), ElementTree.Element("none"))
+    for_all = options.get("maintenance-mode") == "true"
+    if for_all:
+        yield "the cluster is in maintenance: Pacemaker looks at nothing, and starts, moves and fences nothing"
+    if options.get("stop-all-resources") == "true":
+        yield "all resources are stopped by the property stop-all-resources"
+    resting = {name for name, member in facts.members.items() if member.get("maintenance") == "true"}
+    for name in sorted(resting):
+        yield f"{name} is in maintenance: Pacemaker looks at nothing there, and starts and moves nothing"
+    for name, member in facts.members.items():
+        if member.get("standby") == "true" and name not in [node.name for node in facts.nodes if node.has_left]:
+            yield f"{name} is in standby: it runs nothing, and no copy of the data is kept there"
+        elif member.get("standby_onfail") == "true":
+            yield f"{name} is in standby after a failure: it runs nothing, and no copy of the data is kept there"
+    left: list[str] = []
+    off: list[str] = []
+    for resource in facts.everything("resources//resource"):
+        places = {node.get("name", "") for node in resource.findall("node")}
+        if resource.get("managed") == "false" and not for_all and not places & resting and (places or not resting):
+            left.append(resource.get("id", ""))
+        if is_switched_off(resource):
+            off.append(resource.get("id", ""))
+    if left:
+        yield f"{listed(left)} unmanaged: Pacemaker neither starts nor stops nor moves that"
+    if off:
+        yield f"{listed(off)} switched off (target-role)"
+    for ban in facts.everything("bans/ban"):
+        if not ban.get("id", "").startswith(BARRED):
+            yield f"{ban.get('resource')} is barred from {ban.get('node')} by the constraint {ban.get('id')}"
+    believed = [node for node in facts.nodes if node.crm_mon is not None and node.crm_mon is facts.cluster]
+    for move in [move for node in believed for move in node.moves]:
+        yield f"the constraint {move} of `crm resource move` still says where something is to run"

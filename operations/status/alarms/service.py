@@ -1,0 +1,61 @@
+"""Who serves, and whether they may.
+
+A function for each kind of alarm, which tells a line for each case of it.
+"""
+
+from collections.abc import Iterator
+
+from operations.status.alarms.words import failures_in, listed, reason
+from operations.status.facts import Facts, has_quorum
+
+
+def both_serve(facts: Facts) -> Iterator[str]:
+    if len(facts.started) > 1:
+        yield f"{listed(facts.started)} both serve: their data parts ways"
+
+
+def nobody_serves(facts: Facts) -> Iterator[str]:
+    if facts.serving:
+        return
+    if facts.cluster is None:
+        yield "nobody serves that can be seen: Pacemaker answers on no node"
+    elif facts.started:
+        yield (
+            f"nobody serves: Pacemaker takes the server on {listed(facts.started)} for started, and nothing listens at"
+            " its port 3306"
+        )
+    else:
+        states = [f"the server is {r.state} on {r.node}" for r in facts.resources if r.name == "mysql-server"]
+        failures = [
+            f"{failure.get('op_key', '').rpartition('_')[0].replace('_', ' ')} failed on {failure.get('node')}"
+            f" ({reason(failure)})"
+            for failure in failures_in(facts)
+            if failure.get("op_key", "").startswith(("mysql-", "drbd-"))
+        ]
+        yield ": ".join(["nobody serves", *filter(None, ["; ".join(dict.fromkeys([*states, *failures]))])])
+
+
+def no_quorum(facts: Facts) -> Iterator[str]:
+    without = [node.name for node in facts.nodes if node.crm_mon is not None and not has_quorum(node.crm_mon)]
+    if without and len(without) == len(facts.views):
+        coordinated = facts.everything("summary/current_dc[@present='true']")
+        yield (
+            "there is no quorum, so nothing is served"
+            if coordinated
+            else ("the cluster has no coordinator, so nothing is started or moved")
+        )
+    elif without:
+        yield f"{listed(without)} has no quorum, and so serves nothing"
+
+
+def witness(facts: Facts) -> Iterator[str]:
+    witness = facts.witness
+    if witness is None or not witness.votes:
+        return
+    if witness.unreached_by:
+        yield (
+            f"the witness {witness.name} is not reached by {listed(witness.unreached_by)}: the loss of a node may stop"
+            " the service"
+        )
+    elif witness.votes < witness.expected_votes and all(facts.is_in(node.name) for node in facts.nodes):
+        yield f"{witness.votes} of {witness.expected_votes} votes are there: the loss of a node may stop the service"
