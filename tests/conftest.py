@@ -1,6 +1,7 @@
 """Which tests stay together where several run at once (`pytest -n 2 --dist loadgroup`); and less garbage collected."""
 
 import gc
+import logging
 
 import pytest
 
@@ -22,3 +23,8 @@ def pytest_collection_finish() -> None:
     """Leave what has been imported by now alone when garbage is looked for: Azure's SDK is a million objects."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let settings' outputs that no program has waited for go in silence, with the worker that read them."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
