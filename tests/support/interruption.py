@@ -78,7 +78,8 @@ def interrupt(
     name = Path(program).name
     text = _INTERRUPTER.format(arguments=arguments, real=program, condition=condition, device=device, kind=kind)
     # The scripts look in /usr/local/sbin first; one that is called by its whole path gives way.
-    place = f"/usr/local/sbin/{name}" if program.startswith("/usr/sbin") or name == "apt-get" else program
+    in_path = program.startswith("/usr/sbin") or name in ("apt-get", "systemctl")
+    place = f"/usr/local/sbin/{name}" if in_path else program
     aside = f"mv {place} {place}.real; " if place == program else ""
     node.run(f"rm -f /run/killed; {aside}cat >{place} <<'END'\n{text}END\nchmod 755 {place}; sync")
     with up_in_background(lab, changes) as outcome:

@@ -21,6 +21,8 @@ from operations.ssh import Node
 from operations.ssh_agent import Agent
 from operations.status.status import NodeStatus, Status
 
+_NOBODY_SERVES_SECONDS = 1.0
+
 # Stands for ssh: answers as a node would, which serves if the file `serving` names it.
 SSH = """#!/bin/bash
 for word; do [[ $word != -oHostKeyAlias=* ]] || name=${word#*=}; done
@@ -32,8 +34,9 @@ case ${!#} in
   *EPOCHREALTIME*)
     while [[ $? == 0 || $? -gt 128 ]]; do
       role=Secondary server=-
-      [[ $(cat @/serving) != "$name" ]] || role=Primary server=7
-      echo "$EPOCHREALTIME $(cut -d ' ' -f 1 /proc/uptime) $role Connected UpToDate/UpToDate $server 100"
+      read -r uptime _ </proc/uptime
+      [[ $(<@/serving) != "$name" ]] || role=Primary server=7
+      echo "$EPOCHREALTIME $uptime $role Connected UpToDate/UpToDate $server 100"
       read -rt 0.05
     done
     ;;
@@ -60,9 +63,11 @@ class Cluster:
         self.move("a")
 
     def move(self, name: str) -> None:
-        """Let another node serve."""
+        """Let another node serve; as on a real cluster nobody does for a while, longer than a sample takes."""
+        self._file.write_text("nobody\n")
+        time.sleep(_NOBODY_SERVES_SECONDS)
         self.serving = name
-        self._file.write_text(name)
+        self._file.write_text(f"{name}\n")
 
     def has_witness(self) -> bool:
         """Tell whether it has one."""
