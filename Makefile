@@ -75,7 +75,7 @@ benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
 unit: .venv/.stamp ## run the tests that need neither root nor a lab
-	@.venv/bin/python -m pytest tests/unit tests/golden
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup tests/unit tests/golden
 
 diagram: .venv/.stamp ## draw docs/architecture.svg anew, of what the program makes
 	@.venv/bin/python -W ignore -m operations.diagram

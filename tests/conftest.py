@@ -1,11 +1,30 @@
-"""Which tests stay together where several run at once (`pytest -n 2 --dist loadgroup`)."""
+"""Which tests stay together where several run at once (`pytest -n 2 --dist loadgroup`); and less garbage collected."""
+
+import gc
+import logging
 
 import pytest
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module with one worker, in their order; and those of a folder that share one lab."""
+    """Keep the tests of a module with one worker, in their order; and those of a folder that share one lab.
+
+    Modules that name a group of their own, such as "recorded", share what that worker has recorded of the program.
+    """
     for item in items:
-        shared = item.path.parent.name == "field"
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))
+        if not item.get_closest_marker("xdist_group"):
+            shared = item.path.parent.name == "field"
+            item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave what has been imported by now alone when garbage is looked for: Azure's SDK is a million objects."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let settings' outputs that no program has waited for go in silence, with the worker that read them."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)

@@ -113,6 +113,13 @@ def azure(case: str) -> str:
 
 def _without_keys(text: str) -> str:
     """Put names in place of the throw-away public keys, which differ from run to run."""
+    for key, name in _names_of_keys().items():
+        text = text.replace(key, name)
+    return text
+
+
+@functools.cache
+def _names_of_keys() -> dict[str, str]:
     made = configuration.throw_away_secrets()
     keys = {
         "HOST-KEY-1": made["sshHostKeys"][0],
@@ -122,9 +129,8 @@ def _without_keys(text: str) -> str:
         "PREVIOUS-KEY": ssh_key(),
         "CLUSTER-KEY": made["clusterSshKey"],
     }
-    for name, private in keys.items():
-        text = text.replace(sshkeys.parse(private).public, f"ssh-ed25519 {name}")
-    return text.replace(key_file(made["corosyncKey"]), "authkey-OF-THE-KEY")
+    names = {sshkeys.parse(private).public: f"ssh-ed25519 {name}" for name, private in keys.items()}
+    return names | {key_file(made["corosyncKey"]): "authkey-OF-THE-KEY"}
 
 
 def renamed(text: str, case: str, other: str) -> str:

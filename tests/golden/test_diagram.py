@@ -3,9 +3,13 @@
 import re
 from itertools import combinations
 
+import pytest
+
 from operations.diagram.picture import PICTURE, STACK, draw
 from tests.golden.cases import resources
 from tests.support.expected import hold_against
+
+pytestmark = pytest.mark.xdist_group("recorded")
 
 
 def test_picture_is_the_programs() -> None:

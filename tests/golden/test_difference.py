@@ -7,6 +7,8 @@ from tests.golden.cases import ROOT
 from tests.golden.difference import DoesNotFit, difference, patched
 from tests.golden.files import rendered
 
+pytestmark = pytest.mark.xdist_group("recorded")
+
 FIRST = "begin() {\n  a\n  b\n  a\n}\nend() {\n  a\n  c\n}\n"
 
 

@@ -15,6 +15,8 @@ from tests.golden.cases import CASES, resources
 from tests.golden.files import files
 from tests.support.expected import EXPECTED, hold_against, is_written
 
+pytestmark = pytest.mark.xdist_group("recorded")
+
 
 @pytest.mark.parametrize(("fencing", "waits"), [("off", True), ("on", False)])
 def test_a_node_that_starts_alone_with_a_witness(fencing: str, waits: bool) -> None:

@@ -10,6 +10,8 @@ import pytest
 from components.azure.tags import bears_tags
 from tests.golden.cases import CASES, resources
 
+pytestmark = pytest.mark.xdist_group("recorded")
+
 # learn.microsoft.com/azure/cloud-adoption-framework/ready/azure-best-practices/resource-abbreviations. It has none for
 # locks, roles and their assignments, and for parts of a load balancer other than its rules.
 ABBREVIATIONS: dict[str, tuple[str, ...]] = {

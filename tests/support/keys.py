@@ -7,12 +7,13 @@ from pathlib import Path
 
 
 @functools.cache
-def ssh_key(kind: str = "ed25519", passphrase: str = "") -> str:
-    """Make a private key with ssh-keygen, once per kind and passphrase.
+def ssh_key(kind: str = "ed25519", passphrase: str = "", number: int = 0) -> str:
+    """Make a private key with ssh-keygen, once per kind, passphrase and number.
 
     Args:
         kind: as ssh-keygen's -t has it.
         passphrase: empty for none.
+        number: for several of them.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "key"

@@ -13,6 +13,8 @@ from operations import drift
 from operations.drift import Connection, DriftError, Finding, Script
 from tests.golden.cases import distinct_scripts
 
+pytestmark = pytest.mark.xdist_group("recorded")
+
 URN = "urn:pulumi:prod::azure-mysql-ha::x:Cluster$command:remote:Command::mysql-1-host"
 
 

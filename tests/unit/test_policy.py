@@ -9,6 +9,8 @@ from operations import recording
 from pipeline import stacks
 from policy import rules
 
+pytestmark = pytest.mark.xdist_group("recorded")
+
 GROUP = "azure-native:network:NetworkSecurityGroup"
 MACHINE = "azure-native:compute:VirtualMachine"
 DISK = "azure-native:compute:Disk"

@@ -394,7 +394,7 @@ def have_the_key(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and telling in path.read_bytes()]
 
 
-@pytest.mark.parametrize(("whom", "seconds"), [("program", 3), ("group", 3), ("all but the agent", 15)])
+@pytest.mark.parametrize(("whom", "seconds"), [("program", 3), ("group", 3)])
 def test_the_key_goes_with_a_program_that_is_killed(tmp_path: Path, whom: str, seconds: float) -> None:
     """By -9, while it waits for a node: no file has the key, and the agent that has it ends.
 

@@ -1,0 +1,137 @@
+"""The page docs/settings.md: each setting with its default, what it does, and what it reaches."""
+
+import base64
+import json
+import re
+import textwrap
+from typing import Any
+
+from components.checkout import CHECKOUT
+from operations.recording import EXISTING
+from operations.stack_configuration import schema
+from tests.docs.reach import Another, Reach
+from tests.support.keys import ssh_key
+
+PAGE = CHECKOUT / "docs" / "settings.md"
+
+_KEY = {key: EXISTING[key] for key in ("diskEncryptionKeyUrl", "diskEncryptionKeyVaultId")}
+_OTHER_VAULT = EXISTING["diskEncryptionKeyVaultId"].replace("/secrets/", "/others/")
+# By section, in Pulumi.yaml's order, another value of each than the stack dev has.
+SECTIONS: dict[str, dict[str, Another]] = {
+    "Cluster": {
+        "clusterName": Another({"clusterName": "other"}),
+        "nodeNames": Another({"nodeNames": ["one", "two"]}),
+        "location": Another({"location": "northeurope"}),
+        "existingResourceGroup": Another({"existingResourceGroup": EXISTING["existingResourceGroup"]}),
+        "operatingSystem": Another({"operatingSystem": "debian-13"}),
+        "imageVersion": Another({"imageVersion": "24.04.202601010"}),
+    },
+    "Network": {
+        "addressSpace": Another({"addressSpace": "10.32.0.0/20"}),
+        "subnet": Another({"subnet": "10.35.0.0/24"}),
+        "existingSubnetId": Another({"existingSubnetId": EXISTING["existingSubnetId"]}, {"subnet": "10.34.0.0/24"}),
+        "nodeAddresses": Another({"nodeAddresses": ["10.32.0.20", "10.32.0.21"]}),
+        "endpoint": Another({"endpoint": "internal"}),
+        "endpointAddress": Another({"endpointAddress": "10.32.0.30"}, {"endpoint": "internal"}),
+        "probePort": Another({"probePort": 61501}),
+        "clientCidrs": Another({"clientCidrs": ["198.51.100.0/24"]}),
+    },
+    "Witness": {
+        "witness": Another({"witness": True}),
+        "witnessAddress": Another({"witnessAddress": "10.32.0.40"}, {"witness": True}),
+        "witnessSize": Another({"witnessSize": "Standard_B2s_v2"}, {"witness": True}),
+    },
+    "Machines and disks": {
+        "availabilitySet": Another({"availabilitySet": False, "zones": ["1"]}),
+        "zones": Another({"zones": ["1", "2"]}, {"availabilitySet": False, "zones": ["1"]}),
+        "vmSize": Another({"vmSize": "Standard_D4s_v5"}),
+        "acceleratedNetworking": Another({"acceleratedNetworking": True}),
+        "osDiskSku": Another({"osDiskSku": "Premium_LRS"}),
+        "dataDiskSizeGb": Another({"dataDiskSizeGb": 128}),
+        "dataDiskSku": Another({"dataDiskSku": "Premium_LRS"}),
+        "protectData": Another({"protectData": True}),
+        # It permits, and makes nothing otherwise. Only a stack that has such disks takes another value.
+        "deleteDataDisks": Another({"deleteDataDisks": []}),
+        "deletionLock": Another({"deletionLock": True}, {"protectData": True}),
+        "diskEncryptionKeyUrl": Another(_KEY),
+        "diskEncryptionKeyVaultId": Another({"diskEncryptionKeyVaultId": _OTHER_VAULT}, _KEY),
+    },
+    "SSH": {
+        "adminUser": Another({"adminUser": "keeper"}),
+        "adminCidrs": Another({"adminCidrs": ["198.51.100.0/24"]}),
+        "sshAccess": Another({"sshAccess": "node-addresses"}),
+        "sshPorts": Another({"sshPorts": [50011, 50012, 50013]}),
+        "sshPrivateKey": Another({"sshPrivateKey": ssh_key()}),
+        "sshPreviousPrivateKey": Another({"sshPreviousPrivateKey": ssh_key()}),
+        "sshHostKeys": Another({"sshHostKeys": [ssh_key(number=number) for number in range(1, 4)]}),
+        "clusterSshKey": Another({"clusterSshKey": ssh_key()}),
+    },
+    "Database": {
+        "databaseName": Another({"databaseName": "shop"}),
+        "databaseUser": Another({"databaseUser": "shop"}),
+        "databasePassword": Another({"databasePassword": "Another-throw-away-text-1"}),
+        "mysqlOptions": Another({"mysqlOptions": {"max_connections": 300}}),
+    },
+    "Membership and replication": {
+        "corosyncTokenMs": Another({"corosyncTokenMs": 20000}),
+        "corosyncKey": Another({"corosyncKey": base64.b64encode(bytes(range(256))).decode()}),
+        "drbdSecret": Another({"drbdSecret": "another-throw-away-text-of-43-characters-00"}),
+        "drbdResyncMaxRate": Another({"drbdResyncMaxRate": "200M"}),
+        "drbdResyncMinRate": Another({"drbdResyncMinRate": "20M"}),
+    },
+    "Fencing and tags": {
+        "fencing": Another({"fencing": "off"}),
+        "existingRoleDefinitionId": Another({"existingRoleDefinitionId": EXISTING["existingRoleDefinitionId"]}),
+        "fencingDelaySeconds": Another({"fencingDelaySeconds": 20}),
+        "tags": Another({"tags": {"environment": "dev", "owner": "data"}}),
+    },
+}
+_HEAD = """# Settings
+
+Every setting of a stack, set by `pulumi config set azure-mysql-ha:NAME VALUE`, a list or an object by `--path`, a
+secret by `--secret`. Pulumi.yaml declares them, [components/settings](../components/settings) checks them, all at once.
+
+What a setting reaches is what the program was seen to make otherwise with another value of it: resources of Azure that
+come, go or change, and scripts that then run on their machines. NODE stands for each node's name. Some changes replace
+resources: [changes.md](changes.md). `pulumi preview` says what yours does.
+"""
+_REACH = re.compile(r"\nReaches .*?\n(?=\n|\Z)", re.DOTALL)
+
+
+def page(reaches: dict[str, Reach]) -> str:
+    """Return the page."""
+    parts = [_HEAD]
+    for section, settings in SECTIONS.items():
+        parts += [f"\n## {section}\n", *(_setting(key, reaches[key]) for key in settings)]
+    return "".join(parts)
+
+
+def without_reach(text: str) -> str:
+    """Return the page without what was computed: what Pulumi.yaml says."""
+    return _REACH.sub("", text)
+
+
+def _setting(key: str, reached: Reach) -> str:
+    declared = schema()[key]
+    default = "A secret." if declared.get("secret") else f"Default: {_shown(declared['default'])}."
+    description = re.sub("^Secret (list|text)", lambda found: found[1].capitalize(), declared["description"].strip())
+    what = [
+        *([f"in Azure {_listed(reached.azure)}"] if reached.azure else []),
+        *([f"the scripts {_listed(reached.scripts)}"] if reached.scripts else []),
+        *(["how scripts reach their machines"] if reached.connections else []),
+    ]
+    reaches = f"Reaches {'; '.join(what) or 'no resource by itself'}."
+    return f"\n### `{key}`\n\n{_wrapped(f'{description} {default}')}\n\n{_wrapped(reaches)}\n"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"`{text}`" if text else "empty"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
