@@ -6,16 +6,15 @@ import logging
 import pytest
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep the tests of a module with one worker, in their order; and those of a folder that share one lab.
 
-    Modules that name a group of their own, such as "recorded", share what that worker has recorded of the program.
+    Modules that name a group of their own, such as "recorded", share what that worker has recorded of the program. (At
+    `pytest_collection_modifyitems` xdist has read the groups already.)
     """
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            shared = item.path.parent.name == "field"
-            item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))
+    if not item.get_closest_marker("xdist_group"):
+        shared = item.path.parent.name == "field"
+        item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))
 
 
 @pytest.hookimpl(trylast=True)
