@@ -18,8 +18,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """Leave what has been imported by now alone when garbage is looked for: Azure's SDK is a million objects."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Leave what has been imported by now alone when garbage is looked for: Azure's SDK is a million objects.
+
+    Raises:
+        pytest.UsageError: xdist has not named the groups, so tests of one lab would run in two workers.
+    """
+    if getattr(session.config.option, "loadgroup", False) and not all("@" in item.nodeid for item in session.items):
+        raise pytest.UsageError("pytest-xdist does not group the tests: do its version and pytest's fit?")
     gc.collect()
     gc.freeze()
 
