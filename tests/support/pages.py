@@ -4,7 +4,7 @@ A block of a page that is fenced as `console` has commands behind a prompt, and 
 prompt names the machine: `SERVING$` and `OTHER$` are the nodes as they were when the page began, `CLIENT$` is an
 application's machine, `HERE$` that with the checkout, from which Pulumi runs. In a page `…` stands for anything within
 a line, or for any lines when it stands alone; words in capitals stand for names. A command that ends in
-`# again, until` is repeated until it prints what is below it.
+`# again, until` is repeated until it prints what is below it. One that reboots its machine may lose its connection.
 """
 
 import re
@@ -21,6 +21,8 @@ from operations.ssh import by_name
 PAGES = CHECKOUT / "docs" / "operations"
 
 _AGAIN = re.compile(r"\s+# again, until$")
+_REBOOTS = re.compile(r"\bsystemctl (\S+ )*reboot\b")
+_CONNECTION_LOST = 255  # ssh(1)
 _PATIENCE = 240.0  # seconds: a move of the service with a copy of what was missed, on a machine that others use too
 
 
@@ -131,7 +133,8 @@ class Runner:
         end = time.monotonic() + _PATIENCE
         while True:
             run = self._execute(step.where, command)
-            if run.returncode == 0 and (not expected or fits(expected, run.stdout)):
+            well = (0, _CONNECTION_LOST) if _REBOOTS.search(command) else (0,)
+            if run.returncode in well and (not expected or fits(expected, run.stdout)):
                 return
             if not step.again or time.monotonic() > end:
                 wanted = "\n".join(expected) or "anything, without an error"
