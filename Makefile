@@ -23,7 +23,7 @@ help: ## list the targets
 up: .venv/.stamp ## bring up a cluster in the lab, and tell how to reach it
 	@$(COMMAND) up
 
-down: .venv/.stamp ## take away every trace of the lab
+down: .venv/.stamp ## remove every trace of the lab
 	@$(COMMAND) down
 
 status: .venv/.stamp ## show the cluster (STACK=prod, else the lab; ARGS=--json)
@@ -77,7 +77,7 @@ benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera
 unit: .venv/.stamp ## run the tests that need neither root nor a lab
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup tests/unit tests/golden
 
-diagram: .venv/.stamp ## draw docs/architecture.svg anew, of what the program makes
+diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes
 	@.venv/bin/python -W ignore -m operations.diagram
 
 lint: .venv/.stamp ## check style, types, shell scripts and workflows

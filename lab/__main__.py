@@ -76,7 +76,7 @@ def _tell(lab: Lab, reader: EventReader) -> None:
     with contextlib.suppress(TimeoutError):
         wait_until("the end of the start", lambda: lab.status().serving, 20, every=0.5)
     print(lab.status().as_text())
-    print("\nA client on it: make mysql.  Its state: make status.  Take it away: make down.")
+    print("\nOpen a client: make mysql.  Show its state: make status.  Remove it: make down.")
 
 
 if __name__ == "__main__":

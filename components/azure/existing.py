@@ -143,6 +143,6 @@ def _check_vault(vault: AzureId, location: str) -> None:
     if found.location != location:
         raise Mistake(f"is in region {found.location}, and location is {location}; both must be the same")
     if not found.properties.enable_purge_protection:
-        raise Mistake(f"vault {name} has no purge protection, which Azure asks for: who purged the key lost all disks")
+        raise Mistake(f"vault {name} has no purge protection, which Azure requires: who purged the key lost all disks")
     if not found.properties.enable_rbac_authorization:
         raise Mistake(f"vault {name} has access policies; the right to use the key is given by role, so switch it over")

@@ -51,7 +51,7 @@ def _key_url(value: str) -> KeyUrl:
     if match is None:
         raise Mistake(f"{value!r} is not a key's URL, https://VAULT.vault.azure.net/keys/NAME/VERSION")
     if match["version"] is None:
-        raise Mistake(f"{value} has no version at its end, which Azure asks for; az keyvault key show tells it")
+        raise Mistake(f"{value} does not end with a version, which Azure requires; az keyvault key show prints it")
     return KeyUrl(value.rstrip("/"), match["vault"], match["name"])
 
 
@@ -80,6 +80,6 @@ class EncryptionSection(Section):
         if vault and not url:
             raise Mistake("is there, and diskEncryptionKeyUrl is not; set both or none")
         if url and not vault:
-            raise Mistake("is missing: on its key the right to use it is given; az keyvault show tells it")
+            raise Mistake("is missing: it is needed to give the right to use the key; az keyvault show prints it")
         if url and vault and vault.names[0].lower() != url.vault:
             raise Mistake(f"is that of vault {vault.names[0]}, and the key is in vault {url.vault}")

@@ -75,8 +75,8 @@ def refuse(disks: Sequence[DataDisk], allowed: Collection[str]) -> None:
     """
     if unnamed := [disk for disk in disks if str(disk) not in allowed]:
         raise Mistake(
-            f"would delete {' and '.join(disk.name for disk in unnamed)} with all data; take it back, or say that it"
-            f" may be so, this once: deleteDataDisks: {json.dumps([str(disk) for disk in unnamed])}"
+            f"would delete {' and '.join(disk.name for disk in unnamed)} with all data; undo the change, or allow it"
+            f" this once: deleteDataDisks: {json.dumps([str(disk) for disk in unnamed])}"
         )
 
 
@@ -87,9 +87,9 @@ def check_permission(allowed: Sequence[str], going: Collection[DataDisk], protec
         Mistake: it does not delete any of those that are named, or Pulumi would not.
     """
     if allowed and not going:
-        raise Mistake(f"this update does not delete {' or '.join(allowed)}; take the setting out")
+        raise Mistake(f"this update does not delete {' or '.join(allowed)}; remove the setting")
     if going and protect:
-        raise Mistake("is there, and protectData is on; pulumi up with protectData off comes before")
+        raise Mistake("is set while protectData is on; first run pulumi up with protectData off")
 
 
 def tell(before: Recorded, deleted_disks: Sequence[DataDisk]) -> Callable[[], None]:

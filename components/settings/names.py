@@ -107,4 +107,4 @@ class NamesSection(Section):
     def _group_is_not_our_own(self) -> None:
         # Taken out of the program, the group that it has made would be deleted with all that is in it.
         if (group := self.existing_resource_group) and group.lower() == self.own_resource_group:
-            raise Mistake(f"{group} is the group that this stack makes for itself; leave this out to have it so")
+            raise Mistake(f"{group} is the group that this stack makes for itself; leave this setting out")

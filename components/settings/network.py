@@ -86,7 +86,7 @@ class NetworkSection(Section):
         if not self.existing_subnet_id:
             _private(self.space)
         elif self.address_space:
-            raise Mistake("is of a network that is made; with existingSubnetId leave it out")
+            raise Mistake("is for a network that this stack makes; with existingSubnetId leave it out")
 
     def _subnet_is_within_the_space(self) -> None:
         if not self.existing_subnet_id and not self.subnet.subnet_of(self.space):

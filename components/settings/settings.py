@@ -153,7 +153,7 @@ class Settings:
         # Taken out of the program, the network that it has made would be deleted.
         own = (self.names.own_resource_group, f"vnet-{cluster}")
         if subnet and (subnet.group.lower(), subnet.names[0].lower()) == own:
-            raise Mistake("is the subnet that this stack makes for itself; leave this out to have it so")
+            raise Mistake("is the subnet that this stack makes for itself; leave this setting out")
 
     def _endpoint_has_an_address_of_its_own(self) -> None:
         if self.endpoint.is_public:

@@ -75,7 +75,7 @@ def decide(node: str, peer: str, *, first: bool, wanted: Wanted, own: View | Non
         if was != will:
             raise TurnError(
                 f"{node} runs {':'.join(was)} and is to run {':'.join(will)}: another operating system is another"
-                " cluster, since its MySQL, Corosync and Pacemaker need not understand these. Set operatingSystem back"
+                " cluster, since its MySQL, Corosync and Pacemaker may not understand these. Set operatingSystem back"
             )
         if own.members is not None and not own.has_left and node not in own.away:
             return _member(node, peer, first, wanted, own, others)

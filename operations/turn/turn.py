@@ -55,7 +55,7 @@ class Turn:
                 case Done():
                     if own is not None and own.has_left:
                         self._come_back()
-                    self.tell(f"{self.node.name}: its machine is as it is to be")
+                    self.tell(f"{self.node.name}: its machine is already as wanted")
                     return
                 case Go(why=why, leave=leave, peer_must_serve=peer_must_serve):
                     self.tell(f"{self.node.name}: its turn, {why}")
@@ -72,7 +72,7 @@ class Turn:
                 if own is not None and own.has_left:
                     self._come_back()  # an earlier run was killed while it left
                 raise TurnError(
-                    f"waited {seconds:.0f} s in vain for {what_for}; nothing was done to its machine. See"
+                    f"waited {seconds:.0f} s for {what_for}, without success; nothing was done to its machine. See"
                     " docs/operations/machines-in-turn.md, then run pulumi up again"
                 )
             if now - told > _TELL_EVERY_SECONDS:

@@ -100,7 +100,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"existingSubnetId": SUBNET_ID, "addressSpace": "10.32.0.0/16"},
-        "addressSpace: is of a network that is made; with existingSubnetId leave it out",
+        "addressSpace: is for a network that this stack makes; with existingSubnetId leave it out",
     ),
     (
         {"existingSubnetId": SUBNET_ID, "subnet": "10.9.0.0/24", "nodeAddresses": ["10.32.0.4", "10.32.0.5"]},
@@ -111,7 +111,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
             "clusterName": "a",
             "existingSubnetId": SUBNET_ID.replace("Groups/net", "Groups/rg-a").replace("hub", "VNet-A"),
         },
-        "existingSubnetId: is the subnet that this stack makes for itself; leave this out to have it so",
+        "existingSubnetId: is the subnet that this stack makes for itself; leave this setting out",
     ),
     (
         {"existingRoleDefinitionId": "Virtual Machine Contributor"},
@@ -219,7 +219,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"diskEncryptionKeyUrl": KEY_URL},
-        "diskEncryptionKeyVaultId: is missing: on its key the right to use it is given",
+        "diskEncryptionKeyVaultId: is missing: it is needed to give the right to use the key",
     ),
     ({"diskEncryptionKeyVaultId": VAULT_ID}, "diskEncryptionKeyVaultId: is there, and diskEncryptionKeyUrl is not"),
     (
@@ -752,19 +752,19 @@ def test_what_would_delete_data_is_refused(before: Recorded, changes: dict[str, 
     with pytest.raises(SettingsError) as raised:
         load(use(values), before=before)
     assert [line.removeprefix(PREFIX) for line in raised.value.mistakes] == [
-        f"{key}: would delete disk-mysql-1-data and disk-mysql-2-data with all data; take it back, or say that it may"
-        f" be so, this once: deleteDataDisks: {json.dumps(DISKS)}"
+        f"{key}: would delete disk-mysql-1-data and disk-mysql-2-data with all data; undo the change, or allow it this"
+        f" once: deleteDataDisks: {json.dumps(DISKS)}"
     ]
     # In the place of 64 GiB that go, there may be less.
     allowed = values | {"deleteDataDisks": DISKS, "dataDiskSizeGb": 32}
     assert [str(disk) for disk in load(use(allowed), before=before).deleted_disks] == DISKS
-    with pytest.raises(SettingsError, match="deleteDataDisks: is there, and protectData is on; pulumi up with"):
+    with pytest.raises(SettingsError, match="deleteDataDisks: is set while protectData is on; first run"):
         load(use(allowed | {"protectData": True}), before=before)
 
 
 def test_a_permission_to_delete_data_is_for_those_disks_only() -> None:
     change = throw_away_secrets() | DEV | {"location": "northeurope", "protectData": False}
-    with pytest.raises(SettingsError, match="location: would delete disk-mysql-2-data with all data; take it back"):
+    with pytest.raises(SettingsError, match="location: would delete disk-mysql-2-data with all data; undo the change"):
         load(use(change | {"deleteDataDisks": DISKS[:1]}), before=recorded())
     others = ["disk-mysql-1-data of 2025-12-31T00:00:00"]
     with pytest.raises(SettingsError) as raised:

@@ -45,6 +45,7 @@ def test_white_space_around_it_does_no_harm() -> None:
         ("PuTTY-User-Key-File-3: ssh-ed25519", "is a key in PuTTY's form, not a private key in OpenSSH's form"),
         (ssh_key()[:200], "does not end with -----END OPENSSH PRIVATE KEY-----; perhaps it was cut off"),
     ],
+    ids=["nothing", "a word", "public", "PEM", "PuTTY", "cut off"],  # a key is another one in each process
 )
 def test_what_is_none(text: str, reason: str) -> None:
     with pytest.raises(sshkeys.SshKeyError) as raised:
@@ -63,7 +64,7 @@ def damaged() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("text", damaged())
+@pytest.mark.parametrize("text", damaged(), ids=[str(number) for number in range(len(damaged()))])
 def test_damage(text: str) -> None:
     with pytest.raises(sshkeys.SshKeyError, match=r"^is damaged"):
         sshkeys.parse(text)

@@ -345,7 +345,7 @@ def test_the_program_has_a_node_leave(tmp_path: Path) -> None:
 
 def test_the_program_leaves_alone_what_is_as_it_is_to_be(tmp_path: Path) -> None:
     done = run(tmp_path, "one", {"one": said(NEW.size)})
-    assert (done.returncode, done.stdout) == (0, "one: its machine is as it is to be\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "one: its machine is already as wanted\n"), done.stderr
     assert not (tmp_path / "told").exists()
     # It had left for a change that was taken back.
     left = {**said(NEW.size, ""), "has_left": True, "crm_mon": None}

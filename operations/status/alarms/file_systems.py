@@ -36,7 +36,7 @@ def not_saved(facts: Facts) -> Iterator[str]:
         changed = None if node.crm_mon is None else node.crm_mon.find("summary/last_change")
         if changed is not None and _seconds_from(node.saved, changed.get("time", "")) > _SAVED_WITHIN_SECONDS:
             yield (
-                f"Pacemaker on {node.name} has stopped saving the cluster's configuration: that on its disk is of"
+                f"Pacemaker on {node.name} has stopped saving the cluster's configuration: the copy on its disk is from"
                 f" {node.saved}"
             )
 

@@ -83,7 +83,7 @@ def by_hand(facts: Facts) -> Iterator[str]:
         if is_switched_off(resource):
             off.append(resource.get("id", ""))
     if left:
-        yield f"{listed(left)} unmanaged: Pacemaker neither starts nor stops nor moves that"
+        yield f"{listed(left)} unmanaged: Pacemaker does not start, stop or move it"
     if off:
         yield f"{listed(off)} switched off (target-role)"
     for ban in facts.everything("bans/ban"):

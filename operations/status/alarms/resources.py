@@ -23,7 +23,7 @@ def resource_fails(facts: Facts) -> Iterator[str]:
         for history in node.findall("resource_history"):
             resource, count = history.get("id", "").partition(":")[0], number(history.get("fail-count"))
             if resource not in devices | ignored and count >= number(history.get("migration-threshold")) > 0:
-                yield f"{resource} has failed on {node.get('name')}, and may not run there until that is forgotten"
+                yield f"{resource} has failed on {node.get('name')}, and may not run there until the failure is cleared"
     for resource in resources:
         name, place = resource.get("id"), listed([node.get("name", "") for node in resource.findall("node")])
         if resource.get("blocked") == "true":

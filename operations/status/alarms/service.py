@@ -11,7 +11,7 @@ from operations.status.facts import Facts, has_quorum
 
 def both_serve(facts: Facts) -> Iterator[str]:
     if len(facts.started) > 1:
-        yield f"{listed(facts.started)} both serve: their data parts ways"
+        yield f"{listed(facts.started)} both serve: their data is diverging"
 
 
 def nobody_serves(facts: Facts) -> Iterator[str]:
