@@ -87,7 +87,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"existingResourceGroup": "data."}, "existingResourceGroup: 'data.' is not a resource group's name: 1 to 90"),
     (
         {"clusterName": "shop", "existingResourceGroup": "RG-shop"},
-        "existingResourceGroup: RG-shop is the group that this stack makes for itself; leave this out",
+        "existingResourceGroup: RG-shop is the group that this stack makes for itself; leave this setting out",
     ),
     (
         {"existingSubnetId": "snet-data"},
@@ -215,7 +215,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"diskEncryptionKeyUrl": KEY_URL.rpartition("/")[0], "diskEncryptionKeyVaultId": VAULT_ID},
-        "diskEncryptionKeyUrl: https://keys-1.vault.azure.net/keys/disks has no version at its end",
+        "diskEncryptionKeyUrl: https://keys-1.vault.azure.net/keys/disks does not end with a version",
     ),
     (
         {"diskEncryptionKeyUrl": KEY_URL},
