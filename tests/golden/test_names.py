@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from components.azure.tags import bears_tags
+from operations.resume import ID_PATHS
 from tests.golden.cases import CASES, resources
 
 pytestmark = pytest.mark.xdist_group("recorded")
@@ -36,11 +37,6 @@ OTHERWISE_NAMED = {
     "authorization:ManagementLockByScope",
 }
 ENVIRONMENTS = ("dev", "staging", "prod")
-NAMES = (
-    *("availabilitySetName", "diskName", "diskEncryptionSetName", "loadBalancerName", "lockName", "natGatewayName"),
-    *("networkInterfaceName", "networkSecurityGroupName", "publicIpAddressName", "subnetName", "vmName"),
-    "resourceGroupName",
-)
 
 
 def azure(case: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -51,10 +47,9 @@ def azure(case: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def name_of(kind: str, inputs: dict[str, Any]) -> str:
-    """Return a resource's own name."""
-    if kind == "network:VirtualNetwork":
-        return str(inputs["virtualNetworkName"])
-    return str(next(inputs[key] for key in NAMES if key in inputs))
+    """Return a resource's own name, the last part of its id."""
+    last = ID_PATHS[f"azure-native:{kind}"].rpartition("/")[2]
+    return str(inputs[last.strip("{}")])
 
 
 @pytest.mark.parametrize("case", CASES)

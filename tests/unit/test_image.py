@@ -6,6 +6,7 @@ import pytest
 
 from components.settings import operating_system
 from lab import image
+from lab.cloud import catalogue
 
 
 def test_a_recipe_joins_the_common_lists_with_its_own() -> None:
@@ -20,6 +21,10 @@ def test_a_recipe_joins_the_common_lists_with_its_own() -> None:
 def test_a_guest_is_a_system_of_the_program_with_a_recipe() -> None:
     assert set(image.everyday_systems()) < set(image.systems()) < set(operating_system.names())
     assert not {"common", "kernel", image.ARBITRATOR} & set(image.systems())
+
+
+def test_the_lab_can_tell_each_guest_by_its_image() -> None:
+    assert sorted(catalogue.GUESTS.values()) == image.systems(), "two guests have the same image on Azure"
 
 
 @pytest.mark.parametrize("name", ["plan9", "common", "kernel"])

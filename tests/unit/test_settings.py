@@ -70,7 +70,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "location: 'West Europe' is not the name of an Azure region; did you mean westeurope?",
     ),
     ({"imageVersion": "newest"}, "imageVersion: 'newest' is neither latest nor a version of Azure's, such as"),
-    ({"operatingSystem": "debian12"}, "operatingSystem: 'debian12' is not one of debian-12, debian-13, debian-sid,"),
+    (
+        {"operatingSystem": "debian12"},
+        f"operatingSystem: 'debian12' is not one of {', '.join(operating_system.names())}; did you mean debian-12?",
+    ),
     # Network
     (
         {"subnet": "10.99.0.0/24", "addressSpace": "10.32.0.0/16"},
