@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,13 @@ PROJECT = "azure-mysql-ha"
 
 _WITHOUT_SETTINGS = ("stack", "cancel")
 """Commands that do not know --config-file."""
+
+
+_HALF_WRITTEN = "failed to load checkpoint"
+"""What the CLI says where a back end in a folder is just writing the stack's record: an update is at work."""
+
+_RECORD_SECONDS = 10
+"""How long such a record is waited for."""
 
 
 class CliError(OperationError):
@@ -86,7 +94,14 @@ class Cli:
         Raises:
             CliError: the CLI is missing, or refuses.
         """
-        return self._ask(self.command(*words), words, self.checkout, text)
+        end = time.monotonic() + _RECORD_SECONDS
+        while True:
+            try:
+                return self._ask(self.command(*words), words, self.checkout, text)
+            except CliError as error:
+                if _HALF_WRITTEN not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
 
     def show(self, *words: str) -> int:
         """Run a command on the stack on the caller's terminal; return its exit code."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from operations.error import OperationError
 from tests.support import trial
 
 
@@ -16,5 +17,8 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed and call.when != "teardown":
         for lab in trial.LABS:
-            report.sections.append(("logs of the lab", str(lab.collect())))
+            try:
+                report.sections.append(("logs of the lab", str(lab.collect())))
+            except OperationError as error:
+                report.sections.append(("logs of the lab", f"{lab.paths.logs}, but those of the machines: {error}"))
     return report
