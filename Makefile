@@ -10,6 +10,8 @@ LAB = lab
 COMMAND = .venv/bin/python -m lab --lab $(LAB)
 SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack ':!tests/golden')
 RENDERED = build/rendered
+# Two workers, each with whole modules; labs first, what needs none beside them and after.
+TWO = -n 2 --dist loadgroup --no-loadscope-reorder
 # What is done to any stack: to STACK, else to the lab's own.
 ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND) $@)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
@@ -65,17 +67,17 @@ drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARI
 
 test: lint ## run all checks and tests, those in a lab of their own too
 	@$(COMMAND) set-up --tests
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup
+	@.venv/bin/python -m pytest $(TWO)
 
 test-all: lint ## the same, with the tests that take many minutes: hours
 	@$(COMMAND) set-up --tests
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup -m ''
+	@.venv/bin/python -m pytest $(TWO) -m ''
 
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
 unit: .venv/.stamp ## run the tests that need neither root nor a lab
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup tests/unit tests/golden
+	@.venv/bin/python -m pytest $(TWO) tests/unit tests/golden
 
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes
 	@.venv/bin/python -W ignore -m operations.diagram

@@ -212,3 +212,22 @@ def test_status_of_a_cluster_that_does_not_answer(desk: Path) -> None:
 def test_an_agent_is_kept_for_the_same_keys(desk: Path) -> None:
     one, two = Stack(Cli("prod")).agent, Stack(Cli("prod")).agent
     assert isinstance(one, Agent) and one is two
+
+
+def test_a_record_that_is_being_written_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A back end in a folder writes it in place; another refusal is told at once."""
+    program = tmp_path / "pulumi"
+    program.write_text(
+        f"#!/bin/sh\n[ $1 = config ] || {{ echo refused >&2; exit 1; }}\n"
+        f"[ -e {tmp_path}/asked ] && echo '{{}}' && exit\n"
+        f"touch {tmp_path}/asked; echo 'error: failed to load checkpoint: EOF' >&2; exit 255\n"
+    )
+    program.chmod(0o755)
+    cli = Cli("trial", str(program))
+    assert cli.settings() == {}
+    with pytest.raises(CliError, match="refused"):
+        cli.ask("stack", "export")
+    (tmp_path / "asked").unlink()
+    monkeypatch.setattr("operations.cli._RECORD_SECONDS", 0)
+    with pytest.raises(CliError, match="failed to load checkpoint"):
+        cli.settings()
