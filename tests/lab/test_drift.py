@@ -30,7 +30,7 @@ LOOK = r"""
 find /etc /usr/local /root /var/lib/azure-mysql-ha /var/lib/corosync /var/log/mysql /run/azure-mysql-ha \
   -xdev -type f -not -name '*.lock' -printf '%p %m %u %g %T@ ' -exec sha256sum {} \; 2>/dev/null | sort
 find /etc /usr/local /run/azure-mysql-ha -xdev -not -type f -printf '%p %y %m %u %g %l\n' | sort
-systemctl list-unit-files --no-legend
+systemctl list-unit-files --no-legend | grep --invert-match ' transient ' # sessions
 dpkg-query --show --showformat='${Package} ${Version} ${db:Status-Abbrev}\n'
 drbdsetup show
 drbdadm role r0; drbdadm dstate r0
