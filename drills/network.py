@@ -5,6 +5,7 @@ They end with the machine: one that is switched off comes back without them.
 
 import subprocess
 
+from components import ports
 from operations.ssh import Node
 
 _FIND = (
@@ -52,7 +53,7 @@ def drop_drbd(node: Node, peer: Node) -> None:
     node.run(
         _FIND.format(peer=peer.name)
         + _CLSACT
-        + "".join(f"{drop} match ip {end} 7789 0xffff action drop; " for end in ("sport", "dport"))
+        + "".join(f"{drop} match ip {end} {ports.DRBD} 0xffff action drop; " for end in ("sport", "dport"))
     )
 
 

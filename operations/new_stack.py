@@ -162,7 +162,12 @@ def _is_example(value: object) -> bool:
     return any(network.subnet_of(example) for example in _EXAMPLES)
 
 
-def _make_ssh_key() -> str:
+def make_ssh_key() -> str:
+    """Make a private key, Ed25519 in OpenSSH's form; it is on no disk.
+
+    Raises:
+        NewStackError: ssh-keygen is missing, or refuses.
+    """
     with tempfile.TemporaryDirectory(prefix="azure-mysql-ha-") as folder:  # of mode 0700
         # ssh-keygen writes a file and nothing else. A pipe with a name is one, and what goes through it is on no disk.
         pipe = Path(folder) / "key"
@@ -187,14 +192,14 @@ _PREVIOUS_SSH_KEY = "sshPreviousPrivateKey"
 def _with_all_host_keys(value: str) -> str | None:
     """Return the list with a host key for each machine, those that it has unchanged; None if it has them all."""
     keys: list[str] = json.loads(value)
-    return json.dumps(keys + [_make_ssh_key() for _ in range(3 - len(keys))]) if len(keys) < 3 else None
+    return json.dumps(keys + [make_ssh_key() for _ in range(3 - len(keys))]) if len(keys) < 3 else None
 
 
 # What the sections of components/settings ask of each. 24 bytes are 32 characters, 32 bytes 43.
 _MAKERS: dict[str, Callable[[], str]] = {
-    _SSH_KEY: _make_ssh_key,
+    _SSH_KEY: make_ssh_key,
     _HOST_KEYS: lambda: _with_all_host_keys("[]") or "",
-    "clusterSshKey": _make_ssh_key,
+    "clusterSshKey": make_ssh_key,
     "databasePassword": lambda: secrets.token_urlsafe(24),
     "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
     "drbdSecret": lambda: secrets.token_urlsafe(32),

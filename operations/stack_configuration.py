@@ -9,18 +9,15 @@ import base64
 import functools
 import json
 import secrets
-import subprocess
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
 import yaml
 
 from components.checkout import CHECKOUT
-
-PROJECT = "azure-mysql-ha"
+from operations.cli import PROJECT
+from operations.new_stack import make_ssh_key
 
 
 @functools.cache
@@ -33,20 +30,13 @@ def schema() -> dict[str, dict[str, Any]]:
 def throw_away_secrets() -> dict[str, Any]:
     """Make a value for every secret, once."""
     return {
-        "sshPrivateKey": _make_ssh_key(),
-        "sshHostKeys": [_make_ssh_key() for _ in range(3)],
-        "clusterSshKey": _make_ssh_key(),
+        "sshPrivateKey": make_ssh_key(),
+        "sshHostKeys": [make_ssh_key() for _ in range(3)],
+        "clusterSshKey": make_ssh_key(),
         "databasePassword": "Throw-away-" + secrets.token_urlsafe(18),
         "corosyncKey": base64.b64encode(secrets.token_bytes(256)).decode(),
         "drbdSecret": secrets.token_urlsafe(32),
     }
-
-
-def _make_ssh_key() -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "key"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(file)], check=True)
-        return file.read_text()
 
 
 def stack_values(stack: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from components import ports
 from lab import application, fabric, image, power, service
 from lab.benchmarks.guests import SUBNET, SYSTEM, Guest, node_memory_mib, server_files
 from lab.benchmarks.load import Target
@@ -97,7 +98,7 @@ def our_cluster(lab: Lab) -> Generator[Candidate]:
         endpoint = target(outputs["endpoint"]["host"], int(outputs["endpoint"]["port"]))
         yield Candidate(
             ways={
-                "direct": target(str(addresses[serving.name]), 3306),
+                "direct": target(str(addresses[serving.name]), ports.MYSQL),
                 "through the lab's balancer": endpoint,
             },
             failover=(endpoint,),

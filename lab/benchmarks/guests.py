@@ -152,7 +152,7 @@ class Guest:
     def target(self) -> Target:
         """Its server."""
         user, password = ACCOUNT
-        return Target(str(self.address), 3306, user, password, "app")
+        return Target(str(self.address), ports.MYSQL, user, password, "app")
 
     def start(self) -> None:
         """Switch it on."""

@@ -10,6 +10,7 @@ import re
 import sys
 import time
 
+from components import ports
 from lab import application, preflight, service
 from lab.benchmarks.load import PROGRAMS, Sysbench, Target
 from lab.lab import Lab, wait_until
@@ -30,7 +31,7 @@ def main() -> None:
     lab = Lab(LabPaths(arguments.lab))
     preflight.install(lab.progress, PROGRAMS)
     client = application.client(lab)
-    target = Target(lab.outputs()["endpoint"]["host"], 3306, client.user, client.password, client.database)
+    target = Target(lab.outputs()["endpoint"]["host"], ports.MYSQL, client.user, client.password, client.database)
     load = Sysbench(lab.prefix, target, lab.paths.state / "sysbench.cnf")
     load.prepare()
     rows = [("no copy", "", f"{load.run(_CONNECTIONS, arguments.seconds).commits_per_second:.0f}")]

@@ -11,8 +11,6 @@ from lab.cloud.flow import Flow
 
 LOG = logging.getLogger("cloud.loopback")
 
-MYSQL_PORT = 3306
-
 
 def open_listener(port: int) -> socket.socket:
     """Open the listener on 127.0.0.1 of the namespace that the process is in now: the host's.

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from components import ports
 from lab.cloud import certificates, control, dns, loopback, namespace, resources
 from lab.cloud.addresses import ARM, DEFAULT_OUTBOUND, IMDS, PLATFORM
 from lab.cloud.arm import ResourceManager
@@ -127,7 +128,7 @@ class _Cloud:
             )
             stack.callback(transport.close)
             for task in (
-                loopback.serve(self._door, lambda: self._balancer.frontend(loopback.MYSQL_PORT)),
+                loopback.serve(self._door, lambda: self._balancer.frontend(ports.MYSQL)),
                 self._watch(),
             ):
                 stack.push_async_callback(_cancel, asyncio.create_task(task))

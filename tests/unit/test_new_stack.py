@@ -254,7 +254,7 @@ def test_keys_are_made_in_a_private_folder_that_goes(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(subprocess, "run", watched)
-    sshkeys.parse(new_stack._make_ssh_key())  # pyright: ignore[reportPrivateUsage]
+    sshkeys.parse(new_stack.make_ssh_key())
     assert modes == [0o700]
     assert not list(tmp_path.iterdir())
 
@@ -342,5 +342,5 @@ def test_a_key_is_on_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     keygen.write_text(f'#!/bin/sh\nfor file; do :; done\ntest -p "$file" && exec {real} "$@"\n')
     keygen.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    made = {new_stack._make_ssh_key() for _ in range(2)}  # pyright: ignore[reportPrivateUsage]
+    made = {new_stack.make_ssh_key() for _ in range(2)}
     assert len({sshkeys.parse(key).public for key in made}) == 2
