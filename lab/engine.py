@@ -1,29 +1,32 @@
 """The Pulumi engine, run on the project's own program with a stack, a back end and a home of the lab's."""
 
 import fcntl
+import json
 import os
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import yaml
 
 from components.checkout import CHECKOUT
-from lab import azure_native
+from lab import azure_native, session
 from lab.events import EventReader
 from lab.progress import Progress
+from lab.session import Session
 from lab.toolchain import Toolchain, engine_environment, prepare_home
 from operations import new_stack
 from operations.cli import PROJECT, Cli
 from operations.error import OperationError
 
 _OTHER_SECONDS = 60
-"""How long an update waits for another one of the same stack, such as what a killed engine has left."""
+"""How long an update waits for another one of the same stack; and an interrupted one for what is at work."""
 
 
 class EngineError(OperationError):
@@ -123,7 +126,7 @@ class Engine(Cli):
         event_log.unlink(missing_ok=True)
         reader = EventReader(event_log, progress)
         command = [*self.command(*verb), "--event-log", str(event_log)]
-        with self._alone() as lock, log.open("wb") as output:
+        with self._alone() as owner, log.open("wb") as output:
             process = subprocess.Popen(
                 command,
                 cwd=CHECKOUT,
@@ -131,8 +134,9 @@ class Engine(Cli):
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                pass_fds=(lock,),
+                start_new_session=True,  # by which its plug-ins are found when it has gone
             )
+            owner.write_text(json.dumps(vars(session.of(process.pid))))
             try:
                 told = time.monotonic()
                 while process.poll() is None:
@@ -145,9 +149,8 @@ class Engine(Cli):
                         progress(f"at work: {names}")
                         told = time.monotonic()
                     time.sleep(0.2)
-            except BaseException:
-                process.terminate()
-                process.wait()
+            except BaseException as error:
+                _interrupt(process, progress, isinstance(error, KeyboardInterrupt))
                 raise
         reader.read()
         if process.returncode != 0:
@@ -156,32 +159,30 @@ class Engine(Cli):
         return reader
 
     @contextmanager
-    def _alone(self) -> Generator[int]:
-        """Keep others from updating the stack, and take away the lock in the back end that a killed engine has left.
+    def _alone(self) -> Generator[Path]:
+        """Keep others from updating the stack, and take away what a killed engine has left.
 
-        The engine and its plug-ins inherit our own lock: it is free when, and only when, all of them have gone.
+        That is its lock in the back end; and its plug-ins, which go on without it: the command provider for ever. No
+        engine inherits our own lock; one whose lab was killed is known by its record.
 
         Yields:
-            The lock's descriptor.
+            Where the engine's session is to be recorded.
 
         Raises:
             EngineError: another update goes on.
         """
+        owner = self.directory / "engine.json"
         with (self.directory / "engine.lock").open("w") as lock:
             end = time.monotonic() + _OTHER_SECONDS
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > end:
-                        raise EngineError(
-                            f"another update of stack {self.stack} is at work in {self.directory}"
-                        ) from None
-                    time.sleep(0.2)
+            while not _take(lock) or ((left := _recorded(owner)) and left.leader_lives()):
+                if time.monotonic() > end:
+                    raise EngineError(f"another update of stack {self.stack} is at work in {self.directory}")
+                time.sleep(0.2)
+            if left:
+                left.end()
             if any((self.directory / "backend/.pulumi/locks").rglob("*.json")):
                 self.cancel()
-            yield lock.fileno()
+            yield owner
 
     def _write_settings(self, changes: Mapping[str, object]) -> None:
         """Take over the tracked file's plain settings, and keep what is encrypted in ours."""
@@ -194,6 +195,32 @@ class Engine(Cli):
         temporary = self.settings_file.with_suffix(".new")
         temporary.write_text(yaml.safe_dump(content, sort_keys=False))
         temporary.replace(self.settings_file)
+
+
+def _take(lock: IO[str]) -> bool:
+    """Take a lock, or have it already; tell whether that went well."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _recorded(owner: Path) -> Session | None:
+    """Return the session of the last engine that was started."""
+    return Session(**json.loads(owner.read_text())) if owner.exists() else None
+
+
+def _interrupt(process: subprocess.Popen[bytes], progress: Progress, by_a_person: bool) -> None:
+    """End the engine as Ctrl-C does: what is at work comes to its end; a second time cuts it off."""
+    progress("interrupted; waits for what is at work" + (": press Ctrl-C again to cut it off" if by_a_person else ""))
+    while True:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(None if by_a_person else _OTHER_SECONDS)
+            return
+        except (KeyboardInterrupt, subprocess.TimeoutExpired):
+            continue
 
 
 def tracked_settings(stack: str) -> dict[str, Any]:
