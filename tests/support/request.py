@@ -45,7 +45,7 @@ def checkout(folder: Path) -> Path:
 
 
 def lasting(text: str) -> str:
-    """Return a preview without what is another each time: ids, the order in which resources are got to, a path's length.
+    """Return a preview without what differs each time: ids, the order of the resources, the length of a path.
 
     Args:
         text: what the CLI printed.
