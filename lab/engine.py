@@ -68,7 +68,8 @@ class Engine(Cli):
             program=str(toolchain.pulumi),
             config_file=directory / f"Pulumi.{stack}.yaml",
             environment={
-                **os.environ,
+                # The command provider refuses to work with an agent that has gone.
+                **{name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"},
                 **engine_environment(directory / "home", toolchain),
                 "PULUMI_BACKEND_URL": f"file://{directory / 'backend'}",
                 "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory / "passphrase"),
