@@ -77,7 +77,7 @@ benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
 unit: .venv/.stamp ## run the tests that need neither root nor a lab
-	@.venv/bin/python -m pytest $(TWO) tests/unit tests/golden
+	@.venv/bin/python -m pytest $(TWO) tests/golden tests/unit
 
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes
 	@.venv/bin/python -W ignore -m operations.diagram

@@ -5,6 +5,9 @@ import logging
 
 import pytest
 
+# Until all is imported there is none: to look for it takes a third of that time.
+gc.disable()
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep the tests of a module with one worker, in their order; and those of a folder that share one lab.
@@ -26,8 +29,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """
     if getattr(session.config.option, "loadgroup", False) and not all("@" in item.nodeid for item in session.items):
         raise pytest.UsageError("pytest-xdist does not group the tests: do its version and pytest's fit?")
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:
