@@ -97,7 +97,7 @@ def printed(script: str, *arguments: str) -> str:
     file, output = CONFIGS / "pacemaker" / script, io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
         patch.setattr(sys, "argv", [str(file), *arguments])
-        patch.syspath_prepend(str(file.parent))
+        patch.setattr(sys, "path", [str(file.parent), *sys.path])
         runpy.run_path(str(file), run_name="__main__")
     return output.getvalue()
 
