@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from aiohttp import web
 
-from lab.cloud import authorization, locks, login, resources
+from lab.cloud import authorization, locks, login, registration, resources
 from lab.cloud.authorization import Access
 from lab.cloud.changes import Changes
 from lab.cloud.errors import ArmError, bad_request
@@ -143,6 +143,7 @@ class ResourceManager:
                 resource = self._reading.existing(kind, target)
                 return web.json_response(self._reading.shown(kind, resource, request.query.get("$expand", "")))
             case "PUT":
+                registration.check(self._site.store, target)
                 return await self._changes.put(request, kind, target)
             case "PATCH":
                 return await self._changes.patch(request, kind, target)

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
+from lab.cloud import registration
 from lab.cloud.arm import ResourceManager
 from lab.cloud.faults import Faults
 from lab.cloud.login import ENGINE
@@ -196,6 +197,7 @@ def run(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
         operations = Operations(site)
         tokens = Tokens(b"k" * 32)
         faults = Faults(site.inventory)
+        registration.set_up(site.store)
         manager = ResourceManager(site, tokens, operations, faults)
         async with TestClient(TestServer(manager.application())) as web:
             await test(Bench(site, operations, tokens, faults, web))

@@ -463,6 +463,27 @@ def test_refusals(tmp_path: Path) -> None:
     cloud_bench.run(tmp_path, check)
 
 
+def test_a_provider_has_to_be_registered(tmp_path: Path) -> None:
+    """What an empty subscription of Azure refuses; the bench's has all providers registered, like a lab's."""
+
+    async def check(bench: Bench) -> None:
+        providers = f"/subscriptions/{SUBSCRIPTION}/providers"
+        await bench.put(GROUP, {"location": REGION})
+        state = (await bench.ask("POST", f"{providers}/microsoft.compute/unregister"))[1]["registrationState"]
+        assert state == "NotRegistered"
+        assert await bench.refused("PUT", f"{COMPUTE}/disks/d", disk()) == "409 MissingSubscriptionRegistration"
+        await bench.put(NSG, {"location": REGION, "properties": {}})
+        listed = {one["namespace"]: one["registrationState"] for one in (await bench.get(providers))["value"]}
+        assert listed["Microsoft.Compute"] == "NotRegistered"
+        assert {state for name, state in listed.items() if name != "Microsoft.Compute"} == {"Registered"}
+        await bench.ask("POST", f"{providers}/Microsoft.Compute/register")
+        assert (await bench.get(f"{providers}/Microsoft.Compute"))["registrationState"] == "Registered"
+        await bench.put(f"{COMPUTE}/disks/d", disk())
+        assert await bench.refused("GET", f"{providers}/Microsoft.Coffee") == "404 InvalidResourceNamespace"
+
+    cloud_bench.run(tmp_path, check)
+
+
 def test_what_is_in_use_is_not_deleted(tmp_path: Path) -> None:
     async def check(bench: Bench) -> None:
         await bench.furnish()
