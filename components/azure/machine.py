@@ -108,7 +108,9 @@ def make_machine(args: MachineArgs, parent: pulumi.Resource, node: NodeParts | N
 
 def _make_interface(args: MachineArgs, parent: pulumi.Resource, *, is_node: bool) -> network.NetworkInterface:
     settings, address = args.settings, args.door.address
-    rule = args.endpoint.ssh_rule_ids.get(settings.name)
+    endpoint = args.endpoint
+    pools = [*([endpoint.pool_id] if is_node else []), *([endpoint.egress_pool_id] if endpoint.egress_pool_id else [])]
+    rule = endpoint.ssh_rule_ids.get(settings.name)
     return network.NetworkInterface(
         f"{settings.name}-interface",
         network_interface_name=f"nic-{settings.name}",
@@ -123,9 +125,7 @@ def _make_interface(args: MachineArgs, parent: pulumi.Resource, *, is_node: bool
                 private_ip_address=settings.private_address,
                 private_ip_allocation_method=network.IPAllocationMethod.STATIC,
                 public_ip_address=network.PublicIPAddressArgs(id=address.id) if address else None,
-                load_balancer_backend_address_pools=[network.BackendAddressPoolArgs(id=args.endpoint.pool_id)]
-                if is_node
-                else None,
+                load_balancer_backend_address_pools=[network.BackendAddressPoolArgs(id=pool) for pool in pools] or None,
                 load_balancer_inbound_nat_rules=[network.InboundNatRuleArgs(id=rule)] if rule else None,
             )
         ],

@@ -94,6 +94,11 @@ class Settings:
             ssh_port=self._ssh_port(2),
         )
 
+    @property
+    def everyone(self) -> tuple[MachineSettings, ...]:
+        """The nodes, and the witness if there is one."""
+        return (*self.nodes, *((self.witness,) if self.witness else ()))
+
     def _ssh_port(self, index: int) -> int:
         return self.ssh.ssh_ports[index] if self.ssh.ssh_access == "nat-rules" else ports.SSH
 
