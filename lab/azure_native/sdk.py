@@ -76,6 +76,7 @@ RESOURCE_TYPES: Mapping[str, _Known] = {
     "compute:DiskEncryptionSet": _in_group("Compute/diskEncryptionSets/{diskEncryptionSetName}"),
     "compute:VirtualMachine": _in_group("Compute/virtualMachines/{vmName}", "location"),
     "keyvault:Vault": _in_group("KeyVault/vaults/{vaultName}"),
+    "keyvault:Key": _in_group("KeyVault/vaults/{vaultName}/keys/{keyName}"),
     "authorization:RoleDefinition": _Known(
         "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
         renamed={"roleType": "type"},

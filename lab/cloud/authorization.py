@@ -67,8 +67,8 @@ def in_subscription(method: str, target: ResourceId, words: list[str], store: St
             return Need("Microsoft.Resources/subscriptions/resources/read", here, listing=True, open=True)
         case ["providers"] | ["providers", _]:
             return Need("Microsoft.Resources/subscriptions/providers/read", here)
-        case ["providers", namespace, "register"]:
-            return Need(f"{namespace}/register/action", here)
+        case ["providers", namespace, "register" | "unregister" as action]:
+            return Need(f"{namespace}/{action}/action", here)
         case (
             ["operationresults", identity]
             | ["providers", _, "locations", _, "operations", identity]

@@ -562,7 +562,7 @@ def test_machines_are_cut_off_from_the_api(tmp_path: Path, monkeypatch: pytest.M
         assert not faults.suffers("127.0.0.1")
         # The tests and the engine are outside.
         assert (await bench.ask("GET", GROUP))[0] == 200
-        url = bench.web.make_url(f"{GROUP}?api-version=1")
+        url = bench.web.make_url(f"{GROUP}?api-version=2026-01-01")
         inside = ClientSession(
             connector=TCPConnector(local_addr=("127.0.0.11", 0)),
             headers={"Authorization": f"Bearer {bench.token}"},
