@@ -17,7 +17,7 @@ ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status mysql ssh logs drift resume preview stacks stack rotate drill test test-all unit diagram lint benchmark
+.PHONY: help up down status mysql ssh logs drift resume check preview stacks stack rotate drill test test-all unit diagram lint benchmark
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,7 +43,10 @@ logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, in
 drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
-preview: .venv/.stamp ## show what `pulumi up` would change line by line (STACK=lab, ARGS=--json)
+check: .venv/.stamp ## ask the subscription whether the stack can be made there, and its price (STACK=prod, else the lab)
+	@$(ON) $(ARGS)
+
+preview: .venv/.stamp ## show what `pulumi up` would change line by line, and its price (STACK=lab, ARGS=--json)
 	@$(COMMAND) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 stacks: ## list the stacks that a change touches, or all (SINCE=main)
