@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from lab.engine import Engine, state_file, tracked_settings
 from lab.events import EventReader
 from lab.paths import LabPaths
 from lab.progress import Progress
+from operations.check import check
 from operations.cli import Cli
 from operations.error import OperationError
 from operations.logs import keep
@@ -153,8 +153,7 @@ class Lab:
         engine = self.engine()
         if not engine.settings_file.exists():
             engine.prepare()
-        stack = ("--stack", engine.stack, "--config-file", str(engine.settings_file), "--pulumi", engine.program)
-        command = [*self.prefix, sys.executable, "-m", "operations.check", *stack, *options]
+        command = check.command(engine, *options)
         return subprocess.run(command, cwd=CHECKOUT, env=engine.environment, check=False).returncode
 
     def start(self) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from operations import plan
 from operations.azure import Azure, Refusal
 from operations.check.answer import Answer
 from operations.check.asked import Asked
+from operations.cli import Cli
 from operations.command import cli_of, stack_parser, told
 
 _FOLDER = Path(__file__).parent / "questions"
@@ -54,6 +56,17 @@ def table(lines: Sequence[Line]) -> str:
     verdicts = [each.answer.verdict for each in lines]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in ("yes", "no", "unknown"))
     return "\n".join([*text, "", counts])
+
+
+def command(cli: Cli, *options: str) -> list[str]:
+    """Return what asks about a stack from where its CLI is run, with the CLI's environment.
+
+    Args:
+        cli: the Pulumi CLI on the stack.
+        options: further options.
+    """
+    stack = ("--stack", cli.stack, "--config-file", str(cli.settings_file), "--pulumi", cli.program)
+    return [*cli.prefix, sys.executable, "-m", "operations.check", *stack, *options]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
