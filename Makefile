@@ -17,8 +17,8 @@ ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status mysql ssh logs drift resume preview stacks stack rotate drill test test-all unit diagram lint lint-types lint-style lint-scripts \
-    benchmark
+.PHONY: help up down status mysql ssh logs drift resume check preview stacks stack rotate drill proof test test-all unit diagram lint lint-types \
+    lint-style lint-scripts benchmark
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,7 +44,10 @@ logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, in
 drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
-preview: .venv/.stamp ## show what `pulumi up` would change line by line (STACK=lab, ARGS=--json)
+check: .venv/.stamp ## ask the subscription whether the stack can be made there, and its price (STACK=prod, else the lab)
+	@$(ON) $(ARGS)
+
+preview: .venv/.stamp ## show what `pulumi up` would change line by line, and its price (STACK=lab, ARGS=--json)
 	@$(COMMAND) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 stacks: ## list the stacks that a change touches, or all (SINCE=main)
@@ -65,6 +68,9 @@ resume: .venv/.stamp ## take into a stack's state what a killed `pulumi up` had 
 drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARIO="power-kill standby" REPEAT=5)
 	@.venv/bin/python -m drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
 	    $(if $(REPEAT),--repeat $(REPEAT)) $(SCENARIO)
+
+proof: .venv/.stamp ## prove an empty stack from nothing to nothing: up, a row, moves, drills, changes, destroy (STACK=dev)
+	@.venv/bin/python -m drills.prove $(if $(STACK),--stack $(STACK),--lab $(LAB))
 
 test: lint ## run all checks and tests, those in a lab of their own too
 	@$(COMMAND) set-up --tests
