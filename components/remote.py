@@ -32,6 +32,7 @@ class Machine:
         machine_id: changes when, and only when, it becomes another machine.
         ready: what must exist before the first script can run.
         previous_connection: how to reach it with the key before, while that is being changed; None otherwise.
+        hooks: what its scripts wait for before they run.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Machine:
     machine_id: pulumi.Input[str]
     ready: tuple[pulumi.Resource, ...] = ()
     previous_connection: command.remote.ConnectionArgs | None = None
+    hooks: pulumi.ResourceHookBinding | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,5 +208,5 @@ class RemoteScript(command.remote.Command):
             triggers=[node.machine_id],
             # The previous outputs would be two more variables that sshd has to accept.
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=part, depends_on=[*node.ready, *after]),
+            opts=pulumi.ResourceOptions(parent=part, depends_on=[*node.ready, *after], hooks=node.hooks),
         )
