@@ -59,7 +59,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    lab.set_up(["debian-12"])
+    lab.set_up()
     begin = time.monotonic()
     with watch_processes(lab, tmp_path_factory.mktemp("processes")) as processes:
         reader = lab.up()

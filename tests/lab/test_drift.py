@@ -48,7 +48,6 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Lab:
-    lab.set_up(["debian-12"])
     lab.up({"protectData": True})
     service.wait_until_well(lab)
     return lab

@@ -26,7 +26,6 @@ KINDS: list[Kind] = ["engine", "connection", "power"]
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Lab]:
     for lab in trial.own_lab(Lab(LabPaths("tkillc"))):
-        lab.set_up(["debian-12"])
         lab.up()
         service.wait_until_well(lab)
         yield lab
