@@ -73,7 +73,7 @@ CHANGES = {
         True,
         "/usr/bin/systemctl",
         "restart azure-mysql-ha-server*",
-        lambda node: node.run("mariadb --batch --skip-column-names --execute 'select @@performance_schema'").strip(),
+        lambda node: node.run(f"{trial.ROOT} --execute 'select @@performance_schema'").strip(),
         {"engine": "1", "connection": "0", "power": "1"},
     ),
     "the rate of DRBD": Change(

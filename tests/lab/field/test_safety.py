@@ -135,9 +135,9 @@ _CLUSTERS = (
     "libqb100",
     "libcpg4",
     "pacemaker-cli-utils",
-    "libcrmcommon34",
+    "libcrmcommon68",
     "drbd-utils",
-    "mariadb-server-core",
+    "mysql-server-core",
     "socat",
 )
 _MACHINES = ("curl", "libc6")
@@ -159,7 +159,7 @@ def test_unattended_updates_leave_the_clusters_packages_alone(lab: Lab) -> None:
 
 # Prints the packages that own what the cluster's daemons have open.
 _OWNERS = r"""
-for pid in $(pgrep --exact 'corosync|pacemaker.*|mariadbd|socat'); do
+for pid in $(pgrep --exact 'corosync|pacemaker.*|mysqld|socat'); do
   awk '$6 ~ "^/" { print $6 }' /proc/$pid/maps
 done | sort --unique >/run/files
 # dpkg knows some by the names that they had before /lib was one with /usr/lib.
@@ -181,7 +181,7 @@ def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(lab: Lab) 
     installed = held_packages.Installed(node.run(f"dpkg-query --show --showformat '{held_packages.SHOWN}'"))
     own: set[str] = installed.all_that_need(installed.own)
     left = {owner for owner in owners if any(re.match(each, owner) for each in expressions)}
-    assert left >= {"corosync", "libcpg4", "libqb100", "libcrmcommon34", "mariadb-server-core", "socat"}
+    assert left >= {"corosync", "libcpg4", "libqb100", "libcrmcommon68", "mysql-server-core", "socat"}
     assert owners - left - own == set()
     assert left & own == set()
 
