@@ -190,7 +190,7 @@ def test_preview_of_a_request(cluster: Cluster, tmp_path: Path) -> None:
 def test_the_policies_stop_a_preview(cluster: Cluster) -> None:
     code, text = _preview(cluster.lab.engine(), {"fencing": "off"})
     assert code not in (0, CHANGES), text[-3000:]
-    assert "fencing-is-on" in report.reasons(text) and "stonith-enabled is not true" in report.reasons(text)
+    assert "fencing-is-on" in report.reasons(text) and "fencing is not enabled" in report.reasons(text)
 
 
 def _preview(engine: Engine, changes: Mapping[str, object]) -> tuple[int, str]:

@@ -16,8 +16,11 @@ from lab.engine import tracked_settings
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
 
-DATABASE = operating_system.load(tracked_settings("lab")["operatingSystem"]).database
-"""The server of each lab that has not been given another operating system."""
+SYSTEM = operating_system.load(tracked_settings("lab")["operatingSystem"])
+"""What runs in each lab that has not been given another operating system."""
+
+DATABASE = SYSTEM.database
+"""Its server."""
 
 SERVER = Path(DATABASE.program).name
 """The name of its process."""

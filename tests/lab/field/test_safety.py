@@ -87,6 +87,9 @@ BY_HAND = {
 }
 
 
+FENCING = f"{trial.SYSTEM.fencing_prefix}-enabled"
+
+
 @pytest.mark.long
 def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     """But fencing, which is the document's."""
@@ -94,7 +97,7 @@ def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     names = {"serving": serving.name, "idle": idle.name}
     pid = trial.server_pid(serving)
     commands = [command.format_map(names) for command in BY_HAND.values()]
-    serving.run("; ".join([*commands, "crm configure property stonith-enabled=false"]), timeout=120)
+    serving.run("; ".join([*commands, f"crm configure property {FENCING}=false"]), timeout=120)
     document, node = script(lab, "resources-document")
     changed = dataclasses.replace(
         document, text=document.text.replace("migration-threshold=3", "migration-threshold=4")
@@ -103,7 +106,7 @@ def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     assert run.returncode == 0, run.stderr
     for line in BY_HAND:
         assert f"left as a person has set it: {line.format_map(names)}" in run.stdout
-    assert "property stonith-enabled: was false, now true\ncluster resources: applied" in run.stdout
+    assert f"property {FENCING}: was false, now true\ncluster resources: applied" in run.stdout
     # Nothing of it has gone, and nothing was told that is not there.
     again = changed.run(node)
     assert again.stdout.splitlines() == [
