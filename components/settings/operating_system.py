@@ -84,7 +84,7 @@ class OperatingSystem:
 
     Args:
         name: the file's name without ".yaml", and the value of the setting operatingSystem.
-        title: its name for people.
+        warning: what each preview and update says of it; empty for nothing.
         image: the image that its machines start from.
         packages: what is installed on a node.
         witness_packages: what is installed on a witness.
@@ -98,12 +98,13 @@ class OperatingSystem:
         drbd_handlers: folder of crm-fence-peer.sh and crm-unfence-peer.sh, as they come or repaired.
         fencing_prefix: how the names of Pacemaker's properties for fencing begin: "stonith" before
             3.0.3, "fencing" since, which warns of the older names.
-        kernel_modules_hint: the package that brings drbd.ko where the image's kernel lacks it.
+        kernel_modules_package: where the distribution has a package of further modules for each kernel, its name up to
+            the kernel's release; empty where it has none.
         database: the database server.
     """
 
     name: str
-    title: str
+    warning: str
     image: Image
     packages: tuple[str, ...]
     witness_packages: tuple[str, ...]
@@ -113,7 +114,7 @@ class OperatingSystem:
     repairs: tuple[str, ...]
     drbd_handlers: str
     fencing_prefix: str
-    kernel_modules_hint: str
+    kernel_modules_package: str
     database: DatabaseServer
 
 

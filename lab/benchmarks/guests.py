@@ -32,8 +32,8 @@ _ADMIN = "azureuser"
 _SCRIPTS = Path(__file__).parent
 _SETTINGS = tracked_settings("lab")
 
-SYSTEM: str = _SETTINGS["operatingSystem"]
-"""What nodes run, ours and the others'."""
+SYSTEM = "debian-12"
+"""What nodes run, ours and the others': Galera is a MariaDB."""
 
 _BOOT_SECONDS = 180
 
