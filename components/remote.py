@@ -8,12 +8,10 @@ import pulumi
 import pulumi_command as command
 
 from components import ports
+from components.places import MOUNT_POINT
 from components.settings.operating_system import OperatingSystem
 from components.settings.settings import Settings
 from components.templates import render
-
-# The data directory is a folder in it, since AppArmor's profile of the server knows nothing but this path.
-MOUNT_POINT = "/var/lib/mysql"
 
 # Programs of ours that others on a node run.
 LIBRARY = "/usr/local/lib/azure-mysql-ha"

@@ -22,7 +22,7 @@ from lab.progress import Progress
 from lab.session import Session
 from lab.toolchain import Toolchain, engine_environment, prepare_home
 from operations import new_stack
-from operations.cli import PROJECT, Cli
+from operations.cli import FLAGS, PROJECT, Cli
 from operations.error import OperationError
 
 _OTHER_SECONDS = 60
@@ -73,7 +73,6 @@ class Engine(Cli):
                 **engine_environment(directory / "home", toolchain),
                 "PULUMI_BACKEND_URL": f"file://{directory / 'backend'}",
                 "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory / "passphrase"),
-                "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
                 **variables,
             },
             prefix=prefix,
@@ -122,42 +121,8 @@ class Engine(Cli):
         Raises:
             EngineError: it failed.
         """
-        log.parent.mkdir(parents=True, exist_ok=True)
-        event_log = log.with_suffix(".events.json")
-        event_log.unlink(missing_ok=True)
-        reader = EventReader(event_log, progress)
-        command = [*self.command(*verb), "--event-log", str(event_log)]
-        with self._alone() as owner, log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=CHECKOUT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # by which its plug-ins are found when it has gone
-            )
-            owner.write_text(json.dumps(vars(session.of(process.pid))))
-            try:
-                told = time.monotonic()
-                while process.poll() is None:
-                    before = len(reader.steps), len(reader.running())
-                    reader.read()
-                    if before != (len(reader.steps), len(reader.running())):
-                        told = time.monotonic()
-                    elif time.monotonic() - told > report_every:
-                        names = ", ".join(step.name for step in reader.running()) or "the engine"
-                        progress(f"at work: {names}")
-                        told = time.monotonic()
-                    time.sleep(0.2)
-            except BaseException as error:
-                _interrupt(process, progress, isinstance(error, KeyboardInterrupt))
-                raise
-        reader.read()
-        if process.returncode != 0:
-            why = "\n".join(reader.errors) or log.read_text(errors="replace")[-2000:]
-            raise EngineError(f"pulumi {verb[0]} failed:\n{why}\nIts whole output: {log}")
-        return reader
+        with self._alone() as owner:
+            return watched(self, verb, progress, log, report_every=report_every, owner=owner)
 
     @contextmanager
     def _alone(self) -> Generator[Path]:
@@ -196,6 +161,64 @@ class Engine(Cli):
         temporary = self.settings_file.with_suffix(".new")
         temporary.write_text(yaml.safe_dump(content, sort_keys=False))
         temporary.replace(self.settings_file)
+
+
+def watched(
+    cli: Cli,
+    verb: Sequence[str],
+    progress: Progress,
+    log: Path,
+    *,
+    report_every: float = 15.0,
+    owner: Path | None = None,
+) -> EventReader:
+    """Run a long command of the CLI, with progress.
+
+    Args:
+        cli: on the stack.
+        verb, progress, log, report_every: as of `Engine.run`.
+        owner: where its session is recorded, by which its plug-ins are found when it has gone.
+
+    Raises:
+        EngineError: it failed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    event_log = log.with_suffix(".events.json")
+    event_log.unlink(missing_ok=True)
+    reader = EventReader(event_log, progress)
+    command = [*cli.command(*verb), "--event-log", str(event_log)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=CHECKOUT,
+            env={**cli.environment, **FLAGS},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        if owner:
+            owner.write_text(json.dumps(vars(session.of(process.pid))))
+        try:
+            told = time.monotonic()
+            while process.poll() is None:
+                before = len(reader.steps), len(reader.running())
+                reader.read()
+                if before != (len(reader.steps), len(reader.running())):
+                    told = time.monotonic()
+                elif time.monotonic() - told > report_every:
+                    names = ", ".join(step.name for step in reader.running()) or "the engine"
+                    progress(f"at work: {names}")
+                    told = time.monotonic()
+                time.sleep(0.2)
+        except BaseException as error:
+            _interrupt(process, progress, isinstance(error, KeyboardInterrupt))
+            raise
+    reader.read()
+    if process.returncode != 0:
+        why = "\n".join(reader.errors) or log.read_text(errors="replace")[-2000:]
+        raise EngineError(f"pulumi {verb[0]} failed:\n{why}\nIts whole output: {log}")
+    return reader
 
 
 def _take(lock: IO[str]) -> bool:

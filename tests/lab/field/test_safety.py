@@ -91,6 +91,9 @@ BY_HAND = {
 }
 
 
+FENCING = f"{trial.SYSTEM.fencing_prefix}-enabled"
+
+
 @pytest.mark.long
 def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     """But fencing, which is the document's."""
@@ -98,7 +101,7 @@ def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     names = {"serving": serving.name, "idle": idle.name}
     pid = trial.server_pid(serving)
     commands = [command.format_map(names) for command in BY_HAND.values()]
-    serving.run("; ".join([*commands, "crm configure property stonith-enabled=false"]), timeout=120)
+    serving.run("; ".join([*commands, f"crm configure property {FENCING}=false"]), timeout=120)
     document, node = script(lab, "resources-document")
     changed = dataclasses.replace(
         document, text=document.text.replace("migration-threshold=3", "migration-threshold=4")
@@ -107,7 +110,7 @@ def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     assert run.returncode == 0, run.stderr
     for line in BY_HAND:
         assert f"left as a person has set it: {line.format_map(names)}" in run.stdout
-    assert "property stonith-enabled: was false, now true\ncluster resources: applied" in run.stdout
+    assert f"property {FENCING}: was false, now true\ncluster resources: applied" in run.stdout
     # Nothing of it has gone, and nothing was told that is not there.
     again = changed.run(node)
     assert again.stdout.splitlines() == [
@@ -139,9 +142,9 @@ _CLUSTERS = (
     "libqb100",
     "libcpg4",
     "pacemaker-cli-utils",
-    "libcrmcommon34",
+    "libcrmcommon68",
     "drbd-utils",
-    "mariadb-server-core",
+    "mysql-server-core",
     "socat",
 )
 _MACHINES = ("curl", "libc6")
@@ -163,7 +166,7 @@ def test_unattended_updates_leave_the_clusters_packages_alone(lab: Lab) -> None:
 
 # Prints the packages that own what the cluster's daemons have open.
 _OWNERS = r"""
-for pid in $(pgrep --exact 'corosync|pacemaker.*|mariadbd|socat'); do
+for pid in $(pgrep --exact 'corosync|pacemaker.*|mysqld|socat'); do
   awk '$6 ~ "^/" { print $6 }' /proc/$pid/maps
 done | sort --unique >/run/files
 # dpkg knows some by the names that they had before /lib was one with /usr/lib.
@@ -185,7 +188,7 @@ def test_what_the_daemons_have_open_is_left_alone_or_the_machines_own(lab: Lab) 
     installed = held_packages.Installed(node.run(f"dpkg-query --show --showformat '{held_packages.SHOWN}'"))
     own: set[str] = installed.all_that_need(installed.own)
     left = {owner for owner in owners if any(re.match(each, owner) for each in expressions)}
-    assert left >= {"corosync", "libcpg4", "libqb100", "libcrmcommon34", "mariadb-server-core", "socat"}
+    assert left >= {"corosync", "libcpg4", "libqb100", "libcrmcommon68", "mysql-server-core", "socat"}
     assert owners - left - own == set()
     assert left & own == set()
 
