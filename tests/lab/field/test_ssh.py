@@ -45,25 +45,42 @@ def told(lab: Lab, node: Node, why: str) -> Generator[list[object]]:
         yield outcome
 
 
+@contextmanager
+def in_place_of_getent(node: Node, text: str) -> Generator[None]:
+    """Have a script of shell in the place of a program that the host script calls."""
+    # The scripts look in /usr/local/sbin first.
+    node.run("cat >/usr/local/sbin/getent; chmod 755 /usr/local/sbin/getent", text=f"#!/bin/sh\n{text}\n")
+    try:
+        yield
+    finally:
+        node.run("rm /usr/local/sbin/getent")
+
+
 def test_a_line_that_would_hang_the_provider(lab: Lab) -> None:
     """Of a program that a script calls; where that fails, the error has the line, and is the last that is said."""
     node = lab.nodes()[0]
     options = once_more(lab, f"{node.name}-host")
-    # The scripts look in /usr/local/sbin first.
     long = "head -c 200000 /dev/zero | tr '\\0' x >&2; echo >&2"
-    for end in ("exit 7", 'exec /usr/bin/getent "$@"'):
-        node.run("printf '%s\\n' '#!/bin/sh' \"$(cat)\" >/usr/local/sbin/getent; chmod 755 /usr/local/sbin/getent",
-                 text=f"{long}\n{end}\n")  # fmt: skip
-        try:
-            if end == "exit 7":
-                with pytest.raises(EngineError, match=rf"{node.name}-host: .*status 7(.|\n)*x{{4096}}\.\.\.\n"):
-                    lab.up(options=options)
-                log = (lab.paths.logs / "engine-up.log").read_text()
-                assert "Traceback" not in log and "KeyboardInterrupt" not in log
-            else:
-                lab.up(options=options)
-        finally:
-            node.run("rm /usr/local/sbin/getent")
+    with in_place_of_getent(node, f'{long}; exec /usr/bin/getent "$@"'):
+        lab.up(options=options)
+    said = rf"{node.name}-host: .*status 7(.|\n)*x{{4096}}\.\.\.\n"
+    with in_place_of_getent(node, f"{long}; exit 7"), pytest.raises(EngineError, match=said):
+        lab.up(options=options)
+    log = (lab.paths.logs / "engine-up.log").read_text()
+    assert "Traceback" not in log and "KeyboardInterrupt" not in log
+
+
+def test_ctrl_c_once_waits_for_scripts(lab: Lab) -> None:
+    node = lab.nodes()[0]
+    options = once_more(lab, f"{node.name}-host")
+    with in_place_of_getent(node, 'touch /run/begun; sleep 20; touch /run/ended; exec /usr/bin/getent "$@"'):
+        with up_in_background(lab, options=options) as outcome:
+            begun = "ls /run/begun 2>/dev/null"
+            wait_until("the script", lambda: outcome or node.run(begun, check=False), trial.bar(180), every=1)
+            os.kill(json.loads((lab.paths.pulumi / "engine.json").read_text())["leader"], signal.SIGINT)
+        assert node.run("ls /run/ended && rm /run/begun /run/ended") == "/run/ended\n"
+    assert not lab.engine().export().get("pending_operations")
+    lab.up(options=options)
 
 
 def test_a_server_of_ssh_that_says_nothing(lab: Lab) -> None:
