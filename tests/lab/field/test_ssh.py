@@ -70,6 +70,19 @@ def test_a_line_that_would_hang_the_provider(lab: Lab) -> None:
     assert "Traceback" not in log and "KeyboardInterrupt" not in log
 
 
+def test_a_variable_that_sshd_refuses(lab: Lab) -> None:
+    node = lab.nodes()[0]
+    options = once_more(lab, f"{node.name}-host")
+    file = "/etc/ssh/sshd_config.d/60-azure-mysql-ha.conf"
+    change = f"sed -i 's/^#*AcceptEnv HA_/{{}}AcceptEnv HA_/' {file}; systemctl reload ssh"
+    node.run(change.format("#"))
+    try:
+        with pytest.raises(EngineError, match=f"{node.name}-host: .*HA_CLUSTER_SSH_KEY"):
+            lab.up(options=options)
+    finally:
+        node.run(change.format(""))
+
+
 def test_ctrl_c_once_waits_for_scripts(lab: Lab) -> None:
     node = lab.nodes()[0]
     options = once_more(lab, f"{node.name}-host")
