@@ -28,7 +28,6 @@ class AzureTarget:
     """The cluster of a stack, reached as an administrator does: `pulumi` and `az login` must work here.
 
     Args:
-        stack: its name.
         subscription: id of the subscription; by default ARM_SUBSCRIPTION_ID or AZURE_SUBSCRIPTION_ID.
 
     Raises:

@@ -61,9 +61,7 @@ def drop_probe(node: Node, peer: Node, port: int) -> None:
     """Let the balancer's probe of a node get no answer; the listener itself stays as it is.
 
     Args:
-        node: the one that is probed.
         peer: the other one, by which the interface is found.
-        port: that is probed.
     """
     node.run(
         _FIND.format(peer=peer.name)

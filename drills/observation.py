@@ -23,7 +23,6 @@ class Observation:
     """The observation of one drill, from now on.
 
     Args:
-        target: the cluster.
         folder: gets the attempts and the journals; it is there.
         pace: rows a second.
     """

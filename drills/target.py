@@ -66,11 +66,7 @@ class Target(Protocol):
         ...
 
     def connect(self) -> Connection:
-        """Open a connection to the endpoint, with autocommit; to be called `inside`.
-
-        Raises:
-            pymysql.Error, OSError: it does not answer in time.
-        """
+        """Open a connection to the endpoint, with autocommit; to be called `inside`."""
         ...
 
     def power(self) -> dict[str, bool]:
@@ -108,11 +104,7 @@ class Target(Protocol):
 
 
 class LabTarget:
-    """A lab's cluster, which can be hurt in every way.
-
-    Args:
-        lab: it is up, with a cluster.
-    """
+    """A lab's cluster, which can be hurt in every way."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -257,7 +249,6 @@ def fencings_of(actions: Sequence[cloud.PowerAction], since: float, callers: Set
     Args:
         actions: oldest first.
         since: seconds of the epoch; what began earlier does not count.
-        callers: the machines that may fence.
     """
     found: list[Fencing] = []
     awaits_start: set[str] = set()
@@ -280,10 +271,6 @@ def open_connection(address: tuple[str, int], account: tuple[str, str], password
     Args:
         address: host and port.
         account: user and database.
-        password: of the user.
-
-    Raises:
-        pymysql.Error, OSError: there is no answer in time.
     """
     return pymysql.connect(
         host=address[0], port=address[1], user=account[0], password=password, database=account[1], autocommit=True,

@@ -37,12 +37,7 @@ def state_file(directory: Path, stack: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine(Cli):
-    """The Pulumi CLI on one stack of the program, with everything that Pulumi keeps for it in one folder.
-
-    Args:
-        directory: the folder; made where it is missing.
-        toolchain: the CLI and what it starts.
-    """
+    """The Pulumi CLI on one stack of the program, with everything that Pulumi keeps for it in one folder."""
 
     directory: Path
     toolchain: Toolchain
@@ -54,9 +49,6 @@ class Engine(Cli):
         """Return the engine on a stack.
 
         Args:
-            directory: the folder for what Pulumi keeps.
-            stack: the stack's name, such as "lab".
-            toolchain: the CLI and what it starts.
             prefix: what to run it with, such as `ip netns exec NAME`.
             variables: further environment variables, for the providers.
         """
@@ -87,9 +79,6 @@ class Engine(Cli):
 
         Args:
             changes: settings to put in place of those of the tracked file, by their key without the namespace.
-
-        Raises:
-            OperationError: the CLI refuses something.
         """
         home = self.directory / "home"
         (self.directory / "backend").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -108,15 +97,8 @@ class Engine(Cli):
 
         Args:
             verb: the command and its options, such as ["up", "--yes"].
-            progress: told what is going on.
             log: where the engine's own output goes; its event log lies beside it.
             report_every: seconds of silence after which the steps at work are named.
-
-        Returns:
-            What the engine did.
-
-        Raises:
-            EngineError: it failed.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         event_log = log.with_suffix(".events.json")
@@ -197,11 +179,7 @@ class Engine(Cli):
 
 
 def tracked_settings(stack: str) -> dict[str, Any]:
-    """Return the plain settings of a tracked stack file, by their key without the namespace.
-
-    Args:
-        stack: the stack's name.
-    """
+    """Return the plain settings of a tracked stack file, by their key without the namespace."""
     config: dict[str, Any] = yaml.safe_load((CHECKOUT / f"Pulumi.{stack}.yaml").read_text())["config"]
     return {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if not _is_encrypted(value)}
 

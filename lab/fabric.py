@@ -47,12 +47,7 @@ def _bridge_port(name: str, tap: str, attribute: str, value: str) -> None:
 
 
 def run_inside(name: str, argv: Sequence[str]) -> list[str]:
-    """Return the command that runs `argv` in the namespace.
-
-    Args:
-        name: the namespace.
-        argv: a command.
-    """
+    """Return the command that runs `argv` in the namespace."""
     _check(name)
     return ["ip", "netns", "exec", name, *argv]
 
@@ -68,9 +63,6 @@ def create(name: str) -> None:
 
     Args:
         name: `mha-` and the lab's name, see `LabPaths.namespace`.
-
-    Raises:
-        FabricError: it cannot be made.
     """
     _check(name)
     if not exists(name):
@@ -95,10 +87,6 @@ def add_public_address(name: str, address: str) -> None:
 
     Connections to it that bind no source come from `CLIENT_ADDRESS` (an address on an interface
     would be its own source).
-
-    Args:
-        name: the namespace.
-        address: IPv4 address.
     """
     _check(name)
     _ip(*_local_route(name, "replace", address))
@@ -124,7 +112,6 @@ def add_bridge(name: str, bridge: str, address_with_prefix: str) -> None:
     """Make a virtual network's bridge, with the gateway's address.
 
     Args:
-        name: the namespace.
         bridge: name of the bridge, at most 15 characters.
         address_with_prefix: for example "10.0.0.1/24".
     """
@@ -161,9 +148,7 @@ def add_tap(name: str, tap: str, bridge: str) -> None:
     """Make a tap device as a port of a bridge.
 
     Args:
-        name: the namespace.
         tap: name of the device, at most 15 characters.
-        bridge: name of the bridge.
     """
     _check(name)
     if tap not in _links(name):
@@ -250,7 +235,6 @@ def remove(name: str, grace_seconds: float = 10.0) -> None:
     """Take the namespace away with all that is in it: processes, bridges, taps; one that is not there is no error.
 
     Args:
-        name: the namespace.
         grace_seconds: time that processes get to end by themselves, in seconds.
 
     Raises:

@@ -85,7 +85,6 @@ class Image:
         """Return the command that runs `argv` in the tree, read-only, in a mount namespace of its own.
 
         Args:
-            argv: a command of the guest.
             work: a folder of the host that it sees as /mnt, writable.
         """
         return [
@@ -258,10 +257,6 @@ def _build(operating_system: str, kernel: Kernel, new: Path, progress: Progress)
 
 def ensure(operating_system: str, progress: Progress = say) -> Image:
     """Return a guest's image, made at first use and kept in the cache; only the newest of each guest is kept.
-
-    Args:
-        operating_system: one of `systems()`, or `ARBITRATOR`.
-        progress: called with lines of progress.
 
     Raises:
         ValueError: there is no such guest.

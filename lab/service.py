@@ -29,10 +29,6 @@ def wait_until_well(lab: Lab, seconds: float = 180) -> None:
 
     An update ends when the endpoint has answered, which is a moment before Pacemaker calls the server started.
 
-    Args:
-        lab: the lab, with a cluster.
-        seconds: to the end of patience.
-
     Raises:
         TimeoutError: that was not so within these seconds; its text is what the cluster says of itself.
     """

@@ -28,10 +28,8 @@ class Resource:
 
     Args:
         type: Pulumi's type, such as "azure-native:compute:Disk".
-        name: its name in the program.
         parent: name of its parent; empty for the stack.
         dependencies: names of all it depends on, sorted.
-        protect: whether Pulumi refuses to delete it.
         delete_before_replace: whether a replacement is made after the old one is gone.
         inputs: its inputs as the engine would see them; secrets as {"secret": ...}.
     """
@@ -145,10 +143,6 @@ def _name(urn: str) -> str:
 
 def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resource]:
     """Run the program with a tracked stack's settings and throw-away secrets; once, for all who ask for the same.
-
-    Args:
-        stack: the stack's name.
-        changes: settings in place of the tracked ones.
 
     Returns:
         The resources, sorted by type and name; not to be changed.

@@ -52,9 +52,6 @@ def use(values: Mapping[str, Any], *, secret: bool = True) -> pulumi.Config:
     Args:
         values: settings, keys without the project's name; a value None takes the key out.
         secret: whether the secrets among them count as encrypted.
-
-    Returns:
-        The configuration to read them from.
     """
     _have_an_event_loop()
     merged = {key: declared["default"] for key, declared in schema().items()} | dict(values)

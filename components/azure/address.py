@@ -19,10 +19,6 @@ def public_address(
     """Make a static public IPv4 address of the SKU Standard.
 
     Args:
-        name: the resource's name in the program.
-        azure_name: its name in Azure.
-        place: where it is made.
-        parent: the component that it is part of.
         zones: its availability zones: one or all three; none leaves it to the region.
     """
     return network.PublicIPAddress(

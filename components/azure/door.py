@@ -21,9 +21,6 @@ class Door:
     """How a machine is reached.
 
     Args:
-        host: address to connect to.
-        port: its port.
-        user: the account to log in to.
         host_key: the machine's public host key, which is pinned.
         address: the public address of the machine's own, if it has one.
     """
@@ -63,12 +60,7 @@ def make_door(
     """Make the way to a machine: a port of the endpoint's address, its private address, or a public one of its own.
 
     Args:
-        machine: which one.
-        place: where its address is made.
-        ssh: how SSH comes in, and as whom.
-        endpoint_host: the endpoint's address.
         public: whether an address of its own is a public one.
-        parent: the component that it is part of.
     """
 
     def door(host: pulumi.Input[str], address: network.PublicIPAddress | None = None) -> Door:

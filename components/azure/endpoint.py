@@ -22,10 +22,7 @@ class EndpointArgs:
     """What an endpoint is made of.
 
     Args:
-        place: where it is made.
-        endpoint: the port of its probe.
         private_address: its IPv4 address in the subnet; None for a public endpoint.
-        subnet_id: the nodes' subnet.
         frontend_ports: port that leads to SSH for each machine, by its name; empty where SSH takes another way.
         lock_address: whether Azure refuses to delete a public endpoint's address.
         zones: availability zones of the address; empty for none.
@@ -44,10 +41,7 @@ class Endpoint(pulumi.ComponentResource):
     """A Standard load balancer: MySQL with a probe of its own, and an inbound NAT rule for each machine's SSH.
 
     Attributes:
-        host: the endpoint's IPv4 address.
-        pool_id: resource id of the pool that the nodes join.
         ssh_rule_ids: resource id of each machine's inbound NAT rule, by its name.
-        balancer: the load balancer itself.
     """
 
     host: pulumi.Output[str]

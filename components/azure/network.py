@@ -20,15 +20,7 @@ _DENY_PRIORITY = 4096
 
 @dataclass(frozen=True)
 class NetworkArgs:
-    """What a network is made of.
-
-    Args:
-        place: where it is made.
-        network: its addresses.
-        endpoint: who may reach MySQL, and the port of the balancer's probe.
-        ssh: who may reach SSH.
-        witness: the witness; None for a cluster without one.
-    """
+    """What a network is made of."""
 
     place: Place
     network: NetworkSection
@@ -63,11 +55,7 @@ def _allow(
 
 
 class Network(pulumi.ComponentResource):
-    """Virtual network, subnet, network security group, and a NAT gateway for the nodes' way out.
-
-    Attributes:
-        subnet_id: resource id of the nodes' subnet.
-    """
+    """Virtual network, subnet, network security group, and a NAT gateway for the nodes' way out."""
 
     subnet_id: pulumi.Output[str]
 

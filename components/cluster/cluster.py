@@ -20,8 +20,6 @@ class ClusterArgs:
     """What a cluster is made of.
 
     Args:
-        settings: the stack's settings.
-        nodes: the machines.
         witness: the one with the third vote; None for a cluster without.
         fence_device: how a node is fenced; None for a cluster without fencing.
         endpoint_host: the address that leads to the node that serves.

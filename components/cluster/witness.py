@@ -15,7 +15,6 @@ class Witness(Part):
     tells a node to do so is the fingerprint of the witness's authority: a witness that is made anew has another one.
 
     Args:
-        witness: the machine.
         after: the script of each machine after which its packages are there, by machine name.
 
     Attributes:

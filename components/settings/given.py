@@ -154,9 +154,7 @@ def number_of(values: Sequence[object], what: str, needed: str, *allowed: int) -
     """Check how many values a list has.
 
     Args:
-        values: the list.
         what: what it has, and `needed`: what it should have, for the message.
-        allowed: how many it may have.
     """
     if len(values) not in allowed:
         raise Mistake(f"has {len(values)} {what}; {needed}")

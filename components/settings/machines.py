@@ -64,9 +64,7 @@ def premium_fits(sku: str, key: str, size: str) -> None:
     """Check that a VM size takes a disk's SKU: Premium fits those with an "s", and the families DS, GS and M.
 
     Args:
-        sku: the disk's.
         key: the setting whose value the size is.
-        size: Azure's name of the size.
     """
     match = _VM_SIZE.fullmatch(size)
     has_premium = match is not None and ("s" in match["features"] or match["family"] in ("DS", "GS", "M"))
@@ -88,19 +86,7 @@ def _can_accelerate(size: str) -> bool:
 
 
 class MachinesSection(Section):
-    """The machines.
-
-    Args:
-        operating_system: what they run.
-        image_version: version of its image, or "latest".
-        witness: whether there is a third machine, whose vote decides which node goes on alone.
-        witness_size: Azure's name of its size.
-        availability_set: whether one keeps the nodes apart.
-        zones: availability zones that do, "1" to "3": one a node, or one for both; or none.
-        vm_size: Azure's name of the nodes' size, such as "Standard_D2s_v5".
-        accelerated_networking: whether the nodes' traffic goes past the host's switch.
-        os_disk_sku: SKU of the operating system's disk.
-    """
+    """The machines."""
 
     operating_system: Annotated[OperatingSystem, given(text, _operating_system)]
     image_version: Annotated[str, given(text, _image_version)]

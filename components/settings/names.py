@@ -65,15 +65,7 @@ def _tags(values: Mapping[str, str]) -> Mapping[str, str]:
 
 
 class NamesSection(Section):
-    """What the cluster is called in Azure, and where it is.
-
-    Args:
-        cluster_name: begins or ends the names of all that is made.
-        node_names: the two nodes': VM names in Azure, host names, node names in the cluster; or none.
-        location: Azure region.
-        existing_resource_group: name of the group that is there already; None to make one.
-        tags: on every Azure resource.
-    """
+    """What the cluster is called in Azure, and where it is."""
 
     cluster_name: Annotated[str, given(text, cluster_name)]
     node_names: Annotated[tuple[str, ...], given(texts, _node_names)]

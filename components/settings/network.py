@@ -32,16 +32,7 @@ def _private(network: IPv4Network) -> IPv4Network:
 
 
 class NetworkSection(Section):
-    """The virtual network.
-
-    Args:
-        address_space: its IPv4 network; None for the /16 that the subnet is in.
-        subnet: the nodes' subnet of it.
-        existing_subnet_id: the subnet that is there already; None to make network and subnet.
-        node_addresses: the two nodes', or none for the first that Azure leaves free.
-        endpoint_address: that of an internal endpoint; None for the subnet's 11th.
-        witness_address: the witness's; None for the subnet's 7th.
-    """
+    """The virtual network."""
 
     address_space: Annotated[IPv4Network | None, given(optional(lambda value: _sized(_private(cidr(value)))))]
     subnet: Annotated[IPv4Network, given(text, cidr, _sized)]

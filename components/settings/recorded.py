@@ -27,9 +27,6 @@ class DataDisk:
 
     Args:
         name: in Azure.
-        gib: its size, in GiB.
-        location: Azure region.
-        zone: availability zone; None for none.
         made: when, to the second, as Azure says.
     """
 
@@ -50,7 +47,6 @@ class Recorded:
 
     Args:
         azure: all of Azure's resources: type, such as "compute:Disk", and name.
-        data_disks: the data disks.
         resource_group: where they are; None where the record does not tell.
         own_group: whether this stack has made it.
     """

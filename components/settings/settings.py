@@ -29,10 +29,7 @@ class MachineSettings:
 
     Args:
         name: VM name in Azure, host name, and a node's name in the cluster.
-        private_address: IPv4 address in the subnet.
         zone: availability zone "1" to "3"; None for none.
-        vm_size: Azure's name of its size.
-        host_key: by which SSH knows the machine.
         ssh_port: port under which SSH finds it from outside.
     """
 
@@ -46,11 +43,7 @@ class MachineSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a stack can say, by section.
-
-    Args:
-        before: what there was before this update.
-    """
+    """All that a stack can say, by section."""
 
     before: Recorded
     names: NamesSection

@@ -20,11 +20,7 @@ COMPUTE_CLIENT_API_VERSION = None  # the SDK's own
 
 
 def get_azure_compute_client(config: Any) -> Any:
-    """Return the SDK's client.
-
-    Args:
-        config: the agent's configuration.
-    """
+    """Return the SDK's client."""
     from azure.mgmt.compute import ComputeManagementClient  # only where a client is needed: it takes long to load
 
     if not hasattr(ComputeManagementClient, "DEFAULT_API_VERSION"):

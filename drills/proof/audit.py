@@ -14,11 +14,9 @@ class Evidence:
     """What was seen.
 
     Args:
-        writes: every attempt.
         rows: what is in the table: sequence number and the server that took it; None where it could not be read.
         promoted: one list of spans a witness (samples, journals): each must hold for itself.
         servers: the times in which servers ran.
-        fencings: how often a machine was fenced.
         disks: DRBD's own state of each node's disk in the end, such as UpToDate.
         full_strength: whether both nodes were members with good data in the end, without a hand.
         damage: what the checks of InnoDB and the file system complained of.
@@ -82,8 +80,6 @@ def judge(evidence: Evidence, expected: Expectation, outage_seconds: float) -> l
     """Return what is wrong, a clear line each; nothing where all is well.
 
     Args:
-        evidence: what was seen.
-        expected: what the scenario promises.
         outage_seconds: the longest time between two acknowledgements.
     """
     wrong = list(evidence.failures)

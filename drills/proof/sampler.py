@@ -22,7 +22,6 @@ class Stream(threading.Thread):
     """Runs a command on a node and hands over its lines; starts it again whenever it ends.
 
     Args:
-        node: where.
         command: shell text; its standard input stays open as long as somebody listens.
         receive: called with each line, in this thread.
     """
@@ -60,11 +59,7 @@ class Stream(threading.Thread):
 
 
 class Sampler:
-    """Samples of all nodes, about five a second each.
-
-    Args:
-        nodes: to look at.
-    """
+    """Samples of all nodes, about five a second each."""
 
     def __init__(self, nodes: list[Node]) -> None:
         self.samples: list[Sample] = []
@@ -101,7 +96,6 @@ class Journal:
     """A node's journal, followed: what a machine said just before its power failed is on no disk.
 
     Args:
-        node: whose.
         since: seconds of the epoch.
         file: gets the lines, in the form of short-unix; after an interruption those that were missed, and none twice.
     """

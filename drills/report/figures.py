@@ -48,7 +48,6 @@ def starts(samples: Iterable[Sample], begin: float, end: float) -> int:
     """Return how many processes and threads the busier node started in a time.
 
     Args:
-        samples: of all nodes.
         begin, end: seconds of the epoch.
     """
     by_boot: dict[tuple[str, int], list[Sample]] = {}
@@ -89,9 +88,6 @@ def take_apart(outages: Sequence[tuple[Outage, Sequence[Sample]]]) -> list[Taken
 
 def read_outages(folder: Path) -> list[tuple[Outage, Sequence[Sample]]]:
     """Return the outages of a drill that a fault began: of most there is one, of standby one a move.
-
-    Args:
-        folder: the drill's.
 
     Raises:
         ValueError: its record is not of the form.

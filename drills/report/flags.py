@@ -37,8 +37,6 @@ def draw(axes: Axes, back: Axes, shown: Sequence[tuple[int, Mark]], placed: Sequ
     Args:
         axes: the space above the panels, for the labels.
         back: what reaches over all panels.
-        shown: the marks and their numbers.
-        placed: their labels.
         named: whether the labels have names.
     """
     height = axes.bbox.height / axes.figure.dpi * DPI

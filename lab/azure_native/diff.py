@@ -21,12 +21,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """One property that differs.
-
-    Args:
-        kind: what happened to it.
-        replaces: whether the resource must be replaced for it.
-    """
+    """One property that differs."""
 
     kind: Kind
     replaces: bool
@@ -41,7 +36,6 @@ def compare(old: Mapping[str, Value], new: Mapping[str, Value], replacing: Itera
     """Return every property that differs, by its path, such as ``securityRules[0].priority``.
 
     Args:
-        old: the inputs as they were.
         new: the inputs as they are to be; an unknown value counts as a changed one.
         replacing: names of the top-level properties whose change replaces the resource.
     """

@@ -12,7 +12,6 @@ class ArmError(Exception):
     """ARM refused, or could not be asked.
 
     Args:
-        message: one line.
         status: HTTP status; 0 where there was no answer.
         accepted: whether ARM had taken the request on, so that something may be there now.
     """

@@ -30,8 +30,6 @@ class Candidate:
         victim: names the machine that is written to.
         kill: cuts a machine's power.
         restore: sees that it is all as before, and returns when it is.
-        machines: all that it consists of.
-        versions: of what it runs, by name.
     """
 
     ways: Mapping[str, Target]

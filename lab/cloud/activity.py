@@ -9,11 +9,7 @@ _OTHER_VERBS = ("write", "delete")
 
 
 def power_actions(inventory: Inventory) -> list[Json]:
-    """Return the power actions that are remembered, oldest first, in the form of `client.PowerAction`.
-
-    Args:
-        inventory: has the operations, and the machines by whose identities they were asked for.
-    """
+    """Return the power actions that are remembered, oldest first, in the form of `client.PowerAction`."""
     return [
         {
             "action": operation.verb,

@@ -22,14 +22,7 @@ from lab.cloud.tokens import SUBSCRIPTION, InvalidToken, Principal, Tokens
 
 
 class ResourceManager:
-    """The REST side of the cloud.
-
-    Args:
-        site: the resources, and what they act upon.
-        tokens: checks who asks.
-        work: the long-running operations.
-        faults: may cut off the machines.
-    """
+    """The REST side of the cloud."""
 
     def __init__(self, site: Site, tokens: Tokens, work: Operations, faults: Faults) -> None:
         self._site = site

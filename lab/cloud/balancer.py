@@ -39,8 +39,6 @@ def hashed(client: tuple[str, int], listener: Listener, count: int) -> int:
 
     Args:
         client: its address and port.
-        listener: that it connects to.
-        count: how many backends there are.
     """
     words = [int(IPv4Address(client[0])), int(listener.address), listener.port]
     if not listener.by_source:
@@ -64,12 +62,7 @@ class _Open:
 
 
 class Balancer:
-    """All listeners of the cloud.
-
-    Args:
-        inventory: what there is.
-        is_running: tells whether a machine of that name is on.
-    """
+    """All listeners of the cloud."""
 
     def __init__(self, inventory: Inventory, is_running: Callable[[str], bool]) -> None:
         self._inventory = inventory
@@ -204,10 +197,6 @@ class Balancer:
 
     def choose(self, spec: Listener, client: tuple[str, int]) -> tuple[str, Backend] | None:
         """Choose where a client's flow goes.
-
-        Args:
-            spec: the listener.
-            client: address and port.
 
         Returns:
             the source address that the backend sees, and the backend; None where the flow has no way.

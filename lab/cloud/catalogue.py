@@ -76,15 +76,7 @@ ZONELESS_REGIONS = frozenset(
 
 @dataclass(frozen=True)
 class Size:
-    """A size of virtual machine.
-
-    Args:
-        cores: as in Azure's tables.
-        memory_mib: memory on Azure.
-        data_disks: how many data disks it takes.
-        premium: whether it takes Premium disks.
-        accelerated: whether it may have accelerated networking.
-    """
+    """A size of virtual machine."""
 
     cores: int
     memory_mib: int

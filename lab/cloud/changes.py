@@ -25,13 +25,7 @@ _QUICK_SECONDS = 2.0
 
 
 class Changes:
-    """Answers PUT, PATCH, DELETE, and what is asked of a machine.
-
-    Args:
-        site: the resources, and what they act upon.
-        operations: the long-running operations.
-        reading: shows what has become of a resource.
-    """
+    """Answers PUT, PATCH, DELETE, and what is asked of a machine."""
 
     def __init__(self, site: Site, operations: Operations, reading: Reading) -> None:
         self._site = site

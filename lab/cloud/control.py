@@ -31,7 +31,6 @@ def application(
     Args:
         status: returns what GET /status answers.
         stop: set by POST /stop.
-        inventory: has the machines that events are announced for, and the power actions of GET /activity.
         events: GET /scheduled-events lists, POST announces, DELETE /scheduled-events/ID withdraws.
         faults: POST /faults sets.
     """
@@ -114,7 +113,6 @@ async def listen(runner: web.AppRunner, path: Path) -> None:
     """Open the control socket.
 
     Args:
-        runner: of the application, set up.
         path: the socket's; its folder is open, so that a long path does not matter.
     """
     path.unlink(missing_ok=True)

@@ -128,11 +128,7 @@ def answer(query: bytes, forward: Lookup, reverse: ReverseLookup) -> bytes | Non
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """The server's socket.
-
-    Args:
-        forward, reverse: as for `answer`.
-    """
+    """The server's socket."""
 
     def __init__(self, forward: Lookup, reverse: ReverseLookup) -> None:
         self._forward = forward

@@ -17,12 +17,7 @@ from lab.cloud.site import Site
 
 
 class Extensions:
-    """Answers for extensions.
-
-    Args:
-        site: the resources.
-        reading: shows them.
-    """
+    """Answers for extensions."""
 
     def __init__(self, site: Site, reading: Reading) -> None:
         self._site = site
@@ -86,8 +81,6 @@ def _filtered(found: list[Resource], target: ResourceId, condition: str) -> list
     """Apply the filters of role definitions and assignments.
 
     Args:
-        found: what there is.
-        target: the collection.
         condition: `atScope()`, `assignedTo('GUID')`, or `principalId`, `roleName` or `type` `eq` something; several
             with `and`; empty for no condition.
 

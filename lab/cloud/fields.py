@@ -152,11 +152,6 @@ def network(value: str, what: str) -> IPv4Network:
 def unique_names(entries: list[Json], what: str, pattern: re.Pattern[str]) -> list[str]:
     """Return the names of a list's entries.
 
-    Args:
-        entries: objects with a `name`.
-        what: the list, for the message.
-        pattern: what a name must look like.
-
     Raises:
         ArmError: an entry without a legal name (InvalidResourceName), or two of one name (InvalidRequestFormat).
     """

@@ -114,7 +114,6 @@ class Flow:
 
     Args:
         source: address that the backend sees.
-        backend: address and port of the machine.
     """
 
     CONNECT_SECONDS = 20.0
@@ -179,11 +178,7 @@ class Flow:
             self._done.set_result(None)
 
     def rest(self, seconds: float) -> float:
-        """Return for how long the flow has rested.
-
-        Args:
-            seconds: time since the last call.
-        """
+        """Return for how long the flow has rested."""
         segments = self.client.segments() + self.server.segments()
         self._rested = 0.0 if segments != self._segments else self._rested + seconds
         self._segments = segments

@@ -34,11 +34,7 @@ VAULT_KEY = "Microsoft.KeyVault/vaults/keys"
 
 
 class Inventory:
-    """A view of the store.
-
-    Args:
-        store: where the resources are.
-    """
+    """A view of the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -70,8 +66,6 @@ class Inventory:
         """Return a resource that another refers to.
 
         Args:
-            identity: the reference.
-            type_: what it must be.
             by: identity of the one that refers, for the message.
             location: the region in which both must be.
 
@@ -107,11 +101,7 @@ class Inventory:
         return None
 
     def require_subnet(self, identity: str, by: str, location: str) -> tuple[Resource, Json]:
-        """Return a subnet that another resource refers to.
-
-        Raises:
-            ArmError: as `require`.
-        """
+        """Return a subnet that another resource refers to."""
         found = self.subnet(identity)
         if found is None or found[0].location != location:
             raise bad_request(
@@ -177,7 +167,6 @@ class Inventory:
 
         Args:
             listname: `loadBalancerBackendAddressPools` or `loadBalancerInboundNatRules`.
-            identity: of the pool or rule.
         """
         wanted = key_of(identity)
         return [
@@ -271,9 +260,7 @@ class Inventory:
         """Tell whether traffic may reach a machine's port.
 
         Args:
-            interface: the machine's.
             source: the client, or a network whose addresses are all treated alike.
-            port: destination port on the machine.
             public: whether it comes by a public address, which is closed where no group says otherwise
                 ("secure by default").
         """

@@ -17,8 +17,6 @@ def check(inventory: Inventory, method: str, target: ResourceId) -> None:
     """Refuse a request that a lock forbids.
 
     Args:
-        inventory: has the locks.
-        method: of the request.
         target: a group, a resource, or a machine with a verb.
 
     Raises:

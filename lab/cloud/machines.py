@@ -25,13 +25,9 @@ class Definition:
     """A machine as the cloud's resources describe it.
 
     Args:
-        name: its name.
         directory: its own folder: system disk, console, seed.
-        guest: operating system, one of the lab's.
-        memory_mib: memory of the guest.
         interfaces: tap and MAC address of each, the primary one first.
         data_disks: LUN → raw file.
-        seed: what cloud-init reads.
     """
 
     name: str

@@ -25,8 +25,6 @@ class Resource:
     Args:
         id: its identity, spelled as at its creation.
         type: full type, in the table's spelling.
-        name: its own name.
-        group: name of its resource group.
         location: region in the short form, such as `westeurope`.
         body: what a client sees besides: properties, sku, tags, zones, identity.
         hidden: what no client sees: custom data, names of taps, the state of the power.

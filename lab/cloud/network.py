@@ -11,11 +11,7 @@ from lab import fabric
 
 
 class LabFabric:
-    """Bridges, taps and addresses in a lab's namespace.
-
-    Args:
-        namespace: its name.
-    """
+    """Bridges, taps and addresses in a lab's namespace."""
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace

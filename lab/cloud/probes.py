@@ -15,7 +15,6 @@ class Prober:
     """Probes one port for ever.
 
     Args:
-        probe: what, and how often.
         admitted: tells whether the security groups let it through now.
         changed: called when the verdict changes.
         source: address that it connects from.

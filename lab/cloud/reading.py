@@ -17,11 +17,7 @@ from lab.cloud.site import Site
 
 
 def kind_of(target: ResourceId) -> Kind:
-    """Return the resource type of an identity.
-
-    Raises:
-        ArmError: the lab has none of that name.
-    """
+    """Return the resource type of an identity."""
     kind = resources.kind_of(target.type)
     if kind is None:
         raise ArmError(
@@ -34,21 +30,13 @@ def kind_of(target: ResourceId) -> Kind:
 
 
 class Reading:
-    """Shows the resources of a site.
-
-    Args:
-        site: the resources, and what they act upon.
-    """
+    """Shows the resources of a site."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
 
     def existing(self, kind: Kind, target: ResourceId) -> Resource:
-        """Return a resource.
-
-        Raises:
-            ArmError: it is not there.
-        """
+        """Return a resource."""
         resource = kind.locate(self._site.store, target)
         if resource is None:
             names = "/".join(target.names)

@@ -46,12 +46,7 @@ class Event(TypedDict):
 
 
 class ScheduledEvents:
-    """The events of all machines.
-
-    Args:
-        site: what they act upon; they are among the facts of its store.
-        work: runs the restarts.
-    """
+    """The events of all machines."""
 
     def __init__(self, site: Site, work: Operations) -> None:
         self._site = site
@@ -78,12 +73,7 @@ class ScheduledEvents:
         """Announce an event.
 
         Args:
-            machine: the one that it is about.
-            type_: what will happen.
             seconds: from now to the time at which it starts without approval.  Azure gives 10 to 15 minutes at least.
-
-        Returns:
-            the event as machines see it.
         """
         event = Event(
             id=str(uuid.uuid4()).upper(),
@@ -124,10 +114,6 @@ class ScheduledEvents:
 
         Args:
             machine: the one that asks; it need not be the one that the event is about.
-            identities: the events'.
-
-        Returns:
-            whether the machine is told of all of them.
         """
         wanted = {identity.lower() for identity in identities}
         found = [event for event in self._events if event["id"].lower() in wanted and self._concerns(event, machine)]

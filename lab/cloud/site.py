@@ -50,12 +50,6 @@ class Site:
     """Everything that a resource type may act upon.
 
     Args:
-        store: the resources.
-        fabric: bridges, taps and addresses.
-        machines: the virtual machines.
-        traffic: the balancer.
-        disks: folder of the data disks' files.
-        machine_folders: folder of the machines' own folders.
         ca_certificate: PEM text of the lab's CA, which guests are told to trust.
         provisioning_timeout: seconds that a new machine has until it lets anybody in.
     """

@@ -20,7 +20,6 @@ class Operation:
     """A long-running operation, as a client polls it.
 
     Args:
-        id: a GUID.
         verb: write, delete, or a power action such as powerOff.
         resource: identity of what it works on.
         status: InProgress, Succeeded or Failed.
@@ -50,7 +49,6 @@ def write_private(path: Path, text: str) -> None:
 
     Args:
         path: the file; its folder is made with mode 0700 where it is missing.
-        text: the content.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

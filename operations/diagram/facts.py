@@ -53,11 +53,7 @@ def facts(resource: Resource, width: int) -> list[str]:
 
 
 def let_in_ports(rules: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the ports that rules let in, in order.
-
-    Args:
-        rules: security rules, as a network security group's inputs have them.
-    """
+    """Return the ports that rules let in, in order."""
     return sorted(
         {port for rule in rules if rule["access"] == "Allow" for port in rule["destinationPortRanges"]}, key=int
     )

@@ -27,9 +27,6 @@ _TRACK = 5  # pixels between two horizontal lines in one gap
 def draw(resources: Sequence[Resource]) -> str:
     """Draw the picture.
 
-    Args:
-        resources: what the program registers, as `record` returns it.
-
     Returns:
         An SVG document; the same for the same resources.
 

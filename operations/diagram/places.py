@@ -26,7 +26,6 @@ def place(boxes: Mapping[str, Box], machines: Sequence[str]) -> dict[str, tuple[
     """Give each box its row, lane and place.
 
     Args:
-        boxes: all boxes by their resource's name, with what they need.
         machines: names of the machines, the first node first.
 
     Returns:

@@ -14,8 +14,6 @@ def draw_traffic(picture: Drawing, boxes: Mapping[str, Box], machines: Sequence[
     """Draw who speaks with whom, as far as the balancer's and the security group's rules say it.
 
     Args:
-        picture: what to draw in.
-        boxes: all boxes by their resource's name, each in its place.
         machines: names of the machines, the two nodes first.
     """
     by_type = {box.resource.type.split(":")[-1]: box for box in boxes.values()}

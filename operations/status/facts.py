@@ -26,7 +26,6 @@ class FileSystem:
     """One file system.
 
     Args:
-        place: where it is mounted.
         percent, inodes_percent: how full it is, in bytes and in files.
         read_only: whether it takes no writes at all.
     """
@@ -81,12 +80,7 @@ class ResourceStatus:
 
 @dataclass(frozen=True)
 class Facts:
-    """The nodes, and what of their Pacemakers' views is believed.
-
-    Args:
-        nodes: all of them, in the stack's order.
-        witness: the witness, if there is one.
-    """
+    """The nodes, and what of their Pacemakers' views is believed."""
 
     nodes: tuple[NodeFacts, ...]
     witness: WitnessStatus | None = None
@@ -183,12 +177,7 @@ def has_quorum(view: ElementTree.Element) -> bool:
 
 
 def ask(nodes: Sequence[Node], witness: str | None = None) -> Facts:
-    """Ask every node, each with one login.
-
-    Args:
-        nodes: the nodes to ask.
-        witness: the witness's name, if there is one.
-    """
+    """Ask every node, each with one login."""
     wanted = (*_WANTED, *(_WANTED_WITH_WITNESS if witness else ()))
 
     def answer(node: Node) -> str:
@@ -207,7 +196,6 @@ def read(answers: Mapping[str, str], witness: str | None = None) -> Facts:
 
     Args:
         answers: what configs/pacemaker/look.py has printed, by node; empty where it was not to be run.
-        witness: the witness's name, if there is one.
     """
     nodes = tuple(_read_node(name, answer) for name, answer in answers.items())
     votes = quorum.read(witness, {node.name: node.votes for node in nodes}) if witness else None

@@ -67,9 +67,6 @@ class Status:
 def ask(stack: Stack) -> Status:
     """Ask every node.
 
-    Args:
-        stack: whose.
-
     Raises:
         OperationError: there is no cluster, or it is not known how it is reached.
     """
@@ -81,8 +78,6 @@ def of(seen: Facts, endpoint: dict[str, Any], loopback: Mapping[str, Any] | None
     """Return the status that follows from the nodes' facts.
 
     Args:
-        seen: the facts.
-        endpoint: host and port of the endpoint.
         loopback: host and port by which the endpoint answers on this machine, if it does.
     """
     return Status(

@@ -22,16 +22,7 @@ def look(node: Node) -> View | None:
 
 
 def do(node: Node, script: str, seconds: float) -> None:
-    """Run a script of Bash.
-
-    Args:
-        node: where.
-        script: the script.
-        seconds: how long it may take.
-
-    Raises:
-        TurnError: it failed, or took longer.
-    """
+    """Run a script of Bash."""
     try:
         node.run("bash -s", *_SSH_OPTIONS, text=f"set -euo pipefail\n{script}", timeout=seconds)
     except subprocess.TimeoutExpired:

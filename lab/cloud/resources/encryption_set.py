@@ -74,8 +74,6 @@ def checked_set(inventory: Inventory, identity: str, by: Resource) -> str:
     """Return the id of an encryption set that may use its key.
 
     Args:
-        inventory: what there is.
-        identity: of the set.
         by: the disk, or the machine whose disk it is.
 
     Raises:

@@ -12,7 +12,6 @@ class OwnParts:
     """The balancer's own parts, for checking the references among them.
 
     Args:
-        identity: the balancer's.
         names: of its parts, by their list.
     """
 
@@ -21,11 +20,7 @@ class OwnParts:
         self._known = {f"{identity}/{part}/{name}".lower() for part, of_part in names.items() for name in of_part}
 
     def require(self, reference_: str, part: str, by: str) -> str:
-        """Return a reference to a part that is there.
-
-        Raises:
-            ArmError: it is not.
-        """
+        """Return a reference to a part that is there."""
         if key_of(reference_) not in self._known or f"/{part}/".lower() not in reference_.lower():
             raise bad_request(
                 "InvalidResourceReference",
@@ -56,11 +51,7 @@ def _idle(details: Json, rule: str) -> int:
 
 
 def checked_probe(entry: Json) -> Json:
-    """Return a probe as the balancer keeps it.
-
-    Raises:
-        ArmError: it is refused.
-    """
+    """Return a probe as the balancer keeps it."""
     given = section(entry, "properties")
     name = text(entry, "name")
     protocol = choice(given, "protocol", ("Tcp", "Http", "Https"))
@@ -119,11 +110,7 @@ def _common_rule(own: OwnParts, entry: Json, part: str) -> tuple[str, Json, Json
 
 
 def checked_rule(own: OwnParts, entry: Json) -> Json:
-    """Return a load balancing rule as the balancer keeps it.
-
-    Raises:
-        ArmError: it is refused.
-    """
+    """Return a load balancing rule as the balancer keeps it."""
     name, given, checked = _common_rule(own, entry, "loadBalancingRules")
     pools = references(given, "backendAddressPools") or [reference(given, "backendAddressPool")]
     if len(pools) > 1:
@@ -143,11 +130,7 @@ def checked_rule(own: OwnParts, entry: Json) -> Json:
 
 
 def checked_nat_rule(own: OwnParts, entry: Json) -> Json:
-    """Return an inbound NAT rule as the balancer keeps it.
-
-    Raises:
-        ArmError: it is refused.
-    """
+    """Return an inbound NAT rule as the balancer keeps it."""
     name, given, checked = _common_rule(own, entry, "inboundNatRules")
     if given.get("frontendPortRangeStart") or reference(given, "backendAddressPool"):
         raise bad_request("LabNotSupported", "NAT rules of a pool are not supported by the lab cloud.")
@@ -155,11 +138,7 @@ def checked_nat_rule(own: OwnParts, entry: Json) -> Json:
 
 
 def checked_outbound_rule(own: OwnParts, entry: Json) -> Json:
-    """Return an outbound rule as the balancer keeps it.
-
-    Raises:
-        ArmError: it is refused.
-    """
+    """Return an outbound rule as the balancer keeps it."""
     given = section(entry, "properties")
     name = text(entry, "name")
     frontends = references(given, "frontendIPConfigurations")

@@ -25,7 +25,6 @@ def role_of(store: Store, identity: str) -> Resource | None:
     """Return a role, built-in or custom.
 
     Args:
-        store: the resources.
         identity: any path that ends with its GUID.
     """
     parent, _, guid = key_of(identity).rpartition("/")

@@ -71,9 +71,6 @@ def checked_rule(entry: Json) -> Json:
 
     Args:
         entry: `name` and `properties` as a client sends them.
-
-    Raises:
-        ArmError: with Azure's SecurityRule… codes.
     """
     rule = section(entry, "properties")
     priority = integer(rule, "priority")

@@ -13,12 +13,7 @@ def network_profile(inventory: Inventory, resource: Resource, given: Json) -> Js
     """Check the interfaces and return the network profile.
 
     Args:
-        inventory: what there is.
         resource: the machine, with its hardware profile.
-        given: the body's network profile.
-
-    Raises:
-        ArmError: the platform refuses it; with Azure's code for each.
     """
     entries = items(given, "networkInterfaces")
     if not entries:

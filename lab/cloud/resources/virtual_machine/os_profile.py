@@ -25,10 +25,6 @@ def os_profile(given: Json, resource: Resource, existing: Resource | None) -> Js
     Args:
         given: the body's profile; may be empty for a machine that stands.
         resource: the machine; a new one's custom data is kept in it, hidden.
-        existing: the machine as it stands.
-
-    Raises:
-        ArmError: the platform refuses it; with Azure's code for each.
     """
     if existing is not None and not given:
         return section(existing.properties, "osProfile")

@@ -40,8 +40,6 @@ async def act(site: Site, resource: Resource, action: str, abrupt: bool) -> None
     """Carry out a power action.
 
     Args:
-        site: what to act upon.
-        resource: the machine.
         action: start, powerOff, restart or deallocate.
         abrupt: whether powerOff cuts the power (`skipShutdown`); else the guest is asked first.
     """

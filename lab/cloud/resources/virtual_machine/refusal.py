@@ -4,10 +4,5 @@ from lab.cloud.errors import ArmError, bad_request
 
 
 def invalid(message: str, target: str) -> ArmError:
-    """Return the refusal of a parameter.
-
-    Args:
-        message: what is wrong with it.
-        target: the parameter.
-    """
+    """Return the refusal of a parameter."""
     return bad_request("InvalidParameter", message, target)

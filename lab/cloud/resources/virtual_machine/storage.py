@@ -24,13 +24,7 @@ def storage_profile(inventory: Inventory, resource: Resource, given: Json, exist
     """Check image and disks and return the storage profile.
 
     Args:
-        inventory: what there is.
         resource: the machine, with its hardware profile and its availability set.
-        given: the body's storage profile.
-        existing: the machine as it stands.
-
-    Raises:
-        ArmError: the platform refuses it; with Azure's code for each.
     """
     image = section(given, "imageReference")
     if existing is not None and not image:
