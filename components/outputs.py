@@ -11,7 +11,6 @@ from components.settings.settings import Settings
 def export(
     settings: Settings, endpoint_host: pulumi.Output[str], nodes: Nodes, fence_device: FenceDevice | None
 ) -> None:
-    """Export the stack's outputs."""
     name, user = settings.database.database_name, settings.database.database_user
     secret_hint = "pulumi config get azure-mysql-ha:"
     pulumi.export("endpoint", {"host": endpoint_host, "port": ports.MYSQL})

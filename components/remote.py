@@ -71,7 +71,6 @@ class ScriptContext:
 
     @property
     def operating_system(self) -> OperatingSystem:
-        """What is particular to the image that the machines run."""
         return self.settings.machines.operating_system
 
     def script(self, node: Machine, template: str, purpose: str, **more: object) -> str:

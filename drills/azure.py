@@ -48,15 +48,12 @@ class AzureTarget:
 
     @property
     def nodes(self) -> list[Node]:
-        """The cluster's two nodes."""
         return self._nodes
 
     def has_witness(self) -> bool:
-        """Tell whether the cluster has a witness."""
         return has_witness(self._nodes[0])
 
     def status(self) -> status.Status:
-        """Ask the cluster how it is."""
         return status.ask(self._stack)
 
     def inside(self) -> AbstractContextManager[None]:
@@ -64,7 +61,6 @@ class AzureTarget:
         return nullcontext()
 
     def connect(self) -> Connection:
-        """Open a connection to the endpoint."""
         database: dict[str, str] = self._stack.outputs["database"]
         address = (self._endpoint["host"], self._endpoint["port"])
         return open_connection(address, (database["user"], database["name"]), self._stack.settings["databasePassword"])
@@ -89,7 +85,6 @@ class AzureTarget:
         )
 
     def start(self, node: Node) -> None:
-        """Switch the machine on."""
         self._compute.virtual_machines.begin_start(self._group, node.name).result(_POWER_SECONDS)
 
     def part(self) -> None:
@@ -99,12 +94,10 @@ class AzureTarget:
         network.drop_both(second, first)
 
     def join(self) -> None:
-        """Undo it."""
         for node in self._nodes:
             network.clear(node)
 
     def mend(self) -> None:
-        """Undo every fault."""
         for node, on in self.power().items():
             if not on:
                 self.start(next(one for one in self._nodes if one.name == node))

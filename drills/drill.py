@@ -83,7 +83,6 @@ class Drill:
         return next(one for one in self.nodes if one.name != node.name)
 
     def say(self, text: str) -> None:
-        """Tell what is going on."""
         self._progress(f"{self._title}: {text}")
 
     def mark(self, kind: MarkKind, text: str, node: Node | None, at: float | None = None) -> float:
@@ -103,11 +102,9 @@ class Drill:
         return self.mark("fault", text, node)
 
     def fault_end(self, text: str, node: Node | None = None) -> float:
-        """Note the end of the fault."""
         return self.mark("fault-end", text, node)
 
     def event(self, text: str, node: Node | None = None) -> float:
-        """Note something else."""
         return self.mark("event", text, node)
 
     def check(self, holds: bool, otherwise: str) -> None:

@@ -117,7 +117,6 @@ class Observation:
         )
 
     def fencings(self) -> list[Fencing]:
-        """Return the fencings since the observation began."""
         return self._target.fencings(self.begin, [journal.lines for journal in self.journals])
 
     def fenced(self) -> bool:

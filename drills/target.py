@@ -49,9 +49,7 @@ class Target(Protocol):
     """A cluster.  What only a lab can do is in `LabTarget`, and scenarios say when they need that."""
 
     @property
-    def nodes(self) -> Sequence[Node]:
-        """The cluster's two nodes."""
-        ...
+    def nodes(self) -> Sequence[Node]: ...
 
     def has_witness(self) -> bool:
         """Tell whether the cluster has a witness, a third vote."""
@@ -116,19 +114,15 @@ class LabTarget:
 
     @property
     def nodes(self) -> list[Node]:
-        """The cluster's two nodes."""
         return self._nodes
 
     def has_witness(self) -> bool:
-        """Tell whether the cluster has a witness."""
         return has_witness(self._nodes[0])
 
     def status(self) -> status.Status:
-        """Ask the cluster how it is."""
         return self.lab.status()
 
     def inside(self) -> AbstractContextManager[None]:
-        """Let the calling thread be in the lab's namespace."""
         return namespace.inside(self.lab.paths.namespace)
 
     def connect(self) -> Connection:
@@ -162,13 +156,11 @@ class LabTarget:
                 fabric.isolate(self.lab.paths.namespace, tap)
 
     def join(self) -> None:
-        """Undo it."""
         for machine in self._machines():
             for tap in machine["taps"]:
                 fabric.unisolate(self.lab.paths.namespace, tap)
 
     def mend(self) -> None:
-        """Undo every fault."""
         self.join()
         cloud.set_faults(self.lab.paths, arm="ok")
         for event in cloud.scheduled_events(self.lab.paths):

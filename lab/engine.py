@@ -71,7 +71,6 @@ class Engine(Cli):
 
     @property
     def state_file(self) -> Path:
-        """Pulumi's record of the stack, as its back end keeps it."""
         return state_file(self.directory, self.stack)
 
     def prepare(self, changes: Mapping[str, object] | None = None) -> None:

@@ -291,7 +291,6 @@ def ensure(operating_system: str, progress: Progress = say) -> Image:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make the guests named, or those of every day."""
     for operating_system in arguments or everyday_systems():
         print(ensure(operating_system, say).disk)
     return 0

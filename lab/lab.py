@@ -30,8 +30,6 @@ class LabError(OperationError):
 
 @dataclass
 class Lab:
-    """One lab."""
-
     paths: LabPaths
     progress: Progress = field(default_factory=Progress)
     _settings: dict[int, Mapping[str, str]] = field(default_factory=dict[int, Mapping[str, str]], repr=False)
@@ -131,7 +129,6 @@ class Lab:
         shutil.rmtree(self.paths.state, ignore_errors=True)
 
     def stack(self) -> Stack:
-        """Return the lab's own stack."""
         if not self.is_up():
             raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
         return LabStack(self.engine(), self)
@@ -145,7 +142,6 @@ class Lab:
         return next((each for each in self.stack().machines if each.name == self.outputs().get("witness")), None)
 
     def outputs(self) -> dict[str, Any]:
-        """Return the stack's outputs."""
         if not self.is_up():
             raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
         file = self.paths.pulumi / "outputs.json"
@@ -166,11 +162,9 @@ class Lab:
         return self._settings[changed]
 
     def status(self) -> status.Status:
-        """Ask the cluster how it is."""
         return status.ask(self.stack())
 
     def database_password(self) -> str:
-        """Return the application's password."""
         return self.settings()["databasePassword"]
 
     def _keep_logs(self) -> None:
@@ -207,12 +201,10 @@ class LabStack(Stack):
 
     @cached_property
     def outputs(self) -> Mapping[str, Any]:
-        """The stack's outputs."""
         return self.lab.outputs()
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
-        """The stack's settings, secret ones in clear."""
         return self.lab.settings()
 
     @property

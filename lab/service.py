@@ -8,19 +8,16 @@ from operations.ssh import Node, by_name
 
 
 def serving(lab: Lab) -> Node:
-    """Return the node that serves."""
     name = lab.status().serving
     assert name
     return by_name(lab.nodes(), name)
 
 
 def peer(lab: Lab, node: Node) -> Node:
-    """Return the other node."""
     return next(other for other in lab.nodes() if other.name != node.name)
 
 
 def idle(lab: Lab) -> Node:
-    """Return the node that does not serve."""
     return peer(lab, serving(lab))
 
 

@@ -66,7 +66,6 @@ class Cli:
 
     @property
     def settings_file(self) -> Path:
-        """The file of the stack's settings."""
         return self.config_file or self.checkout / f"Pulumi.{self.short_name}.yaml"
 
     def command(self, *words: str) -> list[str]:

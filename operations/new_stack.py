@@ -204,7 +204,6 @@ def _settings_of(config_file: Path) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
     parser = stack_parser("new_stack", "Make a stack with every secret that it needs; keep those that it has.")
     parser.add_argument(
         "--from",

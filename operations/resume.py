@@ -135,7 +135,6 @@ def resume(cli: Cli) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
     text = "Take into a stack's state what a killed update had begun to make; run pulumi up afterwards."
     options = stack_parser("resume", text).parse_args(arguments)
 

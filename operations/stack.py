@@ -42,7 +42,6 @@ class Stack:
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
-        """The stack's settings, secret ones in clear."""
         return self.cli.settings()
 
     @property
@@ -61,7 +60,6 @@ class Stack:
 
     @property
     def nodes(self) -> list[Node]:
-        """The cluster's two nodes."""
         return [machine for machine in self.machines if machine.name != self.outputs.get("witness")]
 
     @property

@@ -44,7 +44,6 @@ class Door:
 
     @property
     def ssh_command(self) -> pulumi.Output[str]:
-        """How a person logs in."""
         return pulumi.Output.concat("ssh -p ", str(self.port), " ", self.user, "@", self.host)
 
 

@@ -20,8 +20,6 @@ _DENY_PRIORITY = 4096
 
 @dataclass(frozen=True)
 class NetworkArgs:
-    """What a network is made of."""
-
     place: Place
     network: NetworkSection
     endpoint: EndpointSection

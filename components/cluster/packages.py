@@ -83,6 +83,5 @@ class Packages(Part):
 
 
 def _packages(context: ScriptContext) -> tuple[str, ...]:
-    """Return what is installed on a node."""
     system = context.operating_system
     return (*system.packages, *system.voter_packages) if context.witness else system.packages

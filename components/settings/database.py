@@ -58,8 +58,6 @@ def _password(value: str) -> str:
 
 
 class DatabaseSection(Section):
-    """The application's database."""
-
     database_name: Annotated[str, given(text, _database_name)]
     database_user: Annotated[str, given(text, _database_user)]
     database_password: Annotated[pulumi.Output[str], given(secret, _password, hidden)]

@@ -22,8 +22,6 @@ def _of_one_zone(sku: str) -> str:
 
 
 class DisksSection(Section):
-    """The data disks."""
-
     data_disk_size_gb: Annotated[int, given(whole, _large_enough, between(4, 32767, "GiB"))]
     data_disk_sku: Annotated[
         str, given(text, _of_one_zone, choice("Standard_LRS", "StandardSSD_LRS", "Premium_LRS", "PremiumV2_LRS"))

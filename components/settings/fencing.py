@@ -30,8 +30,6 @@ def _role_id(value: str) -> AzureId:
 
 
 class FencingSection(Section):
-    """Fencing."""
-
     fencing: Annotated[bool, given(text, _switch)]
     existing_role_definition_id: Annotated[AzureId | None, given(optional(_role_id))]
     fencing_delay_seconds: Annotated[int, given(whole, between(0, 300, "seconds"))]

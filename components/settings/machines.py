@@ -86,8 +86,6 @@ def _can_accelerate(size: str) -> bool:
 
 
 class MachinesSection(Section):
-    """The machines."""
-
     operating_system: Annotated[OperatingSystem, given(text, _operating_system)]
     image_version: Annotated[str, given(text, _image_version)]
     witness: Annotated[bool, given(boolean)]

@@ -47,7 +47,5 @@ def key_file(value: str) -> str:
 
 
 class MembershipSection(Section):
-    """Corosync."""
-
     corosync_token_ms: Annotated[int, given(whole, between(1000, 60000, "milliseconds"))]
     corosync_key: Annotated[CorosyncKey, given(secret, _corosync_key)]

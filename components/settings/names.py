@@ -10,7 +10,6 @@ from components.settings.section import Check, Section
 
 
 def cluster_name(value: str) -> str:
-    """Check the cluster's name."""
     # 33: with "-r0" it names a GPT partition, for which there is room for 36 characters.
     if not re.fullmatch(r"[a-z]([a-z0-9-]{0,31}[a-z0-9])?", value):
         raise Mistake(
@@ -75,13 +74,11 @@ class NamesSection(Section):
 
     @property
     def nodes(self) -> tuple[str, str]:
-        """The two nodes' names."""
         first, second = self.node_names or (f"{self.cluster_name}-1", f"{self.cluster_name}-2")
         return first, second
 
     @property
     def witness(self) -> str:
-        """The witness's name."""
         return f"{self.cluster_name}-witness"
 
     @property

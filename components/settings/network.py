@@ -32,8 +32,6 @@ def _private(network: IPv4Network) -> IPv4Network:
 
 
 class NetworkSection(Section):
-    """The virtual network."""
-
     address_space: Annotated[IPv4Network | None, given(optional(lambda value: _sized(_private(cidr(value)))))]
     subnet: Annotated[IPv4Network, given(text, cidr, _sized)]
     existing_subnet_id: Annotated[
@@ -53,7 +51,6 @@ class NetworkSection(Section):
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The two nodes' addresses."""
         return self.node_addresses or (str(self.subnet[_RESERVED_FIRST]), str(self.subnet[_RESERVED_FIRST + 1]))
 
     @property

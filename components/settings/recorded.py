@@ -58,7 +58,6 @@ class Recorded:
 
     @property
     def machines(self) -> frozenset[str]:
-        """Names of the virtual machines."""
         return frozenset(name for kind, name in self.azure if _AZURE + kind == _MACHINE)
 
 

@@ -40,8 +40,6 @@ def _bytes(rate: str) -> int:
 
 
 class ReplicationSection(Section):
-    """DRBD."""
-
     drbd_secret: Annotated[pulumi.Output[str], given(secret, _secret, hidden)]
     drbd_resync_max_rate: Annotated[str, given(text, _rate)]
     drbd_resync_min_rate: Annotated[str | None, given(optional(_rate))]

@@ -126,7 +126,6 @@ class Settings:
         )
 
     def checks(self) -> Iterable[Check]:
-        """Return how the sections have to fit each other."""
         return (
             ("existingSubnetId", self._subnet_is_not_our_own),
             ("endpointAddress", self._endpoint_has_an_address_of_its_own),

@@ -110,8 +110,6 @@ def _differ(one: KeyPair | None, other: KeyPair | None) -> None:
 
 
 class SshSection(Section):
-    """Administration by SSH."""
-
     admin_user: Annotated[str, given(text, _admin_user)]
     admin_cidrs: Annotated[tuple[str, ...], given(texts, sources("SSH"))]
     ssh_access: Annotated[Literal["nat-rules", "node-addresses"], given(text, choice("nat-rules", "node-addresses"))]

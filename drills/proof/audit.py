@@ -35,7 +35,6 @@ class Evidence:
 
     @property
     def acknowledged(self) -> list[Write]:
-        """The writes that were acknowledged."""
         return [write for write in self.writes if write.acknowledged is not None]
 
     @property

@@ -69,7 +69,6 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether all was as it should be."""
         return self.verdict == "pass"
 
 
@@ -89,7 +88,6 @@ class Record:
     result: Result
 
     def save(self, file: Path) -> None:
-        """Write it as JSON."""
         file.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 

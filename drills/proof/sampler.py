@@ -35,7 +35,6 @@ class Stream(threading.Thread):
         self._process: subprocess.Popen[str] | None = None
 
     def stop(self) -> None:
-        """End the stream."""
         self._ended.set()
         if self._process is not None:
             self._process.kill()
@@ -77,12 +76,10 @@ class Sampler:
         return receive
 
     def start(self) -> None:
-        """Begin."""
         for stream in self._streams:
             stream.start()
 
     def stop(self) -> None:
-        """End."""
         for stream in self._streams:
             stream.stop()
 
@@ -117,7 +114,6 @@ class Journal:
             print(line, file=self._output)
 
     def start(self) -> None:
-        """Begin."""
         self._stream.start()
 
     def stop(self) -> None:

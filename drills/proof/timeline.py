@@ -34,7 +34,6 @@ class Sample:
 
     @property
     def is_promoted(self) -> bool:
-        """Whether DRBD is promoted."""
         return self.role == "Primary"
 
     @property

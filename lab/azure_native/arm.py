@@ -84,7 +84,6 @@ class Arm:
                 raise
 
     async def claims(self) -> Object:
-        """Return the claims of a token for Microsoft Graph: who the service principal is."""
         return await self._in_thread(lambda: self._connected().claims())
 
     async def _in_thread(self, call: Callable[[], _Result]) -> _Result:

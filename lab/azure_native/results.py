@@ -22,8 +22,6 @@ class ResourceError(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """A property that cannot be."""
-
     property: str
     reason: str
 

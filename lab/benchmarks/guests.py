@@ -148,12 +148,10 @@ class Guest:
 
     @property
     def target(self) -> Target:
-        """Its server."""
         user, password = ACCOUNT
         return Target(str(self.address), ports.MYSQL, user, password, "app")
 
     def start(self) -> None:
-        """Switch it on."""
         with namespace.inside(self.lab.paths.namespace):
             self.machine.start()
 

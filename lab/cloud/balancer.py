@@ -138,7 +138,6 @@ class Balancer:
         return None
 
     async def close(self) -> None:
-        """Close everything."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._close(list(self._open.values()))

@@ -76,8 +76,6 @@ ZONELESS_REGIONS = frozenset(
 
 @dataclass(frozen=True)
 class Size:
-    """A size of virtual machine."""
-
     cores: int
     memory_mib: int
     data_disks: int

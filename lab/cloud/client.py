@@ -159,7 +159,6 @@ def _ask(paths: LabPaths, method: str, path: str, body: dict[str, Any] | None = 
 
 
 def status(paths: LabPaths) -> Status:
-    """Ask the cloud how it is."""
     return _ask(paths, "GET", "/status")
 
 

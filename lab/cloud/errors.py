@@ -25,7 +25,6 @@ class ArmError(Exception):
         self.target = target
 
     def body(self) -> dict[str, Any]:
-        """Return the JSON body of the answer."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.target:
             error["target"] = self.target
@@ -40,12 +39,3 @@ def bad_request(code: str, message: str, target: str | None = None) -> ArmError:
 def conflict(code: str, message: str, target: str | None = None) -> ArmError:
     """Return a 409: the request does not fit what stands."""
     return ArmError(409, code, message, target)
-
-
-def not_in_lab(what: str) -> ArmError:
-    """Return a 400 for something that Azure can do and this lab cannot.
-
-    Args:
-        what: the thing, as the start of a sentence.
-    """
-    return ArmError(400, "LabNotSupported", f"{what} is not supported by the lab cloud.")

@@ -17,8 +17,6 @@ from lab.cloud.site import Site
 
 
 class Extensions:
-    """Answers for extensions."""
-
     def __init__(self, site: Site, reading: Reading) -> None:
         self._site = site
         self._reading = reading

@@ -124,5 +124,4 @@ ln -sf lab-cloud.pem {subject_hash(certificate)}.0
 
 
 def decode(custom_data: str) -> bytes:
-    """Return custom data as the machine gets it."""
     return base64.b64decode(custom_data, validate=True)

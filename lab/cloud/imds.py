@@ -33,7 +33,6 @@ class MetadataService:
         self._faults = faults
 
     def application(self) -> web.Application:
-        """Return the web application."""
         application = web.Application(middlewares=[log_requests])
         application.router.add_get("/metadata/versions", self._versions)
         application.router.add_get("/metadata/instance", self._instance)

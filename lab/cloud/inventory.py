@@ -11,7 +11,7 @@ from lab.cloud import nsg
 from lab.cloud.errors import bad_request
 from lab.cloud.fields import items, reference, references, section, text, texts
 from lab.cloud.model import Json, Resource
-from lab.cloud.resource_id import key_of, parse
+from lab.cloud.resource_id import key_of
 from lab.cloud.state import Store
 
 GROUP = "Microsoft.Resources/resourceGroups"
@@ -34,14 +34,11 @@ VAULT_KEY = "Microsoft.KeyVault/vaults/keys"
 
 
 class Inventory:
-    """A view of the store."""
-
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @property
     def store(self) -> Store:
-        """Where the resources are."""
         return self._store
 
     def of_type(self, type_: str) -> Iterator[Resource]:
@@ -54,11 +51,9 @@ class Inventory:
         return resource if resource is not None and resource.type == type_ else None
 
     def group(self, subscription: str, name: str) -> Resource | None:
-        """Return a resource group."""
         return self.get(f"/subscriptions/{subscription}/resourceGroups/{name}", GROUP)
 
     def members(self, group: Resource) -> list[Resource]:
-        """Return what is in a resource group."""
         prefix = group.key + "/"
         return [resource for resource in self._store if resource.key.startswith(prefix)]
 
@@ -125,7 +120,6 @@ class Inventory:
         return users
 
     def address_space(self, network: Resource) -> tuple[IPv4Network, ...]:
-        """Return the prefixes of a virtual network."""
         prefixes = texts(section(network.properties, "addressSpace"), "addressPrefixes")
         return tuple(IPv4Network(prefix) for prefix in prefixes)
 
@@ -154,7 +148,6 @@ class Inventory:
         ]
 
     def interfaces_with_group(self, identity: str) -> list[Resource]:
-        """Return the interfaces that a security group is on."""
         wanted = key_of(identity)
         return [
             interface
@@ -177,7 +170,6 @@ class Inventory:
         ]
 
     def machine_of_interface(self, identity: str) -> Resource | None:
-        """Return the machine that an interface is on."""
         wanted = key_of(identity)
         for machine in self.of_type(MACHINE):
             profile = section(machine.properties, "networkProfile")
@@ -186,7 +178,6 @@ class Inventory:
         return None
 
     def machine_of_disk(self, identity: str) -> Resource | None:
-        """Return the machine that a disk is attached to."""
         wanted = key_of(identity)
         for machine in self.of_type(MACHINE):
             storage = section(machine.properties, "storageProfile")
@@ -196,7 +187,6 @@ class Inventory:
         return None
 
     def machines_of_set(self, identity: str) -> list[Resource]:
-        """Return the machines of an availability set."""
         wanted = key_of(identity)
         return [
             machine
@@ -273,7 +263,6 @@ class Inventory:
         return all(nsg.decide(nsg.rules_of(group.properties), packet, space).allow for group in groups)
 
     def public_ip(self, identity: str) -> IPv4Address | None:
-        """Return the address of a public IP address resource."""
         resource = self.get(identity, PUBLIC_ADDRESS)
         return IPv4Address(resource.properties["ipAddress"]) if resource else None
 
@@ -322,8 +311,3 @@ class Inventory:
                 if address is not None:
                     return address
         return None
-
-
-def name_of(identity: str) -> str:
-    """Return the innermost name of an identity."""
-    return parse(identity).name

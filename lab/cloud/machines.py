@@ -149,7 +149,6 @@ class UmlDriver:
         await asyncio.to_thread(do)
 
     def is_running(self, machine: Definition) -> bool:
-        """Tell whether it is on."""
         made = self._machines.get(machine.directory)
         if made is None:
             if not machine.directory.exists():
@@ -158,33 +157,26 @@ class UmlDriver:
         return made.is_running()
 
     async def power_off(self, machine: Definition) -> None:
-        """Cut its power."""
         if machine.directory.exists():
             await asyncio.to_thread(lambda: self._machine(machine).power_off())
 
     async def shut_down(self, machine: Definition) -> None:
-        """Ask the guest first."""
         if machine.directory.exists():
             await asyncio.to_thread(lambda: self._machine(machine).shut_down(_SHUTDOWN_SECONDS))
 
     async def freeze(self, machine: Definition) -> None:
-        """Stop all its processes."""
         await asyncio.to_thread(lambda: self._machine(machine).freeze())
 
     async def thaw(self, machine: Definition) -> None:
-        """Let all its processes go on."""
         await asyncio.to_thread(lambda: self._machine(machine).thaw())
 
     async def attach(self, machine: Definition, lun: int, path: Path) -> None:
-        """Plug a disk in."""
         await asyncio.to_thread(lambda: self._machine(machine).attach_disk(lun, path))
 
     async def detach(self, machine: Definition, lun: int) -> None:
-        """Unplug a disk."""
         await asyncio.to_thread(lambda: self._machine(machine).detach_disk(lun))
 
     async def discard(self, directory: Path) -> None:
-        """Delete the folder and the seed."""
         self._machines.pop(directory, None)
         _seed_file(directory).unlink(missing_ok=True)
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)

@@ -49,7 +49,6 @@ class Resource:
 
     @property
     def properties(self) -> Json:
-        """The `properties` of the body."""
         properties: Json = self.body.setdefault("properties", {})
         return properties
 
@@ -61,7 +60,6 @@ class Resource:
 
     @property
     def zones(self) -> list[str]:
-        """Availability zones, such as `["1"]`."""
         zones: list[Any] = self.body.get("zones") or []
         return [str(zone) for zone in zones]
 
@@ -70,10 +68,8 @@ class Resource:
         self.etag = _etag()
 
     def copy(self) -> "Resource":
-        """Return an independent copy."""
         return copy.deepcopy(self)
 
     @staticmethod
     def from_json(data: Json) -> "Resource":
-        """Read the form of the state file."""
         return Resource(**data)

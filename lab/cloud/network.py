@@ -22,8 +22,6 @@ class LabFabric:
             await asyncio.to_thread(call)
 
     async def ensure_bridge(self, bridge: str, addresses: list[str]) -> None:
-        """Make a bridge with exactly these addresses."""
-
         def do() -> None:
             for address in addresses:
                 fabric.add_bridge(self._namespace, bridge, address)
@@ -35,23 +33,18 @@ class LabFabric:
         await self._do(do)
 
     async def remove_bridge(self, bridge: str) -> None:
-        """Remove a bridge."""
         await self._do(lambda: fabric.remove_bridge(self._namespace, bridge))
 
     async def ensure_tap(self, tap: str, bridge: str) -> None:
-        """Make a tap on a bridge."""
         await self._do(lambda: fabric.add_tap(self._namespace, tap, bridge))
 
     async def remove_tap(self, tap: str) -> None:
-        """Remove a tap."""
         await self._do(lambda: fabric.remove_tap(self._namespace, tap))
 
     async def ensure_public_address(self, address: str) -> None:
-        """Add a public address."""
         await self._do(lambda: fabric.add_public_address(self._namespace, address))
 
     async def remove_public_address(self, address: str) -> None:
-        """Take a public address away."""
         await self._do(lambda: fabric.remove_public_address(self._namespace, address))
 
     def _ip(self, *words: str) -> str:

@@ -35,7 +35,6 @@ class Polling:
         return headers
 
     def operation(self, identity: str) -> Operation:
-        """Return an operation."""
         operation = self._site.store.operation(identity)
         if operation is None:
             raise ArmError(404, "NotFound", f"The entity '{identity}' was not found.")

@@ -33,7 +33,6 @@ class Prober:
         self._task = asyncio.create_task(self._run(), name=f"probe {probe.address}:{probe.port}")
 
     def close(self) -> None:
-        """Stop probing."""
         self._task.cancel()
 
     async def _run(self) -> None:

@@ -30,13 +30,10 @@ def kind_of(target: ResourceId) -> Kind:
 
 
 class Reading:
-    """Shows the resources of a site."""
-
     def __init__(self, site: Site) -> None:
         self._site = site
 
     def existing(self, kind: Kind, target: ResourceId) -> Resource:
-        """Return a resource."""
         resource = kind.locate(self._site.store, target)
         if resource is None:
             names = "/".join(target.names)

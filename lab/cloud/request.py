@@ -15,7 +15,6 @@ CALLER: ContextVar[Principal] = ContextVar("caller")
 
 
 async def body_of(request: web.Request) -> Json:
-    """Return the JSON object in a request."""
     try:
         body: Any = json.loads(await request.text() or "{}")
     except (ValueError, UnicodeDecodeError):

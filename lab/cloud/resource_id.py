@@ -56,7 +56,6 @@ class ResourceId:
         return self.on or (f"{text}/resourceGroups/{self.group}" if self.group else text)
 
     def child(self, type_: str, name: str) -> "ResourceId":
-        """Return the identity of a sub-resource."""
         return replace(self, types=(*self.types, type_), names=(*self.names, name))
 
     def __str__(self) -> str:

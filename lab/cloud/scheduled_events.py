@@ -46,8 +46,6 @@ class Event(TypedDict):
 
 
 class ScheduledEvents:
-    """The events of all machines."""
-
     def __init__(self, site: Site, work: Operations) -> None:
         self._site = site
         self._operations = work
@@ -99,7 +97,6 @@ class ScheduledEvents:
         return False
 
     def all(self) -> list[Json]:
-        """Return every machine's events."""
         return [self._shown(event) for event in self._events]
 
     def document(self, machine: Resource) -> Json:

@@ -94,7 +94,6 @@ class Store:
         self.facts = data["facts"]
 
     def save(self) -> None:
-        """Write the state file."""
         if self._path is None:
             return
         finished = [o.id for o in self._operations.values() if o.status != "InProgress"]
@@ -119,7 +118,6 @@ class Store:
         self.save()
 
     def discard(self, identity: str) -> None:
-        """Forget a resource."""
         self._resources.pop(identity.lower(), None)
         self.save()
 
@@ -127,16 +125,13 @@ class Store:
         return iter(list(self._resources.values()))
 
     def add_operation(self, operation: Operation) -> None:
-        """Remember an operation."""
         self._operations[operation.id] = operation
         self.save()
 
     def operation(self, identity: str) -> Operation | None:
-        """Return an operation by its id."""
         return self._operations.get(identity.lower())
 
     def operations(self) -> list[Operation]:
-        """Return the operations that are remembered, oldest first."""
         return list(self._operations.values())
 
     def unfinished(self) -> list[Operation]:

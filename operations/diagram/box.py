@@ -30,5 +30,4 @@ class Box:
 
     @property
     def bottom(self) -> float:
-        """Its lower edge."""
         return self.y + BOX[1]

@@ -68,5 +68,4 @@ class Node:
 
 
 def by_name(nodes: Sequence[Node], name: str) -> Node:
-    """Return the node of that name."""
     return next(node for node in nodes if node.name == name)

@@ -151,7 +151,6 @@ class Facts:
 
     @cached_property
     def fence_devices(self) -> list[ElementTree.Element]:
-        """Pacemaker's fence devices."""
         resources = self.everything("resources/resource")
         return [resource for resource in resources if resource.get("resource_agent", "").startswith("stonith:")]
 

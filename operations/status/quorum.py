@@ -21,7 +21,6 @@ class WitnessStatus:
     expected_votes: int
 
     def as_text(self) -> str:
-        """Return it for a person."""
         if not self.votes:
             return f"witness   {self.name}, unknown: no node answers"
         state = f"NOT REACHED by {' and '.join(self.unreached_by)}" if self.unreached_by else "connected"

@@ -44,11 +44,9 @@ class Status:
     alarms: list[str]
 
     def as_json(self) -> dict[str, Any]:
-        """Return it in the form of `status --json`."""
         return asdict(self)
 
     def as_text(self) -> str:
-        """Return it for a person."""
         lines = [f"endpoint  {self.endpoint['host']}:{self.endpoint['port']}, served by {self.serving or 'NOBODY'}"]
         if self.loopback:
             lines.append(f"          on this machine at {self.loopback['host']}:{self.loopback['port']}")

@@ -22,7 +22,6 @@ def look(node: Node) -> View | None:
 
 
 def do(node: Node, script: str, seconds: float) -> None:
-    """Run a script of Bash."""
     try:
         node.run("bash -s", *_SSH_OPTIONS, text=f"set -euo pipefail\n{script}", timeout=seconds)
     except subprocess.TimeoutExpired:

@@ -22,8 +22,6 @@ def disk_file(site: Site, disk: Resource) -> Path:
 
 
 class DiskKind(Kind):
-    """`Microsoft.Compute/disks`."""
-
     type = DISK
     name = COMPUTE_NAME
     compute = True
@@ -96,12 +94,10 @@ class DiskKind(Kind):
         return wanted
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add whether it is attached."""
         machine = inventory.machine_of_disk(resource.id)
         return {**resource.properties, "diskState": "Attached" if machine else "Unattached"}
 
     def shown(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add the machine it is attached to."""
         shown = super().shown(inventory, resource)
         machine = inventory.machine_of_disk(resource.id)
         if machine is not None:
@@ -109,13 +105,11 @@ class DiskKind(Kind):
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A disk goes only when it is attached to no machine."""
         machine = inventory.machine_of_disk(resource.id)
         if machine is not None:
             raise conflict("OperationNotAllowed", f"Disk {resource.name} is attached to VM {machine.id}.")
 
     async def apply(self, site: Site, resource: Resource) -> None:
-        """Make the file, or make it longer."""
         if resource.hidden.get("folder"):
             return  # an operating system's disk: the machine's own
         path = disk_file(site, resource)
@@ -125,7 +119,6 @@ class DiskKind(Kind):
                 file.truncate(resource.properties["diskSizeBytes"])
 
     async def remove(self, site: Site, resource: Resource) -> None:
-        """Delete the file."""
         if folder := resource.hidden.get("folder"):
             await site.machines.discard(Path(folder))
         else:

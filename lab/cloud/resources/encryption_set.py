@@ -16,8 +16,6 @@ _KEY_USES = tuple(f"Microsoft.KeyVault/vaults/keys/{use}" for use in ("read", "w
 
 
 class EncryptionSetKind(Kind):
-    """`Microsoft.Compute/diskEncryptionSets`."""
-
     type = ENCRYPTION_SET
     name = COMPUTE_NAME
     compute = True
@@ -60,7 +58,6 @@ class EncryptionSetKind(Kind):
         return resource
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A set goes only when it encrypts no disk."""
         users = [disk.id for disk in inventory.of_type(DISK) if _set_of(disk) == resource.key]
         if users:
             raise conflict("OperationNotAllowed", f"Disk encryption set {resource.name} encrypts {', '.join(users)}.")

@@ -18,8 +18,6 @@ _REFERENCES = (
 
 
 class InterfaceKind(Kind):
-    """`Microsoft.Network/networkInterfaces`."""
-
     type = INTERFACE
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
@@ -146,7 +144,6 @@ class InterfaceKind(Kind):
             )
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add identities and the machine."""
         shown = dict(resource.properties)
         shown["ipConfigurations"] = [
             {
@@ -166,7 +163,6 @@ class InterfaceKind(Kind):
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """An interface goes only when it is on no machine."""
         machine = inventory.machine_of_interface(resource.id)
         if machine is not None:
             raise bad_request(

@@ -9,12 +9,9 @@ from lab.cloud.resources.base import Kind, checked_zones
 
 
 class NatGatewayKind(Kind):
-    """`Microsoft.Network/natGateways`."""
-
     type = NAT_GATEWAY
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
-        """Check the SKU and the addresses."""
         resource = self.envelope(inventory, target, body, existing)
         given = section(body, "properties")
         sku = choice(section(body, "sku"), "name", ("Standard", "StandardV2"), "Standard")
@@ -48,14 +45,12 @@ class NatGatewayKind(Kind):
         return resource
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add the subnets that use it."""
         shown = dict(resource.properties)
         if subnets := inventory.subnets_with("natGateway", resource.id):
             shown["subnets"] = [{"id": identity} for identity in subnets]
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A gateway goes only when no subnet uses it."""
         if subnets := inventory.subnets_with("natGateway", resource.id):
             raise bad_request(
                 "InUseNatGatewayCannotBeDeleted",

@@ -11,12 +11,9 @@ from lab.cloud.site import Site
 
 
 class PublicAddressKind(Kind):
-    """`Microsoft.Network/publicIPAddresses`."""
-
     type = PUBLIC_ADDRESS
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
-        """Check SKU and allocation, and choose the address."""
         resource = self.envelope(inventory, target, body, existing)
         given = section(body, "properties")
         sku = choice(section(body, "sku"), "name", ("Basic", "Standard", "StandardV2"), "Basic")
@@ -71,14 +68,12 @@ class PublicAddressKind(Kind):
         return resource
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add who uses it."""
         shown = dict(resource.properties)
         if user := inventory.public_address_user(resource.id):
             shown["natGateway" if "/natgateways/" in user.lower() else "ipConfiguration"] = {"id": user}
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """An address goes only when nothing uses it."""
         if user := inventory.public_address_user(resource.id):
             raise bad_request(
                 "PublicIPAddressCannotBeDeleted",
@@ -87,11 +82,9 @@ class PublicAddressKind(Kind):
             )
 
     async def apply(self, site: Site, resource: Resource) -> None:
-        """Add the address."""
         await site.fabric.ensure_public_address(resource.properties["ipAddress"])
 
     async def remove(self, site: Site, resource: Resource) -> None:
-        """Take the address away."""
         await site.fabric.remove_public_address(resource.properties["ipAddress"])
 
 

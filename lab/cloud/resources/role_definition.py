@@ -34,7 +34,6 @@ def role_of(store: Store, identity: str) -> Resource | None:
 
 
 def assignments_of(inventory: Inventory, role: Resource) -> list[Resource]:
-    """Return the assignments of a role."""
     wanted = role.name.lower()
     return [
         assignment
@@ -44,8 +43,6 @@ def assignments_of(inventory: Inventory, role: Resource) -> list[Resource]:
 
 
 class RoleDefinitionKind(Kind):
-    """`Microsoft.Authorization/roleDefinitions`."""
-
     type = ROLE_DEFINITION
     name = GUID
 

@@ -119,8 +119,6 @@ def _default_shown(group: Resource, rule: nsg.Rule) -> Json:
 
 
 class SecurityGroupKind(Kind):
-    """`Microsoft.Network/networkSecurityGroups`."""
-
     type = SECURITY_GROUP
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
@@ -163,7 +161,6 @@ class SecurityGroupKind(Kind):
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A group goes only when it is on nothing."""
         users = inventory.subnets_with("networkSecurityGroup", resource.id)
         users += [interface.id for interface in inventory.interfaces_with_group(resource.id)]
         if users:

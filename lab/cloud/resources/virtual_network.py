@@ -97,8 +97,6 @@ def _check_subnet_removal(inventory: Inventory, identity: str, name: str) -> Non
 
 
 class VirtualNetworkKind(Kind):
-    """`Microsoft.Network/virtualNetworks`."""
-
     type = NETWORK
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
@@ -152,7 +150,6 @@ class VirtualNetworkKind(Kind):
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A network goes only when nothing is in its subnets."""
         for subnet in items(resource.properties, "subnets"):
             _check_subnet_removal(inventory, f"{resource.id}/subnets/{subnet['name']}", subnet["name"])
 
@@ -168,7 +165,6 @@ class VirtualNetworkKind(Kind):
         await site.fabric.ensure_bridge(bridge_name(resource.id), addresses)
 
     async def remove(self, site: Site, resource: Resource) -> None:
-        """Remove the bridge."""
         await site.fabric.remove_bridge(bridge_name(resource.id))
 
 
@@ -205,12 +201,10 @@ class SubnetKind(Kind):
         )
 
     def locate(self, store: Store, target: ResourceId) -> Resource | None:
-        """Find the subnet in its network."""
         found = Inventory(store).subnet(str(target))
         return self._as_resource(*found) if found else None
 
     def members(self, store: Store, target: ResourceId) -> list[Resource]:
-        """Return the subnets of a network."""
         owner = store.get(target.parent.key)
         if owner is None:
             raise ArmError(404, "ResourceNotFound", f"The Resource '{NETWORK}/{target.names[0]}' was not found.", None)
@@ -271,14 +265,12 @@ class SubnetKind(Kind):
         store.put(owner)
 
     def shown(self, inventory: Inventory, resource: Resource) -> Json:
-        """Show it as its network does."""
         found = inventory.subnet(resource.id)
         if found is None:
             return super().shown(inventory, resource)
         return subnet_shown(inventory, *found)
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A subnet goes only when nothing is in it."""
         _check_subnet_removal(inventory, resource.id, resource.name)
 
     async def apply(self, site: Site, resource: Resource) -> None:
@@ -291,5 +283,4 @@ class SubnetKind(Kind):
         """Nothing by itself: the network is applied again once the subnet is out of it."""
 
     async def removed(self, site: Site, resource: Resource) -> None:
-        """Take the gateway's address from the bridge."""
         await self.apply(site, resource)

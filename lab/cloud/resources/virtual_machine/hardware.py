@@ -21,7 +21,6 @@ def checked_size(given: Json) -> str:
 
 
 def size_of(resource: Resource) -> catalogue.Size:
-    """Return what a machine's size has."""
     return catalogue.SIZES[resource.properties["hardwareProfile"]["vmSize"]]
 
 

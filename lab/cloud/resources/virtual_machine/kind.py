@@ -28,8 +28,6 @@ from lab.cloud.state import Store
 
 
 class VirtualMachineKind(Kind):
-    """`Microsoft.Compute/virtualMachines`."""
-
     type = MACHINE
     name = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?")
     compute = True

@@ -158,7 +158,6 @@ def _data_disk(inventory: Inventory, resource: Resource, entry: Json, lun: int) 
 
 
 def os_disk_sku(os_disk: Json) -> str:
-    """Return the SKU of a system disk."""
     return str(section(os_disk, "managedDisk").get("storageAccountType") or "Standard_LRS")
 
 

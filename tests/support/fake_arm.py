@@ -31,8 +31,6 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """A request that came."""
-
     method: str
     path: str
     query: str
