@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from operations.diagram.box import BOX, Box
-from operations.diagram.drawing import WIDTH
-from operations.diagram.graph import ranked
+from tests.docs.diagram.box import BOX, Box
+from tests.docs.diagram.drawing import WIDTH
+from tests.docs.diagram.graph import ranked
 
 # All in pixels.
 _BROAD = 170  # of a box in the middle, which stands alone

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from operations.recording import Resource
+from tests.support.recording import Resource
 
 BOX = (116, 43)  # width and height, in pixels
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from operations.diagram.box import BOX, Box
-from operations.diagram.drawing import Drawing
-from operations.diagram.facts import let_in_ports
+from tests.docs.diagram.box import BOX, Box
+from tests.docs.diagram.drawing import Drawing
+from tests.docs.diagram.facts import let_in_ports
 
 _PROTOCOLS = {"22": "SSH", "3306": "MySQL", "5405": "Corosync", "7789": "DRBD"}
 

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from operations.recording import Resource
+from tests.support.recording import Resource
 
 SCRIPT = "command:remote:Command"
 

@@ -17,7 +17,7 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from components.checkout import CHECKOUT
 from components.wire import readable
-from operations import stack_configuration as configuration
+from tests.support import stack_configuration as configuration
 
 _SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
 
