@@ -25,6 +25,7 @@ class Setting:
     """One thing.
 
     Args:
+        what: in words.
         end: the command that ends it.
         keeps_away: whether it alone can keep the service from being there.
         bars: the node that may not serve because of it; empty for none.

@@ -20,7 +20,11 @@ COMPUTE_CLIENT_API_VERSION = None  # the SDK's own
 
 
 def get_azure_compute_client(config: Any) -> Any:
-    """Return the SDK's client."""
+    """Return the SDK's client.
+
+    Args:
+        config: the agent's configuration.
+    """
     from azure.mgmt.compute import ComputeManagementClient  # only where a client is needed: it takes long to load
 
     if not hasattr(ComputeManagementClient, "DEFAULT_API_VERSION"):
