@@ -11,7 +11,7 @@ from lab import fabric
 
 
 class LabFabric:
-    """Bridges, taps and addresses in a lab's namespace."""
+    """Bridges, taps and addresses in a lab's namespace. Every call may be repeated."""
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
@@ -22,6 +22,8 @@ class LabFabric:
             await asyncio.to_thread(call)
 
     async def ensure_bridge(self, bridge: str, addresses: list[str]) -> None:
+        """Make a bridge, and see that it has these addresses (`10.0.0.1/24`) and no others."""
+
         def do() -> None:
             for address in addresses:
                 fabric.add_bridge(self._namespace, bridge, address)
