@@ -37,11 +37,13 @@ def _run(*argv: str, missing_ok: str = "") -> str:
     return done.stdout
 
 
-def _ip(*arguments: str, missing_ok: str = "") -> str:
-    return _run("ip", *arguments, missing_ok=missing_ok)
+def _ip_in(name: str, *arguments: str, missing_ok: str = "") -> str:
+    _check(name)
+    return _run("ip", "-n", name, *arguments, missing_ok=missing_ok)
 
 
 def _bridge_port(name: str, tap: str, attribute: str, value: str) -> None:
+    _check(name)
     # `ip link set … type bridge_slave state` is accepted, and does nothing.
     _run("bridge", "-n", name, "link", "set", "dev", tap, attribute, value)
 
@@ -66,20 +68,13 @@ def create(name: str) -> None:
     """
     _check(name)
     if not exists(name):
-        _ip("netns", "add", name)
-    _ip("-n", name, "link", "set", "lo", "up")
+        _run("ip", "netns", "add", name)
+    _ip_in(name, "link", "set", "lo", "up")
     for address in (IMDS_ADDRESS, PLATFORM_ADDRESS, CLIENT_ADDRESS, ARM_ADDRESS):
-        _ip("-n", name, "address", "replace", f"{address}/32", "dev", "lo")
+        _ip_in(name, "address", "replace", f"{address}/32", "dev", "lo")
     # Who connects to a public address, and binds no other, comes from outside: also to one that is not there.
-    _ip("-n", name, "route", "replace", PUBLIC_RANGE, "dev", "lo", "src", CLIENT_ADDRESS)
-    _ip(*_local_route(name, "replace", ARM_ADDRESS))
-
-
-def _local_route(name: str, action: str, address: str) -> list[str]:
-    return [
-        *("-n", name, "route", action, "local", f"{address}/32", "dev", "lo"),
-        *("table", "local", "src", CLIENT_ADDRESS),
-    ]
+    _ip_in(name, "route", "replace", PUBLIC_RANGE, "dev", "lo", "src", CLIENT_ADDRESS)
+    add_public_address(name, ARM_ADDRESS)
 
 
 def add_public_address(name: str, address: str) -> None:
@@ -88,18 +83,20 @@ def add_public_address(name: str, address: str) -> None:
     Connections to it that bind no source come from `CLIENT_ADDRESS` (an address on an interface
     would be its own source).
     """
-    _check(name)
-    _ip(*_local_route(name, "replace", address))
+    _ip_in(name, "route", "replace", *_local_route(address))
 
 
 def remove_public_address(name: str, address: str) -> None:
     """Take away what `add_public_address` made; one that is not there is no error."""
-    _check(name)
-    _ip(*_local_route(name, "delete", address), missing_ok="No such process")
+    _ip_in(name, "route", "delete", *_local_route(address), missing_ok="No such process")
+
+
+def _local_route(address: str) -> list[str]:
+    return ["local", f"{address}/32", "dev", "lo", "table", "local", "src", CLIENT_ADDRESS]
 
 
 def _links(name: str) -> set[str]:
-    lines = _ip("-n", name, "-brief", "link", "show").splitlines()
+    lines = _ip_in(name, "-brief", "link", "show").splitlines()
     return {line.split()[0].partition("@")[0] for line in lines}
 
 
@@ -115,33 +112,16 @@ def add_bridge(name: str, bridge: str, address_with_prefix: str) -> None:
         bridge: name of the bridge, at most 15 characters.
         address_with_prefix: for example "10.0.0.1/24".
     """
-    _check(name)
     if bridge not in _links(name):
-        _ip(
-            "-n",
-            name,
-            "link",
-            "add",
-            bridge,
-            "address",
-            _GATEWAY_MAC,
-            "type",
-            "bridge",
-            "stp_state",
-            "0",
-            "forward_delay",
-            "0",
-            "mcast_snooping",
-            "0",
-        )
-    _ip("-n", name, "address", "replace", address_with_prefix, "dev", bridge)
-    _ip("-n", name, "link", "set", bridge, "up")
+        made = f"{bridge} address {_GATEWAY_MAC} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+        _ip_in(name, "link", "add", *made.split())
+    _ip_in(name, "address", "replace", address_with_prefix, "dev", bridge)
+    _ip_in(name, "link", "set", bridge, "up")
 
 
 def remove_bridge(name: str, bridge: str) -> None:
     """Delete a bridge; one that is not there is no error."""
-    _check(name)
-    _ip("-n", name, "link", "delete", bridge, missing_ok="Cannot find device")
+    _ip_in(name, "link", "delete", bridge, missing_ok="Cannot find device")
 
 
 def add_tap(name: str, tap: str, bridge: str) -> None:
@@ -150,17 +130,15 @@ def add_tap(name: str, tap: str, bridge: str) -> None:
     Args:
         tap: name of the device, at most 15 characters.
     """
-    _check(name)
     if tap not in _links(name):
-        _ip("-n", name, "tuntap", "add", "dev", tap, "mode", "tap")
-    _ip("-n", name, "link", "set", tap, "master", bridge)
-    _ip("-n", name, "link", "set", tap, "up")
+        _ip_in(name, "tuntap", "add", "dev", tap, "mode", "tap")
+    _ip_in(name, "link", "set", tap, "master", bridge)
+    _ip_in(name, "link", "set", tap, "up")
 
 
 def remove_tap(name: str, tap: str) -> None:
     """Delete a tap device; one that is not there is no error."""
-    _check(name)
-    _ip("-n", name, "link", "delete", tap, missing_ok="Cannot find device")
+    _ip_in(name, "link", "delete", tap, missing_ok="Cannot find device")
 
 
 def isolate(name: str, tap: str) -> None:
@@ -168,13 +146,11 @@ def isolate(name: str, tap: str) -> None:
 
     Isolate the taps of both nodes to cut the cluster in two while both keep their clients.
     """
-    _check(name)
     _bridge_port(name, tap, "isolated", "on")
 
 
 def unisolate(name: str, tap: str) -> None:
     """Undo `isolate`."""
-    _check(name)
     _bridge_port(name, tap, "isolated", "off")
 
 
@@ -183,13 +159,11 @@ def cut(name: str, tap: str) -> None:
 
     Ends by itself when the machine is switched off or rebooted.
     """
-    _check(name)
     _bridge_port(name, tap, "state", "0")
 
 
 def mend(name: str, tap: str) -> None:
     """Undo `cut`."""
-    _check(name)
     _bridge_port(name, tap, "state", "3")
 
 
@@ -197,7 +171,7 @@ def processes(name: str) -> list[int]:
     """Return the numbers of the processes in the namespace; none if it does not exist."""
     if not exists(name):
         return []
-    return [int(pid) for pid in _ip("netns", "pids", name).split()]
+    return [int(pid) for pid in _run("ip", "netns", "pids", name).split()]
 
 
 def _signal(pids: Sequence[int], number: signal.Signals) -> None:
@@ -249,4 +223,4 @@ def remove(name: str, grace_seconds: float = 10.0) -> None:
         # A name without a namespace, left by a crash between the two, has no processes to list.
         if os.path.ismount(f"/run/netns/{name}"):
             raise
-    _ip("netns", "delete", name)
+    _run("ip", "netns", "delete", name)
