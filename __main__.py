@@ -23,8 +23,7 @@ place = make_place(settings.names, existing.group)
 subnet_id = (
     existing.subnet_id
     or Network(
-        "network",
-        NetworkArgs(place, settings.network, settings.endpoint, settings.ssh, settings.witness),
+        "network", NetworkArgs(place, settings.network, settings.endpoint, settings.ssh, settings.witness)
     ).subnet_id
 )
 endpoint = Endpoint(
@@ -62,9 +61,6 @@ fencing = (
     else None
 )
 fence_device = fencing.device if fencing else None
-Cluster(
-    "cluster",
-    ClusterArgs(settings, nodes.cluster_nodes, nodes.witness, fence_device, endpoint_host=endpoint.host),
-)
+Cluster("cluster", ClusterArgs(settings, nodes.cluster_nodes, nodes.witness, fence_device, endpoint_host=endpoint.host))
 outputs.export(settings, endpoint.host, nodes, fence_device)
 tell_what_goes()

@@ -20,10 +20,7 @@ def export(
     pulumi.export("witness", nodes.witness.name if nodes.witness else None)
     pulumi.export(
         "secrets",
-        {
-            "database password": f"{secret_hint}databasePassword",
-            "SSH private key": f"{secret_hint}sshPrivateKey",
-        },
+        {"database password": f"{secret_hint}databasePassword", "SSH private key": f"{secret_hint}sshPrivateKey"},
     )
     # The engine's own refusal knows no setting of ours.
     pulumi.export(

@@ -30,7 +30,7 @@ PROGRAMS = {
 
 # The same, for what only tests need.
 TEST_PROGRAMS = {
-    "chromium": "chromium",  # opens the drills' report
+    "chromium": "chromium"  # opens the drills' report
 }
 
 # Files → package; for the machines' package lists to be trusted.

@@ -9,12 +9,7 @@ from components.azure.place import Place
 
 
 def public_address(
-    name: str,
-    *,
-    azure_name: str,
-    place: Place,
-    parent: pulumi.Resource,
-    zones: Sequence[str] | None = None,
+    name: str, *, azure_name: str, place: Place, parent: pulumi.Resource, zones: Sequence[str] | None = None
 ) -> network.PublicIPAddress:
     """Make a static public IPv4 address of the SKU Standard.
 

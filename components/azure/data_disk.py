@@ -32,8 +32,7 @@ def make_data_disk(
         disk_size_gb=disks.data_disk_size_gb,
         sku=compute.DiskSkuArgs(name=disks.data_disk_sku),
         encryption=compute.EncryptionArgs(
-            type=compute.EncryptionType.ENCRYPTION_AT_REST_WITH_CUSTOMER_KEY,
-            disk_encryption_set_id=encryption_set_id,
+            type=compute.EncryptionType.ENCRYPTION_AT_REST_WITH_CUSTOMER_KEY, disk_encryption_set_id=encryption_set_id
         )
         if encryption_set_id
         else None,

@@ -56,11 +56,7 @@ class Endpoint(pulumi.ComponentResource):
 
         if args.private_address is None:
             address = public_address(
-                f"{name}-address",
-                azure_name=f"pip-{place.cluster_name}",
-                place=place,
-                parent=self,
-                zones=zones,
+                f"{name}-address", azure_name=f"pip-{place.cluster_name}", place=place, parent=self, zones=zones
             )
             if args.lock_address:
                 deletion_lock(

@@ -65,10 +65,7 @@ class Network(pulumi.ComponentResource):
 
         # A Standard balancer gives its backends no way out; fencing and package updates need one.
         egress_address = public_address(
-            f"{name}-egress-address",
-            azure_name=f"pip-{place.cluster_name}-egress",
-            place=place,
-            parent=self,
+            f"{name}-egress-address", azure_name=f"pip-{place.cluster_name}-egress", place=place, parent=self
         )
         nat_gateway = network.NatGateway(
             f"{name}-nat-gateway",

@@ -62,12 +62,7 @@ class Options(Part):
     """
 
     def __init__(
-        self,
-        name: str,
-        context: ScriptContext,
-        opts: pulumi.ResourceOptions,
-        *,
-        after: Iterable[pulumi.Resource],
+        self, name: str, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Iterable[pulumi.Resource]
     ) -> None:
         super().__init__(name, context, opts)
         # Each node looks whether it is the one that serves; only that one has anything to do.

@@ -42,12 +42,7 @@ class Packages(Part):
     """
 
     def __init__(
-        self,
-        name: str,
-        context: ScriptContext,
-        opts: pulumi.ResourceOptions,
-        *,
-        after: Mapping[str, pulumi.Resource],
+        self, name: str, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Mapping[str, pulumi.Resource]
     ) -> None:
         super().__init__(name, context, opts)
         self.done: dict[str, RemoteScript] = {}

@@ -19,12 +19,7 @@ class Replication(Part):
     """
 
     def __init__(
-        self,
-        name: str,
-        context: ScriptContext,
-        opts: pulumi.ResourceOptions,
-        *,
-        after: Mapping[str, pulumi.Resource],
+        self, name: str, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Mapping[str, pulumi.Resource]
     ) -> None:
         super().__init__(name, context, opts)
         settings, nodes = context.settings, context.nodes
@@ -73,12 +68,7 @@ class Growth(Part):
     """
 
     def __init__(
-        self,
-        name: str,
-        context: ScriptContext,
-        opts: pulumi.ResourceOptions,
-        *,
-        after: Sequence[pulumi.Resource],
+        self, name: str, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Sequence[pulumi.Resource]
     ) -> None:
         super().__init__(name, context, opts)
         self.on_each(

@@ -172,13 +172,7 @@ class Provider:
             outputs = cast(Object, overlay(old, outputs))
         return _complete(kind, with_secrets_of(with_secrets_of(outputs, state), inputs))
 
-    async def update(
-        self,
-        urn: str,
-        resource_id: str,
-        inputs: Mapping[str, Value],
-        seconds: float = 0,
-    ) -> Object:
+    async def update(self, urn: str, resource_id: str, inputs: Mapping[str, Value], seconds: float = 0) -> Object:
         """Change a resource, by sending the whole of it.
 
         Args:

@@ -95,10 +95,7 @@ def our_cluster(lab: Lab) -> Generator[Candidate]:
 
         endpoint = target(outputs["endpoint"]["host"], int(outputs["endpoint"]["port"]))
         yield Candidate(
-            ways={
-                "direct": target(str(addresses[serving.name]), ports.MYSQL),
-                "through the lab's balancer": endpoint,
-            },
+            ways={"direct": target(str(addresses[serving.name]), ports.MYSQL), "through the lab's balancer": endpoint},
             failover=(endpoint,),
             victim=lambda: service.serving(lab).name,
             kill=lambda name: power.kill(lab, name),

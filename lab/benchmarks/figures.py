@@ -179,8 +179,5 @@ def markdown(results: Sequence[Result], facts: Mapping[str, str]) -> str:
         ]
     if outages:
         head = ["", "kills", "outage, s", "stall at the return, s", "whole again after, s", "acknowledged rows lost"]
-        parts += [
-            ["Power kill of the machine written to; median (lowest to highest):"],
-            _table(head, outages),
-        ]
+        parts += [["Power kill of the machine written to; median (lowest to highest):"], _table(head, outages)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"

@@ -15,8 +15,7 @@ from lab.cloud.reading import Reading
 from lab.cloud.request import CALLER, body_of
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.base import Kind, checked_tags
-from lab.cloud.resources.virtual_machine.instance_view import instance_view
-from lab.cloud.resources.virtual_machine.power import ACTIONS
+from lab.cloud.resources.virtual_machine.power import ACTIONS, instance_view
 from lab.cloud.site import Site
 from lab.cloud.state import Operation
 

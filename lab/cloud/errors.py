@@ -39,3 +39,13 @@ def bad_request(code: str, message: str, target: str | None = None) -> ArmError:
 def conflict(code: str, message: str, target: str | None = None) -> ArmError:
     """Return a 409: the request does not fit what stands."""
     return ArmError(409, code, message, target)
+
+
+def invalid(message: str, target: str) -> ArmError:
+    """Return compute's refusal of a parameter."""
+    return bad_request("InvalidParameter", message, target)
+
+
+def not_in_lab(message: str, target: str | None = None) -> ArmError:
+    """Return the refusal of what Azure can do and this lab cannot."""
+    return bad_request("LabNotSupported", message, target)

@@ -5,7 +5,7 @@ import re
 from aiohttp import web
 
 from lab.cloud import roles
-from lab.cloud.errors import ArmError, bad_request
+from lab.cloud.errors import ArmError, not_in_lab
 from lab.cloud.fields import text
 from lab.cloud.inventory import LOCK, ROLE_ASSIGNMENT
 from lab.cloud.model import Resource
@@ -94,5 +94,5 @@ def _filtered(found: list[Resource], target: ResourceId, condition: str) -> list
             name, value = equal[1] or "principalId", equal[2] if equal[1] else equal[4]
             found = [r for r in found if text(r.properties, name).lower() == value.lower()]
         else:
-            raise bad_request("LabNotSupported", f"The lab cloud does not know the filter '{part}'.")
+            raise not_in_lab(f"The lab cloud does not know the filter '{part}'.")
     return found

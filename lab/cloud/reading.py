@@ -12,7 +12,7 @@ from lab.cloud.model import Json, Resource
 from lab.cloud.request import CALLER
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.base import Kind
-from lab.cloud.resources.virtual_machine.instance_view import instance_view
+from lab.cloud.resources.virtual_machine.power import instance_view
 from lab.cloud.site import Site
 
 

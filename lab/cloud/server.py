@@ -126,10 +126,7 @@ class _Cloud:
                 lambda: dns.NameServer(*dns.lookup_in(self._inventory)), local_addr=(PLATFORM, 53)
             )
             stack.callback(transport.close)
-            for task in (
-                loopback.serve(self._door, lambda: self._balancer.frontend(ports.MYSQL)),
-                self._watch(),
-            ):
+            for task in (loopback.serve(self._door, lambda: self._balancer.frontend(ports.MYSQL)), self._watch()):
                 stack.push_async_callback(_cancel, asyncio.create_task(task))
             self._operations.resume()
             stack.push_async_callback(self._operations.close)

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from lab.cloud import catalogue
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import bad_request, conflict, not_in_lab
 from lab.cloud.fields import choice, flag, integer, section, text
 from lab.cloud.inventory import DISK, Inventory
 from lab.cloud.model import Json, Resource, now
@@ -36,7 +36,7 @@ class DiskKind(Kind):
         if existing is not None:
             creation = section(existing.properties, "creationData")
         elif choice(creation, "createOption", ("Empty", "Copy", "FromImage", "Import", "Restore", "Upload")) != "Empty":
-            raise bad_request("LabNotSupported", "The lab cloud makes empty disks only.", "creationData.createOption")
+            raise not_in_lab("The lab cloud makes empty disks only.", "creationData.createOption")
         size = integer(given, "diskSizeGB", existing.properties["diskSizeGB"] if existing else None)
         if not 1 <= size <= 32767:
             raise bad_request(
@@ -45,7 +45,7 @@ class DiskKind(Kind):
                 "disk.diskSizeGB",
             )
         if flag(given, "burstingEnabled") or integer(given, "maxShares", 1) > 1:
-            raise bad_request("LabNotSupported", "Shared and bursting disks are not supported by the lab cloud.")
+            raise not_in_lab("Shared and bursting disks are not supported by the lab cloud.")
         zones = checked_zones(body, resource.location, 1)
         if existing is None and sku in catalogue.PERFORMANCE_SKUS and not zones:
             raise bad_request(

@@ -3,7 +3,7 @@
 import uuid
 
 from lab.cloud import roles
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import bad_request, conflict, not_in_lab
 from lab.cloud.fields import choice, flag, items, section, text
 from lab.cloud.inventory import DISK, ENCRYPTION_SET, ROLE_ASSIGNMENT, VAULT, VAULT_KEY, Inventory
 from lab.cloud.model import Json, Resource
@@ -25,7 +25,7 @@ class EncryptionSetKind(Kind):
         resource = self.envelope(inventory, target, body, existing)
         identity = section(body, "identity")
         if choice(identity, "type", ("None", "SystemAssigned", "UserAssigned"), "None") != "SystemAssigned":
-            raise bad_request("LabNotSupported", "The lab cloud's encryption sets have a system-assigned identity.")
+            raise not_in_lab("The lab cloud's encryption sets have a system-assigned identity.")
         old = section(existing.body, "identity") if existing else {}
         resource.body["identity"] = {
             "type": "SystemAssigned",
@@ -35,7 +35,7 @@ class EncryptionSetKind(Kind):
         given = section(body, "properties")
         kind = choice(given, "encryptionType", ("EncryptionAtRestWithCustomerKey",), "EncryptionAtRestWithCustomerKey")
         if flag(given, "rotationToLatestKeyVersionEnabled"):
-            raise bad_request("LabNotSupported", "Keys of the lab have one version, and are not rotated.")
+            raise not_in_lab("Keys of the lab have one version, and are not rotated.")
         url = text(section(given, "activeKey"), "keyUrl")
         key = next((k for k in inventory.of_type(VAULT_KEY) if k.properties["keyUriWithVersion"] == url), None)
         if key is None:

@@ -1,6 +1,6 @@
 """Load balancers; `lab.cloud.plan` says what their rules become."""
 
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, not_in_lab
 from lab.cloud.fields import choice, items, reference, section, text, unique_names
 from lab.cloud.inventory import BALANCER, NETWORK, PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
@@ -44,7 +44,7 @@ class LoadBalancerKind(Kind):
             raise bad_request("SkuPropertyCannotBeUpdated", f"Sku property of {target} cannot be changed.")
         for part in _FORBIDDEN_PARTS:
             if items(given, part):
-                raise bad_request("LabNotSupported", f"'{part}' is not supported by the lab cloud.", part)
+                raise not_in_lab(f"'{part}' is not supported by the lab cloud.", part)
         names = {part: unique_names(items(given, part), part, NETWORK_NAME) for part in PARTS}
         resource.body["sku"] = {"name": sku, "tier": "Regional"}
         frontends = [

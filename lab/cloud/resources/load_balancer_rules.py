@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, not_in_lab
 from lab.cloud.fields import choice, flag, integer, reference, references, section, text
 from lab.cloud.model import Json
 from lab.cloud.resource_id import key_of
@@ -75,7 +75,7 @@ def checked_probe(entry: Json) -> Json:
             "ProbeRequestPathInvalid", f"Probe {name}: requestPath is for Http and Https, and needed there."
         )
     if protocol != "Tcp":
-        raise bad_request("LabNotSupported", "Http and Https probes are not supported by the lab cloud.", "protocol")
+        raise not_in_lab("Http and Https probes are not supported by the lab cloud.", "protocol")
     return {
         "name": name,
         "properties": {
@@ -94,9 +94,9 @@ def _common_rule(own: OwnParts, entry: Json, part: str) -> tuple[str, Json, Json
     frontend = own.require(reference(given, "frontendIPConfiguration"), "frontendIPConfigurations", f"{part}/{name}")
     protocol = choice(given, "protocol", ("Tcp", "Udp", "All"))
     if protocol != "Tcp":
-        raise bad_request("LabNotSupported", f"Protocol {protocol} is not supported by the lab cloud.", "protocol")
+        raise not_in_lab(f"Protocol {protocol} is not supported by the lab cloud.", "protocol")
     if flag(given, "enableFloatingIP"):
-        raise bad_request("LabNotSupported", "Floating IP is not supported by the lab cloud.", "enableFloatingIP")
+        raise not_in_lab("Floating IP is not supported by the lab cloud.", "enableFloatingIP")
     checked: Json = {
         "frontendIPConfiguration": {"id": frontend},
         "protocol": protocol,
@@ -114,7 +114,7 @@ def checked_rule(own: OwnParts, entry: Json) -> Json:
     name, given, checked = _common_rule(own, entry, "loadBalancingRules")
     pools = references(given, "backendAddressPools") or [reference(given, "backendAddressPool")]
     if len(pools) > 1:
-        raise bad_request("LabNotSupported", "Several pools for one rule are not supported by the lab cloud.")
+        raise not_in_lab("Several pools for one rule are not supported by the lab cloud.")
     if pools[0]:
         own.require(pools[0], "backendAddressPools", f"loadBalancingRules/{name}")
         checked["backendAddressPool"] = {"id": pools[0]}
@@ -133,7 +133,7 @@ def checked_nat_rule(own: OwnParts, entry: Json) -> Json:
     """Return an inbound NAT rule as the balancer keeps it."""
     name, given, checked = _common_rule(own, entry, "inboundNatRules")
     if given.get("frontendPortRangeStart") or reference(given, "backendAddressPool"):
-        raise bad_request("LabNotSupported", "NAT rules of a pool are not supported by the lab cloud.")
+        raise not_in_lab("NAT rules of a pool are not supported by the lab cloud.")
     return {"name": name, "properties": checked}
 
 

@@ -1,6 +1,6 @@
 """NAT gateways: the address that a subnet's own connections come from."""
 
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, not_in_lab
 from lab.cloud.fields import choice, integer, items, references, section
 from lab.cloud.inventory import NAT_GATEWAY, PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
@@ -21,7 +21,7 @@ class NatGatewayKind(Kind):
                 "NatGatewayIdleTimeoutOutOfRange", f"The idle time-out of {target} must be 4 to 120 minutes."
             )
         if items(given, "publicIpPrefixes"):
-            raise bad_request("LabNotSupported", "Public IP prefixes are not supported by the lab cloud.")
+            raise not_in_lab("Public IP prefixes are not supported by the lab cloud.")
         addresses = references(given, "publicIpAddresses")
         for identity in addresses:
             address = inventory.require(identity, PUBLIC_ADDRESS, resource.id, resource.location)

@@ -1,7 +1,7 @@
 """Public IP addresses: addresses of the namespace's own loopback."""
 
 from lab.cloud.addresses import DEFAULT_OUTBOUND, PUBLIC_POOL
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import bad_request, conflict, not_in_lab
 from lab.cloud.fields import choice, integer, section, text
 from lab.cloud.inventory import PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
@@ -31,7 +31,7 @@ class PublicAddressKind(Kind):
                 "publicIPAllocationMethod",
             )
         if choice(given, "publicIPAddressVersion", ("IPv4", "IPv6"), "IPv4") != "IPv4":
-            raise bad_request("LabNotSupported", "IPv6 is not supported by the lab cloud.", "publicIPAddressVersion")
+            raise not_in_lab("IPv6 is not supported by the lab cloud.", "publicIPAddressVersion")
         if existing is not None and existing.sku != sku:
             raise bad_request(
                 "SkuPropertyCannotBeUpdated", f"Sku property of {target} cannot be changed once it is made."

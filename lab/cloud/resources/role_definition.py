@@ -173,9 +173,4 @@ class RoleDefinitionKind(Kind):
 
 def bare(resource: Resource) -> Json:
     """Return the form in which Azure shows roles and assignments."""
-    return {
-        "id": resource.id,
-        "name": resource.name,
-        "type": resource.type,
-        "properties": dict(resource.properties),
-    }
+    return {"id": resource.id, "name": resource.name, "type": resource.type, "properties": dict(resource.properties)}

@@ -3,7 +3,7 @@
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 
 from lab.cloud import nsg
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, not_in_lab
 from lab.cloud.fields import choice, integer, items, section, text, texts, unique_names
 from lab.cloud.inventory import SECURITY_GROUP, Inventory
 from lab.cloud.model import Json, Resource
@@ -96,7 +96,7 @@ def checked_rule(entry: Json) -> Json:
         checked["description"] = description
     for unsupported in ("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups"):
         if items(rule, unsupported):
-            raise bad_request("LabNotSupported", "Application security groups are not supported by the lab cloud.")
+            raise not_in_lab("Application security groups are not supported by the lab cloud.")
     return {"name": text(entry, "name"), "properties": checked}
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from ipaddress import IPv4Network
 
-from lab.cloud.errors import ArmError, bad_request, conflict
+from lab.cloud.errors import ArmError, bad_request, conflict, not_in_lab
 from lab.cloud.fields import flag, items, network, reference, section, text, texts, unique_names
 from lab.cloud.inventory import NAT_GATEWAY, NETWORK, SECURITY_GROUP, SUBNET, Inventory
 from lab.cloud.model import Json, Resource
@@ -74,7 +74,7 @@ def _checked_subnet(
                 )
     for name_, what in (("routeTable", "A route table"), ("delegations", "Delegation of a subnet")):
         if properties.get(name_):
-            raise bad_request("LabNotSupported", f"{what} is not supported by the lab cloud.", name_)
+            raise not_in_lab(f"{what} is not supported by the lab cloud.", name_)
     if users := inventory.subnet_users(identity):
         outside = [str(address) for address in users if address not in prefix]
         if outside:
@@ -174,13 +174,7 @@ def subnet_shown(inventory: Inventory, owner: Resource, subnet: Json) -> Json:
     properties: Json = {**subnet["properties"], "provisioningState": "Succeeded"}
     if users := inventory.subnet_users(identity):
         properties["ipConfigurations"] = [{"id": user} for user in users.values()]
-    return {
-        "id": identity,
-        "name": subnet["name"],
-        "type": SUBNET,
-        "etag": owner.etag,
-        "properties": properties,
-    }
+    return {"id": identity, "name": subnet["name"], "type": SUBNET, "etag": owner.etag, "properties": properties}
 
 
 class SubnetKind(Kind):

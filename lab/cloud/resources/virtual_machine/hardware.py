@@ -1,10 +1,9 @@
 """A machine's size, and what it can do."""
 
 from lab.cloud import catalogue
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, invalid
 from lab.cloud.fields import section, text
 from lab.cloud.model import Json, Resource
-from lab.cloud.resources.virtual_machine.refusal import invalid
 
 
 def checked_size(given: Json) -> str:

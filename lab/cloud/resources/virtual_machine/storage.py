@@ -3,7 +3,7 @@
 import uuid
 
 from lab.cloud import catalogue
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import ArmError, bad_request, conflict, invalid, not_in_lab
 from lab.cloud.fields import choice, integer, items, reference, section, text
 from lab.cloud.inventory import DISK, Inventory
 from lab.cloud.machines import MOST_LUNS
@@ -13,8 +13,6 @@ from lab.cloud.resources.base import COMPUTE_NAME
 from lab.cloud.resources.disk import GIB
 from lab.cloud.resources.encryption_set import checked_set
 from lab.cloud.resources.virtual_machine.hardware import check_premium, size_of
-from lab.cloud.resources.virtual_machine.image import exact_version, guest_of
-from lab.cloud.resources.virtual_machine.refusal import invalid
 
 _SYSTEM_DISK_GIB = 30
 """Size of the system disk of Azure's Debian images."""
@@ -47,9 +45,7 @@ def storage_profile(inventory: Inventory, resource: Resource, given: Json, exist
 def _os_disk(inventory: Inventory, resource: Resource, given: Json, existing: Resource | None) -> Json:
     old = section(section(existing.properties, "storageProfile"), "osDisk") if existing else {}
     if choice(given, "createOption", ("FromImage", "Attach", "Empty"), old.get("createOption")) != "FromImage":
-        raise bad_request(
-            "LabNotSupported", "The lab cloud makes system disks from images only.", "osDisk.createOption"
-        )
+        raise not_in_lab("The lab cloud makes system disks from images only.", "osDisk.createOption")
     name = text(given, "name") or old.get("name") or f"{resource.name}_OsDisk_1_{uuid.uuid4().hex}"
     identity = f"{parse(resource.id).parent}/disks/{name}"
     if not COMPUTE_NAME.fullmatch(name):
@@ -111,11 +107,10 @@ def _data_disks(inventory: Inventory, resource: Resource, entries: list[Json]) -
         if lun in luns:
             raise invalid(f"A disk at LUN {lun} already exists.", "dataDisk.lun")
         if lun >= MOST_LUNS:
-            raise bad_request("LabNotSupported", f"The lab's machines have LUN 0 to {MOST_LUNS - 1}.", "dataDisk.lun")
+            raise not_in_lab(f"The lab's machines have LUN 0 to {MOST_LUNS - 1}.", "dataDisk.lun")
         luns.add(lun)
         if choice(entry, "createOption", ("Attach", "Empty", "FromImage")) != "Attach":
-            raise bad_request(
-                "LabNotSupported",
+            raise not_in_lab(
                 "The lab cloud attaches data disks that are resources of their own: createOption Attach.",
                 "dataDisk.createOption",
             )
@@ -186,3 +181,36 @@ def system_disk(machine: Resource) -> Resource:
     }
     disk.hidden = {"folder": "of its machine"}
     return disk
+
+
+def guest_of(image: Json) -> str:
+    """Return the lab's guest for an image reference.
+
+    Raises:
+        ArmError: the image is not there (404, PlatformImageNotFound), or is one's own.
+    """
+    if text(image, "id"):
+        raise not_in_lab("Images of one's own are not supported by the lab cloud.", "imageReference")
+    words = [text(image, name) for name in ("publisher", "offer", "sku")]
+    if not all(words):
+        raise invalid("imageReference needs publisher, offer, sku and version.", "imageReference")
+    key = (words[0].lower(), words[1].lower(), words[2].lower())
+    guest = catalogue.GUESTS.get(key)
+    if guest is not None and exact_version(image) in catalogue.IMAGE_VERSIONS:
+        return guest
+    named = ":".join([*words, text(image, "version") or "latest"])
+    there = ", ".join(sorted({":".join(known) for known in catalogue.GUESTS}))
+    known = "exists on Azure, and the lab has no guest for it" if key in catalogue.KNOWN_IMAGES else "is not available"
+    raise ArmError(
+        404,
+        "PlatformImageNotFound",
+        f"The platform image '{named}' {known}. The lab has: {there}, in versions "
+        f"{', '.join(catalogue.IMAGE_VERSIONS)}.",
+        "imageReference",
+    )
+
+
+def exact_version(image: Json) -> str:
+    """Return the version that an image reference means: latest is that of the day on which the machine is made."""
+    version = text(image, "version") or "latest"
+    return catalogue.IMAGE_VERSIONS[-1] if version == "latest" else version
