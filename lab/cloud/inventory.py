@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from lab.cloud import nsg
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import ArmError, bad_request
 from lab.cloud.fields import items, reference, references, section, text, texts
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import key_of
@@ -69,11 +69,7 @@ class Inventory:
         """
         resource = self.get(identity, type_)
         if resource is None or resource.location != location or resource.provisioning == "Deleting":
-            raise bad_request(
-                "InvalidResourceReference",
-                f"Resource {identity} referenced by resource {by} was not found. Please make sure that the "
-                "referenced resource exists, and that both resources are in the same region.",
-            )
+            raise _not_found(identity, by)
         return resource
 
     # Networks
@@ -99,25 +95,24 @@ class Inventory:
         """Return a subnet that another resource refers to."""
         found = self.subnet(identity)
         if found is None or found[0].location != location:
-            raise bad_request(
-                "InvalidResourceReference",
-                f"Resource {identity} referenced by resource {by} was not found. Please make sure that the "
-                "referenced resource exists, and that both resources are in the same region.",
-            )
+            raise _not_found(identity, by)
         return found
 
     def subnet_users(self, subnet_id: str) -> dict[IPv4Address, str]:
         """Return the addresses in use in a subnet, with the identity of the configuration that uses each."""
-        users: dict[IPv4Address, str] = {}
         wanted = key_of(subnet_id)
+        return {
+            IPv4Address(text(properties, "privateIPAddress")): identity
+            for identity, properties in self._configurations()
+            if key_of(reference(properties, "subnet")) == wanted
+        }
+
+    def _configurations(self) -> Iterator[tuple[str, Json]]:
+        """Yield what can have an address, of an interface or a balancer: its identity and its properties."""
         for owner, listname in ((INTERFACE, "ipConfigurations"), (BALANCER, "frontendIPConfigurations")):
             for resource in self.of_type(owner):
-                for configuration in items(resource.properties, listname):
-                    properties = section(configuration, "properties")
-                    if key_of(reference(properties, "subnet")) == wanted:
-                        address = IPv4Address(text(properties, "privateIPAddress"))
-                        users[address] = f"{resource.id}/{listname}/{text(configuration, 'name')}"
-        return users
+                for entry in items(resource.properties, listname):
+                    yield f"{resource.id}/{listname}/{text(entry, 'name')}", section(entry, "properties")
 
     def address_space(self, network: Resource) -> tuple[IPv4Network, ...]:
         prefixes = texts(section(network.properties, "addressSpace"), "addressPrefixes")
@@ -128,11 +123,9 @@ class Inventory:
     def public_address_user(self, identity: str) -> str | None:
         """Return the identity of the configuration that a public address belongs to."""
         wanted = key_of(identity)
-        for owner, listname in ((INTERFACE, "ipConfigurations"), (BALANCER, "frontendIPConfigurations")):
-            for resource in self.of_type(owner):
-                for configuration in items(resource.properties, listname):
-                    if key_of(reference(section(configuration, "properties"), "publicIPAddress")) == wanted:
-                        return f"{resource.id}/{listname}/{text(configuration, 'name')}"
+        for user, properties in self._configurations():
+            if key_of(reference(properties, "publicIPAddress")) == wanted:
+                return user
         for gateway in self.of_type(NAT_GATEWAY):
             if wanted in map(key_of, references(gateway.properties, "publicIpAddresses")):
                 return gateway.id
@@ -311,3 +304,11 @@ class Inventory:
                 if address is not None:
                     return address
         return None
+
+
+def _not_found(identity: str, by: str) -> ArmError:
+    return bad_request(
+        "InvalidResourceReference",
+        f"Resource {identity} referenced by resource {by} was not found. Please make sure that the referenced "
+        "resource exists, and that both resources are in the same region.",
+    )
