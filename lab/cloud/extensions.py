@@ -58,8 +58,8 @@ class Extensions:
 
     def _check_scope(self, target: ResourceId) -> None:
         """Refuse a scope that is not there."""
-        if target.group and self._site.inventory.group(target.subscription, target.group) is None:
-            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        if target.group:
+            self._site.inventory.require_group(target)
         if target.on:
             holder = parse(target.on)
             self._reading.existing(kind_of(holder), holder)

@@ -11,7 +11,7 @@ from lab.cloud import nsg
 from lab.cloud.errors import ArmError, bad_request
 from lab.cloud.fields import items, reference, references, section, text, texts
 from lab.cloud.model import Json, Resource
-from lab.cloud.resource_id import key_of
+from lab.cloud.resource_id import ResourceId, key_of
 from lab.cloud.state import Store
 
 GROUP = "Microsoft.Resources/resourceGroups"
@@ -52,6 +52,13 @@ class Inventory:
 
     def group(self, subscription: str, name: str) -> Resource | None:
         return self.get(f"/subscriptions/{subscription}/resourceGroups/{name}", GROUP)
+
+    def require_group(self, target: ResourceId) -> Resource:
+        """Return the resource group that something is in; a 404 where it is not there."""
+        group = self.group(target.subscription, target.group)
+        if group is None:
+            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        return group
 
     def members(self, group: Resource) -> list[Resource]:
         prefix = group.key + "/"

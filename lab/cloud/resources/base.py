@@ -4,7 +4,7 @@ import re
 from typing import ClassVar
 
 from lab.cloud import catalogue
-from lab.cloud.errors import ArmError, bad_request, conflict
+from lab.cloud.errors import bad_request, conflict
 from lab.cloud.fields import section, text
 from lab.cloud.inventory import Inventory
 from lab.cloud.model import Json, Resource
@@ -86,9 +86,7 @@ class Kind:
 
     def envelope(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
         """Check what all types have: group, name, location, tags; return the new form without properties."""
-        group = inventory.group(target.subscription, target.group)
-        if group is None:
-            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        group = inventory.require_group(target)
         if group.provisioning == "Deleting":
             raise conflict(
                 "ResourceGroupBeingDeleted",

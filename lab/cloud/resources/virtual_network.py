@@ -206,8 +206,7 @@ class SubnetKind(Kind):
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
         """Check the subnet against its network and its neighbours."""
-        if inventory.group(target.subscription, target.group) is None:
-            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        inventory.require_group(target)
         owner = inventory.get(str(target.parent), NETWORK)
         if owner is None:
             raise ArmError(
