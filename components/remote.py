@@ -111,10 +111,11 @@ class ScriptContext:
 
 
 class Part(pulumi.ComponentResource):
-    """A part of the cluster: a component that is made of scripts."""
+    """A part of the cluster: a component that is made of scripts, the only one of its class and called like it."""
 
-    def __init__(self, name: str, context: ScriptContext, opts: pulumi.ResourceOptions) -> None:
-        super().__init__(f"azure-mysql-ha:index:{type(self).__name__}", name, None, opts)
+    def __init__(self, context: ScriptContext, opts: pulumi.ResourceOptions) -> None:
+        kind = type(self).__name__
+        super().__init__(f"azure-mysql-ha:index:{kind}", kind.lower(), None, opts)
         self.context = context
 
     def on_each(

@@ -80,9 +80,5 @@ class AzureTarget(Target):
 
 
 def is_on(codes: Sequence[str]) -> bool:
-    """Tell whether a machine may be running.
-
-    Args:
-        codes: of its instance view's statuses, such as PowerState/running.
-    """
+    """Tell whether a machine may be running."""
     return not {"PowerState/stopped", "PowerState/deallocated"} & set(codes)

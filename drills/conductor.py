@@ -42,7 +42,6 @@ def conduct(
     Args:
         number: which repetition, from 1.
         folder: gets all that the drill leaves behind; made by this.
-        pace: rows a second.
 
     Raises:
         NotWellError: the cluster is not well to begin with.

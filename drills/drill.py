@@ -43,8 +43,6 @@ class Drill:
     Args:
         title: what it is called in lines of progress, such as "standby 1".
         folder: gets all that the drill leaves behind; made by this.
-        settle_seconds: how long the cluster may take to be whole again.
-        pace: rows a second.
     """
 
     def __init__(
@@ -89,7 +87,6 @@ class Drill:
         """Note something that happened, and tell it; `fault`, `fault_end` and `event` are for scenarios.
 
         Args:
-            node: where; None for what is of the cluster.
             at: seconds of the epoch; now by default.
         """
         at = at or time.time()

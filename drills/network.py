@@ -34,7 +34,6 @@ def lose(node: Node, peer: Node, percent: int) -> None:
     """Lose a share of the packets that a node sends to its peer, at random.
 
     Args:
-        node: the sender.
         peer: the receiver; traffic to all others is left alone.
         percent: 1 to 100.
     """

@@ -23,8 +23,6 @@ class Scenario:
     whole again.
 
     Args:
-        order: scenarios are run in ascending order.
-        story: the module's docstring.
         needs_lab: why it cannot be done on Azure; empty where it can.
         needs_witness: whether it is for clusters with a witness only.
         without_fencing: whether it can be done where fencing is off.

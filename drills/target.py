@@ -34,8 +34,6 @@ class Fencing:
     """A machine that another one has switched off.
 
     Args:
-        machine: the one that went.
-        caller: who asked for it.
         began, ended: of the power-off, in seconds of the epoch (of the start, where it was off already); `ended` is
             None while it goes on.
     """

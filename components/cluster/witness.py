@@ -23,14 +23,13 @@ class Witness(Part):
 
     def __init__(
         self,
-        name: str,
         context: ScriptContext,
         opts: pulumi.ResourceOptions,
         *,
         witness: Machine,
         after: Mapping[str, RemoteScript],
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         daemon = RemoteScript(
             f"{witness.name}-qnetd",
             self,

@@ -26,7 +26,6 @@ def conclude(
 
     Args:
         drill: it is over, and no longer observed.
-        number: which repetition, from 1.
         strong_at: when full strength was reached, in seconds of the epoch; None where it was not.
         end: of the drill, likewise.
     """

@@ -116,9 +116,6 @@ def gaps(writes: Sequence[Write]) -> list[Gap]:
 
     The time before the first acknowledgement counts from the first attempt on, that after the last one until the last
     attempt: where nobody tried, nothing is known.
-
-    Args:
-        writes: in the order in which they were sent.
     """
     if not writes:
         return []

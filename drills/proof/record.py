@@ -20,7 +20,6 @@ class Mark:
 
     Args:
         at: seconds of the epoch.
-        kind: what it is for the outage's parts.
         node: where; None for what is of the cluster.
     """
 

@@ -30,7 +30,6 @@ class TakenApart:
 
     Args:
         kind: what ends it, a key of `PARTS`.
-        seconds: its median.
         starts: median of the processes and threads started in it, on the node that started more.
     """
 
@@ -65,11 +64,7 @@ def starts(samples: Iterable[Sample], begin: float, end: float) -> int:
 
 
 def take_apart(outages: Sequence[tuple[Outage, Sequence[Sample]]]) -> list[TakenApart]:
-    """Return the parts of outages of one scenario, in the order of `PARTS`.
-
-    Args:
-        outages: each with the samples of its drill.
-    """
+    """Return the parts of outages of one scenario, in the order of `PARTS`."""
     seconds: dict[str, list[float]] = {}
     counts: dict[str, list[int]] = {}
     for one, samples in outages:

@@ -24,7 +24,6 @@ def to_body(shape: Shape, inputs: Mapping[str, Value], resource_id: str) -> Obje
     """Return the body of a PUT.
 
     Args:
-        inputs: the program's properties; what the shape does not know is left out.
         resource_id: ARM id of the resource: ``$self`` at the start of a reference's id stands for it.
     """
     body: Object = {}

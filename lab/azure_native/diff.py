@@ -96,11 +96,6 @@ def carry_over(inputs: Value, old: Value, new: Value) -> Value:
 
     Azure completes a resource with defaults that the program did not set, so its answer cannot simply become the
     inputs. Only what differs between two answers can: that is somebody's doing. The real plug-in refreshes so too.
-
-    Args:
-        inputs: what the program set last.
-        old: the earlier answer, in the form of inputs.
-        new: the answer of now, in the form of inputs.
     """
     if equal(old, new):
         return inputs

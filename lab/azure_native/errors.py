@@ -41,7 +41,6 @@ def refusal(response: "HttpResponse", accepted: bool = False) -> ArmError:
 
     Args:
         response: the refusal; or the last answer of a long-running operation, which may have failed in a good one.
-        accepted: see ArmError.
     """
     body, status = body_of(response), response.status_code
     if status < 400 and "error" not in body:

@@ -41,7 +41,6 @@ class Outage:
         seconds: the longest time between two acknowledged writes around it.
         rejoin_stall_seconds: the longest such time from then on, until all was as before.
         whole_seconds: from the kill until all was as before: redundant, and in step.
-        lost: how many of those were not there afterwards.
     """
 
     seconds: float
@@ -53,12 +52,7 @@ class Outage:
 
 @dataclass
 class Result:
-    """All that was measured of one candidate.
-
-    Args:
-        loads: by the way to it, such as "through the balancer".
-        outages: one a power kill.
-    """
+    """All that was measured of one candidate."""
 
     name: str
     versions: dict[str, str] = field(default_factory=dict[str, str])

@@ -72,7 +72,6 @@ class Guest:
 
     Args:
         lab: a lab without a cloud; its namespace is there.
-        address: one of `SUBNET`.
         guest: the image, `SYSTEM` or `image.ARBITRATOR`.
         files: what is written at the first boot, by path; only root can read it.
         data_disk: whether it has a data disk, of the size of our cluster's.

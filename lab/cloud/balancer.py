@@ -35,11 +35,7 @@ _SWEEP_SECONDS = 5.0
 
 
 def hashed(client: tuple[str, int], listener: Listener, count: int) -> int:
-    """Return which of so many backends a flow goes to: the same for ever for the same flow.
-
-    Args:
-        client: its address and port.
-    """
+    """Return which of so many backends a flow goes to: the same for ever for the same flow."""
     words = [int(IPv4Address(client[0])), int(listener.address), listener.port]
     if not listener.by_source:
         words.append(client[1])

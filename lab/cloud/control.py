@@ -31,8 +31,6 @@ def application(
     """Return the control socket's web application.
 
     Args:
-        status: returns what GET /status answers.
-        stop: set by POST /stop.
         events: GET /scheduled-events lists, POST announces, DELETE /scheduled-events/ID withdraws.
         faults: POST /faults sets.
     """

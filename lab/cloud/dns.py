@@ -84,11 +84,6 @@ def _reverse_address(name: str) -> IPv4Address | None:
 def answer(query: bytes, forward: Lookup, reverse: ReverseLookup) -> bytes | None:
     """Return the answer to a query.
 
-    Args:
-        query: a DNS message (RFC 1035).
-        forward: name → address.
-        reverse: address → name.
-
     Returns:
         the answer's message; None where the query is not even a header.
     """

@@ -110,11 +110,7 @@ class _Side(asyncio.Protocol):
 
 
 class Flow:
-    """A connection that is passed on.
-
-    Args:
-        source: address that the backend sees.
-    """
+    """A connection that is passed on."""
 
     CONNECT_SECONDS = 20.0
 
@@ -185,11 +181,7 @@ class Flow:
         return self._rested
 
     def expire(self, reset: bool) -> None:
-        """End a flow that has rested too long.
-
-        Args:
-            reset: whether both sides are told.
-        """
+        """End a flow that has rested too long."""
         for side in (self.client, self.server):
             if reset:
                 side.reset()

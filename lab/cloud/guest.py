@@ -57,7 +57,6 @@ def seed(
     Args:
         vm_id: the machine's GUID; cloud-init's instance-id.
         ca_certificate: PEM text that the guest is to trust; empty for none.
-        custom_data: the user's data, decoded.
         interfaces: the primary one first.
     """
     vendor: dict[str, object] = {

@@ -68,7 +68,6 @@ class Inventory:
         """Return a resource that another refers to.
 
         Args:
-            by: identity of the one that refers, for the message.
             location: the region in which both must be.
 
         Raises:

@@ -24,9 +24,7 @@ class Definition:
     """A machine as the cloud's resources describe it.
 
     Args:
-        directory: its own folder: system disk, console, seed.
         interfaces: tap and MAC address of each, the primary one first.
-        data_disks: LUN → raw file.
     """
 
     name: str

@@ -77,11 +77,7 @@ def _listed(properties: Json, one: str, many: str) -> tuple[str, ...]:
 
 
 def rules_of(group: Json) -> tuple[Rule, ...]:
-    """Return the rules of a security group in the order in which they decide.
-
-    Args:
-        group: the `properties` of a checked NetworkSecurityGroup.
-    """
+    """Return the rules of a security group in the order in which they decide."""
     rules = list(DEFAULT_RULES)
     for entry in items(group, "securityRules"):
         properties: Json = entry["properties"]

@@ -219,9 +219,6 @@ def verdicts(
 ) -> tuple[list[tuple[IPv4Network, bool]], bool]:
     """Return whose packets a listener wants to see.
 
-    Args:
-        usable: its backends that may get new flows.
-
     Returns:
         every network that is treated alike, with its verdict (the longest prefix decides), and that of all others.
     """

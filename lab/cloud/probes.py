@@ -12,13 +12,7 @@ LOG = logging.getLogger("cloud.probes")
 
 
 class Prober:
-    """Probes one port for ever.
-
-    Args:
-        admitted: tells whether the security groups let it through now.
-        changed: called when the verdict changes.
-        source: address that it connects from.
-    """
+    """Probes one port for ever."""
 
     def __init__(
         self, probe: Probe, admitted: Callable[[Probe], bool], changed: Callable[[], None], source: str = PLATFORM

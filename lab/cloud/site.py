@@ -15,7 +15,6 @@ class Site:
     """Everything that a resource type may act upon.
 
     Args:
-        ca_certificate: PEM text of the lab's CA, which guests are told to trust.
         provisioning_timeout: seconds that a new machine has until it lets anybody in.
     """
 

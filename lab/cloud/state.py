@@ -21,9 +21,7 @@ class Operation:
 
     Args:
         verb: write, delete, or a power action such as powerOff.
-        resource: identity of what it works on.
         status: InProgress, Succeeded or Failed.
-        error: code and message where it failed.
         caller: object id of who asked for it; empty where the platform itself did.
         began_at, ended_at: seconds of the epoch; 0 and None where not known or not ended.
     """

@@ -35,7 +35,6 @@ def assemble(verdicts: Sequence[Verdict], otherwise: bool) -> list[tuple[int, in
 
     Args:
         verdicts: networks and whether their packets are kept; the longest prefix decides.
-        otherwise: whether the packets of all others are kept.
 
     Raises:
         ValueError: too many networks for one filter.

@@ -27,9 +27,6 @@ def normal_location(location: str) -> str:
 def checked_zones(body: Json, location: str, most: int = 3) -> list[str]:
     """Return the zones of a body.
 
-    Args:
-        most: how many the type takes.
-
     Raises:
         ArmError: not a list of "1" to "3" (InvalidAvailabilityZone), too many, or a region without zones.
     """
@@ -125,7 +122,6 @@ class Kind:
 
         Args:
             target: the resource's identity as the request spells it.
-            existing: the resource as it stands; None for a new one.
         """
         raise NotImplementedError
 

@@ -70,9 +70,6 @@ def _set_of(disk: Resource) -> str:
 def checked_set(inventory: Inventory, identity: str, by: Resource) -> str:
     """Return the id of an encryption set that may use its key.
 
-    Args:
-        by: the disk, or the machine whose disk it is.
-
     Raises:
         ArmError: the set is not there, or Key Vault would not let it use the key (KeyVaultAccessForbidden).
     """

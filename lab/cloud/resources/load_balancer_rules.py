@@ -9,11 +9,7 @@ from lab.cloud.resource_id import key_of
 
 
 class OwnParts:
-    """The balancer's own parts, for checking the references among them.
-
-    Args:
-        names: of its parts, by their list.
-    """
+    """The balancer's own parts, for checking the references among them."""
 
     def __init__(self, identity: str, names: dict[str, list[str]]) -> None:
         self._identity = identity

@@ -9,11 +9,7 @@ from lab.cloud.resources.virtual_machine.hardware import check_acceleration
 
 
 def network_profile(inventory: Inventory, resource: Resource, given: Json) -> Json:
-    """Check the interfaces and return the network profile.
-
-    Args:
-        resource: the machine, with its hardware profile.
-    """
+    """Check the interfaces and return the network profile."""
     entries = items(given, "networkInterfaces")
     if not entries:
         raise bad_request(

@@ -19,12 +19,7 @@ _CUSTOM_DATA_LIMIT = 64 * 1024
 
 
 def os_profile(given: Json, resource: Resource, existing: Resource | None) -> Json:
-    """Check names, keys and custom data, and return the profile that a client sees.
-
-    Args:
-        given: the body's profile; may be empty for a machine that stands.
-        resource: the machine; a new one's custom data is kept in it, hidden.
-    """
+    """Check names, keys and custom data, and return the profile that a client sees."""
     if existing is not None and not given:
         return section(existing.properties, "osProfile")
     computer = text(given, "computerName") or resource.name

@@ -19,11 +19,7 @@ _SYSTEM_DISK_GIB = 30
 
 
 def storage_profile(inventory: Inventory, resource: Resource, given: Json, existing: Resource | None) -> Json:
-    """Check image and disks and return the storage profile.
-
-    Args:
-        resource: the machine, with its hardware profile and its availability set.
-    """
+    """Check image and disks and return the storage profile."""
     image = section(given, "imageReference")
     if existing is not None and not image:
         image = section(section(existing.properties, "storageProfile"), "imageReference")
