@@ -28,6 +28,7 @@ class DataDisk:
     Args:
         name: in Azure.
         made: when, to the second, as Azure says.
+        sku: Azure's SKU, such as "Premium_LRS"; empty where the record does not tell.
     """
 
     name: str
@@ -35,6 +36,7 @@ class DataDisk:
     location: str
     zone: str | None
     made: str
+    sku: str = ""
 
     def __str__(self) -> str:
         """Name this disk and no other: one that is made later has the name again."""
@@ -47,12 +49,14 @@ class Recorded:
 
     Args:
         azure: all of Azure's resources: type, such as "compute:Disk", and name.
+        sizes: Azure's name of each machine's size.
         resource_group: where they are; None where the record does not tell.
         own_group: whether this stack has made it.
     """
 
     azure: frozenset[tuple[str, str]] = frozenset()
     data_disks: Mapping[str, DataDisk] = field(default_factory=dict[str, DataDisk])
+    sizes: Mapping[str, str] = field(default_factory=dict[str, str])
     resource_group: str | None = None
     own_group: bool = False
 
@@ -79,6 +83,11 @@ def read() -> Recorded:
     return Recorded(
         azure=frozenset((kind.removeprefix(_AZURE), name) for kind, some in of_type.items() for name in some),
         data_disks={name: _data_disk(outputs) for name, outputs in of_type.get(_DISK, {}).items()},
+        sizes={
+            name: outputs["hardwareProfile"]["vmSize"]
+            for name, outputs in of_type.get(_MACHINE, {}).items()
+            if outputs.get("hardwareProfile")
+        },
         resource_group=own_group or _group_of_balancer(of_type.get(_BALANCER, {})),
         own_group=own_group is not None,
     )
@@ -91,6 +100,7 @@ def _data_disk(outputs: Mapping[str, Any]) -> DataDisk:
         location=outputs["location"],
         zone=next(iter(outputs.get("zones") or ()), None),
         made=outputs["timeCreated"][: len("2026-01-31T12:59:59")],
+        sku=outputs["sku"]["name"] if outputs.get("sku") else "",
     )
 
 

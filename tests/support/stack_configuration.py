@@ -15,15 +15,9 @@ from typing import Any
 import pulumi
 import yaml
 
-from components.checkout import CHECKOUT
+from components.checkout import CHECKOUT, schema
 from operations.cli import PROJECT
 from operations.new_stack import make_ssh_key
-
-
-@functools.cache
-def schema() -> dict[str, dict[str, Any]]:
-    """Return the project's settings as Pulumi.yaml declares them."""
-    return yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
 
 
 @functools.cache
