@@ -1,7 +1,7 @@
 """A look from this machine at whether SSH answers on another, before a script goes there.
 
-The command provider dials without a reason until it gives up, which is after some 40 minutes where packets are dropped
-on the way; and it waits for ever for a server that takes the connection and says nothing.
+The command provider tells why a dial has failed only when it gives up, which takes many minutes where packets are
+dropped on the way; and it waits for ever for a server that takes the connection and says nothing.
 """
 
 import asyncio
