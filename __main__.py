@@ -1,5 +1,7 @@
 """A MySQL on Azure that survives the loss of a machine."""
 
+import signal
+
 from components import outputs
 from components.azure.addresses import Addresses, AddressesArgs
 from components.azure.encryption import Encryption, EncryptionArgs
@@ -13,6 +15,10 @@ from components.azure.tags import tag_everything
 from components.cluster.cluster import Cluster, ClusterArgs
 from components.settings import losses, recorded
 from components.settings.load import load
+
+if __name__ == "__main__":
+    # The engine interrupts the program of an update that has failed: nothing of that after the error's own line.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 before = recorded.read()
 settings = load(before=before)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,18 +11,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from components.checkout import CHECKOUT
 from lab import fabric, image, preflight, toolchain
 from lab.cloud import client as cloud
 from lab.engine import Engine, state_file, tracked_settings
 from lab.events import EventReader
 from lab.paths import LabPaths
 from lab.progress import Progress
+from operations.check import check
+from operations.cli import Cli
 from operations.error import OperationError
 from operations.logs import keep
+from operations.plan import event_log
+from operations.price import month
 from operations.ssh import Node
 from operations.stack import Stack
 from operations.status import status
 from pipeline.engine import PREVIEW
+
+STEADY_SYSTEM = "debian-12"
+"""What the nodes run on a day on which the stack's own operating system cannot be installed."""
 
 
 class LabError(OperationError):
@@ -65,11 +74,11 @@ class Lab:
             cloud.environment(self.paths),
         )
 
-    def set_up(self, operating_systems: Sequence[str]) -> None:
+    def set_up(self, operating_systems: Sequence[str] | None = None) -> None:
         """Make all that a lab needs and that takes long only once: tool chain, kernel, images.
 
         Args:
-            operating_systems: some that the lab has guests for.
+            operating_systems: some that the lab has guests for; by default what the stack's file names.
 
         Raises:
             LabError: the machine lacks something.
@@ -80,7 +89,7 @@ class Lab:
         # The engine's build wants processors, an image's the network and the disk: side by side.
         with self.progress.phase("tool chain, kernel, image"), ThreadPoolExecutor() as pool:
             engine_is_built = pool.submit(toolchain.ensure, self.progress)
-            for system in operating_systems:
+            for system in operating_systems or [_usual_system()]:
                 image.ensure(system, self.progress)
             engine_is_built.result()
         engine = toolchain.ensure(self.progress)
@@ -103,7 +112,10 @@ class Lab:
         if self.settings_file.exists():
             remembered = json.loads(self.settings_file.read_text())
         settings = {**remembered, **(changes or {})}
-        self.set_up([str(settings.get("operatingSystem") or tracked_settings("lab")["operatingSystem"])])
+        if "operatingSystem" in settings:
+            self.set_up([str(settings["operatingSystem"])])
+        else:
+            settings |= self._set_up_usual()
         self.start()
         self.paths.pulumi.mkdir(parents=True, exist_ok=True)
         self.settings_file.write_text(json.dumps(settings))
@@ -115,8 +127,19 @@ class Lab:
                 ["up", "--yes", "--skip-preview", *options], self.progress, self.paths.logs / "engine-up.log"
             )
 
+    def _set_up_usual(self) -> dict[str, object]:
+        """Set up what the stack's file names, or what can be had in its place; return what that changes."""
+        try:
+            self.set_up()
+        except image.NotInstallableError as error:
+            why = str(error).partition("\n")[0]
+            self.progress(f"{_usual_system()} cannot be installed today, so the nodes run {STEADY_SYSTEM} ({why})")
+            self.set_up([STEADY_SYSTEM])
+            return {"operatingSystem": STEADY_SYSTEM}
+        return {}
+
     def preview(self, stack: str, options: list[str]) -> int:
-        """Run `pulumi preview` on the caller's terminal, as a pull request's; return its exit code.
+        """Run `pulumi preview` on the caller's terminal, as a pull request's, with the price; return its exit code.
 
         The lab's own stack is previewed against its state if it has one. Any other stack file of this project is
         previewed offline, as new, with secrets made up for the purpose.
@@ -128,7 +151,27 @@ class Lab:
         engine = self.engine(stack)
         if stack != "lab" or not engine.settings_file.exists():
             engine.prepare()
-        return engine.show(*PREVIEW, *options)
+        with event_log() as log:
+            code = engine.show(*PREVIEW, *options, "--event-log", str(log))
+            if code == 0 and "--json" not in options:
+                # Other stacks' prices are Azure's, and not the lab's.
+                print(month.of_preview(engine if stack == "lab" else Cli(stack), log), end="")
+                print(f"Whether the subscription can have it: make check{'' if stack == 'lab' else f' STACK={stack}'}")
+        return code
+
+    def check(self, options: list[str]) -> int:
+        """Ask the lab's subscription whether its stack can be made there, as a person asks Azure; return the exit code.
+
+        Args:
+            options: further options of `python -m operations.check`.
+        """
+        if not self.is_up():
+            self.start()
+        engine = self.engine()
+        if not engine.settings_file.exists():
+            engine.prepare()
+        command = check.command(engine, *options)
+        return subprocess.run(command, cwd=CHECKOUT, env=engine.environment, check=False).returncode
 
     def start(self) -> None:
         """Start the lab's namespace and cloud where they do not run; machines that run are found again."""
@@ -225,6 +268,10 @@ class Lab:
         logins = {machine["name"]: f"ssh {user}@{machine['address']}" for machine in machines}
         keep([Node(name, login, self.stack().agent, self.prefix) for name, login in logins.items()], self.paths.logs)
         return self.paths.logs
+
+
+def _usual_system() -> str:
+    return str(tracked_settings("lab")["operatingSystem"])
 
 
 @dataclass(frozen=True)

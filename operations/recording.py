@@ -119,6 +119,11 @@ EXISTING = {
 }
 
 
+class _NoCallbacks:
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """Take a hook, and never call it: no script runs."""
+
+
 class _Recorder(MockMonitor):
     def __init__(self) -> None:
         super().__init__(_Answers())
@@ -169,6 +174,7 @@ def _record(stack: str, changes: str) -> list[Resource]:
     left.outputs.clear()
     left.rpc_manager.clear()
     pulumi.runtime.set_mocks(_Answers(), project="azure-mysql-ha", stack=stack, preview=False, monitor=recorder)
+    left.callbacks = _NoCallbacks()
     configuration.use_stack(stack, json.loads(changes))
 
     def program() -> None:

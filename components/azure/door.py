@@ -9,8 +9,8 @@ from pulumi_azure_native import network
 from components.settings.settings import MachineSettings
 from components.settings.ssh import SshSection
 
-# A machine that has just been made needs a while before it lets anybody in: at most 5 s between dials, so 10 minutes.
-_DIALS = 120
+# Before the first, components/ssh_look.py has had an answer. At most 5 s between two, so this is a machine's restart.
+_DIALS = 24
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from components.settings.disks import DisksSection
 from components.settings.machines import MachinesSection
 from components.settings.settings import MachineSettings
 from components.settings.ssh import SshSection
+from components.ssh_look import SshLook
 
 
 @dataclass(frozen=True)
@@ -146,4 +147,5 @@ class Nodes(pulumi.ComponentResource):
             machine_id=machine.vm_id,
             ready=(machine,),
             previous_connection=door.connection(previous.private) if previous else None,
+            hooks=SshLook(settings.name).hook(),
         )

@@ -271,6 +271,7 @@ def test_what_is_assigned_stays_and_what_is_deleted_takes_its_assignments_along(
     cloud_bench.run(tmp_path, check)
 
 
+@pytest.mark.xdist_group("recorded")  # with all else that asks Azure's SDK
 def test_the_stand_in_speaks_these_paths(tmp_path: Path) -> None:
     async def check(bench: Bench) -> None:
         await bench.furnish()

@@ -704,7 +704,7 @@ def test_operating_systems(name: str) -> None:
         ({"kernel": "6.1"}, "debian-x.yaml: unknown kernel"),
         ({"image": {"publisher": "Debian"}}, "debian-x.yaml: image: missing offer, sku"),
         ({"database": "mysql"}, "debian-x.yaml: database: a mapping is expected"),
-        ({"title": 12}, "debian-x.yaml: title: text expected"),
+        ({"warning": 12}, "debian-x.yaml: warning: text expected"),
     ],
 )
 def test_a_wrong_file_of_an_operating_system(
@@ -716,6 +716,16 @@ def test_a_wrong_file_of_an_operating_system(
     with pytest.raises(operating_system.OperatingSystemError) as raised:
         operating_system.load("debian-x")
     assert str(raised.value) == complaint
+
+
+def test_a_system_past_its_end_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    load(use(throw_away_secrets() | DEV | {"operatingSystem": "ubuntu-26.04"}))
+    assert warnings == []
+    load(use(throw_away_secrets() | DEV | {"operatingSystem": "ubuntu-24.04"}))
+    [warning] = warnings
+    assert warning.startswith("ubuntu-24.04: MySQL 8.0 is past its end")
 
 
 def recorded(group: str = "rg-mysql", *, own_group: bool = True, zone: str | None = None) -> Recorded:
