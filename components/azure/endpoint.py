@@ -46,7 +46,7 @@ class Endpoint(pulumi.ComponentResource):
     Attributes:
         host: the endpoint's IPv4 address.
         pool_id: resource id of the pool that the nodes join.
-        egress_pool_id: resource id of the pool of machines that leave by `egress_address`, if there is that.
+        egress_pool_id: resource id of the pool of machines that leave by the address for that, if there is one.
         ssh_rule_ids: resource id of each machine's inbound NAT rule, by its name.
         balancer: the load balancer itself.
     """
