@@ -10,10 +10,10 @@ import pytest
 from lab.azure_native.convert import to_body
 from lab.azure_native.sdk import resource_types
 from lab.cloud import known
-from operations.recording import record
 from tests.golden.cases import CASES
 from tests.support.expected import hold_against
 from tests.support.microsoft import MODELS, judge, properties
+from tests.support.recording import record
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
