@@ -152,7 +152,7 @@ class LabTarget(Target):
 
     def mend(self) -> None:
         self.join()
-        cloud.set_faults(self.lab.paths, arm="ok")
+        cloud.set_faults(self.lab.paths, arm="ok", zone="")
         for event in cloud.scheduled_events(self.lab.paths):
             with contextlib.suppress(cloud.CloudError):  # has started meanwhile
                 cloud.withdraw_event(self.lab.paths, event["EventId"])
@@ -197,6 +197,21 @@ class LabTarget(Target):
         """Take Azure's API and the tokens for it away from the machines, or give them back."""
         cloud.set_faults(self.lab.paths, arm="ok" if reachable else "unreachable")
 
+    def zone_of(self, node: Node) -> str:
+        """Return the node's availability zone; empty for none."""
+        return next(machine["zone"] for machine in self._machines() if machine["name"] == node.name)
+
+    def take_zone(self, zone: str) -> None:
+        """Take away an availability zone: its part of the network, and the power of its machines at once."""
+        gone = [one["name"] for one in cloud.status(self.lab.paths)["machines"] if one["zone"] == zone]
+        cloud.set_faults(self.lab.paths, zone=zone)
+        for machine in gone:
+            power.kill(self.lab, machine)
+
+    def return_zone(self) -> None:
+        """Bring it back; its machines stay off until somebody starts them."""
+        cloud.set_faults(self.lab.paths, zone="")
+
     def announce(self, node: Node, seconds: float) -> None:
         """Announce a reboot of the machine's host, so many seconds from now."""
         cloud.announce_event(self.lab.paths, node.name, "Reboot", seconds)
@@ -235,7 +250,8 @@ def fencings_of(actions: Sequence[cloud.PowerAction], since: float, callers: Set
     found: list[Fencing] = []
     awaits_start: set[str] = set()
     for one in actions:
-        if one["began"] < since or one["caller"] not in callers:
+        # One that the platform refuses, as a start in a zone that is away, has done nothing.
+        if one["began"] < since or one["caller"] not in callers or one["status"] == "Failed":
             continue
         is_start = one["action"] == "start"
         if not is_start or one["machine"] not in awaits_start:

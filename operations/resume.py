@@ -23,7 +23,6 @@ _GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
 # learn.microsoft.com/azure/role-based-access-control/resource-provider-operations has the types.
 ID_PATHS = {
     "azure-native:resources:ResourceGroup": _GROUP,
-    "azure-native:network:NatGateway": f"{_GROUP}/providers/Microsoft.Network/natGateways/{{natGatewayName}}",
     "azure-native:network:NetworkSecurityGroup": (
         f"{_GROUP}/providers/Microsoft.Network/networkSecurityGroups/{{networkSecurityGroupName}}"
     ),

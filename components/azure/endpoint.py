@@ -41,7 +41,7 @@ class Endpoint(pulumi.ComponentResource):
     """A Standard load balancer: MySQL with a probe of its own, and an inbound NAT rule for each machine's SSH.
 
     Attributes:
-        egress_pool_id: resource id of the pool of machines that leave by `egress_address`, if there is that.
+        egress_pool_id: resource id of the pool of machines that leave by the address for that, if there is one.
         ssh_rule_ids: resource id of each machine's inbound NAT rule, by its name.
     """
 

@@ -5,7 +5,7 @@ from typing import cast
 
 from aiohttp import web
 
-from lab.cloud import resources
+from lab.cloud import known, resources
 from lab.cloud.errors import ArmError
 from lab.cloud.inventory import MACHINE
 from lab.cloud.model import Json
@@ -35,6 +35,7 @@ class Changes:
     async def put(self, request: web.Request, kind: Kind, target: ResourceId) -> web.Response:
         """Create or replace a resource."""
         body = await body_of(request)
+        known.check(kind.type, body)
         return await self._accept(request, kind, target, body)
 
     async def patch(self, request: web.Request, kind: Kind, target: ResourceId) -> web.Response:

@@ -41,12 +41,14 @@ class Loopback(TypedDict):
 class MachineStatus(TypedDict):
     """A machine.
 
-    `power` is running, stopped, deallocated or starting; `boot_seconds` from power to SSH, None before that;
+    `zone` is its availability zone, empty for none; `power` is running, stopped, deallocated or starting;
+    `boot_seconds` from power to SSH, None before that;
     `taps` are the interfaces' ends in the lab's network.
     """
 
     name: str
     group: str
+    zone: str
     power: str
     provisioning: str
     boot_seconds: float | None
@@ -74,9 +76,10 @@ class BalancerStatus(TypedDict):
 
 
 class Faults(TypedDict):
-    """What drills have broken; `arm` is ok or unreachable."""
+    """What drills have broken; `arm` is ok or unreachable, `zone` the availability zone that is away, or empty."""
 
     arm: str
+    zone: str
 
 
 class PowerAction(TypedDict):
@@ -162,14 +165,16 @@ def status(paths: LabPaths) -> Status:
     return _ask(paths, "GET", "/status")
 
 
-def set_faults(paths: LabPaths, *, arm: Literal["ok", "unreachable"]) -> Faults:
-    """Break something, or mend it.
+def set_faults(paths: LabPaths, *, arm: Literal["ok", "unreachable"] | None = None, zone: str | None = None) -> Faults:
+    """Break something, or mend it; what is not named stays as it is.
 
     Args:
         arm: unreachable cuts the machines off from Resource Manager, the login service and their identities' tokens:
             packets are dropped, so callers wait.  The engine and the tests are not concerned.
+        zone: availability zone whose part of the network is away, and whose machines do not start; empty for none.
     """
-    return _ask(paths, "POST", "/faults", {"arm": arm})
+    asked = {"arm": arm, "zone": zone}
+    return _ask(paths, "POST", "/faults", {name: value for name, value in asked.items() if value is not None})
 
 
 def announce_event(

@@ -15,6 +15,7 @@ from lab.cloud.model import Json
 from lab.cloud.resource_id import parse
 from lab.cloud.scheduled_events import EVENT_TYPES, EventType, ScheduledEvents
 from lab.cloud.tokens import OBJECT_ID
+from lab.cloud.zones import ZONES
 
 Status = Callable[[], dict[str, Any]]
 
@@ -26,13 +27,19 @@ class _BadRequestError(Exception):
 
 
 def application(
-    status: Status, stop: asyncio.Event, inventory: Inventory, events: ScheduledEvents, faults: Faults
+    status: Status,
+    stop: asyncio.Event,
+    inventory: Inventory,
+    events: ScheduledEvents,
+    faults: Faults,
+    rewire: Callable[[], Awaitable[None]],
 ) -> web.Application:
     """Return the control socket's web application.
 
     Args:
         events: GET /scheduled-events lists, POST announces, DELETE /scheduled-events/ID withdraws.
         faults: POST /faults sets.
+        rewire: lets listeners follow a fault.
     """
 
     async def show(request: web.Request) -> web.Response:
@@ -47,10 +54,14 @@ def application(
 
     async def fault(request: web.Request) -> web.Response:
         body = await _body(request)
-        if set(body) != {"arm"}:
-            raise _BadRequestError(f"a fault is arm, not {', '.join(body) or 'nothing'}")
-        faults.set_arm(cast(Reach, _word(body, "arm", REACHES)))
-        return web.json_response({"arm": faults.arm})
+        if not body or not body.keys() <= {"arm", "zone"}:
+            raise _BadRequestError(f"a fault is arm or zone, not {', '.join(body) or 'nothing'}")
+        if "arm" in body:
+            faults.set_arm(cast(Reach, _word(body, "arm", REACHES)))
+        if "zone" in body:
+            faults.set_zone(_word(body, "zone", ("", *ZONES)))
+            await rewire()
+        return web.json_response({"arm": faults.arm, "zone": faults.zone})
 
     async def announced(request: web.Request) -> web.Response:
         return web.json_response(events.all())

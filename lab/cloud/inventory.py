@@ -13,6 +13,7 @@ from lab.cloud.fields import items, reference, references, section, text, texts
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId, key_of
 from lab.cloud.state import Store
+from lab.cloud.zones import is_network_away
 
 GROUP = "Microsoft.Resources/resourceGroups"
 NETWORK = "Microsoft.Network/virtualNetworks"
@@ -265,11 +266,17 @@ class Inventory:
         resource = self.get(identity, PUBLIC_ADDRESS)
         return IPv4Address(resource.properties["ipAddress"]) if resource else None
 
+    def _working_ip(self, identity: str) -> IPv4Address | None:
+        """Return the address of a public IP address resource that no fault has taken away."""
+        resource = self.get(identity, PUBLIC_ADDRESS)
+        return None if resource is None or is_network_away(self._store, resource) else self.public_ip(identity)
+
     def egress_address(self, interface: Resource) -> IPv4Address | str | None:
         """Return the public address that a machine's own connections to the outside come from.
 
         Returns:
-            an address; "default" where Azure gives default outbound access; None where there is no way out.
+            an address; "default" where Azure gives default outbound access; None where there is no way out, or it is
+            in a zone that is away.
         """
         _, subnet = self.network_of(interface)
         properties = section(subnet, "properties")
@@ -277,12 +284,12 @@ class Inventory:
         gateway = self.get(reference(properties, "natGateway"), NAT_GATEWAY)
         if gateway is not None:
             for identity in references(gateway.properties, "publicIpAddresses"):
-                if (address := self.public_ip(identity)) is not None:
-                    return address
+                if self.public_ip(identity) is not None:
+                    return None if is_network_away(self._store, gateway) else self._working_ip(identity)
         configurations = [section(c, "properties") for c in items(interface.properties, "ipConfigurations")]
         for configuration in configurations:
-            if (address := self.public_ip(reference(configuration, "publicIPAddress"))) is not None:
-                return address
+            if self.public_ip(public := reference(configuration, "publicIPAddress")) is not None:
+                return self._working_ip(public)
         pools = {key_of(pool) for c in configurations for pool in references(c, "loadBalancerBackendAddressPools")}
         for balancer in self.of_type(BALANCER):
             if (address := self._balancer_egress(balancer, pools)) is not None:
@@ -292,7 +299,7 @@ class Inventory:
     def _balancer_egress(self, balancer: Resource, pools: set[str]) -> IPv4Address | None:
         properties = balancer.properties
         frontends = {
-            f"{balancer.id}/frontendIPConfigurations/{frontend['name']}".lower(): self.public_ip(
+            f"{balancer.id}/frontendIPConfigurations/{frontend['name']}".lower(): self._working_ip(
                 reference(section(frontend, "properties"), "publicIPAddress")
             )
             for frontend in items(properties, "frontendIPConfigurations")

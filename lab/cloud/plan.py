@@ -5,10 +5,11 @@ from ipaddress import IPv4Address, IPv4Network
 
 from lab.cloud import nsg
 from lab.cloud.addresses import DEFAULT_OUTBOUND
-from lab.cloud.fields import items, reference, section
+from lab.cloud.fields import items, reference, section, texts
 from lab.cloud.inventory import BALANCER, INTERFACE, PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import key_of
+from lab.cloud.zones import are_away, is_network_away
 
 _DEFAULT_PORTS = (22, 3306)
 """Ports on which a machine's own public address is listened on, besides those that its security groups name."""
@@ -96,7 +97,7 @@ def _of_balancer(inventory: Inventory, balancer: Resource) -> list[Listener]:
         details = section(frontend, "properties")
         public = reference(details, "publicIPAddress")
         address = inventory.public_ip(public) if public else IPv4Address(details["privateIPAddress"])
-        if address is not None:
+        if address is not None and not _is_away(inventory, frontend, public):
             frontends[f"{balancer.key}/frontendipconfigurations/{frontend['name'].lower()}"] = (address, bool(public))
     probes = {
         f"{balancer.key}/probes/{probe['name'].lower()}": section(probe, "properties")
@@ -132,6 +133,12 @@ def _of_balancer(inventory: Inventory, balancer: Resource) -> list[Listener]:
     return found
 
 
+def _is_away(inventory: Inventory, frontend: Json, public: str) -> bool:
+    """Tell whether a frontend is in the zone that is away: a public one is where its address is."""
+    resource = inventory.get(public, PUBLIC_ADDRESS)
+    return are_away(inventory.store, resource.zones if resource else texts(frontend, "zones"))
+
+
 def _backend(inventory: Inventory, interface: Resource, port: int, probe: Json | None) -> Backend:
     machine = inventory.machine_of_interface(interface.id)
     address = inventory.private_address(interface)
@@ -158,7 +165,7 @@ def _of_instances(inventory: Inventory) -> list[Listener]:
     for address in inventory.of_type(PUBLIC_ADDRESS):
         user = inventory.public_address_user(address.id) or ""
         interface = inventory.get(user.partition("/ipConfigurations/")[0], INTERFACE)
-        if interface is None:
+        if interface is None or is_network_away(inventory.store, address):
             continue
         ports = set[int](_DEFAULT_PORTS)
         for group in inventory.security_groups(interface):

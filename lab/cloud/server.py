@@ -131,7 +131,9 @@ class _Cloud:
                 stack.push_async_callback(_cancel, asyncio.create_task(task))
             self._operations.resume()
             stack.push_async_callback(self._operations.close)
-            commands = control.application(self._status, self._stop, self._inventory, self._events, self._faults)
+            commands = control.application(
+                self._status, self._stop, self._inventory, self._events, self._faults, self._balancer.rewire
+            )
             # Last: who can ask finds everything ready.
             runner = await stack.enter_async_context(_running(commands))
             await control.listen(runner, self._paths.cloud / "control.sock")
@@ -195,6 +197,7 @@ class _Cloud:
                 {
                     "name": machine.name,
                     "group": parse(machine.id).group,
+                    "zone": next(iter(machine.zones), ""),
                     "power": power_state(self._site, machine),
                     "provisioning": machine.provisioning,
                     "boot_seconds": machine.hidden.get("boot_seconds"),
@@ -206,7 +209,7 @@ class _Cloud:
                 for interfaces, defined in [(self._inventory.interfaces_of(machine), define(self._site, machine))]
             ],
             "balancers": self._balancer.status(),
-            "faults": {"arm": self._faults.arm},
+            "faults": {"arm": self._faults.arm, "zone": self._faults.zone},
         }
 
 

@@ -41,7 +41,7 @@ class NatGatewayKind(Kind):
                 )
         if existing is not None and existing.sku != sku:
             raise bad_request("SkuPropertyCannotBeUpdated", f"Sku property of {target} cannot be changed.")
-        resource.body["sku"] = {"name": sku, "tier": "Regional"}
+        resource.body["sku"] = {"name": sku}
         resource.body["zones"] = checked_zones(body, resource.location, 1 if sku == "Standard" else 3)
         resource.properties.update(
             {"idleTimeoutInMinutes": idle, "publicIpAddresses": [{"id": identity} for identity in addresses]}

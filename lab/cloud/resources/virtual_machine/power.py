@@ -2,6 +2,7 @@
 
 import time
 
+from lab.cloud import zones
 from lab.cloud.errors import ArmError, conflict
 from lab.cloud.model import Json, Resource, now
 from lab.cloud.resources.virtual_machine.definition import define
@@ -14,6 +15,7 @@ ACTIONS = {"start": "start", "poweroff": "powerOff", "restart": "restart", "deal
 
 async def switch_on(site: Site, resource: Resource) -> None:
     """Start the machine on the disks and interfaces that it has now."""
+    zones.check_start(site.store, resource)
     definition = define(site, resource)
     for interface in site.inventory.interfaces_of(resource):
         network, _ = site.inventory.network_of(interface)
