@@ -10,7 +10,8 @@ from aiohttp.web import Application, Request, Response, json_response
 
 from lab.cloud import certificates, login, tokens
 from lab.cloud.arm import ResourceManager
-from operations.azure import Azure, Refusal
+from operations.azure import Refusal
+from operations.azure_client import Azure
 from operations.error import OperationError
 from tests.support import cloud_bench
 from tests.support.cloud_bench import GROUP, Bench
@@ -41,7 +42,10 @@ def against(tmp_path: Path, use: Callable[[], None], serve: Serve = whole, **cha
         await bench.furnish()
         server = TestServer(serve(bench))
         await server.start_server(ssl=certificates.context(folder))
-        place = {"ARM_METADATA_HOSTNAME": f"localhost:{server.make_url('/').port}", "SSL_CERT_FILE": str(folder / "ca.pem")}
+        place = {
+            "ARM_METADATA_HOSTNAME": f"localhost:{server.make_url('/').port}",
+            "SSL_CERT_FILE": str(folder / "ca.pem"),
+        }
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**ENVIRONMENT, **place, **changes}.items():
                 patch.setenv(name, value)
