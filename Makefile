@@ -10,14 +10,15 @@ LAB = lab
 COMMAND = .venv/bin/python -m lab --lab $(LAB)
 SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack ':!tests/golden')
 RENDERED = build/rendered
-# Two workers, each with whole modules; labs first, what needs none beside them and after.
+# Two workers, each with whole modules, in the order of tests/conftest.py.
 TWO = -n 2 --dist loadgroup --no-loadscope-reorder
 # What is done to any stack: to STACK, else to the lab's own.
 ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND) $@)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status mysql ssh logs drift resume check preview stacks stack rotate drill proof test test-all unit diagram lint benchmark
+.PHONY: help up down status mysql ssh logs drift resume check preview stacks stack rotate drill proof test test-all unit diagram lint lint-types \
+    lint-style lint-scripts benchmark
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,15 +84,22 @@ benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
 unit: .venv/.stamp ## run the tests that need neither root nor a lab
-	@.venv/bin/python -m pytest $(TWO) tests/unit tests/golden
+	@.venv/bin/python -m pytest $(TWO) tests/golden tests/unit
 
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes
 	@.venv/bin/python -W ignore -m operations.diagram
 
 lint: .venv/.stamp ## check style, types, shell scripts and workflows
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-style lint-scripts
+
+lint-types:
+	.venv/bin/pyright
+
+lint-style:
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/pyright
+
+lint-scripts:
 	rm -rf $(RENDERED)
 	.venv/bin/python -W ignore -m tests.golden $(RENDERED)
 	.venv/bin/shellcheck $(SCRIPTS) $$(find $(RENDERED) -name '*.sh')

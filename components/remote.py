@@ -8,12 +8,10 @@ import pulumi
 import pulumi_command as command
 
 from components import ports
+from components.places import MOUNT_POINT
 from components.settings.operating_system import OperatingSystem
 from components.settings.settings import Settings
 from components.templates import render
-
-# The data directory is a folder in it, since AppArmor's profile of the server knows nothing but this path.
-MOUNT_POINT = "/var/lib/mysql"
 
 # Programs of ours that others on a node run.
 LIBRARY = "/usr/local/lib/azure-mysql-ha"
@@ -34,6 +32,7 @@ class Machine:
         machine_id: changes when, and only when, it becomes another machine.
         ready: what must exist before the first script can run.
         previous_connection: how to reach it with the key before, while that is being changed; None otherwise.
+        hooks: what its scripts wait for before they run.
     """
 
     name: str
@@ -43,6 +42,7 @@ class Machine:
     machine_id: pulumi.Input[str]
     ready: tuple[pulumi.Resource, ...] = ()
     previous_connection: command.remote.ConnectionArgs | None = None
+    hooks: pulumi.ResourceHookBinding | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,5 +208,5 @@ class RemoteScript(command.remote.Command):
             triggers=[node.machine_id],
             # The previous outputs would be two more variables that sshd has to accept.
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=part, depends_on=[*node.ready, *after]),
+            opts=pulumi.ResourceOptions(parent=part, depends_on=[*node.ready, *after], hooks=node.hooks),
         )

@@ -106,9 +106,10 @@ class EventReader:
     def _take_diagnostic(self, diagnostic: dict[str, Any]) -> None:
         text = _COLOUR.sub("", diagnostic.get("message", "")).strip()
         severity = diagnostic.get("severity", "")
-        if not text or severity == "debug" or diagnostic.get("ephemeral"):
-            return
         name = str(diagnostic.get("urn") or "").split("::")[-1]
+        # What scripts print are status messages; those of no resource are the engine's own affairs.
+        if not text or severity == "debug" or (diagnostic.get("ephemeral") and not name):
+            return
         if severity == "error":
             self.errors.append(f"{name}: {text}" if name else text)
         for line in text.splitlines():

@@ -66,6 +66,10 @@ exec chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=
 """
 
 
+class NotInstallableError(CommandError):
+    """The packages of a guest cannot be installed."""
+
+
 @dataclass(frozen=True)
 class Image:
     """A guest's root file system.
@@ -208,12 +212,28 @@ def _furnish(parts: dict[str, Any], tree: Path, kernel: Kernel) -> None:
             mask.unlink(missing_ok=True)
             mask.symlink_to("/dev/null")
 
+    _prefer(parts, tree)
     modules = tree / "usr/lib/modules" / kernel.release
     modules.parent.mkdir(exist_ok=True)
     shutil.copytree(kernel.modules, modules, symlinks=True)
     _chroot(tree, "depmod", kernel.release)
     for stamp in ("etc/.updated", "var/.updated"):
         (tree / stamp).touch()  # nothing is to be brought up to date at boot
+
+
+def _prefer(parts: dict[str, Any], tree: Path) -> None:
+    """Put programs of other packages in place of the distribution's, which stay beside them as NAME.distrib."""
+    programs = [
+        f"{folder}/{program.name}"
+        for folder in cast(list[str], parts.get("preferred_programs", []))
+        for program in sorted((tree / folder[1:]).iterdir())
+        if not program.is_dir() and program.name not in parts["but_not"]
+    ]
+    for program in programs:
+        for replaced in (f"/usr/{folder}/{Path(program).name}" for folder in ("bin", "sbin")):
+            if (tree / replaced[1:]).exists():
+                _chroot(tree, "dpkg-divert", "--quiet", "--local", "--rename", "--add", replaced)
+                (tree / replaced[1:]).symlink_to(program)
 
 
 def _has_unit(tree: Path, unit: str) -> bool:
@@ -230,7 +250,10 @@ def _build(operating_system: str, kernel: Kernel, new: Path, progress: Progress)
     tree = new / "tree"
     label = f"image {operating_system}"
     progress(f"{label}: installing Debian {parts['suite']} (log: {log})")
-    _bootstrap(parts, tree, label, log, progress)
+    try:
+        _bootstrap(parts, tree, label, log, progress)
+    except CommandError as error:
+        raise NotInstallableError(*error.args) from error
     _furnish(parts, tree, kernel)
 
     disk = new / "disk.ext4"
@@ -265,7 +288,8 @@ def ensure(operating_system: str, progress: Progress = say) -> Image:
 
     Raises:
         ValueError: there is no such guest.
-        CommandError: it cannot be built; the message names the log.
+        NotInstallableError: its packages cannot be installed; the message names the log.
+        CommandError: it cannot be built otherwise.
     """
     recipe(operating_system)
     kernel = kernels.ensure(progress)

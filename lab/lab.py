@@ -29,6 +29,9 @@ from operations.stack import Stack
 from operations.status import status
 from pipeline.engine import PREVIEW
 
+STEADY_SYSTEM = "debian-12"
+"""What the nodes run on a day on which the stack's own operating system cannot be installed."""
+
 
 class LabError(OperationError):
     """The lab cannot do what is asked; the text is for the user."""
@@ -71,11 +74,11 @@ class Lab:
             cloud.environment(self.paths),
         )
 
-    def set_up(self, operating_systems: Sequence[str]) -> None:
+    def set_up(self, operating_systems: Sequence[str] | None = None) -> None:
         """Make all that a lab needs and that takes long only once: tool chain, kernel, images.
 
         Args:
-            operating_systems: some that the lab has guests for.
+            operating_systems: some that the lab has guests for; by default what the stack's file names.
 
         Raises:
             LabError: the machine lacks something.
@@ -86,7 +89,7 @@ class Lab:
         # The engine's build wants processors, an image's the network and the disk: side by side.
         with self.progress.phase("tool chain, kernel, image"), ThreadPoolExecutor() as pool:
             engine_is_built = pool.submit(toolchain.ensure, self.progress)
-            for system in operating_systems:
+            for system in operating_systems or [_usual_system()]:
                 image.ensure(system, self.progress)
             engine_is_built.result()
         engine = toolchain.ensure(self.progress)
@@ -109,7 +112,10 @@ class Lab:
         if self.settings_file.exists():
             remembered = json.loads(self.settings_file.read_text())
         settings = {**remembered, **(changes or {})}
-        self.set_up([str(settings.get("operatingSystem") or tracked_settings("lab")["operatingSystem"])])
+        if "operatingSystem" in settings:
+            self.set_up([str(settings["operatingSystem"])])
+        else:
+            settings |= self._set_up_usual()
         self.start()
         self.paths.pulumi.mkdir(parents=True, exist_ok=True)
         self.settings_file.write_text(json.dumps(settings))
@@ -120,6 +126,17 @@ class Lab:
             return engine.run(
                 ["up", "--yes", "--skip-preview", *options], self.progress, self.paths.logs / "engine-up.log"
             )
+
+    def _set_up_usual(self) -> dict[str, object]:
+        """Set up what the stack's file names, or what can be had in its place; return what that changes."""
+        try:
+            self.set_up()
+        except image.NotInstallableError as error:
+            why = str(error).partition("\n")[0]
+            self.progress(f"{_usual_system()} cannot be installed today, so the nodes run {STEADY_SYSTEM} ({why})")
+            self.set_up([STEADY_SYSTEM])
+            return {"operatingSystem": STEADY_SYSTEM}
+        return {}
 
     def preview(self, stack: str, options: list[str]) -> int:
         """Run `pulumi preview` on the caller's terminal, as a pull request's, with the price; return its exit code.
@@ -251,6 +268,10 @@ class Lab:
         logins = {machine["name"]: f"ssh {user}@{machine['address']}" for machine in machines}
         keep([Node(name, login, self.stack().agent, self.prefix) for name, login in logins.items()], self.paths.logs)
         return self.paths.logs
+
+
+def _usual_system() -> str:
+    return str(tracked_settings("lab")["operatingSystem"])
 
 
 @dataclass(frozen=True)

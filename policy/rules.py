@@ -5,6 +5,7 @@ engine, on what it is about to make; the tests run them over the recorded resour
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -149,15 +150,19 @@ def secrets_are_marked(resource: Resource) -> Iterator[str]:
             yield f"{place} is not marked as a secret"
 
 
+_FENCING = re.compile(r"\b(?:stonith|fencing)-enabled=(\w+)")
+"""Pacemaker's property, by the name that it had before 3.0.3 and by the one since."""
+
+
 def fencing_is_on(resources: Sequence[Resource]) -> Iterator[str]:
     """Yield why a cluster among a stack's resources would not fence a node that fails."""
-    documents = [text for text in map(_script, resources) if "stonith-enabled=" in text]
+    said = [word for text in map(_script, resources) for word in _FENCING.findall(text)]
     if not any(resource.type == _COMMAND for resource in resources):
         return
-    if not documents:
-        yield "no script says stonith-enabled: nothing makes sure that two nodes never serve"
-    elif any("stonith-enabled=true" not in text for text in documents):
-        yield "stonith-enabled is not true: with a network split both nodes could serve; set fencing: on"
+    if not said:
+        yield "no script says whether fencing is enabled: nothing makes sure that two nodes never serve"
+    elif {*said} != {"true"}:
+        yield "fencing is not enabled: with a network split both nodes could serve; set fencing: on"
 
 
 RULES = (

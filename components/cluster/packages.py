@@ -73,7 +73,7 @@ class Packages(Part):
                 f"Packages of the {'cluster' if is_node else 'witness'}, nothing started",
                 after_own=[host],
                 packages=_packages(context) if is_node else system.witness_packages,
-                kernel_modules_hint=system.kernel_modules_hint if is_node else "",
+                kernel_modules_package=system.kernel_modules_package if is_node else None,
                 left_to_pacemaker=system.left_to_pacemaker if is_node else (),
                 never_restart=system.never_restart,
                 repairs=system.repairs if is_node else (),

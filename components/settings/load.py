@@ -73,6 +73,9 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
     )
     run(settings.checks(), reader.note)
     reader.finish()
+    system = settings.machines.operating_system
+    if system.warning:
+        pulumi.log.warn(f"{system.name}: {system.warning}")
     return settings
 
 

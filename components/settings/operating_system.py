@@ -2,8 +2,10 @@
 
 import dataclasses
 import difflib
+import functools
 import typing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import yaml
@@ -82,7 +84,7 @@ class OperatingSystem:
 
     Args:
         name: the file's name without ".yaml", and the value of the setting operatingSystem.
-        title: its name for people.
+        warning: what each preview and update says of it; empty for nothing.
         image: the image that its machines start from.
         packages: what is installed on a node.
         witness_packages: what is installed on a witness.
@@ -96,12 +98,13 @@ class OperatingSystem:
         drbd_handlers: folder of crm-fence-peer.sh and crm-unfence-peer.sh, as they come or repaired.
         fencing_prefix: how the names of Pacemaker's properties for fencing begin: "stonith" before
             3.0.3, "fencing" since, which warns of the older names.
-        kernel_modules_hint: the package that brings drbd.ko where the image's kernel lacks it.
+        kernel_modules_package: where the distribution has a package of further modules for each kernel, its name up to
+            the kernel's release; empty where it has none.
         database: the database server.
     """
 
     name: str
-    title: str
+    warning: str
     image: Image
     packages: tuple[str, ...]
     witness_packages: tuple[str, ...]
@@ -111,7 +114,7 @@ class OperatingSystem:
     repairs: tuple[str, ...]
     drbd_handlers: str
     fencing_prefix: str
-    kernel_modules_hint: str
+    kernel_modules_package: str
     database: DatabaseServer
 
 
@@ -135,10 +138,14 @@ def load(name: str) -> OperatingSystem:
         near = difflib.get_close_matches(name, found, n=1)
         meant = f"; did you mean {near[0]}?" if near else ""
         raise OperatingSystemError(f"{name!r} is not one of {', '.join(found)}{meant}")
-    file = FOLDER / f"{name}.yaml"
+    return _read(FOLDER / f"{name}.yaml")
+
+
+@functools.cache
+def _read(file: Path) -> OperatingSystem:
     content: object = yaml.safe_load(file.read_text(encoding="utf-8"))
     built = _build(OperatingSystem, content, file.name)
-    if built.name != name:
+    if built.name != file.stem:
         raise OperatingSystemError(f"{file.name}: its name is {built.name!r}")
     return built
 

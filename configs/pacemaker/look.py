@@ -87,6 +87,16 @@ def listens() -> bool:
     return False
 
 
+def kernels() -> "dict[str, bool]":
+    """Return the kernels that are installed, by release, and whether each has DRBD."""
+    return {
+        path.parent.name: any(re.search(r"/drbd\.ko\b", content(str(path.parent / name)) or "") for name in _MODULES)
+        for path in Path("/lib/modules").glob("*/modules.dep")
+    }
+
+
+_MODULES = ("modules.dep", "modules.builtin")
+
 FACTS = {
     "compute": compute,
     "host": lambda: os.uname().nodename,
@@ -100,6 +110,8 @@ FACTS = {
     "drbd": lambda: content("/proc/drbd"),
     "file_systems": file_systems,
     "listens": listens,
+    "kernel": lambda: os.uname().release,
+    "kernels": kernels,
     "cannot_ask": lambda: content("/run/azure-mysql-ha/cannot-ask"),
     # It ends with 2 where there is no quorum.
     "quorum": lambda: output("corosync-quorumtool", "-s", good=(0, 2)),

@@ -79,7 +79,7 @@ def plain_disk(lab: Lab) -> Generator[Candidate]:
 def our_cluster(lab: Lab) -> Generator[Candidate]:
     """What `make up` makes."""
     try:
-        lab.up()
+        lab.up({"operatingSystem": SYSTEM})
         service.wait_until_well(lab, _WHOLE_SECONDS)
         outputs, serving = lab.outputs(), service.serving(lab)
         addresses = {machine["name"]: machine["address"] for machine in cloud.status(lab.paths)["machines"]}

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from components import ports
-from components.remote import MOUNT_POINT
+from components.places import MOUNT_POINT
 from components.settings import operating_system, sshkeys
 from components.templates import render
 from lab import fabric, image, kernel
@@ -32,8 +32,8 @@ _ADMIN = "azureuser"
 _SCRIPTS = Path(__file__).parent
 _SETTINGS = tracked_settings("lab")
 
-SYSTEM: str = _SETTINGS["operatingSystem"]
-"""What nodes run, ours and the others'."""
+SYSTEM = "debian-12"
+"""What nodes run, ours and the others': Galera is a MariaDB."""
 
 _BOOT_SECONDS = 180
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from lab.cloud import authorization, locks, login, prices, registration, resources
 from lab.cloud.authorization import Access
 from lab.cloud.changes import Changes
-from lab.cloud.errors import ArmError, bad_request
+from lab.cloud.errors import ArmError
 from lab.cloud.extensions import Extensions
 from lab.cloud.faults import Faults
 from lab.cloud.inventory import GROUP, MACHINE, NETWORK
@@ -15,7 +15,7 @@ from lab.cloud.middleware import answer_errors, log_requests
 from lab.cloud.offers import Offers, address_availability
 from lab.cloud.operations import Operations
 from lab.cloud.reading import Reading, kind_of
-from lab.cloud.request import CALLER, base, version
+from lab.cloud.request import CALLER, VERSION, base, checked_version, version
 from lab.cloud.resource_id import ResourceId, parse
 from lab.cloud.site import Site
 from lab.cloud.subscription import Subscription, subscription
@@ -55,11 +55,7 @@ class ResourceManager:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         principal = self._authenticate(request)
-        if "api-version" not in request.query:
-            raise bad_request(
-                "MissingApiVersionParameter",
-                "The api-version query parameter (?api-version=) is required for all requests.",
-            )
+        VERSION.set(checked_version(request))
         CALLER.set(principal)
         access = Access(self._site.inventory)
         path = request.path.strip("/")

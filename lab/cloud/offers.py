@@ -101,9 +101,9 @@ class Offers:
                 "MaxDataDiskCount": size.data_disks,
                 "PremiumIO": size.premium,
                 "AcceleratedNetworkingEnabled": size.accelerated,
-                "HyperVGenerations": _generations(name),
+                "HyperVGenerations": ",".join(size.generations),
                 "CpuArchitectureType": "x64",
-                **({"DiskControllerTypes": "NVMe"} if name.endswith("_v6") else {}),
+                "DiskControllerTypes": ",".join(size.controllers),
             }
             yield {
                 "resourceType": "virtualMachines",
@@ -176,11 +176,6 @@ def family(size: str) -> str:
     parts = re.fullmatch(r"Standard_([A-Z]+)\d+([a-z]*)_?(v\d+)?", size)
     assert parts is not None, size
     return f"standard{parts[1]}{parts[2].upper()}{parts[3] or ''}Family"
-
-
-def _generations(size: str) -> str:
-    """Return which generations of machines a size has (learn.microsoft.com/azure/virtual-machines/generation-2)."""
-    return "V1" if size.startswith("Standard_A") else "V2" if size.endswith("_v6") else "V1,V2"
 
 
 def _restriction(location: str, zones: list[str]) -> Json:

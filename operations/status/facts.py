@@ -1,6 +1,7 @@
 """What the nodes of a cluster say of themselves, asked over SSH and read; whether it is well, alarms.py judges."""
 
 import json
+import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,10 @@ from operations.status.quorum import WitnessStatus
 
 LOOK = (CONFIGS / "pacemaker" / "look.py").read_text(encoding="utf-8")
 
-_WANTED = ("host", "has_left", "crm_mon", "moves", "saved", "drbd", "file_systems", "listens", "cannot_ask")
+_WANTED = (
+    *("host", "has_left", "crm_mon", "moves", "saved", "drbd", "file_systems", "listens", "cannot_ask"),
+    *("kernel", "kernels"),
+)
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
 
 
@@ -53,6 +57,7 @@ class NodeFacts:
         file_systems: those that are mounted.
         listens: whether something listens at the database's port.
         cannot_ask: why the server could not be asked at the last monitor; empty where it could.
+        kernels_without_drbd: releases of the kernels that are newer than the one that runs, and lack DRBD's module.
         votes: what Corosync's tools say of quorum and witness; empty where they were not asked.
     """
 
@@ -67,6 +72,7 @@ class NodeFacts:
     file_systems: tuple[FileSystem, ...] = ()
     listens: bool = False
     cannot_ask: str = ""
+    kernels_without_drbd: tuple[str, ...] = ()
     votes: str = ""
 
 
@@ -232,8 +238,18 @@ def _read_node(name: str, answer: str) -> NodeFacts:
         file_systems=tuple(FileSystem(**each) for each in seen["file_systems"]),
         listens=seen["listens"],
         cannot_ask=(seen["cannot_ask"] or "").strip(),
+        kernels_without_drbd=tuple(
+            release
+            for release, has_drbd in sorted(seen["kernels"].items())
+            if not has_drbd and _age(release) > _age(seen["kernel"])
+        ),
         votes="".join(seen.get(key) or "" for key in _WANTED_WITH_WITNESS),
     )
+
+
+def _age(release: str) -> list[int]:
+    """Return what orders a kernel's release among others: 6.8.0-1021-azure is older than 6.11.0-1-azure."""
+    return [int(number) for number in re.findall(r"\d+", release)]
 
 
 def _resources(view: ElementTree.Element) -> list[ResourceStatus]:

@@ -45,15 +45,12 @@ ROOT = "lab"
 # Each behind those that it is like.
 CASES = {
     ROOT: Case("lab"),
-    "debian-13": Case("lab", {"operatingSystem": "debian-13"}, like=("lab",)),
-    "debian-sid": Case("lab", {"operatingSystem": "debian-sid"}, like=("debian-13",)),
+    "debian-12": Case("lab", {"operatingSystem": "debian-12"}, like=("lab",)),
+    "debian-13": Case("lab", {"operatingSystem": "debian-13"}, like=("debian-12", "lab")),
     # Of an operating system with repairs, which a witness does without; while the key of SSH's admin user is changed.
-    "witness": Case(
-        "lab",
-        {"witness": True, "operatingSystem": "debian-13", "sshPreviousPrivateKey": ssh_key()},
-        like=("debian-13", "lab"),
-    ),
+    "witness": Case("lab", {"witness": True, "sshPreviousPrivateKey": ssh_key()}, like=("lab",)),
     "dev": Case("dev", like=("lab",)),
+    "ubuntu-24.04": Case("dev", {"operatingSystem": "ubuntu-24.04"}, like=("dev", "debian-12")),
     "internal": Case(
         "dev",
         {

@@ -36,7 +36,7 @@ drbdsetup show
 drbdadm role r0; drbdadm dstate r0
 cibadmin --query --scope configuration | sha256sum
 cibadmin --query | head -n 1 | grep --only-matching --word-regexp 'epoch="[0-9]*"'
-pgrep --list-name --exact 'mariadbd|corosync|pacemakerd|socat'
+pgrep --list-name --exact 'mysqld|corosync|pacemakerd|socat'
 findmnt --list --noheadings --output TARGET,SOURCE,OPTIONS | grep --invert-match /run/user/ | sort
 """
 
@@ -48,7 +48,6 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Lab:
-    lab.set_up(["debian-12"])
     lab.up({"protectData": True})
     service.wait_until_well(lab)
     return lab
@@ -89,7 +88,7 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
     other = service.peer(lab, serving)
     pids = {node.name: trial.server_pid(node) for node in lab.nodes()}
     serving.run(
-        "sed -i 's/^sync_binlog .*/sync_binlog = 0/' /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf;"
+        f"sed -i 's/^sync_binlog .*/sync_binlog = 0/' {trial.DATABASE.config_file};"
         "sed -i 's/token: 2000/token: 9999/' /etc/corosync/corosync.conf;"
         "chmod 0666 /etc/corosync/corosync.conf;"
         "echo 10.32.0.99 intruder >>/etc/hosts;"
@@ -103,7 +102,7 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
         " drbdsetup net-options ipv4:10.32.0.4:7789 ipv4:10.32.0.5:7789 --ping-int=8;"
         f"echo {PLANTED} >/home/azureuser/.ssh/id_ed25519;"
         "rm /etc/systemd/system/azure-mysql-ha-probe.service;"
-        "systemctl unmask mariadb.service"
+        f"systemctl unmask {trial.DATABASE.service}"
     )
     before = states(lab)
     run = drift(lab)
@@ -121,7 +120,7 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
     assert "would have DRBD adjusted" in told[f"{two}-drbd"] and "--ping-int=3" in told[f"{two}-drbd"]
     assert "/home/azureuser/.ssh/id_ed25519: differs" in told[f"{two}-host"]
     assert "is missing: /etc/systemd/system/azure-mysql-ha-probe.service" in told[f"{two}-server"]
-    assert "systemctl --quiet mask mariadb.service" in told[f"{two}-server"]
+    assert f"systemctl --quiet mask {trial.DATABASE.service}" in told[f"{two}-server"]
     scripts = {f"{one}-server", f"{one}-corosync", "resources-document", f"{two}-drbd", f"{two}-host", f"{two}-server"}
     assert scripts <= set(told)
     # They rest on what others would have put right before them.

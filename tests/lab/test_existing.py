@@ -82,7 +82,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def owned(lab: Lab) -> dict[str, Any]:
     """Make what is there already; return the settings that name it."""
-    lab.set_up(["debian-12"])
+    lab.set_up()
     lab.start()
     for group in ("net", "data", "secrets"):
         make(lab, f"/resourceGroups/{group}", REGION)

@@ -290,7 +290,7 @@ def test_killed_while_the_file_system_is_made(machines: Lab, kind: Kind) -> None
 def test_killed_while_the_data_directory_is_made(machines: Lab, kind: Kind) -> None:
     node = machines.nodes()[0]
     half = 'compgen -G "/var/lib/mysql/data.incomplete/*" >/dev/null'
-    interrupt(machines, kind, node, "/usr/bin/mariadb-install-db", "*", half)
+    interrupt(machines, kind, node, trial.DATABASE.program, "*--initialize-insecure*", half)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ KINDS: list[Kind] = ["engine", "connection", "power"]
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Lab]:
     for lab in trial.own_lab(Lab(LabPaths("tkillc"))):
-        lab.set_up(["debian-12"])
         lab.up()
         service.wait_until_well(lab)
         yield lab
@@ -74,7 +73,7 @@ CHANGES = {
         True,
         "/usr/bin/systemctl",
         "restart azure-mysql-ha-server*",
-        lambda node: node.run("mariadb --batch --skip-column-names --execute 'select @@performance_schema'").strip(),
+        lambda node: node.run(f"{trial.ROOT} --execute 'select @@performance_schema'").strip(),
         {"engine": "1", "connection": "0", "power": "1"},
     ),
     "the rate of DRBD": Change(

@@ -84,7 +84,7 @@ def test_backup(runner: Runner) -> None:
         "insert into kept values " + ", ".join(f"({number}, 'row {number} ''é''')" for number, _ in rows),
     )
     for step in steps("backup"):
-        if step.command.startswith("mariadb "):
+        if step.command.startswith("mysql "):
             application.query(lab, "drop table kept")
         runner.take(step)
     assert application.query(lab, "select id, text from kept order by id") == rows
@@ -155,7 +155,7 @@ def in_turn(runner: Runner, page: str, packages: Sequence[str]) -> None:
 
 
 def test_updates(runner: Runner) -> None:
-    packages = ["corosync", "drbd-utils", "fence-agents", "pacemaker", "pacemaker-cli-utils", "resource-agents"]
+    packages = ["corosync", "drbd-utils", "fence-agents-azure-arm", "pacemaker", "resource-agents"]
     boots = {node.name: node.run("cat /proc/sys/kernel/random/boot_id") for node in runner.lab.nodes()}
     in_turn(runner, "updates", packages)
     for node in runner.lab.nodes():
@@ -163,7 +163,7 @@ def test_updates(runner: Runner) -> None:
 
 
 def test_upgrade_of_mysql(runner: Runner) -> None:
-    in_turn(runner, "upgrade-mysql", ["mariadb-client", "mariadb-server", "mariadb-server-core"])
+    in_turn(runner, "upgrade-mysql", ["mysql-client", "mysql-server", "mysql-server-core"])
 
 
 def test_failed_disk(runner: Runner) -> None:
@@ -222,7 +222,7 @@ def test_split_brain(lab: Lab, runner: Runner) -> None:
 
 def _writes(node: Node, statement: str) -> bool:
     try:
-        node.run(f"mariadb --execute {shlex.quote(statement)}")
+        node.run(f"{trial.ROOT} --execute {shlex.quote(statement)}")
     except subprocess.CalledProcessError:
         return False
     return True

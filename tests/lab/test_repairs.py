@@ -82,7 +82,7 @@ class Guest:
                 "cluster_name": "test",
                 "node": SimpleNamespace(name="node1"),
                 **{name: getattr(self.system, name) for name in ("packages", "left_to_pacemaker", "never_restart")},
-                **{name: getattr(self.system, name) for name in ("kernel_modules_hint", "repairs", "drbd_handlers")},
+                **{name: getattr(self.system, name) for name in ("kernel_modules_package", "repairs", "drbd_handlers")},
             },
         )
         functions = script.partition("\nmain() {")[0]

@@ -26,7 +26,6 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Lab:
-    lab.set_up(["debian-12"])
     lab.up()
     service.wait_until_well(lab, trial.bar(300))
     return lab

@@ -26,7 +26,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Lab:
-    lab.set_up(["debian-12"])
+    lab.set_up()
     begin = time.monotonic()
     reader = lab.up({"witness": True})
     print(f"up: {time.monotonic() - begin:.0f} s\n{reader.timings()}")

@@ -140,11 +140,18 @@ class Bench:
         self.fabric = site.fabric
 
     async def ask(
-        self, method: str, path: str, body: Any = None, *, token: str | None = None, query: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        query: str = "",
+        version: str = "2026-01-01",
     ) -> tuple[int, Any, dict[str, str]]:
         """Send one request; return status, body and headers."""
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
-        url = f"{path}?api-version=2026-01-01{query}"
+        url = f"{path}?api-version={version}{query}"
         async with self.web.request(method, url, json=body, headers=headers) as response:
             text = await response.text()
             return response.status, json.loads(text) if text else None, dict(response.headers)

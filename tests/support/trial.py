@@ -4,14 +4,29 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
 
 from components.checkout import CHECKOUT
+from components.settings import operating_system
 from lab import image, leftovers, rest
+from lab.engine import tracked_settings
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
+
+SYSTEM = operating_system.load(tracked_settings("lab")["operatingSystem"])
+"""What runs in each lab that has not been given another operating system."""
+
+DATABASE = SYSTEM.database
+"""Its server."""
+
+SERVER = Path(DATABASE.program).name
+"""The name of its process."""
+
+ROOT = f"{DATABASE.client} --no-defaults --user=root --batch --skip-column-names"
+"""Its client, as root on the node that serves."""
 
 LABS: list[Lab] = []
 """The labs whose logs are gathered when a test fails."""

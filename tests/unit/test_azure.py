@@ -42,10 +42,8 @@ def against(tmp_path: Path, use: Callable[[], None], serve: Serve = whole, **cha
         await bench.furnish()
         server = TestServer(serve(bench))
         await server.start_server(ssl=certificates.context(folder))
-        place = {
-            "ARM_METADATA_HOSTNAME": f"localhost:{server.make_url('/').port}",
-            "SSL_CERT_FILE": str(folder / "ca.pem"),
-        }
+        host = f"localhost:{server.make_url('/').port}"
+        place = {"ARM_METADATA_HOSTNAME": host, "SSL_CERT_FILE": str(folder / "ca.pem")}
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**ENVIRONMENT, **place, **changes}.items():
                 patch.setenv(name, value)

@@ -78,7 +78,7 @@ def sized(size: str) -> Plan:
 
 def imaged(**parts: str) -> Plan:
     """Return prod's plan with another image of one machine."""
-    image = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+    image = {"publisher": "Canonical", "offer": "ubuntu-26_04-lts", "sku": "server", "version": "latest"}
     return changed(PROD, VM, "storageProfile.imageReference", image | parts)
 
 
@@ -86,8 +86,8 @@ def imaged(**parts: str) -> Plan:
     ("plan", "arrange", "told"),
     [
         (PROD, unregister, ["providers: Microsoft.Network: NotRegistered: az provider register --wait --namespace M"]),
-        (imaged(sku="servre"), nothing, ["images: Canonical:ubuntu-24_04-lts:servre:latest: not in westeurope"]),
-        (imaged(version="1.2.3"), nothing, ["images: Canonical:ubuntu-24_04-lts:server:1.2.3: not in westeurope"]),
+        (imaged(sku="servre"), nothing, ["images: Canonical:ubuntu-26_04-lts:servre:latest: not in westeurope"]),
+        (imaged(version="1.2.3"), nothing, ["images: Canonical:ubuntu-26_04-lts:server:1.2.3: not in westeurope"]),
         (sized("Standard_Z4s"), nothing, [f"sizes: {VM}: Standard_Z4s: is not offered in westeurope"]),
         (sized("Standard_A2_v2"), nothing, ["has no machines of generation 2, which its image needs; takes no disks "
                                            "Premium_LRS; has no accelerated networking"]),
@@ -103,7 +103,7 @@ def imaged(**parts: str) -> Plan:
         (PROD, facts(limits={"cores": 9}), ["quota: cores: 10 asked for, 9 of 9 left: ask for more of cores"]),
         (PROD, facts(limits={"standardDSv5Family": 7}), ["quota: standardDSv5Family: 8 asked for, 7 of 7 left"]),
         (PROD, facts(limits={"PremiumDiskCount": 4}), ["quota: PremiumDiskCount: 5 asked for, 4 of 4 left"]),
-        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 1 asked for, 0 of 0"]),
+        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 2 asked for, 0 of 0"]),
         (PROD, take_group, ["names: rg-mysql-prod: a group of that name is there, and not in this stack"]),
         (changed(first("dev"), "network:PublicIPAddress", "dnsSettings.domainNameLabel", "shop"), take_label,
             ["names: shop.westeurope.cloudapp.azure.com: taken"]),
@@ -140,7 +140,7 @@ def test_an_image_with_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return {"name": "1", "properties": {"plan": {"name": "paid"}}}
 
     monkeypatch.setattr(Asked, "image", image)
-    assert "az vm image terms accept --urn Canonical:ubuntu-24_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
+    assert "az vm image terms accept --urn Canonical:ubuntu-26_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
 
 
 async def granted(bench: Bench, role: str) -> None:

@@ -100,7 +100,7 @@ Policy Packs run:
 
 POLICY = """\
     azure-mysql-ha@v0.1.0 [mandatory]  fencing-is-on  (pulumi:pulumi:Stack: azure-mysql-ha-prod)Fencing is on.
-stonith-enabled is not true
+fencing is not enabled
 """
 
 

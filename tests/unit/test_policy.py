@@ -124,9 +124,11 @@ def test_marks_of_secrets() -> None:
 
 
 def test_fencing() -> None:
-    on, off = of(COMMAND, {"stdin": "stonith-enabled=true \\"}), of(COMMAND, {"stdin": "stonith-enabled=false"})
-    assert list(rules.fencing_is_on([on, of(DISK, {})])) == []
-    assert list(rules.fencing_is_on([off]))
+    for name in ("stonith", "fencing"):
+        on, off = of(COMMAND, {"stdin": f"{name}-enabled=true \\"}), of(COMMAND, {"stdin": f"{name}-enabled=false"})
+        assert list(rules.fencing_is_on([on, of(DISK, {})])) == []
+        assert list(rules.fencing_is_on([off])) == list(rules.fencing_is_on([on, off]))
+        assert "fencing is not enabled" in next(rules.fencing_is_on([off]))
     assert list(rules.fencing_is_on([of(COMMAND, {"stdin": "true"})]))
     assert list(rules.fencing_is_on([of(DISK, {})])) == []  # no cluster among them
 
@@ -151,7 +153,7 @@ def test_every_tracked_stack_keeps_to_the_policies(stack: str) -> None:
 def test_the_rules_see_what_the_program_makes() -> None:
     """Each rule has something to look at among a stack's resources: its names of types and properties are right."""
     resources = recorded("dev", {"fencing": "off", "witness": True})
-    assert any("stonith-enabled is not true" in line for line in violations(resources))
+    assert any("fencing is not enabled" in line for line in violations(resources))
     in_production = [rules.Resource("prod", each.type, each.name, False, each.properties) for each in resources]
     assert len([line for line in violations(in_production) if "not protected" in line]) == 2
     unmarked = [

@@ -94,6 +94,8 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
             ],
             "listens": name == "one",
             "cannot_ask": None,
+            "kernel": "6.8.0-1021-azure",
+            "kernels": {"6.8.0-1009-azure": False, "6.8.0-1021-azure": True, "6.11.0-1003-azure": True},
             "quorum": None,
             "qdevice": None,
         }
@@ -331,6 +333,8 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("announced event",
      [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
      ["two is kept free of resources until"]),
+    ("a kernel without DRBD", [node("two", kernels={"6.8.0-1021-azure": True, "6.11.0-1003-azure": False})], "",
+     ["two has the kernel 6.11.0-1003-azure, which has no DRBD: after its next start it would keep no data."]),
     ("host name", [node("two", host="web-7.example.com")], "",
      ["the host name of two is web-7.example.com, which is not the cluster's name for it. docs/operations/host-name"]),
 ]  # fmt: skip

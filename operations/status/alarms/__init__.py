@@ -69,6 +69,7 @@ KINDS: Sequence[Kind] = (
     Kind("the database's file system is full, or read-only", "full-disk", file_systems.data_full),
     Kind("another file system of a node is full, or read-only", "full-system-disk", file_systems.system_full),
     Kind("a node does not save the cluster's configuration", "full-system-disk", file_systems.not_saved),
+    Kind("a newer kernel of a node has no DRBD", "updates", nodes.next_kernel),
     Kind("maintenance, standby, unmanaged, switched off, banned, moved", "planned-maintenance", nodes.by_hand),
     Kind("Azure has announced an event for a node's host", "host-reboot", nodes.announced),
     Kind("a node's host name is not the cluster's name for it", "host-name", nodes.host_name),

@@ -59,6 +59,12 @@ def host_name(facts: Facts) -> Iterator[str]:
             yield f"the host name of {node.name} is {node.host}, which is not the cluster's name for it"
 
 
+def next_kernel(facts: Facts) -> Iterator[str]:
+    for node in facts.nodes:
+        for release in node.kernels_without_drbd:
+            yield f"{node.name} has the kernel {release}, which has no DRBD: after its next start it would keep no data"
+
+
 def by_hand(facts: Facts) -> Iterator[str]:
     options = next(iter(facts.everything("summary/cluster_options")), ElementTree.Element("none"))
     for_all = options.get("maintenance-mode") == "true"

@@ -15,7 +15,6 @@ from tests.support import trial
 def lab() -> Iterator[Lab]:
     """A cluster that is well when a test begins, and that each test leaves so."""
     for lab in trial.own_lab(Lab(LabPaths("field"))):
-        lab.set_up(["debian-12"])
         lab.up(MADE_WITH)
         service.wait_until_well(lab, 180)
         yield lab

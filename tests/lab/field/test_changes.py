@@ -101,11 +101,11 @@ def test_an_option_that_needs_a_restart(cluster: Lab) -> None:
 
 def test_an_option_that_the_server_refuses(cluster: Lab) -> None:
     """It is found before anything is stopped, and the file before is put back."""
-    files = [node.run("cat /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf") for node in cluster.nodes()]
+    files = [node.run(f"cat {trial.DATABASE.config_file}") for node in cluster.nodes()]
     with nobody_notices(cluster):
         with pytest.raises(EngineError, match=r"found a server that refuses its configuration .*no_such_option"):
             cluster.up({"mysqlOptions": {**OPTIONS, "no_such_option": 1}})
-        assert files == [node.run("cat /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf") for node in cluster.nodes()]
+        assert files == [node.run(f"cat {trial.DATABASE.config_file}") for node in cluster.nodes()]
         cluster.up({"mysqlOptions": {**OPTIONS, "performance_schema": True}})
 
 

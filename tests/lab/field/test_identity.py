@@ -14,6 +14,7 @@ from lab.lab import Lab, wait_until
 from operations import drift
 from operations.ssh import Node
 from tests.lab.field import OPTIONS
+from tests.support import trial
 from tests.support.bystander import MOVE_SECONDS, nobody_notices, nothing_is_lost, server_restarts, service_moves
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -23,7 +24,7 @@ _DOMAIN = "example.com"
 _DAEMONS = {"pacemakerd", "pacemaker-based", "pacemaker-execd", "pacemaker-fence", "pacemaker-contr"}
 """Of each node, as the kernel names them: by 15 letters."""
 
-_OURS = {"mariadbd", "socat"}
+_OURS = {trial.SERVER, "socat"}
 """Of the node that serves: the server, and what answers the balancer's probe."""
 
 

@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 _AGENT = "/usr/lib/ocf/resource.d/azure-mysql-ha/mysql"
 _CANNOT_ASK = "/run/azure-mysql-ha/cannot-ask"
-_ROOT = "mariadb --no-defaults --user=root --batch --skip-column-names"
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def _looks_twice(node: Node) -> None:
 def _session(node: Node, *statements: str, seconds: int = 60) -> Generator[None]:
     """Have somebody run statements as root on the node, and stay in that session while the body runs."""
     wanted = "; ".join([*statements, f"select sleep({seconds})"])
-    node.run(f'{_ROOT} --execute "{wanted}" >/run/session 2>&1 </dev/null & echo $! >/run/session.pid')
+    node.run(f'{trial.ROOT} --execute "{wanted}" >/run/session 2>&1 </dev/null & echo $! >/run/session.pid')
     try:
         yield
     finally:
@@ -68,9 +67,9 @@ def _session(node: Node, *statements: str, seconds: int = 60) -> Generator[None]
 def test_no_connection_is_left(lab: Lab, serving: Node) -> None:
     """All connections are taken, root's extra one too."""
     client = application.client(lab)
-    serving.run(f"{_ROOT} --execute 'set global max_connections = 10'")
+    serving.run(f"{trial.ROOT} --execute 'set global max_connections = 10'")
     with ExitStack() as end:
-        end.callback(serving.run, f"{_ROOT} --execute 'set global max_connections = default'")
+        end.callback(serving.run, f"{trial.ROOT} --execute 'set global max_connections = default'")
         with ExitStack() as taken, pytest.raises(pymysql.err.OperationalError, match="Too many connections"):
             while True:
                 connection = pymysql.connect(
@@ -84,29 +83,29 @@ def test_no_connection_is_left(lab: Lab, serving: Node) -> None:
 
 
 def test_root_has_a_password(serving: Node) -> None:
-    serving.run(f"{_ROOT} --execute \"alter user root@localhost identified by 'Somebody-5et-1t'\"")
+    serving.run(f"{trial.ROOT} --execute \"alter user root@localhost identified by 'Somebody-5et-1t'\"")
     try:
-        assert "Access denied" in serving.run(f"{_ROOT} --execute 'select 1' 2>&1", check=False)
+        assert "Access denied" in serving.run(f"{trial.ROOT} --execute 'select 1' 2>&1", check=False)
         _looks_twice(serving)
         assert _reason(serving) == ""
     finally:
         serving.run(
-            "mariadb --no-defaults --user=root --password=Somebody-5et-1t"
-            " --execute 'alter user root@localhost identified via unix_socket'"
+            f"MYSQL_PWD=Somebody-5et-1t {trial.ROOT}"
+            f" --execute 'alter user root@localhost {trial.DATABASE.socket_login}'"
         )
 
 
 def test_the_monitors_account_is_gone(serving: Node) -> None:
     """A restored dump has taken it away."""
-    serving.run(f"{_ROOT} --execute 'drop user hacluster@localhost'")
+    serving.run(f"{trial.ROOT} --execute 'drop user hacluster@localhost'")
     wait_until("an alarm", lambda: "Access denied" in _reason(serving), 30)
     _looks_twice(serving)
-    serving.run(f"{_ROOT} --execute 'create user hacluster@localhost identified via unix_socket'")
+    serving.run(f"{trial.ROOT} --execute 'create user hacluster@localhost {trial.DATABASE.socket_login}'")
 
 
 def test_grant_tables_are_locked(serving: Node) -> None:
     """As by an upgrade, or by an ALTER beside an open transaction."""
-    with _session(serving, "lock tables mysql.global_priv write, mysql.db write, mysql.tables_priv write"):
+    with _session(serving, "lock tables mysql.user write, mysql.db write, mysql.tables_priv write"):
         _looks_twice(serving)
         assert _reason(serving) == ""
 
@@ -117,8 +116,8 @@ def test_all_tables_are_locked_for_a_backup(serving: Node) -> None:
         assert _reason(serving) == ""
 
 
-def test_an_upgrade_by_force(serving: Node) -> None:
-    serving.run("mariadb-upgrade --force", timeout=300)
+def test_all_tables_are_checked_and_analyzed(serving: Node) -> None:
+    serving.run("mysqlcheck --all-databases --check-upgrade && mysqlcheck --all-databases --analyze", timeout=300)
     _looks_twice(serving)
 
 

@@ -86,7 +86,7 @@ class Server:
 
 def as_root(node: Node, statements: str) -> list[str]:
     """Run SQL as root, and return its rows."""
-    return node.run(f"mariadb --raw --batch --skip-column-names --execute={shlex.quote(statements)}").splitlines()
+    return node.run(f"{trial.ROOT} --raw --execute={shlex.quote(statements)}").splitlines()
 
 
 def test_a_grant_is_for_one_database(lab: Lab) -> None:
@@ -159,7 +159,7 @@ def test_a_root_with_a_password(lab: Lab) -> None:
         assert "found root@localhost that cannot log in (ERROR 1045" in done.stderr, done.stdout + done.stderr
         assert time.monotonic() - begin < trial.bar(20)
     (remedy,) = re.findall(r"ALTER USER root@localhost .*?;", done.stderr)
-    node.run(f"MYSQL_PWD=known mariadb --execute={shlex.quote(remedy)}")
+    node.run(f"MYSQL_PWD=known {trial.ROOT} --execute={shlex.quote(remedy)}")
     assert server.sql("select 1") == ["1"]
     assert server.run("accounts") == "accounts: app can use my_app\n"
 

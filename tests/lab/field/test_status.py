@@ -16,8 +16,6 @@ from tests.support.pages import Runner
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.long]
 
-_ROOT = "mariadb --no-defaults --user=root"
-
 
 @pytest.fixture(autouse=True)
 def _well_afterwards(lab: Lab) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
@@ -142,12 +140,12 @@ def test_blocks_that_differ(lab: Lab, idle: Node, page: Callable[[str], None]) -
 
 
 def test_the_server_cannot_be_asked(lab: Lab, serving: Node, page: Callable[[str], None]) -> None:
-    serving.run(f"{_ROOT} --execute 'drop user hacluster@localhost'")
+    serving.run(f"{trial.ROOT} --execute 'drop user hacluster@localhost'")
     try:
         told(lab, (f"the server on {serving.name} could not be asked how it is, and is left as it is (", "cannot-ask"))
         page("cannot-ask")
     finally:
-        serving.run(f"{_ROOT} --execute 'create user hacluster@localhost identified via unix_socket'")
+        serving.run(f"{trial.ROOT} --execute 'create user hacluster@localhost identified via unix_socket'")
 
 
 def test_the_systems_disk_is_full(lab: Lab, serving: Node, page: Callable[[str], None]) -> None:
@@ -202,12 +200,12 @@ def test_a_node_is_lost(lab: Lab, serving: Node, idle: Node) -> None:
 
 
 def test_the_server_starts_nowhere(lab: Lab, serving: Node, idle: Node, page: Callable[[str], None]) -> None:
-    option = "/etc/mysql/mariadb.conf.d/zz-field.cnf"
+    option = Path(trial.DATABASE.config_file).with_name("zz-field.cnf")
     failed = [f"mysql-server has failed on {node.name}, and may not run there" for node in lab.nodes()]
     try:
         for node in (serving, idle):
             node.run(f"printf '[mysqld]\\nno-such-option=1\\n' >{option}")
-        serving.run("kill -KILL $(pgrep --exact mariadbd)")
+        serving.run(f"kill -KILL $(pgrep --exact {trial.SERVER})")
         told(
             lab,
             ("nobody serves: mysql-server start failed on ", "nobody-serves"),

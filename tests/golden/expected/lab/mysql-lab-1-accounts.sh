@@ -42,7 +42,7 @@ main() {
   ((grants == 0)) || stop "$grants account(s) root that may log in from outside" "none" "Drop them: DROP USER root@...;"
 
   if (($(count "mysql.user where user = 'hacluster' and host = 'localhost'") == 0)); then
-    sql <<<"CREATE USER hacluster@localhost IDENTIFIED VIA unix_socket"
+    sql <<<"CREATE USER hacluster@localhost IDENTIFIED WITH auth_socket"
     say "accounts: hacluster made, which may do nothing, for Pacemaker's monitor"
   fi
   if (($(count "information_schema.schemata where schema_name = 'app'") == 0)); then
@@ -79,4 +79,4 @@ main() {
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
-main </dev/null
+run </dev/null

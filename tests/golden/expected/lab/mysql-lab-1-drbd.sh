@@ -95,9 +95,9 @@ resource r0 {
   handlers {
     # Whoever has lost its peer writes no more until the peer has been fenced, or has been found alive and barred from
     # promotion, however long that takes: an early end here would be taken for permission.
-    fence-peer "/usr/local/lib/azure-mysql-ha/as-node /usr/lib/drbd/crm-fence-peer.sh --role Promoted --timeout 31536000 --dc-timeout 31536000";
+    fence-peer "/usr/local/lib/azure-mysql-ha/as-node /usr/local/lib/drbd/crm-fence-peer.sh --role Promoted --timeout 31536000 --dc-timeout 31536000";
     out-of-sync /usr/local/sbin/azure-mysql-ha-out-of-sync;
-    after-resync-target /usr/lib/drbd/crm-unfence-peer.sh;
+    after-resync-target /usr/local/lib/drbd/crm-unfence-peer.sh;
     split-brain "logger --priority daemon.crit --tag azure-mysql-ha 'DRBD r0: split brain, no copy is kept any more; docs/operations/split-brain.md'";
   }
   disk {
@@ -182,4 +182,4 @@ FILE
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
-main </dev/null
+run </dev/null

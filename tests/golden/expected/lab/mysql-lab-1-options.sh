@@ -50,7 +50,7 @@ main() {
   local serving held new line name restart_for=()
   local -A was=() is=()
   # A file that is not the stack's must not be what a server starts with.
-  cmp --quiet /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf - <<'FILE' || stop "another /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf" "the one that mysql-lab-1-server writes" "Run that script again."
+  cmp --quiet /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf - <<'FILE' || stop "another /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf" "the one that mysql-lab-1-server writes" "Run that script again."
 <<< included/mysql-lab-1-mysql-server.cnf >>>
 FILE
   if is_held_back; then
@@ -93,4 +93,4 @@ FILE
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
-main </dev/null
+run </dev/null

@@ -107,8 +107,103 @@ PYTHON
 our_policy() { grep --quiet --no-messages azure-mysql-ha /usr/sbin/policy-rc.d; }
 
 apt() { apt-get --quiet=2 --option DPkg::Lock::Timeout=300 --option Dpkg::Use-Pty=0 "$@"; }
+
+# fence_azure_arm_works distribution|here: whether the agent gets as far as its first request, with the distribution's
+# files alone or with what is on this node. It asks nobody anything.
+fence_azure_arm_works() {
+  /usr/bin/python3 - "$1" <<'PYTHON'
+import sys
+
+if sys.argv[1] == "distribution":
+    sys.path = [folder for folder in sys.path if not folder.startswith("/usr/local/")]
+sys.path.append("/usr/share/fence")
+import azure_fence
+
+config = azure_fence.AzureConfiguration()
+config.SubscriptionId, config.UseMSI = "none", True
+azure_fence.get_azure_compute_client(config).virtual_machines
+PYTHON
+}
+
+repair_fence_azure_arm() {
+  local folder file found
+  folder=$(/usr/bin/python3 -c 'import site; print(site.getsitepackages()[0])') # /usr/local/lib/python3.X/dist-packages
+  found=$(fence_azure_arm_works distribution 2>&1) && folder=none
+  # What is no longer needed, or was for an older Python.
+  for file in /usr/local/lib/python3*/dist-packages/azure_fence.py; do
+    if [[ -e $file && $file != "$folder"/* ]]; then rm "$file" && say "removed $file"; fi
+  done
+  if [[ $folder == none ]]; then
+    say "fence_azure_arm: works as the distribution has it"
+    return
+  fi
+  install_file "$folder/azure_fence.py" 0644 <<'FILE'
+"""The fence agents' azure_fence, with a client that fits the SDK of this system. Written by Pulumi.
+
+Debian's fence agent and Debian's Azure SDK do not fit each other, so every action fails before its first request:
+fence-agents 4.16 asks for an API version, 2021-11-01, that azure-mgmt-compute 34 has no machines for; 4.17 reads
+the default version from where azure-mgmt-compute 38 no longer has it. This module comes before theirs in Python's path,
+is theirs, and leaves the version to the SDK. The agent's own files stay as the package has them.
+"""
+
+import importlib.util
+import sys
+from typing import Any
+
+_spec = importlib.util.spec_from_file_location(__name__, "/usr/share/fence/azure_fence.py")
+assert _spec
+assert _spec.loader
+_spec.loader.exec_module(sys.modules[__name__])
+_theirs: Any = globals()["get_azure_compute_client"]
+
+COMPUTE_CLIENT_API_VERSION = None  # the SDK's own
+
+
+def get_azure_compute_client(config: Any) -> Any:
+    """Return the SDK's client.
+
+    Args:
+        config: the agent's configuration.
+    """
+    from azure.mgmt.compute import ComputeManagementClient  # only where a client is needed: it takes long to load
+
+    if not hasattr(ComputeManagementClient, "DEFAULT_API_VERSION"):
+        ComputeManagementClient.DEFAULT_API_VERSION = None  # pyright: ignore[reportAttributeAccessIssue]
+    return _theirs(config)
+FILE
+  found=$(fence_azure_arm_works here 2>&1) || stop "a fence_azure_arm that fails before its first request (${found##*$'\n'})" \
+    "one that works with $folder/azure_fence.py" "See what has changed in fence-agents and python3-azure."
+  say "fence_azure_arm: works with $folder/azure_fence.py"
+}
+
+# crm-fence-peer.sh of drbd-utils 9.22 waits for a node_state that says true or false, online or offline. Since Pacemaker
+# 2.1.7 it says since when (seconds), or 0: the handler then never sees that the peer has been fenced, and whoever waits
+# for it, a write or a promotion, waits in vain. This translates, and leaves all else as it is.
+# shellcheck disable=SC2016 # the handler's variables
+corrected_crm_fence_peer() {
+  sed '/^\t# if it is not enabled, no point in waiting for it\.$/ i\
+\	# Pacemaker 2.1.7 and newer: since when, or 0\
+\	case $in_ccm in 0) in_ccm=false ;; [1-9]*) in_ccm=true ;; esac\
+\	case $crmd in 0) crmd=offline ;; [1-9]*) crmd=online ;; esac\
+' /usr/lib/drbd/crm-fence-peer.sh
+}
+
+repair_crm_fence_peer() {
+  local folder=/usr/local/lib/drbd handler=/usr/lib/drbd/crm-fence-peer.sh
+  mkdir -p "$folder"
+  if sha256sum --check --status <<<"5fb6639e19479e8c2c2925511b39d26f9952ecfe5060572b0fdf757729887ae5  $handler"; then
+    corrected_crm_fence_peer | sha256sum --check --status <(echo "1d87605d0e614271a439862f1996a7bc59b8618ebd715f6064845385c1def551  -") ||
+      stop "another correction of $handler than was tested" "the same" "See which sed this system has."
+    install_file "$folder/crm-fence-peer.sh" 0755 < <(corrected_crm_fence_peer)
+    say "crm-fence-peer.sh: the distribution's, corrected for Pacemaker's newer CIB"
+  else
+    ln --symbolic --force --no-target-directory "$handler" "$folder/crm-fence-peer.sh"
+    say "crm-fence-peer.sh: the distribution's, newer than what needed correction"
+  fi
+  ln --symbolic --force --no-target-directory crm-fence-peer.sh "$folder/crm-unfence-peer.sh"
+}
 main() {
-  local packages=(corosync pacemaker crmsh resource-agents drbd-utils mariadb-server fence-agents python3-azure fdisk psmisc socat) space held
+  local packages=(openssh-client corosync pacemaker crmsh resource-agents drbd-utils mysql-server fence-agents-azure-arm python3-azure fdisk psmisc socat) space held
 
   if is_complete "${packages[@]}"; then
     say "packages: all ${#packages[@]} there"
@@ -146,20 +241,23 @@ $held
 FILE
   install_file /etc/needrestart/conf.d/azure-mysql-ha.conf 0644 <<'FILE'
 # Written by Pulumi. The cluster's daemons are restarted on purpose only.
-$nrconf{override_rc}{qr(^(azure-mysql-ha|corosync|pacemaker|drbd|mariadb|mysql))} = 0;
+$nrconf{override_rc}{qr(^(azure-mysql-ha|corosync|pacemaker|drbd|mysql))} = 0;
 FILE
+
+  # What the distribution ships broken, until it is mended there: each looks first.
+  repair_fence_azure_arm
+  repair_crm_fence_peer
 
   # Pacemaker alone starts DRBD and the server; systemd beside it would be a second hand on them.
   local unit
-  for unit in drbd.service mariadb.service; do
+  for unit in drbd.service mysql.service; do
     case $(systemctl is-enabled "$unit" 2>/dev/null) in
       enabled | enabled-runtime | generated | alias) systemctl --quiet disable "$unit" && say "$unit: disabled, left to Pacemaker" ;;
     esac
   done
 
-  modprobe drbd 2>/dev/null || stop "no kernel module drbd for $(uname -r)" "one" \
-    "Install the kernel's package of further modules (linux-image-cloud-amd64) or choose another image."
+  modprobe drbd 2>/dev/null || stop "no kernel module drbd for $(uname -r)" "one" "Choose an image whose kernel has it."
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
-main </dev/null
+run </dev/null

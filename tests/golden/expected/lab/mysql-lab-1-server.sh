@@ -7,9 +7,9 @@ main() {
   local found options rewritten log=/var/log/mysql/error.log before=/run/azure-mysql-ha/server.cnf.before
   install --directory --mode=0700 /run/azure-mysql-ha
   options=$(options_on_disk)
-  cp /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf $before 2>/dev/null || rm --force $before
+  cp /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf $before 2>/dev/null || rm --force $before
   are_noted || note_options_in_force "$options"
-  install_file /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf 0644 <<'FILE'
+  install_file /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf 0644 <<'FILE'
 <<< included/mysql-lab-1-mysql-server.cnf >>>
 FILE
   rewritten=$changed
@@ -17,17 +17,17 @@ FILE
   are_noted || note_options_in_force "$options"
   # Debian's MariaDB has no folder for its log: it would go nowhere.
   [[ -d ${log%/*} ]] || install --directory --mode=2750 --owner=mysql --group=adm "${log%/*}"
-  found=$(/usr/sbin/mariadbd --help --verbose --user=mysql 2>&1 >/dev/null | grep --ignore-case error | head -n 1) || true
+  found=$(/usr/sbin/mysqld --validate-config --user=mysql 2>&1 >/dev/null | grep --ignore-case error | head -n 1) || true
   if [[ $found && $rewritten == yes && -e $before ]]; then
-    install_file /etc/mysql/mariadb.conf.d/99-azure-mysql-ha.cnf 0644 <$before # a server may have to start at any time
+    install_file /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf 0644 <$before # a server may have to start at any time
   fi
   [[ -z $found ]] || stop "a server that refuses its configuration ($found)" "one that reads it" "Correct mysqlOptions."
 
   # The package has made a data directory of its own here, on the system disk; nobody has ever served from it. It goes
   # aside, so that an empty mount point is left and no server can start on the wrong data.
   if ! mountpoint --quiet /var/lib/mysql && [[ -d /var/lib/mysql/mysql ]]; then
-    if pgrep --exact --full '/usr/sbin/mariadbd.*' >/dev/null; then
-      stop "a server running on /var/lib/mysql outside of the cluster" "none" "Stop it (systemctl stop mariadb.service) once you know what it serves."
+    if pgrep --exact --full '/usr/sbin/mysqld.*' >/dev/null; then
+      stop "a server running on /var/lib/mysql outside of the cluster" "none" "Stop it (systemctl stop mysql.service) once you know what it serves."
     fi
     [[ ! -e /var/lib/mysql.package ]] || stop "both /var/lib/mysql/mysql, not mounted, and /var/lib/mysql.package" "at most one" "Move one away."
     mv /var/lib/mysql /var/lib/mysql.package
@@ -68,7 +68,7 @@ XML
 find_server() {
   local name=""
   { pid=$(</run/mysqld/mysqld.pid) && name=$(</proc/"$pid"/comm); } 2>/dev/null
-  if [[ $name == mariadbd ]]; then return 0; fi
+  if [[ $name == mysqld ]]; then return 0; fi
   # Somebody may have deleted that file.
   pid=$(systemctl show --property=MainPID --value "$unit" 2>/dev/null)
   [[ $pid && $pid != 0 ]]
@@ -107,7 +107,7 @@ stop() {
 # It names no table, so no lock of other sessions stands before it.
 ask() {
   timeout 20 setpriv --reuid=hacluster --regid=haclient --clear-groups \
-    /usr/bin/mariadb --no-defaults --socket=$socket --user=hacluster --connect-timeout=15 --batch \
+    /usr/bin/mysql --no-defaults --socket=$socket --user=hacluster --connect-timeout=15 --batch \
     --skip-column-names --execute='select 1' 2>&1
 }
 
@@ -167,7 +167,7 @@ Type=notify
 User=mysql
 Group=mysql
 RuntimeDirectory=mysqld
-ExecStart=/usr/sbin/mariadbd --defaults-file=/etc/mysql/my.cnf --datadir=/var/lib/mysql/data --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid --log-error=/var/log/mysql/error.log
+ExecStart=/usr/sbin/mysqld --defaults-file=/etc/mysql/my.cnf --datadir=/var/lib/mysql/data --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid --log-error=/var/log/mysql/error.log
 # As MariaDB's own unit has it; MySQL's has less.
 LimitNOFILE=32768
 # For a restart (NODE-options); Pacemaker's agent has its own bounds.
@@ -192,11 +192,11 @@ FILE
     systemctl daemon-reload
   fi
   # Pacemaker starts the server; a second one by systemd, or by hand, could only do harm.
-  if [[ $(systemctl is-enabled mariadb.service 2>/dev/null) != masked ]]; then
-    systemctl --quiet mask mariadb.service
-    say "mariadb.service: masked, left to Pacemaker"
+  if [[ $(systemctl is-enabled mysql.service 2>/dev/null) != masked ]]; then
+    systemctl --quiet mask mysql.service
+    say "mysql.service: masked, left to Pacemaker"
   fi
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
-main </dev/null
+run </dev/null

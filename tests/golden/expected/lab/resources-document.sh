@@ -22,9 +22,9 @@ main() {
 # Fencing that fails is tried for ever: nothing else can be done, and Azure's API may be away for hours.
 property cib-bootstrap-options: \
   cluster-name=mysql-lab \
-  stonith-enabled=true \
-  stonith-timeout=120s \
-  stonith-max-attempts=1000000 \
+  fencing-enabled=true \
+  fencing-timeout=120s \
+  fencing-max-attempts=1000000 \
   priority-fencing-delay=5s \
   no-quorum-policy=stop \
   node-health-strategy=migrate-on-red \
@@ -228,4 +228,4 @@ FILE
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
-main </dev/null
+run </dev/null

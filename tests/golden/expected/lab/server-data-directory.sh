@@ -58,7 +58,9 @@ main() {
   say "data directory: making it"
   mkdir -m 0750 "$directory"
   chown mysql:mysql /var/lib/mysql "$directory"
-  /usr/bin/mariadb-install-db --no-defaults --user=mysql --datadir="$directory" --auth-root-authentication-method=socket --auth-root-socket-user=root --skip-test-db --rpm >/dev/null
+  printf '%s\n' "INSTALL PLUGIN auth_socket SONAME 'auth_socket.so';" "ALTER USER root@localhost IDENTIFIED WITH auth_socket;" >"$directory.sql"
+  /usr/sbin/mysqld --no-defaults --user=mysql --datadir="$directory" --initialize-insecure --init-file="$directory.sql"
+  rm "$directory.sql"
   printf '%s\n' mysql-lab >"$directory/azure-mysql-ha"
   sync --file-system /var/lib/mysql
   mv "$directory" /var/lib/mysql/data
@@ -67,4 +69,4 @@ main() {
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
-main </dev/null
+run </dev/null

@@ -146,10 +146,10 @@ $held
 FILE
   install_file /etc/needrestart/conf.d/azure-mysql-ha.conf 0644 <<'FILE'
 # Written by Pulumi. The cluster's daemons are restarted on purpose only.
-$nrconf{override_rc}{qr(^(azure-mysql-ha|corosync|pacemaker|drbd|mariadb|mysql))} = 0;
+$nrconf{override_rc}{qr(^(azure-mysql-ha|corosync|pacemaker|drbd|mysql))} = 0;
 FILE
 
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
-main </dev/null
+run </dev/null

@@ -5,14 +5,14 @@ somebody_serves() { serving=$(serving_node) && [[ $serving ]]; }
 diagnose() { crm_mon --one-shot --inactive; }
 
 # The local root account needs no password: the server knows who is at the other end of the socket.
-sql() { /usr/bin/mariadb --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --batch --skip-column-names; }
+sql() { /usr/bin/mysql --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --batch --skip-column-names; }
 
 # Who may log in is what waiting does not change.
 server_answers() {
   local said
   said=$(sql <<<"select 1" 2>&1 >/dev/null) && return
   [[ ! $said =~ ERROR\ (1045|1698|1820|1862|3118|4151)\  ]] || stop "root@localhost that cannot log in ($said)" "its login by the local socket" \
-    "Give it back: ALTER USER root@localhost IDENTIFIED VIA unix_socket; with an account that may."
+    "Give it back: ALTER USER root@localhost IDENTIFIED WITH auth_socket; with an account that may."
   false
 }
 

@@ -4,7 +4,7 @@ readonly in_force=/run/azure-mysql-ha/options-in-force
 # This start of the server and no other: its process, and when that began. Nothing where none runs.
 running_server() {
   local pid
-  pid=$(pgrep --exact --full '/usr/sbin/mariadbd.*' | head -n 1) && cut --delimiter=' ' --fields=1,22 "/proc/$pid/stat" 2>/dev/null || true
+  pid=$(pgrep --exact --full '/usr/sbin/mysqld.*' | head -n 1) && cut --delimiter=' ' --fields=1,22 "/proc/$pid/stat" 2>/dev/null || true
 }
 
 # What a server that starts now would take from all option files: name=value, a line each, the names spelt with _.
@@ -13,7 +13,7 @@ options_on_disk() {
   while IFS= read -r line; do
     name=${line%%=*} value=${line#"${line%%=*}"}
     printf '%s%s\n' "${name//-/_}" "$value"
-  done < <(/usr/sbin/mariadbd --defaults-file=/etc/mysql/my.cnf --print-defaults | sed '1d; s/^--//; s/ --/\n/g; s/ *$//')
+  done < <(/usr/sbin/mysqld --defaults-file=/etc/mysql/my.cnf --print-defaults | sed '1d; s/^--//; s/ --/\n/g; s/ *$//')
 }
 
 # note_options_in_force OPTIONS: whole or not at all, and gone with the machine's memory as the server is.
