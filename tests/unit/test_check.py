@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lab.cloud import offers, registration
+from lab.cloud import registration
+from lab.cloud.resources.virtual_machine import quota
 from lab.cloud.tokens import SUBSCRIPTION, TENANT, Principal
 from operations.azure import Json
 from operations.check import check
@@ -285,4 +286,32 @@ def test_families_are_named_as_azure_names_them() -> None:
     names = {"Standard_D4s_v5": "standardDSv5Family", "Standard_B2s": "standardBSFamily",
              "Standard_D2ads_v5": "standardDADSv5Family", "Standard_A2_v2": "standardAv2Family",
              "Standard_B2ts_v2": "standardBTSv2Family"}  # fmt: skip
-    assert {size: offers.family(size) for size in names} == names
+    assert {size: quota.family(size) for size in names} == names
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"limits": {"cores": 3}}, "409 OperationNotAllowed"),
+        ({"limits": {"standardBSFamily": 3}}, "409 OperationNotAllowed"),
+        ({"restricted": {"Standard_B2s": []}}, "409 SkuNotAvailable"),
+    ],
+)
+def test_the_cloud_refuses_what_the_check_says_no_to(given: Any, refused: str, tmp_path: Path) -> None:
+    """Two machines of two processors; the one that stands is left in peace."""
+
+    async def test(bench: Bench) -> None:
+        bodies = cloud_bench.everything()
+        path, body = bodies.popitem()
+        await bench.put(GROUP, {"location": "westeurope"})
+        for one, its in bodies.items():
+            await bench.put(one, its)
+        await facts(**given)(bench)
+        assert await bench.refused("PUT", path, body) == refused
+        standing, its = bodies.popitem()
+        await bench.put(standing, its)
+        bench.site.store.facts.clear()
+        registration.set_up(bench.site.store)
+        await bench.put(path, body)
+
+    cloud_bench.run(tmp_path, test)
