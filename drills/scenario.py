@@ -23,11 +23,6 @@ class Scenario:
     whole again.
 
     Args:
-        name: its name.
-        order: scenarios are run in ascending order.
-        story: the module's docstring.
-        expected: what is promised.
-        run: does it.
         needs_lab: why it cannot be done on Azure; empty where it can.
         needs_witness: whether it is for clusters with a witness only.
         without_fencing: whether it can be done where fencing is off.
@@ -77,9 +72,6 @@ def choose(names: list[str]) -> list[Scenario]:
 
     Args:
         names: names of the catalogue, in the order in which they are to be run; none for all.
-
-    Raises:
-        ValueError: there is none of a name.
     """
     known = catalogue()
     for name in names:

@@ -16,7 +16,7 @@ from typing import Any
 import pymysql
 import yaml
 
-from components.checkout import CHECKOUT
+from components.checkout import CHECKOUT, schema
 from drills.conductor import conduct
 from drills.drill import Drill, NotWellError
 from drills.proof import record
@@ -33,7 +33,6 @@ from lab.shell import CommandError
 from operations.check import check
 from operations.cli import PROJECT, Cli
 from operations.error import OperationError
-from operations.stack_configuration import schema
 
 FOUR = ("mysqld-kill", "power-kill", "network-cut", "corosync-kill")
 """The drills: the server, a machine, the network and the cluster's own program, each of which Azure lets one hurt."""

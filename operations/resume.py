@@ -67,10 +67,6 @@ def id_of(resource: Mapping[str, Any], subscription: str) -> str:
 
     Args:
         resource: its type and inputs, as the state has them.
-        subscription: id of the subscription.
-
-    Raises:
-        ResumeError: its type or its names are not known.
     """
     inputs: dict[str, Any] = resource["inputs"]
     names = {key: value.strip("/") for key, value in inputs.items() if isinstance(value, str)}
@@ -92,9 +88,6 @@ def _subscription(resources: Sequence[Mapping[str, Any]]) -> str:
 
 def resume(cli: Cli) -> list[str]:
     """Take over what an interrupted update had begun.
-
-    Args:
-        cli: the Pulumi CLI on the stack.
 
     Returns:
         What was done, a line for each pending operation; none if there was none.
@@ -142,7 +135,6 @@ def resume(cli: Cli) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
     text = "Take into a stack's state what a killed update had begun to make; run pulumi up afterwards."
     options = stack_parser("resume", text).parse_args(arguments)
 

@@ -111,11 +111,7 @@ def ca_file(paths: LabPaths) -> Path:
 
 
 def environment(paths: LabPaths) -> dict[str, str]:
-    """Return the variables by which Azure's clients find this cloud and log in to it.
-
-    Args:
-        paths: of the lab.
-    """
+    """Return the variables by which Azure's clients find this cloud and log in to it."""
     from lab.cloud import tokens
 
     return {
@@ -163,14 +159,6 @@ def _ask(paths: LabPaths, method: str, path: str, body: dict[str, Any] | None = 
 
 
 def status(paths: LabPaths) -> Status:
-    """Ask the cloud how it is.
-
-    Args:
-        paths: of the lab.
-
-    Raises:
-        CloudError: it does not run.
-    """
     return _ask(paths, "GET", "/status")
 
 
@@ -178,15 +166,8 @@ def set_faults(paths: LabPaths, *, arm: Literal["ok", "unreachable"]) -> Faults:
     """Break something, or mend it.
 
     Args:
-        paths: of the lab.
         arm: unreachable cuts the machines off from Resource Manager, the login service and their identities' tokens:
             packets are dropped, so callers wait.  The engine and the tests are not concerned.
-
-    Returns:
-        the faults that are on now.
-
-    Raises:
-        CloudError: the cloud does not run.
     """
     return _ask(paths, "POST", "/faults", {"arm": arm})
 
@@ -197,13 +178,8 @@ def announce_event(
     """Announce a scheduled event to a machine, and to those of its availability set.
 
     Args:
-        paths: of the lab.
-        machine: its name.
         type_: what will happen: a restart for Reboot and Redeploy, some seconds of standstill for Freeze.
         not_before: seconds from now to the time at which it starts without approval, 0 to 86400.
-
-    Returns:
-        the event's id.
 
     Raises:
         CloudError: there is no such machine, or the cloud does not run.
@@ -215,10 +191,6 @@ def announce_event(
 def withdraw_event(paths: LabPaths, event: str) -> None:
     """Take back a scheduled event.
 
-    Args:
-        paths: of the lab.
-        event: its id.
-
     Raises:
         CloudError: there is none, it has started, or the cloud does not run.
     """
@@ -226,14 +198,7 @@ def withdraw_event(paths: LabPaths, event: str) -> None:
 
 
 def scheduled_events(paths: LabPaths) -> list[dict[str, Any]]:
-    """Return the scheduled events of all machines, as the machines see them; those that are over are gone.
-
-    Args:
-        paths: of the lab.
-
-    Raises:
-        CloudError: the cloud does not run.
-    """
+    """Return the scheduled events of all machines, as the machines see them; those that are over are gone."""
     return _ask(paths, "GET", "/scheduled-events")
 
 
@@ -241,12 +206,6 @@ def power_actions(paths: LabPaths) -> list[PowerAction]:
     """Return the power actions that somebody has asked for, oldest first; the last 100 operations at least are known.
 
     Azure has these in its Activity Log.
-
-    Args:
-        paths: of the lab.
-
-    Raises:
-        CloudError: the cloud does not run.
     """
     return _ask(paths, "GET", "/activity")
 
@@ -280,12 +239,7 @@ def start(
     Must be called in the host's network namespace: that is where the loopback port will be.
 
     Args:
-        paths: of the lab; its namespace is there.
-        progress: told when it is ready.
         loopback_port: port on 127.0.0.1; where it is taken, another.
-
-    Returns:
-        what it says of itself.
 
     Raises:
         CloudError: it ends, or is not ready in time; the text has the end of its log.
@@ -322,11 +276,7 @@ def start(
 
 
 def stop(paths: LabPaths) -> None:
-    """End the cloud process where it runs; machines go on.  One that does not answer is killed.
-
-    Args:
-        paths: of the lab.
-    """
+    """End the cloud process where it runs; machines go on.  One that does not answer is killed."""
     with contextlib.suppress(CloudError):
         _ask(paths, "POST", "/stop")
     deadline = time.monotonic() + _STOP_SECONDS

@@ -19,11 +19,7 @@ _KEY = "fault_arm"
 
 
 class Faults:
-    """The faults that are on; they outlast the cloud process, and end with the lab.
-
-    Args:
-        inventory: has the virtual networks, whose machines are the ones that suffer.
-    """
+    """The faults that are on; they outlast the cloud process, and end with the lab."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
@@ -74,11 +70,7 @@ class Faults:
             synfilter.attach(self._door, synfilter.assemble(self._networks(), otherwise=True))
 
     def suffers(self, remote: str | None) -> bool:
-        """Tell whether a caller is cut off now.
-
-        Args:
-            remote: its address.
-        """
+        """Tell whether a caller is cut off now."""
         if self.arm == "ok" or remote is None:
             return False
         return any(IPv4Address(remote) in network for network, _ in self._networks())

@@ -25,7 +25,6 @@ class Probe:
 
     Args:
         interface: identity of the interface that it goes to, for comparing.
-        address, port: what is connected to.
         interval: seconds from one probe to the next, and the longest that one may take.
         threshold: how many in a row change the verdict.
     """
@@ -43,8 +42,6 @@ class Backend:
 
     Args:
         machine: name of the machine; empty where the interface is on none.
-        interface: identity of the interface, for comparing.
-        address, port: where it listens.
         probe: what says whether it is healthy; None where it always is.
     """
 
@@ -60,13 +57,11 @@ class Listener:
     """An address and port that clients connect to.
 
     Args:
-        address, port: of the frontend.
         name: identity of the rule that it comes from.
         backends: in the order of their addresses.
         idle_seconds: a flow that rests longer is forgotten.
         reset: whether both sides of such a flow are told, by a reset.
         by_source: whether a client's flows all go to one backend; else each by its own hash.
-        public: whether the frontend is a public address.
         balanced: whether it is a load-balancing rule: the one that is shown in the status.
     """
 
@@ -192,11 +187,6 @@ def _of_instances(inventory: Inventory) -> list[Listener]:
 def translated(inventory: Inventory, listener: Listener, client: IPv4Address) -> IPv4Address | None:
     """Return the address that a listener's backends see a client as.
 
-    Args:
-        inventory: what there is.
-        listener: that the client connects to.
-        client: the address that it comes from.
-
     Returns:
         its own, for the outside world and inside a virtual network; its public one, for a machine that leaves its
         network; None where it has no way out.
@@ -228,11 +218,6 @@ def verdicts(
     inventory: Inventory, listener: Listener, usable: list[Backend]
 ) -> tuple[list[tuple[IPv4Network, bool]], bool]:
     """Return whose packets a listener wants to see.
-
-    Args:
-        inventory: what there is.
-        listener: the listener.
-        usable: its backends that may get new flows.
 
     Returns:
         every network that is treated alike, with its verdict (the longest prefix decides), and that of all others.

@@ -60,7 +60,6 @@ def serve(paths: LabPaths, loopback_port: int) -> None:
     """Run the cloud of a lab until it is told to stop.
 
     Args:
-        paths: of the lab; its namespace is there.
         loopback_port: port on the host's 127.0.0.1 that leads to the balancer's port 3306; where it is taken, another.
 
     Raises:
@@ -128,10 +127,7 @@ class _Cloud:
                 lambda: dns.NameServer(*dns.lookup_in(self._inventory)), local_addr=(PLATFORM, 53)
             )
             stack.callback(transport.close)
-            for task in (
-                loopback.serve(self._door, lambda: self._balancer.frontend(ports.MYSQL)),
-                self._watch(),
-            ):
+            for task in (loopback.serve(self._door, lambda: self._balancer.frontend(ports.MYSQL)), self._watch()):
                 stack.push_async_callback(_cancel, asyncio.create_task(task))
             self._operations.resume()
             stack.push_async_callback(self._operations.close)
@@ -231,11 +227,7 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 
 def log_to(path: Path | None) -> None:
-    """Let the cloud's log go to a file, or to standard error.
-
-    Args:
-        path: the file; appended to.
-    """
+    """Let the cloud's log go to a file, or to standard error."""
     handler = logging.FileHandler(path) if path else logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

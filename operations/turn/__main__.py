@@ -22,9 +22,6 @@ from operations.turn.view import Wanted
 def main(environment: Mapping[str, str] = os.environ) -> int:
     """Take a node's turn, as the variables HA_* say that components/azure/nodes.py sets.
 
-    Args:
-        environment: environment variables.
-
     Returns:
         0 when the machine may go, 1 when it must not.
     """

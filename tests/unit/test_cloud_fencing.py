@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from lab.azure_native.convert import to_body, to_outputs
 from lab.azure_native.sdk import resource_types
-from lab.cloud import activity, client, control, roles
+from lab.cloud import client, control, roles
 from lab.cloud.faults import Faults
 from lab.cloud.imds import MetadataService
 from lab.cloud.inventory import MACHINE
@@ -315,7 +315,7 @@ def test_an_identity_can_do_what_its_role_says_and_no_more(tmp_path: Path) -> No
         assert (await ask("POST", f"{VM2}/powerOff", query="&skipShutdown=true"))[0] == 200
         assert "vm2" not in bench.machines.running
         assert (await ask("POST", f"{VM2}/start"))[0] == 200
-        done = activity.power_actions(bench.site.inventory)
+        done = control.power_actions(bench.site.inventory)
         assert [(one["action"], one["machine"], one["caller"], one["status"]) for one in done] == [
             ("powerOffAbrupt", "vm2", "vm1", "Succeeded"),
             ("start", "vm2", "vm1", "Succeeded"),

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from operations import recording
 from pipeline import stacks
 from policy import rules
+from tests.support import recording
 
 pytestmark = pytest.mark.xdist_group("recorded")
 

@@ -8,9 +8,9 @@ import pytest
 
 from lab.azure_native.convert import to_body
 from lab.azure_native.sdk import resource_types
-from operations.recording import record
 from tests.golden.cases import CASES
 from tests.support.microsoft import MODELS, judge
+from tests.support.recording import record
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
