@@ -170,7 +170,7 @@ def imaged(**parts: str) -> Plan:
         (PROD, facts(limits={"cores": 9}), ["quota: cores: 10 asked for, 9 of 9 left: ask for more of cores"]),
         (PROD, facts(limits={"standardDSv5Family": 7}), ["quota: standardDSv5Family: 8 asked for, 7 of 7 left"]),
         (PROD, facts(limits={"PremiumDiskCount": 4}), ["quota: PremiumDiskCount: 5 asked for, 4 of 4 left"]),
-        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 1 asked for, 0 of 0"]),
+        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 2 asked for, 0 of 0"]),
         (PROD, take_group, ["names: rg-mysql-prod: a group of that name is there, and not in this stack"]),
         (changed(first("dev"), "network:PublicIPAddress", "dnsSettings.domainNameLabel", "shop"), take_label,
             ["names: shop.westeurope.cloudapp.azure.com: taken"]),
@@ -207,7 +207,7 @@ def test_an_image_with_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return {"name": "1", "properties": {"plan": {"name": "paid"}}}
 
     monkeypatch.setattr(Asked, "image", image)
-    assert "az vm image terms accept --urn Canonical:ubuntu-24_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
+    assert "az vm image terms accept --urn Canonical:ubuntu-26_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
 
 
 async def granted(bench: Bench, role: str) -> None:

@@ -22,6 +22,8 @@ _OUTSIDE = "203.0.113.1"
 def ask(asked: Asked) -> Iterator[Answer]:
     """Answer for each machine that is there; before there is any, for whom the network would let in."""
     for balancer in asked.plan.of("network:LoadBalancer"):
+        if not items(balancer.wanted, "loadBalancingRules"):
+            continue  # the machines' way out alone
         if balancer.id:
             yield from _knock(asked, balancer)
         else:
