@@ -21,7 +21,7 @@ _PROGRAM = (
     "configs/",
     "operations/",
     "pipeline/",
-    "requirements.lock",
+    "requirements.txt",
     "requirements-test.lock",
     "policy/",
 )

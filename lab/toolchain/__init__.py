@@ -29,7 +29,7 @@ SOURCE = Path(__file__).resolve().parent
 """The folder of go.mod, of the language host's own module, and of the stand-in's sources."""
 
 COMMAND_VERSION = "1.2.1"
-"""The version of the command provider; the same as in requirements.lock."""
+"""The version of the command provider; the same as in requirements.txt."""
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?")
 _SDK_VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -107,13 +107,15 @@ def _is_marked(node: Node) -> bool:
 
 
 @contextmanager
-def up_in_background(lab: Lab, changes: Mapping[str, object] | None = None) -> Generator[list[object]]:
+def up_in_background(
+    lab: Lab, changes: Mapping[str, object] | None = None, options: Sequence[str] = ()
+) -> Generator[list[object]]:
     """Run `pulumi up` while the body does something to it; what it came to is in the list afterwards."""
     outcome: list[object] = []
 
     def run() -> None:
         try:
-            outcome.append(lab.up(changes))
+            outcome.append(lab.up(changes, options))
         except EngineError as error:
             outcome.append(error)
 

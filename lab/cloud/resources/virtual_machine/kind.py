@@ -18,6 +18,7 @@ from lab.cloud.resources.virtual_machine.hardware import checked_security, check
 from lab.cloud.resources.virtual_machine.network import network_profile
 from lab.cloud.resources.virtual_machine.os_profile import os_profile
 from lab.cloud.resources.virtual_machine.power import observe, switch_on
+from lab.cloud.resources.virtual_machine.quota import check_stock
 from lab.cloud.resources.virtual_machine.storage import storage_profile, system_disk
 from lab.cloud.resources.virtual_machine.unchanged import check_unchanged
 from lab.cloud.resources.virtual_network import bridge_name
@@ -48,6 +49,7 @@ class VirtualMachineKind(Kind):
         resource.body["zones"] = checked_zones(body, resource.location, 1)
         resource.body["identity"] = checked_identity(section(body, "identity"), existing)
         resource.properties["hardwareProfile"] = {"vmSize": checked_size(given)}
+        check_stock(inventory, resource, existing)
         resource.properties["osProfile"] = os_profile(section(given, "osProfile"), resource, existing)
         place(inventory, resource, given)
         resource.properties["storageProfile"] = storage_profile(
