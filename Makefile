@@ -10,14 +10,15 @@ LAB = lab
 COMMAND = .venv/bin/python -m lab --lab $(LAB)
 SCRIPTS = $(shell git ls-files '*.sh' .ci/run policy/pack ':!tests/golden')
 RENDERED = build/rendered
-# Two workers, each with whole modules; labs first, what needs none beside them and after.
+# Two workers, each with whole modules, in the order of tests/conftest.py.
 TWO = -n 2 --dist loadgroup --no-loadscope-reorder
 # What is done to any stack: to STACK, else to the lab's own.
 ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND) $@)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status mysql ssh logs drift resume preview stacks stack rotate drill test test-all unit diagram lint benchmark
+.PHONY: help up down status mysql ssh logs drift resume check preview stacks stack rotate drill proof test test-all unit diagram lint lint-types \
+    lint-style lint-scripts benchmark
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,7 +44,10 @@ logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, in
 drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
-preview: .venv/.stamp ## show what `pulumi up` would change line by line (STACK=lab, ARGS=--json)
+check: .venv/.stamp ## ask the subscription whether the stack can be made there, and its price (STACK=prod, else the lab)
+	@$(ON) $(ARGS)
+
+preview: .venv/.stamp ## show what `pulumi up` would change line by line, and its price (STACK=lab, ARGS=--json)
 	@$(COMMAND) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 stacks: ## list the stacks that a change touches, or all (SINCE=main)
@@ -65,6 +69,9 @@ drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARI
 	@.venv/bin/python -m drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
 	    $(if $(REPEAT),--repeat $(REPEAT)) $(SCENARIO)
 
+proof: .venv/.stamp ## prove an empty stack from nothing to nothing: up, a row, moves, drills, changes, destroy (STACK=dev)
+	@.venv/bin/python -m drills.prove $(if $(STACK),--stack $(STACK),--lab $(LAB))
+
 test: lint ## run all checks and tests, those in a lab of their own too
 	@$(COMMAND) set-up --tests
 	@.venv/bin/python -m pytest $(TWO)
@@ -77,15 +84,22 @@ benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
 unit: .venv/.stamp ## run the tests that need neither root nor a lab
-	@.venv/bin/python -m pytest $(TWO) tests/unit tests/golden
+	@.venv/bin/python -m pytest $(TWO) tests/golden tests/unit
 
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes
 	@.venv/bin/python -W ignore -m operations.diagram
 
 lint: .venv/.stamp ## check style, types, shell scripts and workflows
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-style lint-scripts
+
+lint-types:
+	.venv/bin/pyright
+
+lint-style:
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/pyright
+
+lint-scripts:
 	rm -rf $(RENDERED)
 	.venv/bin/python -W ignore -m tests.golden $(RENDERED)
 	.venv/bin/shellcheck $(SCRIPTS) $$(find $(RENDERED) -name '*.sh')

@@ -1,6 +1,9 @@
 """A MySQL on Azure that survives the loss of a machine."""
 
+import signal
+
 from components import outputs
+from components.azure.addresses import Addresses, AddressesArgs
 from components.azure.encryption import Encryption, EncryptionArgs
 from components.azure.endpoint import Endpoint, EndpointArgs
 from components.azure.existing import find
@@ -13,6 +16,10 @@ from components.cluster.cluster import Cluster, ClusterArgs
 from components.settings import losses, recorded
 from components.settings.load import load
 
+if __name__ == "__main__":
+    # The engine interrupts the program of an update that has failed: nothing of that after the error's own line.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 before = recorded.read()
 settings = load(before=before)
 existing = find(settings)
@@ -20,11 +27,12 @@ tag_everything(settings.names.tags)
 tell_what_goes = losses.tell(before, settings.deleted_disks)
 
 place = make_place(settings.names, existing.group)
+addresses = Addresses("addresses", AddressesArgs(place, settings, egress=existing.subnet_id is None))
 subnet_id = (
     existing.subnet_id
     or Network(
         "network",
-        NetworkArgs(place, settings.network, settings.endpoint, settings.ssh, settings.witness),
+        NetworkArgs(place, settings.network, settings.endpoint, settings.ssh, settings.witness, addresses.ways_out),
     ).subnet_id
 )
 endpoint = Endpoint(
@@ -32,10 +40,10 @@ endpoint = Endpoint(
     EndpointArgs(
         place,
         settings.endpoint,
-        private_address=settings.internal_endpoint,
+        addresses,
+        private_address=settings.network.internal_endpoint,
         subnet_id=subnet_id,
         frontend_ports=settings.frontend_ports,
-        lock_address=settings.disks.deletion_lock,
         zones=settings.machines.zones_of_address,
     ),
 )
@@ -51,7 +59,7 @@ nodes = Nodes(
         ssh=settings.ssh,
         subnet_id=subnet_id,
         endpoint=endpoint,
-        public=settings.endpoint.is_public,
+        own_addresses=addresses.own,
         encryption_set_id=Encryption("encryption", EncryptionArgs(place, key)).set_id if key else None,
         existing=before.machines,
     ),

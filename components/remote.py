@@ -1,17 +1,17 @@
 """Scripts on nodes over SSH: the one place that makes a command.remote.Command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_command as command
 
 from components import ports
+from components.places import MOUNT_POINT
 from components.settings.operating_system import OperatingSystem
+from components.settings.settings import Settings
 from components.templates import render
-
-# The data directory is a folder in it, since AppArmor's profile of the server knows nothing but this path.
-MOUNT_POINT = "/var/lib/mysql"
 
 # Programs of ours that others on a node run.
 LIBRARY = "/usr/local/lib/azure-mysql-ha"
@@ -32,6 +32,7 @@ class Machine:
         machine_id: changes when, and only when, it becomes another machine.
         ready: what must exist before the first script can run.
         previous_connection: how to reach it with the key before, while that is being changed; None otherwise.
+        hooks: what its scripts wait for before they run.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Machine:
     machine_id: pulumi.Input[str]
     ready: tuple[pulumi.Resource, ...] = ()
     previous_connection: command.remote.ConnectionArgs | None = None
+    hooks: pulumi.ResourceHookBinding | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,38 +61,29 @@ class ScriptContext:
     """What every script may name.
 
     Args:
-        cluster_name: the cluster's name.
-        admin_user: the account that SSH logs in to, and by which the machines ask each other.
-        nodes: its nodes; the first one does what has to be done once.
-        operating_system: what is particular to the image that the machines run.
+        settings: the stack's.
+        nodes: the cluster's nodes; the first one does what has to be done once.
         witness: the machine that has the third vote; None for a cluster without one.
     """
 
-    cluster_name: str
-    admin_user: str
+    settings: Settings
     nodes: tuple[ClusterNode, ClusterNode]
-    operating_system: OperatingSystem
-    witness: Machine | None = None
+    witness: Machine | None
+
+    @property
+    def operating_system(self) -> OperatingSystem:
+        """What is particular to the image that the machines run."""
+        return self.settings.machines.operating_system
 
     def script(self, node: Machine, template: str, purpose: str, **more: object) -> str:
-        """Render the script for one machine.
-
-        Args:
-            node: where it will run: a node or the witness. A script of the witness has no `peer`.
-            template: path below configs/.
-            purpose: one line on what it does, for whoever reads the script.
-            more: further names for the template.
-
-        Returns:
-            The script's text.
-        """
+        """Render the script for one machine, as for `RemoteScript`. A script of the witness has no `peer`."""
         first, second = self.nodes
         return render(
             template,
             {
                 "purpose": purpose,
-                "cluster_name": self.cluster_name,
-                "admin_user": self.admin_user,
+                "cluster_name": self.settings.names.cluster_name,
+                "admin_user": self.settings.ssh.admin_user,
                 "nodes": self.nodes,
                 "witness": self.witness,
                 "machines": self.machines,
@@ -116,7 +109,59 @@ class ScriptContext:
     @property
     def partition_label(self) -> str:
         """GPT name of the data disk's partition: one path for SCSI and NVMe disks alike, and proof of whose it is."""
-        return f"{self.cluster_name}-r0"
+        return f"{self.settings.names.cluster_name}-r0"
+
+
+class Part(pulumi.ComponentResource):
+    """A part of the cluster: a component that is made of scripts.
+
+    Args:
+        name: the component's name.
+        context: the settings and the machines.
+        opts: the component that it is part of.
+    """
+
+    def __init__(self, name: str, context: ScriptContext, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(f"azure-mysql-ha:index:{type(self).__name__}", name, None, opts)
+        self.context = context
+
+    def on_each(
+        self,
+        machines: Iterable[Machine],
+        what: str,
+        template: str,
+        purpose: str,
+        *,
+        after: Iterable[pulumi.Resource] = (),
+        after_own: Iterable[Mapping[str, pulumi.Resource]] = (),
+        variables: Mapping[str, pulumi.Input[str]] | None = None,
+        **names: Any,
+    ) -> dict[str, "RemoteScript"]:
+        """Run a script on several machines at the same time.
+
+        Args:
+            machines: where.
+            what: the resource's name, behind the machine's.
+            after: what must be there before it runs anywhere.
+            after_own: what must be there before it runs on one machine, by its name; nothing for one not named.
+            template, purpose, variables, names: as for `RemoteScript`.
+
+        Returns:
+            The script of each machine, by its name.
+        """
+        return {
+            machine.name: RemoteScript(
+                f"{machine.name}-{what}",
+                self,
+                machine,
+                template,
+                purpose,
+                after=[*after, *(own[machine.name] for own in after_own if machine.name in own)],
+                variables=variables,
+                **names,
+            )
+            for machine in machines
+        }
 
 
 class RemoteScript(command.remote.Command):
@@ -128,36 +173,40 @@ class RemoteScript(command.remote.Command):
 
     Args:
         name: the resource's name.
-        node: where to run it.
-        script: the rendered text.
+        part: what it is part of.
+        node: where to run it: a node or the witness.
+        template: path below configs/.
+        purpose: one line on what it does, for whoever reads the script.
+        after: resources that must be there first.
         variables: environment variables for what must not be shown or is not known before the update;
             names begin with HA_.
-        after: resources that must be there first.
-        parent: the component that this script is part of.
         connection: another way to the node than its own.
+        names: further names for the template.
     """
 
     def __init__(
         self,
         name: str,
-        *,
+        part: Part,
         node: Machine,
-        script: str,
-        parent: pulumi.Resource,
-        after: Sequence[pulumi.Resource] = (),
+        template: str,
+        purpose: str,
+        *,
+        after: Iterable[pulumi.Resource] = (),
         variables: Mapping[str, pulumi.Input[str]] | None = None,
         connection: command.remote.ConnectionArgs | None = None,
+        **names: Any,
     ) -> None:
         variables = variables or {}
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             name,
             connection=connection or node.connection,
             create="sudo bash -s",
-            stdin=script,
+            stdin=part.context.script(node, template, purpose, **names),
             environment=dict(variables) or None,
             # A new machine starts from nothing. A changed script is an update, which runs it again in place.
             triggers=[node.machine_id],
             # The previous outputs would be two more variables that sshd has to accept.
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[*node.ready, *after]),
+            opts=pulumi.ResourceOptions(parent=part, depends_on=[*node.ready, *after], hooks=node.hooks),
         )

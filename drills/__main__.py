@@ -14,7 +14,6 @@ from drills.conductor import conduct
 from drills.drill import NotWellError
 from drills.proof import record
 from drills.proof.record import Result
-from drills.report import report
 from drills.scenario import Scenario
 from drills.target import LabTarget, Target
 from lab.cloud.client import CloudError
@@ -149,6 +148,8 @@ def run(
     finally:
         record.save_results(results, folder)
         if results:
+            from drills.report import report  # to draw takes a second to import, and no mistake in a call needs it
+
             print(f"\n{record.table(results)}\n\n{report.write(folder)}")
     return results
 

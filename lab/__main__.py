@@ -35,11 +35,12 @@ def main() -> int:
     verbs.add_parser("down", help="take away every trace of the lab")
     preview = verbs.add_parser("preview", help="show what `pulumi up` would change")
     preview.add_argument("--stack", default="lab", help="a stack of this project; any but lab works offline")
+    verbs.add_parser("check", help="ask the lab's subscription whether the stack can be made there")
     verbs.add_parser("logs", help="gather all logs into one folder, and print its name")
     for command in COMMANDS:
         command.add_options(verbs.add_parser(command.name, help=command.text))
     arguments, further = parser.parse_known_args()
-    if further and arguments.verb not in ("preview", "up"):
+    if further and arguments.verb not in ("preview", "up", "check"):
         parser.error(f"unknown: {' '.join(further)}")
 
     try:
@@ -57,6 +58,8 @@ def main() -> int:
                 lab.down()
             case "preview":
                 return lab.preview(arguments.stack, further)
+            case "check":
+                return lab.check(further)
             case "logs":
                 print(lab.collect())
             case name:

@@ -1,29 +1,32 @@
 """The Pulumi engine, run on the project's own program with a stack, a back end and a home of the lab's."""
 
 import fcntl
+import json
 import os
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import yaml
 
 from components.checkout import CHECKOUT
-from lab import azure_native
+from lab import azure_native, session
 from lab.events import EventReader
 from lab.progress import Progress
+from lab.session import Session
 from lab.toolchain import Toolchain, engine_environment, prepare_home
 from operations import new_stack
-from operations.cli import PROJECT, Cli
+from operations.cli import FLAGS, PROJECT, Cli
 from operations.error import OperationError
 
 _OTHER_SECONDS = 60
-"""How long an update waits for another one of the same stack, such as what a killed engine has left."""
+"""How long an update waits for another one of the same stack; and an interrupted one for what is at work."""
 
 
 class EngineError(OperationError):
@@ -65,11 +68,11 @@ class Engine(Cli):
             program=str(toolchain.pulumi),
             config_file=directory / f"Pulumi.{stack}.yaml",
             environment={
-                **os.environ,
+                # The command provider refuses to work with an agent that has gone.
+                **{name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"},
                 **engine_environment(directory / "home", toolchain),
                 "PULUMI_BACKEND_URL": f"file://{directory / 'backend'}",
                 "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory / "passphrase"),
-                "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
                 **variables,
             },
             prefix=prefix,
@@ -118,70 +121,34 @@ class Engine(Cli):
         Raises:
             EngineError: it failed.
         """
-        log.parent.mkdir(parents=True, exist_ok=True)
-        event_log = log.with_suffix(".events.json")
-        event_log.unlink(missing_ok=True)
-        reader = EventReader(event_log, progress)
-        command = [*self.command(*verb), "--event-log", str(event_log)]
-        with self._alone() as lock, log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=CHECKOUT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(lock,),
-            )
-            try:
-                told = time.monotonic()
-                while process.poll() is None:
-                    before = len(reader.steps), len(reader.running())
-                    reader.read()
-                    if before != (len(reader.steps), len(reader.running())):
-                        told = time.monotonic()
-                    elif time.monotonic() - told > report_every:
-                        names = ", ".join(step.name for step in reader.running()) or "the engine"
-                        progress(f"at work: {names}")
-                        told = time.monotonic()
-                    time.sleep(0.2)
-            except BaseException:
-                process.terminate()
-                process.wait()
-                raise
-        reader.read()
-        if process.returncode != 0:
-            why = "\n".join(reader.errors) or log.read_text(errors="replace")[-2000:]
-            raise EngineError(f"pulumi {verb[0]} failed:\n{why}\nIts whole output: {log}")
-        return reader
+        with self._alone() as owner:
+            return watched(self, verb, progress, log, report_every=report_every, owner=owner)
 
     @contextmanager
-    def _alone(self) -> Generator[int]:
-        """Keep others from updating the stack, and take away the lock in the back end that a killed engine has left.
+    def _alone(self) -> Generator[Path]:
+        """Keep others from updating the stack, and take away what a killed engine has left.
 
-        The engine and its plug-ins inherit our own lock: it is free when, and only when, all of them have gone.
+        That is its lock in the back end; and its plug-ins, which go on without it: the command provider for ever. No
+        engine inherits our own lock; one whose lab was killed is known by its record.
 
         Yields:
-            The lock's descriptor.
+            Where the engine's session is to be recorded.
 
         Raises:
             EngineError: another update goes on.
         """
+        owner = self.directory / "engine.json"
         with (self.directory / "engine.lock").open("w") as lock:
             end = time.monotonic() + _OTHER_SECONDS
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > end:
-                        raise EngineError(
-                            f"another update of stack {self.stack} is at work in {self.directory}"
-                        ) from None
-                    time.sleep(0.2)
+            while not _take(lock) or ((left := _recorded(owner)) and left.leader_lives()):
+                if time.monotonic() > end:
+                    raise EngineError(f"another update of stack {self.stack} is at work in {self.directory}")
+                time.sleep(0.2)
+            if left:
+                left.end()
             if any((self.directory / "backend/.pulumi/locks").rglob("*.json")):
                 self.cancel()
-            yield lock.fileno()
+            yield owner
 
     def _write_settings(self, changes: Mapping[str, object]) -> None:
         """Take over the tracked file's plain settings, and keep what is encrypted in ours."""
@@ -194,6 +161,90 @@ class Engine(Cli):
         temporary = self.settings_file.with_suffix(".new")
         temporary.write_text(yaml.safe_dump(content, sort_keys=False))
         temporary.replace(self.settings_file)
+
+
+def watched(
+    cli: Cli,
+    verb: Sequence[str],
+    progress: Progress,
+    log: Path,
+    *,
+    report_every: float = 15.0,
+    owner: Path | None = None,
+) -> EventReader:
+    """Run a long command of the CLI, with progress.
+
+    Args:
+        cli: on the stack.
+        verb, progress, log, report_every: as of `Engine.run`.
+        owner: where its session is recorded, by which its plug-ins are found when it has gone.
+
+    Raises:
+        EngineError: it failed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    event_log = log.with_suffix(".events.json")
+    event_log.unlink(missing_ok=True)
+    reader = EventReader(event_log, progress)
+    command = [*cli.command(*verb), "--event-log", str(event_log)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=CHECKOUT,
+            env={**cli.environment, **FLAGS},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        if owner:
+            owner.write_text(json.dumps(vars(session.of(process.pid))))
+        try:
+            told = time.monotonic()
+            while process.poll() is None:
+                before = len(reader.steps), len(reader.running())
+                reader.read()
+                if before != (len(reader.steps), len(reader.running())):
+                    told = time.monotonic()
+                elif time.monotonic() - told > report_every:
+                    names = ", ".join(step.name for step in reader.running()) or "the engine"
+                    progress(f"at work: {names}")
+                    told = time.monotonic()
+                time.sleep(0.2)
+        except BaseException as error:
+            _interrupt(process, progress, isinstance(error, KeyboardInterrupt))
+            raise
+    reader.read()
+    if process.returncode != 0:
+        why = "\n".join(reader.errors) or log.read_text(errors="replace")[-2000:]
+        raise EngineError(f"pulumi {verb[0]} failed:\n{why}\nIts whole output: {log}")
+    return reader
+
+
+def _take(lock: IO[str]) -> bool:
+    """Take a lock, or have it already; tell whether that went well."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _recorded(owner: Path) -> Session | None:
+    """Return the session of the last engine that was started."""
+    return Session(**json.loads(owner.read_text())) if owner.exists() else None
+
+
+def _interrupt(process: subprocess.Popen[bytes], progress: Progress, by_a_person: bool) -> None:
+    """End the engine as Ctrl-C does: what is at work comes to its end; a second time cuts it off."""
+    progress("interrupted; waits for what is at work" + (": press Ctrl-C again to cut it off" if by_a_person else ""))
+    while True:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(None if by_a_person else _OTHER_SECONDS)
+            return
+        except (KeyboardInterrupt, subprocess.TimeoutExpired):
+            continue
 
 
 def tracked_settings(stack: str) -> dict[str, Any]:

@@ -16,8 +16,12 @@ _COLOUR = re.compile(r"<\{%[^}]*%\}>|\x1b\[[0-9;]*m")
 
 @dataclass
 class Step:
-    """One resource that the engine worked on; times in seconds since the first event."""
+    """One resource that the engine worked on; times in seconds since the first event.
 
+    Its provider is such as azure-native, or the project itself for what only groups others.
+    """
+
+    provider: str
     operation: str
     kind: str
     name: str
@@ -83,8 +87,9 @@ class EventReader:
         if pre := event.get("resourcePreEvent"):
             metadata = pre["metadata"]
             if metadata["op"] not in _QUIET:
-                kind, name = metadata["type"].split(":")[-1], metadata["urn"].split("::")[-1]
-                self.steps[metadata["urn"] + metadata["op"]] = Step(metadata["op"], kind, name, since)
+                provider, _, kind = metadata["type"].split(":")
+                name = metadata["urn"].split("::")[-1]
+                self.steps[metadata["urn"] + metadata["op"]] = Step(provider, metadata["op"], kind, name, since)
         elif (outputs := event.get("resOutputsEvent")) or (outputs := event.get("resOpFailedEvent")):
             metadata = outputs["metadata"]
             step = self.steps.get(metadata["urn"] + metadata["op"])
@@ -101,9 +106,10 @@ class EventReader:
     def _take_diagnostic(self, diagnostic: dict[str, Any]) -> None:
         text = _COLOUR.sub("", diagnostic.get("message", "")).strip()
         severity = diagnostic.get("severity", "")
-        if not text or severity == "debug" or diagnostic.get("ephemeral"):
-            return
         name = str(diagnostic.get("urn") or "").split("::")[-1]
+        # What scripts print are status messages; those of no resource are the engine's own affairs.
+        if not text or severity == "debug" or (diagnostic.get("ephemeral") and not name):
+            return
         if severity == "error":
             self.errors.append(f"{name}: {text}" if name else text)
         for line in text.splitlines():

@@ -4,6 +4,7 @@ Everything is asked for again without harm, and gone with the namespace.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -81,6 +82,13 @@ def create(name: str) -> None:
     # Who connects to a public address, and binds no other, comes from outside: also to one that is not there.
     _ip("-n", name, "route", "replace", PUBLIC_RANGE, "dev", "lo", "src", CLIENT_ADDRESS)
     _ip(*_local_route(name, "replace", ARM_ADDRESS))
+    _resolver(name).parent.mkdir(parents=True, exist_ok=True)
+    _resolver(name).write_text(f"nameserver {PLATFORM_ADDRESS}\n")
+
+
+def _resolver(name: str) -> Path:
+    """Return what `ip netns exec` puts in the place of /etc/resolv.conf."""
+    return Path("/etc/netns", name, "resolv.conf")
 
 
 def _local_route(name: str, action: str, address: str) -> list[str]:
@@ -257,6 +265,7 @@ def remove(name: str, grace_seconds: float = 10.0) -> None:
         FabricError: not one of the lab's, the caller itself is in it, or a process stays.
     """
     _check(name)
+    shutil.rmtree(_resolver(name).parent, ignore_errors=True)
     if not exists(name):
         return
     try:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +11,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from components.checkout import CHECKOUT
 from lab import fabric, image, preflight, toolchain
 from lab.cloud import client as cloud
 from lab.engine import Engine, state_file, tracked_settings
 from lab.events import EventReader
 from lab.paths import LabPaths
 from lab.progress import Progress
+from operations.check import check
+from operations.cli import Cli
 from operations.error import OperationError
 from operations.logs import keep
+from operations.plan import event_log
+from operations.price import month
 from operations.ssh import Node
 from operations.stack import Stack
 from operations.status import status
@@ -133,7 +139,7 @@ class Lab:
         return {}
 
     def preview(self, stack: str, options: list[str]) -> int:
-        """Run `pulumi preview` on the caller's terminal, as a pull request's; return its exit code.
+        """Run `pulumi preview` on the caller's terminal, as a pull request's, with the price; return its exit code.
 
         The lab's own stack is previewed against its state if it has one. Any other stack file of this project is
         previewed offline, as new, with secrets made up for the purpose.
@@ -145,7 +151,27 @@ class Lab:
         engine = self.engine(stack)
         if stack != "lab" or not engine.settings_file.exists():
             engine.prepare()
-        return engine.show(*PREVIEW, *options)
+        with event_log() as log:
+            code = engine.show(*PREVIEW, *options, "--event-log", str(log))
+            if code == 0 and "--json" not in options:
+                # Other stacks' prices are Azure's, and not the lab's.
+                print(month.of_preview(engine if stack == "lab" else Cli(stack), log), end="")
+                print(f"Whether the subscription can have it: make check{'' if stack == 'lab' else f' STACK={stack}'}")
+        return code
+
+    def check(self, options: list[str]) -> int:
+        """Ask the lab's subscription whether its stack can be made there, as a person asks Azure; return the exit code.
+
+        Args:
+            options: further options of `python -m operations.check`.
+        """
+        if not self.is_up():
+            self.start()
+        engine = self.engine()
+        if not engine.settings_file.exists():
+            engine.prepare()
+        command = check.command(engine, *options)
+        return subprocess.run(command, cwd=CHECKOUT, env=engine.environment, check=False).returncode
 
     def start(self) -> None:
         """Start the lab's namespace and cloud where they do not run; machines that run are found again."""

@@ -21,6 +21,9 @@ _WITHOUT_SETTINGS = ("stack", "cancel")
 """Commands that do not know --config-file."""
 
 
+FLAGS = {"PULUMI_DEBUG_COMMANDS": "true"}
+"""Lets the CLI take --event-log, by which `operations.plan` learns what a preview has found."""
+
 _HALF_WRITTEN = "failed to load checkpoint"
 """What the CLI says where a back end in a folder is just writing the stack's record: an update is at work."""
 
@@ -65,6 +68,11 @@ class Cli:
         return cls("", program)._ask_project("stack", "--show-name").strip()
 
     @property
+    def version(self) -> str:
+        """The CLI's version, such as v3.259.0; errors as of `ask`."""
+        return self._ask_project("version").strip()
+
+    @property
     def short_name(self) -> str:
         """The stack's name without its organisation, as in the name of its file."""
         return self.stack.rpartition("/")[2]
@@ -105,7 +113,8 @@ class Cli:
 
     def show(self, *words: str) -> int:
         """Run a command on the stack on the caller's terminal; return its exit code."""
-        return subprocess.run(self.command(*words), cwd=self.checkout, env=self.environment, check=False).returncode
+        env = {**self.environment, **FLAGS}
+        return subprocess.run(self.command(*words), cwd=self.checkout, env=env, check=False).returncode
 
     def pass_on(self, *words: str) -> tuple[int, str]:
         """Run a command on the stack, and pass on what it says as it says it, without colours.
@@ -116,7 +125,7 @@ class Cli:
         said: list[str] = []
         with subprocess.Popen(
             [*self.command(*words), "--color", "never"],
-            cwd=self.checkout, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            cwd=self.checkout, env={**self.environment, **FLAGS}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace",
         ) as process:  # fmt: skip
             assert process.stdout
@@ -200,8 +209,9 @@ class Cli:
     def _ask(self, command: Sequence[str], words: Sequence[str], folder: Path, text: str = "") -> str:
         try:
             run = subprocess.run(
-                command, cwd=folder, env=self.environment, input=text, capture_output=True, text=True, check=False
-            )
+                command, cwd=folder, env={**self.environment, **FLAGS}, input=text,
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
         except FileNotFoundError:
             raise CliError(
                 f"there is no program {self.program}: put the Pulumi CLI on PATH, or name it with --pulumi"

@@ -22,8 +22,11 @@ from operations.ssh import Node
 from operations.ssh_agent import Agent, agent
 from operations.stack import Stack
 
-_LAST_LINE = "main </dev/null"
+_LAST_LINE = "run </dev/null"
 """How configs/host/script.sh.j2 ends: by then the whole script has been read, and nothing has been done."""
+
+_LOOKING_LAST_LINE = "main </dev/null"
+"""In its place: lines are not cut, and the first thing that would be changed ends the whole script."""
 
 LOOKING_LINE = "sudo unshare --mount --propagation private bash -s"
 """What look.sh needs; it refuses to work without."""
@@ -175,7 +178,7 @@ def looking(text: str) -> str:
     lines = text.splitlines()
     if lines.count(_LAST_LINE) != 1 or lines[-1] != _LAST_LINE:
         raise DriftError("the stack's scripts are of another version of this program: run pulumi up first")
-    return "\n".join([*lines[:-1], (CONFIGS / "host/look.sh").read_text(), _LAST_LINE, ""])
+    return "\n".join([*lines[:-1], (CONFIGS / "host/look.sh").read_text(), _LOOKING_LAST_LINE, ""])
 
 
 def look(deployment: Mapping[str, Any], prefix: Sequence[str] = ()) -> Iterator[Finding]:

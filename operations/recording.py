@@ -20,6 +20,7 @@ from components.wire import readable
 from operations import stack_configuration as configuration
 
 _SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
+_NETWORK = f"{_SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network"
 
 
 @dataclass(frozen=True)
@@ -86,15 +87,18 @@ class _Answers(Mocks):
                         "name": "data",
                         "addressPrefix": "10.34.0.0/24",
                         "networkSecurityGroup": {"id": "the owner's"},
-                        "natGateway": {"id": "the owner's"},
+                        "natGateway": {"id": f"{_NETWORK}/natGateways/out"},
                     }
                 ],
             },
+            "azure-native:network:getNatGateway": {"sku": {"name": "StandardV2"}},
             "azure-native:authorization:getRoleDefinition": {
                 "id": f"{_SUBSCRIPTION}{EXISTING['existingRoleDefinitionId']}",
                 "roleName": "Fencing",
                 "permissions": [{"actions": ["Microsoft.Compute/virtualMachines/*"], "notActions": []}],
+                "assignableScopes": ["/"],
             },
+            "azure-native:keyvault:getKey": {"kty": "RSA"},
             "azure-native:keyvault:getVault": {
                 "location": "westeurope",
                 "properties": {"enablePurgeProtection": True, "enableRbacAuthorization": True},
@@ -106,15 +110,18 @@ class _Answers(Mocks):
 # Settings of a cluster among things that are there already, for the stack prod.
 EXISTING = {
     "existingResourceGroup": "data",
-    "existingSubnetId": (
-        f"{_SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/data"
-    ),
+    "existingSubnetId": f"{_NETWORK}/virtualNetworks/hub/subnets/data",
     "existingRoleDefinitionId": (
         "/providers/Microsoft.Authorization/roleDefinitions/9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
     ),
     "diskEncryptionKeyUrl": "https://keys.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef",
     "diskEncryptionKeyVaultId": f"{_SUBSCRIPTION}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/keys",
 }
+
+
+class _NoCallbacks:
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """Take a hook, and never call it: no script runs."""
 
 
 class _Recorder(MockMonitor):
@@ -167,6 +174,7 @@ def _record(stack: str, changes: str) -> list[Resource]:
     left.outputs.clear()
     left.rpc_manager.clear()
     pulumi.runtime.set_mocks(_Answers(), project="azure-mysql-ha", stack=stack, preview=False, monitor=recorder)
+    left.callbacks = _NoCallbacks()
     configuration.use_stack(stack, json.loads(changes))
 
     def program() -> None:

@@ -3,9 +3,12 @@
 import argparse
 import json
 import os
+import subprocess
 import sys
 
 from operations.cli import Cli
+from operations.plan import event_log
+from operations.price import month
 from pipeline import engine, report, stacks
 from pipeline.github import GitHub, GitHubError
 from pipeline.identity import federated
@@ -20,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     for verb, text in (
         ("preview", "show every line that an update would change"),
         ("up", "update a stack"),
+        ("check", "ask the subscription whether the stack can be there"),
         ("drift", "show what of a stack is not as it should be"),
     ):
         run = verbs.add_parser(verb, help=text)
@@ -40,10 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     stack: str = options.stack
-    verb = {"preview": engine.PREVIEW, "up": engine.UP, "drift": engine.DRIFT}[options.verb]
+    verb = engine.UP if options.verb == "up" else engine.DRIFT
     # The token that may write is for this program, not for the one that is previewed.
     with federated({key: value for key, value in os.environ.items() if key != "GITHUB_TOKEN"}) as env:
-        code, text = Cli(stack, environment=env).pass_on(*verb)
+        if options.verb == "check":
+            return subprocess.run([sys.executable, "-m", "operations.check", "--stack", stack], env=env).returncode
+        cli = Cli(stack, environment=env)
+        if options.verb == "preview":
+            code, text = _preview(cli)
+        else:
+            code, text = cli.pass_on(*verb)
     if options.verb == "preview" and options.pull_request:
         body = report.comment(stack, text, succeeded=code == 0, commit=os.environ["GITHUB_SHA"], log=_log())
         print(_github().put_comment(options.pull_request, report.marker("preview", stack), body))
@@ -55,6 +65,17 @@ def _run(options: argparse.Namespace) -> int:
             for address in _github().close_issues(report.marker("drift", stack), why):
                 print(f"closed {address}")
     return code
+
+
+def _preview(cli: Cli) -> tuple[int, str]:
+    """Show what an update would change, and its price."""
+    with event_log() as log:
+        code, text = cli.pass_on(*engine.PREVIEW, "--event-log", str(log))
+        if code == 0:
+            price = month.of_preview(cli, log)
+            print(price, end="")
+            text += price
+    return code, text
 
 
 def _github() -> GitHub:

@@ -2,6 +2,8 @@
 
 import re
 
+from operations.price.month import SUMMARY
+
 # GitHub refuses a longer body: "body is too long (maximum is 65536 characters)".
 LONGEST = 65_536
 
@@ -55,7 +57,7 @@ def losses(text: str) -> str:
 
 
 def comment(stack: str, text: str, succeeded: bool, commit: str, log: str) -> str:
-    """Return the comment on a pull request: what would change, what would be deleted, then every line of it.
+    """Return the comment on a pull request: what would change, its price, what would be deleted, then every line of it.
 
     Args:
         stack: the stack's name.
@@ -69,6 +71,8 @@ def comment(stack: str, text: str, succeeded: bool, commit: str, log: str) -> st
         f"### Preview of stack `{stack}`: {summary(text) if succeeded else '**failed**'}\n\n"
         f"Of commit {commit}, the request merged into its base. Whole: [log of the job]({log}).\n\n"
     )
+    if found := re.search(f"^{re.escape(SUMMARY)}(.*)$", text, re.MULTILINE):
+        head += f"{SUMMARY}**{found[1]}**\n\n"
     if not succeeded:
         head += _fenced(reasons(text)[:_MOST_REASONS]) + "\n"
     if lost := losses(text):

@@ -35,6 +35,9 @@ def make_data_disk(
         creation_data=compute.CreationDataArgs(create_option=compute.DiskCreateOption.EMPTY),
         disk_size_gb=disks.data_disk_size_gb,
         sku=compute.DiskSkuArgs(name=disks.data_disk_sku),
+        # Nobody downloads it by a link.
+        network_access_policy=compute.NetworkAccessPolicy.DENY_ALL,
+        public_network_access=compute.PublicNetworkAccess.DISABLED,
         encryption=compute.EncryptionArgs(
             type=compute.EncryptionType.ENCRYPTION_AT_REST_WITH_CUSTOMER_KEY,
             disk_encryption_set_id=encryption_set_id,

@@ -1,19 +1,16 @@
 """How SSH reaches a machine from outside."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_command as command
 from pulumi_azure_native import network
 
-from components.azure.address import public_address
-from components.azure.place import Place
 from components.settings.settings import MachineSettings
 from components.settings.ssh import SshSection
 
-# A machine that has just been made needs a while before it lets anybody in: at most 5 s between dials, so 10 minutes.
-_DIALS = 120
+# Before the first, components/ssh_look.py has had an answer. At most 5 s between two, so this is a machine's restart.
+_DIALS = 24
 
 
 @dataclass(frozen=True)
@@ -51,35 +48,25 @@ class Door:
         return pulumi.Output.concat("ssh -p ", str(self.port), " ", self.user, "@", self.host)
 
 
-def make_door(
+def door_of(
     machine: MachineSettings,
-    place: Place,
     ssh: SshSection,
     *,
     endpoint_host: pulumi.Output[str],
-    public: bool,
-    parent: pulumi.Resource,
+    own_address: network.PublicIPAddress | None,
 ) -> Door:
-    """Make the way to a machine: a port of the endpoint's address, its private address, or a public one of its own.
+    """Return the way to a machine: a port of the endpoint's address, a public one of its own, or its private one.
 
     Args:
         machine: which one.
-        place: where its address is made.
         ssh: how SSH comes in, and as whom.
         endpoint_host: the endpoint's address.
-        public: whether an address of its own is a public one.
-        parent: the component that it is part of.
+        own_address: a public address of the machine's own, if it has one.
     """
-
-    def door(host: pulumi.Input[str], address: network.PublicIPAddress | None = None) -> Door:
-        return Door(pulumi.Output.from_input(host), machine.ssh_port, ssh.admin_user, machine.host_key.public, address)
-
     if ssh.ssh_access == "nat-rules":
-        return door(endpoint_host)
-    if not public:
-        return door(machine.private_address)
-    zones: Sequence[str] | None = [machine.zone] if machine.zone else None
-    address = public_address(
-        f"{machine.name}-address", azure_name=f"pip-{machine.name}", place=place, parent=parent, zones=zones
-    )
-    return door(address.ip_address.apply(lambda ip: ip or ""), address)
+        host = endpoint_host
+    elif own_address:
+        host = own_address.ip_address.apply(lambda ip: ip or "")
+    else:
+        host = pulumi.Output.from_input(machine.private_address)
+    return Door(host, machine.ssh_port, ssh.admin_user, machine.host_key.public, own_address)

@@ -7,8 +7,8 @@ import pulumi
 from pulumi_azure_native import network
 
 from components import ports
-from components.azure.address import public_address
-from components.azure.deletion_lock import deletion_lock
+from components.azure.addresses import Addresses
+from components.azure.egress import egress_parts, make_egress_balancer, pool_id
 from components.azure.place import Place
 from components.settings.endpoint import EndpointSection
 
@@ -24,19 +24,19 @@ class EndpointArgs:
     Args:
         place: where it is made.
         endpoint: the port of its probe.
-        private_address: its IPv4 address in the subnet; None for a public endpoint.
+        addresses: its public address, if it has one, and what the machines come from when they leave.
+        private_address: an internal endpoint's IPv4 address in the subnet.
         subnet_id: the nodes' subnet.
         frontend_ports: port that leads to SSH for each machine, by its name; empty where SSH takes another way.
-        lock_address: whether Azure refuses to delete a public endpoint's address.
-        zones: availability zones of the address; empty for none.
+        zones: availability zones of a private address; empty for none.
     """
 
     place: Place
     endpoint: EndpointSection
-    private_address: str | None
+    addresses: Addresses
+    private_address: str
     subnet_id: pulumi.Input[str]
     frontend_ports: Mapping[str, int]
-    lock_address: bool
     zones: Sequence[str]
 
 
@@ -46,32 +46,23 @@ class Endpoint(pulumi.ComponentResource):
     Attributes:
         host: the endpoint's IPv4 address.
         pool_id: resource id of the pool that the nodes join.
+        egress_pool_id: resource id of the pool of machines that leave by `egress_address`, if there is that.
         ssh_rule_ids: resource id of each machine's inbound NAT rule, by its name.
         balancer: the load balancer itself.
     """
 
     host: pulumi.Output[str]
     pool_id: pulumi.Output[str]
+    egress_pool_id: pulumi.Output[str] | None
     ssh_rule_ids: dict[str, pulumi.Output[str]]
     balancer: network.LoadBalancer
 
     def __init__(self, name: str, args: EndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Endpoint", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        place, zones = args.place, list(args.zones) or None
+        place, address, egress_address = args.place, args.addresses.endpoint, args.addresses.egress
 
-        if args.private_address is None:
-            address = public_address(
-                f"{name}-address",
-                azure_name=f"pip-{place.cluster_name}",
-                place=place,
-                parent=self,
-                zones=zones,
-            )
-            if args.lock_address:
-                deletion_lock(
-                    f"{name}-address-lock", azure_name=f"pip-{place.cluster_name}", scope=address.id, parent=self
-                )
+        if address:
             balancer_name = f"lbe-{place.cluster_name}"
             frontend = network.FrontendIPConfigurationArgs(
                 name=_FRONTEND, public_ip_address=network.PublicIPAddressArgs(id=address.id)
@@ -84,12 +75,16 @@ class Endpoint(pulumi.ComponentResource):
                 subnet=network.SubnetArgs(id=args.subnet_id),
                 private_ip_address=args.private_address,
                 private_ip_allocation_method=network.IPAllocationMethod.STATIC,
-                zones=zones,
+                zones=list(args.zones) or None,
             )
             self.host = pulumi.Output.from_input(args.private_address)
 
         # The balancer's own parts refer to each other by ids that follow from its name.
         balancer_id = pulumi.Output.concat(place.group_id, "/providers/Microsoft.Network/loadBalancers/", balancer_name)
+
+        # A machine can be behind one public balancer and one internal one (learn.microsoft.com, "Outbound-only load
+        # balancer").
+        egress = egress_parts(balancer_id, egress_address) if address and egress_address else None
 
         def part(kind: str, part_name: str) -> network.SubResourceArgs:
             return network.SubResourceArgs(id=pulumi.Output.concat(balancer_id, f"/{kind}/{part_name}"))
@@ -100,8 +95,9 @@ class Endpoint(pulumi.ComponentResource):
             resource_group_name=place.group_name,
             location=place.location,
             sku=network.LoadBalancerSkuArgs(name=network.LoadBalancerSkuName.STANDARD),
-            frontend_ip_configurations=[frontend],
-            backend_address_pools=[network.BackendAddressPoolArgs(name=_POOL)],
+            frontend_ip_configurations=[frontend, *([egress.frontend] if egress else [])],
+            backend_address_pools=[network.BackendAddressPoolArgs(name=_POOL), *([egress.pool] if egress else [])],
+            outbound_rules=[egress.rule] if egress else None,
             probes=[
                 # Never 3306 itself: MySQL counts a probe as a failed login, and bars the prober after a hundred
                 # (max_connect_errors). Every 5 s is the shortest that Azure takes. One answer is believed at once, not
@@ -128,7 +124,7 @@ class Endpoint(pulumi.ComponentResource):
                     # A client of a node that has gone learns it by a reset, not by waiting.
                     enable_tcp_reset=True,
                     idle_timeout_in_minutes=30,  # Azure's longest: pooled connections rest for long
-                    disable_outbound_snat=True,  # the NAT gateway is the way out
+                    disable_outbound_snat=True,  # the way out is a rule of its own
                 )
             ],
             inbound_nat_rules=[
@@ -145,7 +141,10 @@ class Endpoint(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        self.pool_id = self.balancer.id.apply(lambda id_: f"{id_}/backendAddressPools/{_POOL}")
+        self.pool_id = pool_id(self.balancer, _POOL)
+        self.egress_pool_id = pool_id(self.balancer, egress.pool_name) if egress else None
+        if egress_address and not egress:
+            self.egress_pool_id = make_egress_balancer(f"{name}-egress-balancer", place, egress_address, self)
         self.ssh_rule_ids = {
             node: self.balancer.id.apply(lambda id_, node=node: f"{id_}/inboundNatRules/rule-ssh-{node}")
             for node in args.frontend_ports

@@ -10,7 +10,8 @@ from pulumi_azure_native import authorization, keyvault, network, resources
 
 from components.azure.fencing import ACTIONS
 from components.azure.place import ExistingGroup
-from components.settings.azure_id import AzureId
+from components.settings.azure_id import AzureId, id_of, region
+from components.settings.encryption import EncryptionKey
 from components.settings.load import SettingsError
 from components.settings.mistake import Mistake
 from components.settings.network import NetworkSection
@@ -54,11 +55,13 @@ def find(settings: Settings) -> Existing:
     if name := settings.names.existing_resource_group:
         group = check("existingResourceGroup", lambda: _group(name))
     if subnet := settings.network.existing_subnet_id:
-        subnet_id = check("existingSubnetId", lambda: _subnet(subnet, settings.network, location))
+        in_zones = len(settings.machines.zones) > 1
+        subnet_id = check("existingSubnetId", lambda: _subnet(subnet, settings.network, location, in_zones=in_zones))
     if (role := settings.fencing.existing_role_definition_id) and settings.fencing.fencing:
-        role_id = check("existingRoleDefinitionId", lambda: _role(role))
+        group_name = settings.names.existing_resource_group or settings.names.own_resource_group
+        role_id = check("existingRoleDefinitionId", lambda: _role(role, group_name))
     if key := settings.encryption.key:
-        check("diskEncryptionKeyVaultId", lambda: _check_vault(key.vault, location))
+        check("diskEncryptionKeyVaultId", lambda: _check_vault(key, location))
     if mistakes:
         raise SettingsError(pulumi.get_stack(), mistakes)
     return Existing(group, subnet_id, role_id)
@@ -80,7 +83,7 @@ def _group(name: str) -> ExistingGroup:
     return ExistingGroup(name, found.id)
 
 
-def _subnet(subnet: AzureId, settings: NetworkSection, location: str) -> str:
+def _subnet(subnet: AzureId, settings: NetworkSection, location: str, *, in_zones: bool) -> str:
     """Return the id of a subnet in which machines of this region can have the addresses that the settings give them."""
     # Azure puts interface and virtual network into one subscription and one region.
     if (here := _read("the subscription", _subscription)).lower() != subnet.subscription.lower():
@@ -90,14 +93,15 @@ def _subnet(subnet: AzureId, settings: NetworkSection, location: str) -> str:
         f"virtual network {network_name}",
         lambda: network.get_virtual_network(resource_group_name=subnet.group, virtual_network_name=network_name),
     )
-    if found.location != location:
-        raise Mistake(f"is in region {found.location}, and location is {location}; both must be the same")
+    _check_region(found.location, location)
     one = next((each for each in found.subnets or () if (each.name or "").lower() == subnet_name.lower()), None)
     if one is None:
         raise Mistake(f"virtual network {network_name} has no subnet {subnet_name}")
     prefixes = [*([one.address_prefix] if one.address_prefix else []), *(one.address_prefixes or [])]
     if str(settings.subnet) not in prefixes:
         raise Mistake(f"has the network {' and '.join(dict.fromkeys(prefixes))}, and subnet is {settings.subnet}")
+    if services := [each.service_name or "" for each in one.delegations or ()]:
+        raise Mistake(f"subnet {subnet_name} is delegated to {', '.join(services)}; no machine can be in it")
     # The owner's business, which may be arranged in other ways, too.
     if one.network_security_group is None:
         pulumi.log.warn(
@@ -105,12 +109,36 @@ def _subnet(subnet: AzureId, settings: NetworkSection, location: str) -> str:
         )
     if one.nat_gateway is None and one.route_table is None:
         pulumi.log.warn(f"subnet {subnet_name} has no NAT gateway and no route: nodes need a way out to Azure's API")
+    if one.nat_gateway and one.nat_gateway.id and in_zones:
+        _warn_of_one_zone(one.nat_gateway.id)
     return subnet.text
 
 
-def _role(role: AzureId) -> str:
-    """Return the role's id as Azure has it, which grants all that fencing needs."""
-    scope = f"/subscriptions/{role.subscription or _read('the subscription', _subscription)}"
+def _check_region(found: str | None, location: str) -> None:
+    if region(found or "") != region(location):
+        raise Mistake(f"is in region {found}, and location is {location}; both must be the same")
+
+
+def _warn_of_one_zone(nat_gateway_id: str) -> None:
+    """Warn of a way out that ends with one zone; if that fails with a node, the other one cannot fence it."""
+    gateway = id_of("Microsoft.Network/natGateways/NAME")(nat_gateway_id)
+    (name,) = gateway.names
+    found = _read(
+        f"NAT gateway {name}",
+        lambda: network.get_nat_gateway(resource_group_name=gateway.group, nat_gateway_name=name),
+    )
+    if found.sku is None or found.sku.name != "StandardV2":
+        zone = f"zone {found.zones[0]}" if found.zones else "one zone, which Azure does not tell"
+        pulumi.log.warn(
+            f"NAT gateway {name} is in {zone}, and the nodes are in two: while that fails, the node in the other one"
+            " cannot fence, so nobody serves; a gateway of SKU StandardV2 is in all zones"
+        )
+
+
+def _role(role: AzureId, group_name: str) -> str:
+    """Return the role's id as Azure has it, which grants all that fencing needs, and can be assigned in the group."""
+    here = _read("the subscription", _subscription)
+    scope = f"/subscriptions/{role.subscription or here}"
     found = _read(
         f"role {role.names[0]}",
         lambda: authorization.get_role_definition(role_definition_id=role.names[0], scope=scope),
@@ -127,22 +155,48 @@ def _role(role: AzureId) -> str:
     ]
     if missing:
         raise Mistake(f"role {found.role_name} does not allow {', '.join(missing)}")
+    group = f"/subscriptions/{here}/resourceGroups/{group_name}"
+    scopes = found.assignable_scopes or ()
+    if not any(_covers(scope, group) for scope in scopes):
+        raise Mistake(f"role {found.role_name} can be assigned in {', '.join(scopes)} only, and not in {group}")
     return found.id
+
+
+def _covers(scope: str, group: str) -> bool:
+    """Tell whether an assignable scope is around a group; of management groups only Azure knows."""
+    if scope.lower().startswith("/providers/microsoft.management/managementgroups/"):
+        return True
+    return f"{group}/".lower().startswith(f"{scope.rstrip('/')}/".lower())
 
 
 def _has(patterns: Sequence[str], action: str) -> bool:
     return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
-def _check_vault(vault: AzureId, location: str) -> None:
-    """Check what Azure asks of a vault whose key encrypts disks, and of the way in which its keys' users are named."""
+def _check_vault(key: EncryptionKey, location: str) -> None:
+    """Check what Azure asks of a vault and a key that encrypt disks, and how the key's users are named."""
+    vault = key.vault
     if vault.subscription.lower() != _read("the subscription", _subscription).lower():
         return  # allowed, and not readable from here
     (name,) = vault.names
     found = _read(f"vault {name}", lambda: keyvault.get_vault(resource_group_name=vault.group, vault_name=name))
-    if found.location != location:
-        raise Mistake(f"is in region {found.location}, and location is {location}; both must be the same")
-    if not found.properties.enable_purge_protection:
+    _check_region(found.location, location)
+    properties = found.properties
+    if not properties.enable_purge_protection:
         raise Mistake(f"vault {name} has no purge protection, which Azure requires: who purged the key lost all disks")
-    if not found.properties.enable_rbac_authorization:
+    if not properties.enable_rbac_authorization:
         raise Mistake(f"vault {name} has access policies; the right to use the key is given by role, so switch it over")
+    rules = properties.network_acls
+    is_closed = properties.public_network_access == "Disabled" or (rules and rules.default_action == "Deny")
+    if is_closed and (rules is None or rules.bypass != "AzureServices"):
+        raise Mistake(
+            f"vault {name} is closed to Azure's own services, so disks could not be encrypted; let trusted Microsoft"
+            " services bypass its firewall: az keyvault update --bypass AzureServices"
+        )
+    key_name = key.id.rpartition("/")[2]
+    found_key = _read(
+        f"key {key_name}",
+        lambda: keyvault.get_key(resource_group_name=vault.group, vault_name=name, key_name=key_name),
+    )
+    if found_key.kty not in ("RSA", "RSA-HSM"):
+        raise Mistake(f"key {key_name} is of type {found_key.kty}; Azure encrypts disks with RSA keys only")

@@ -81,7 +81,12 @@ def make_machine(args: MachineArgs, parent: pulumi.Resource, node: NodeParts | N
         identity=compute.VirtualMachineIdentityArgs(type=compute.ResourceIdentityType.SYSTEM_ASSIGNED)
         if node
         else None,
-        hardware_profile=compute.HardwareProfileArgs(vm_size=settings.vm_size),
+        hardware_profile=compute.HardwareProfileArgs(vm_size=settings.size.name),
+        # Azure's default for these images, said, so that it stays. Their kernels and modules are signed.
+        security_profile=compute.SecurityProfileArgs(
+            security_type=compute.SecurityTypes.TRUSTED_LAUNCH,
+            uefi_settings=compute.UefiSettingsArgs(secure_boot_enabled=True, v_tpm_enabled=True),
+        ),
         os_profile=_os_profile(settings, args.ssh),
         storage_profile=_storage_profile(args, node.data_disk if node else None),
         network_profile=compute.NetworkProfileArgs(
@@ -93,7 +98,11 @@ def make_machine(args: MachineArgs, parent: pulumi.Resource, node: NodeParts | N
             # Its name, its address and its disk can belong to one machine at a time.
             delete_before_replace=True,
             # What Azure refuses to change on a machine that exists. The data disk stays, and goes to the new one.
-            replace_on_changes=["storageProfile.imageReference", "storageProfile.osDisk.managedDisk"],
+            replace_on_changes=[
+                "storageProfile.imageReference",
+                "storageProfile.osDisk.managedDisk",
+                "storageProfile.diskControllerType",
+            ],
             # Custom data and key are read at the first boot only; Azure refuses to change them on a machine that
             # exists. A node that is rebuilt needs the witness's daemon, and the other node's turn waits for that
             # node: so a witness takes a new image only when it alone is rebuilt (docs/operations/lost-witness.md).
@@ -108,7 +117,9 @@ def make_machine(args: MachineArgs, parent: pulumi.Resource, node: NodeParts | N
 
 def _make_interface(args: MachineArgs, parent: pulumi.Resource, *, is_node: bool) -> network.NetworkInterface:
     settings, address = args.settings, args.door.address
-    rule = args.endpoint.ssh_rule_ids.get(settings.name)
+    endpoint = args.endpoint
+    pools = [*([endpoint.pool_id] if is_node else []), *([endpoint.egress_pool_id] if endpoint.egress_pool_id else [])]
+    rule = endpoint.ssh_rule_ids.get(settings.name)
     return network.NetworkInterface(
         f"{settings.name}-interface",
         network_interface_name=f"nic-{settings.name}",
@@ -123,9 +134,7 @@ def _make_interface(args: MachineArgs, parent: pulumi.Resource, *, is_node: bool
                 private_ip_address=settings.private_address,
                 private_ip_allocation_method=network.IPAllocationMethod.STATIC,
                 public_ip_address=network.PublicIPAddressArgs(id=address.id) if address else None,
-                load_balancer_backend_address_pools=[network.BackendAddressPoolArgs(id=args.endpoint.pool_id)]
-                if is_node
-                else None,
+                load_balancer_backend_address_pools=[network.BackendAddressPoolArgs(id=pool) for pool in pools] or None,
                 load_balancer_inbound_nat_rules=[network.InboundNatRuleArgs(id=rule)] if rule else None,
             )
         ],
@@ -185,4 +194,6 @@ def _storage_profile(args: MachineArgs, data_disk: compute.Disk | None) -> compu
             delete_option=compute.DiskDeleteOptionTypes.DELETE,
         ),
         data_disks=data_disks,
+        # SCSI is what Azure takes where nothing is said and the size has it.
+        disk_controller_type=compute.DiskControllerTypes.NV_ME if args.settings.size.is_nvme else None,
     )

@@ -1,4 +1,4 @@
-"""The virtual network of the cluster, who may enter it, and its way out."""
+"""The virtual network of the cluster, and who may enter it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ import pulumi
 from pulumi_azure_native import network
 
 from components import ports
-from components.azure.address import public_address
 from components.azure.place import Place
 from components.settings.endpoint import EndpointSection
 from components.settings.network import NetworkSection
@@ -28,6 +27,7 @@ class NetworkArgs:
         endpoint: who may reach MySQL, and the port of the balancer's probe.
         ssh: who may reach SSH.
         witness: the witness; None for a cluster without one.
+        ways_out: networks, in CIDR form, that the machines come from when they leave.
     """
 
     place: Place
@@ -35,6 +35,7 @@ class NetworkArgs:
     endpoint: EndpointSection
     ssh: SshSection
     witness: MachineSettings | None
+    ways_out: Sequence[pulumi.Input[str]]
 
 
 def _allow(
@@ -63,7 +64,7 @@ def _allow(
 
 
 class Network(pulumi.ComponentResource):
-    """Virtual network, subnet, network security group, and a NAT gateway for the nodes' way out.
+    """Virtual network, subnet, and network security group.
 
     Attributes:
         subnet_id: resource id of the nodes' subnet.
@@ -77,25 +78,6 @@ class Network(pulumi.ComponentResource):
         place, addresses = args.place, args.network
         nodes = str(addresses.subnet)
 
-        # A Standard balancer gives its backends no way out; fencing and package updates need one.
-        egress_address = public_address(
-            f"{name}-egress-address",
-            azure_name=f"pip-{place.cluster_name}-egress",
-            place=place,
-            parent=self,
-        )
-        nat_gateway = network.NatGateway(
-            f"{name}-nat-gateway",
-            nat_gateway_name=f"ng-{place.cluster_name}",
-            resource_group_name=place.group_name,
-            location=place.location,
-            sku=network.NatGatewaySkuArgs(name=network.NatGatewaySkuName.STANDARD),
-            public_ip_addresses=[network.SubResourceArgs(id=egress_address.id)],
-            idle_timeout_in_minutes=4,
-            opts=child,
-        )
-
-        egress = egress_address.ip_address.apply(lambda address: f"{address}/32" if address else "0.0.0.0/32")
         witness_rules: list[network.SecurityRuleArgs] = []
         if args.witness:
             voters = [f"{address}/32" for address in addresses.nodes]
@@ -108,8 +90,8 @@ class Network(pulumi.ComponentResource):
             security_rules=[
                 _allow("ssh", 100, [ports.SSH], args.ssh.admin_cidrs, nodes),
                 _allow("mysql", 110, [ports.MYSQL], args.endpoint.client_cidrs, nodes),
-                # The nodes themselves ask the endpoint whether it answers: from outside they are the NAT gateway.
-                _allow("mysql-own-check", 120, [ports.MYSQL], [egress], nodes),
+                # The nodes themselves ask the endpoint whether it answers: by a public one they come from outside.
+                _allow("mysql-own-check", 120, [ports.MYSQL], args.ways_out, nodes),
                 _allow("probe", 130, [args.endpoint.probe_port], ["AzureLoadBalancer"], nodes),
                 # Between the nodes.
                 _allow("cluster-tcp", 140, [ports.SSH, ports.MYSQL, ports.DRBD], [nodes], nodes),
@@ -144,7 +126,6 @@ class Network(pulumi.ComponentResource):
             virtual_network_name=virtual_network.name,
             resource_group_name=place.group_name,
             address_prefix=nodes,
-            nat_gateway=network.SubResourceArgs(id=nat_gateway.id),
             network_security_group=network.NetworkSecurityGroupArgs(id=security_group.id),
             default_outbound_access=False,
             opts=child,

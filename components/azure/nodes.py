@@ -1,13 +1,13 @@
 """The machines of the cluster: Azure on the one side, ClusterNode on the other."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import compute
+from pulumi_azure_native import compute, network
 
 from components.azure.data_disk import make_data_disk
-from components.azure.door import Door, make_door
+from components.azure.door import Door, door_of
 from components.azure.endpoint import Endpoint
 from components.azure.machine import DATA_DISK_LUN, MachineArgs, NodeParts, make_machine
 from components.azure.place import Place
@@ -17,6 +17,7 @@ from components.settings.disks import DisksSection
 from components.settings.machines import MachinesSection
 from components.settings.settings import MachineSettings
 from components.settings.ssh import SshSection
+from components.ssh_look import SshLook
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class NodesArgs:
         ssh: how SSH comes in.
         subnet_id: the nodes' subnet.
         endpoint: its balancer leads to them.
-        public: whether addresses of their own are public ones.
+        own_addresses: public addresses of the machines' own, by name; empty if they have none.
         encryption_set_id: the set whose key encrypts all disks; None for Azure's own keys.
         existing: names of the machines that were there before this update.
     """
@@ -45,7 +46,7 @@ class NodesArgs:
     ssh: SshSection
     subnet_id: pulumi.Input[str]
     endpoint: Endpoint
-    public: bool
+    own_addresses: Mapping[str, network.PublicIPAddress]
     encryption_set_id: pulumi.Input[str] | None
     existing: Collection[str]
 
@@ -70,7 +71,7 @@ class Nodes(pulumi.ComponentResource):
         self._args = args
         availability_set = None if args.machines.zones else self._make_availability_set(name, args.place)
         everyone = [*([args.witness] if args.witness else []), *args.nodes]
-        self._doors = {machine.name: self._make_door(machine) for machine in everyone}
+        self._doors = {machine.name: self._door(machine) for machine in everyone}
         self.ssh_commands = {machine: door.ssh_command for machine, door in self._doors.items()}
         self.machines = {}
         self.witness = self._make_witness(args.witness) if args.witness else None
@@ -92,11 +93,10 @@ class Nodes(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["virtualMachines"]),
         )
 
-    def _make_door(self, machine: MachineSettings) -> Door:
+    def _door(self, machine: MachineSettings) -> Door:
         args = self._args
-        return make_door(
-            machine, args.place, args.ssh, endpoint_host=args.endpoint.host, public=args.public, parent=self
-        )
+        own_address = args.own_addresses.get(machine.name)
+        return door_of(machine, args.ssh, endpoint_host=args.endpoint.host, own_address=own_address)
 
     def _machine_args(self, settings: MachineSettings) -> MachineArgs:
         args = self._args
@@ -147,4 +147,5 @@ class Nodes(pulumi.ComponentResource):
             machine_id=machine.vm_id,
             ready=(machine,),
             previous_connection=door.connection(previous.private) if previous else None,
+            hooks=SshLook(settings.name).hook(),
         )

@@ -56,7 +56,7 @@ def make_turn(
             "HA_NODE": node.name,
             "HA_PEER": second.name if node == first else first.name,
             "HA_FIRST": "yes" if node == first else "no",
-            "HA_VM_SIZE": machines.vm_size,
+            "HA_VM_SIZE": machines.vm_size.name,
             "HA_IMAGE": ":".join((image.publisher, image.offer, image.sku, machines.image_version)),
             "HA_OS_DISK_SKU": machines.os_disk_sku,
             "HA_SSH": pulumi.Output.json_dumps(connections),

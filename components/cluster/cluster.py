@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.cluster.database import Access, AccessArgs, Options, OptionsArgs, Server, ServerArgs
-from components.cluster.growth import Growth, GrowthArgs
-from components.cluster.login import Login, LoginArgs
-from components.cluster.membership import Membership, MembershipArgs
-from components.cluster.packages import Packages, PackagesArgs
-from components.cluster.replication import Replication, ReplicationArgs
-from components.cluster.resources import Resources, ResourcesArgs
-from components.cluster.witness import Witness, WitnessArgs
+from components.cluster.database import Access, Options, Server
+from components.cluster.membership import Membership
+from components.cluster.packages import Login, Packages
+from components.cluster.replication import Growth, Replication
+from components.cluster.resources import Resources
+from components.cluster.witness import Witness
 from components.fence_device import FenceDevice
 from components.remote import ClusterNode, Machine, ScriptContext
 from components.settings.settings import Settings
@@ -42,84 +40,26 @@ class Cluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        settings, fencing = args.settings, args.fence_device is not None
-        context = ScriptContext(
-            settings.names.cluster_name,
-            settings.ssh.admin_user,
-            args.nodes,
-            settings.machines.operating_system,
-            args.witness,
-        )
+        settings = args.settings
+        context = ScriptContext(settings, args.nodes, args.witness)
 
-        login = Login("login", LoginArgs(context, settings.ssh), child).done if settings.ssh.key_is_changed else {}
-        packages = Packages("packages", PackagesArgs(context, settings.ssh, after=login), child)
-        replication = Replication(
-            "replication",
-            ReplicationArgs(
-                context,
-                settings.replication,
-                resync_min_rate=settings.resync_min_rate,
-                fencing=fencing,
-                after=packages.done,
-            ),
-            child,
-        )
-        server = Server(
-            "server",
-            ServerArgs(
-                context,
-                settings.database,
-                settings.endpoint,
-                after=packages.done,
-                replication=replication.ready,
-            ),
-            child,
-        )
-        accepted = (
-            Witness("witness", WitnessArgs(context, args.witness, after=packages.done), child).ready
-            if args.witness
-            else {}
-        )
+        login = Login("login", context, child).done if settings.ssh.key_is_changed else {}
+        packages = Packages("packages", context, child, after=login)
+        replication = Replication("replication", context, child, after=packages.done)
+        server = Server("server", context, child, after=packages.done, replication=replication.ready)
+        witness = args.witness
+        accepted = Witness("witness", context, child, witness=witness, after=packages.done).ready if witness else {}
         # Last, since a node that is new to a running cluster is asked to run its resources at once.
-        membership = Membership(
-            "membership",
-            MembershipArgs(
-                context,
-                settings.membership,
-                fencing=fencing,
-                after={
-                    node.name: [
-                        replication.done[node.name],
-                        server.done[node.name],
-                        *([accepted[node.name]] if accepted else []),
-                    ]
-                    for node in args.nodes
-                },
-            ),
-            child,
-        )
+        membership = Membership("membership", context, child, after_own=[replication.done, server.done, accepted])
         resources = Resources(
             "resources",
-            ResourcesArgs(
-                context,
-                settings.fencing,
-                device=args.fence_device,
-                can_run_agent=packages.done,
-                after=[*membership.done.values(), server.data_directory],
-            ),
+            context,
             child,
+            device=args.fence_device,
+            can_run_agent=packages.done,
+            after=[*membership.done, server.data_directory],
         )
-        Growth("growth", GrowthArgs(context, settings.disks, after=[resources.applied]), child)
-        options = Options("options", OptionsArgs(context, settings.database, after=[resources.applied]), child)
-        Access(
-            "access",
-            AccessArgs(
-                context,
-                settings.database,
-                settings.endpoint,
-                endpoint_host=args.endpoint_host,
-                after=options.in_force,
-            ),
-            child,
-        )
+        Growth("growth", context, child, after=[resources.applied])
+        options = Options("options", context, child, after=[resources.applied])
+        Access("access", context, child, endpoint_host=args.endpoint_host, after=options.in_force)
         self.register_outputs({})

@@ -1,73 +1,59 @@
 """Corosync and Pacemaker's daemons: who is in the cluster, over an encrypted link."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pulumi
 
-from components.remote import RemoteScript, ScriptContext
-from components.settings.membership import MembershipSection
+from components.remote import Part, RemoteScript, ScriptContext
 
 
-@dataclass(frozen=True)
-class MembershipArgs:
-    """Args:
-    context: the nodes.
-    membership: Corosync's token and key.
-    fencing: whether nodes are fenced.
-    after: what each node needs before Pacemaker may start anything on it, by node name.
-    """
-
-    context: ScriptContext
-    membership: MembershipSection
-    fencing: bool
-    after: Mapping[str, Sequence[pulumi.Resource]]
-
-
-class Membership(pulumi.ComponentResource):
+class Membership(Part):
     """Corosync and Pacemaker running on both nodes with one configuration, and started at boot.
 
+    Args:
+        after_own: what each node needs before Pacemaker may start anything on it, by node name.
+
     Attributes:
-        done: the last script of each node, by node name.
+        done: the last script of each node.
     """
 
-    done: dict[str, RemoteScript]
-
-    def __init__(self, name: str, args: MembershipArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("azure-mysql-ha:index:Membership", name, None, opts)
-        context, key = args.context, args.membership.corosync_key
-        configuration = {
-            "token_ms": args.membership.corosync_token_ms,
-            "key_file": key.file,
-            "fencing": args.fencing,
+    def __init__(
+        self,
+        name: str,
+        context: ScriptContext,
+        opts: pulumi.ResourceOptions,
+        *,
+        after_own: Iterable[Mapping[str, pulumi.Resource]],
+    ) -> None:
+        super().__init__(name, context, opts)
+        membership = context.settings.membership
+        configuration: dict[str, Any] = {
+            "token_ms": membership.corosync_token_ms,
+            "key_file": membership.corosync_key.file,
+            "fencing": context.settings.fencing.fencing,
         }
-        written = [
-            RemoteScript(
-                f"{node.name}-corosync",
-                node=node,
-                script=context.script(
-                    node, "corosync/membership.sh.j2", "Corosync and Pacemaker, running", **configuration
-                ),
-                variables={"HA_COROSYNC_KEY": key.content},
-                after=args.after[node.name],
-                parent=self,
-            )
-            for node in context.nodes
-        ]
-        self.done = {}
+        written = self.on_each(
+            context.nodes,
+            "corosync",
+            "corosync/membership.sh.j2",
+            "Corosync and Pacemaker, running",
+            variables={"HA_COROSYNC_KEY": membership.corosync_key.content},
+            after_own=after_own,
+            **configuration,
+        )
+        self.done: list[RemoteScript] = []
         for number, node in enumerate(context.nodes):
             # When both have the files; and one after the other, since each has all members read them.
-            self.done[node.name] = RemoteScript(
+            reloaded = RemoteScript(
                 f"{node.name}-reload",
-                node=node,
-                script=context.script(
-                    node,
-                    "corosync/reload.sh.j2",
-                    "Corosync's configuration, read by all members",
-                    peer_id=2 - number,
-                    **configuration,
-                ),
-                after=[*written, *self.done.values()],
-                parent=self,
+                self,
+                node,
+                "corosync/reload.sh.j2",
+                "Corosync's configuration, read by all members",
+                after=[*written.values(), *self.done],
+                peer_id=2 - number,
+                **configuration,
             )
+            self.done.append(reloaded)
         self.register_outputs({})

@@ -1,74 +1,83 @@
-"""What makes a machine a node or the witness: its peers' names and keys, and the cluster's packages."""
+"""What makes a machine a node or the witness: SSH's keys, its peers' names, and the cluster's packages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pulumi
 
-from components.remote import RemoteScript, ScriptContext
-from components.settings.ssh import SshSection
+from components.remote import Part, RemoteScript, ScriptContext
 
 
-@dataclass(frozen=True)
-class PackagesArgs:
-    """Args:
-    context: the machines and their operating system.
-    ssh: the key by which the nodes reach each other, and the admin user's.
-    after: what each machine needs first, by its name; nothing for one that is not named.
+class Login(Part):
+    """Every machine lets the admin user's new key in, beside the one before, which its next script takes away.
+
+    Attributes:
+        done: the script of each machine, by its name.
     """
 
-    context: ScriptContext
-    ssh: SshSection
-    after: Mapping[str, pulumi.Resource]
+    def __init__(self, name: str, context: ScriptContext, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(name, context, opts)
+        self.done = {
+            machine.name: RemoteScript(
+                f"{machine.name}-login",
+                self,
+                machine,
+                "host/login.sh.j2",
+                "The new key of SSH's admin user",
+                connection=machine.previous_connection,
+                public_key=context.settings.ssh.ssh_private_key.public,
+            )
+            for machine in context.machines
+        }
+        self.register_outputs({})
 
 
-class Packages(pulumi.ComponentResource):
+class Packages(Part):
     """Prepares all hosts and installs the packages, with nothing started by it.
+
+    Args:
+        after: what each machine needs first, by its name; nothing for one that is not named.
 
     Attributes:
         done: the last script of each machine, by its name.
     """
 
-    done: dict[str, RemoteScript]
-
-    def __init__(self, name: str, args: PackagesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("azure-mysql-ha:index:Packages", name, None, opts)
-        self.done = {}
-        context, system = args.context, args.context.operating_system
-        cluster_key, previous = args.ssh.cluster_ssh_key, args.ssh.ssh_previous_private_key
+    def __init__(
+        self,
+        name: str,
+        context: ScriptContext,
+        opts: pulumi.ResourceOptions,
+        *,
+        after: Mapping[str, pulumi.Resource],
+    ) -> None:
+        super().__init__(name, context, opts)
+        self.done: dict[str, RemoteScript] = {}
+        system, ssh = context.operating_system, context.settings.ssh
+        previous = ssh.ssh_previous_private_key
         for node in context.machines:
             is_node = node != context.witness
-            host = RemoteScript(
-                f"{node.name}-host",
-                node=node,
-                script=context.script(
-                    node,
-                    "host/host.sh.j2",
-                    "Names and SSH keys of the peers",
-                    cluster_public_key=cluster_key.public,
-                    previous_public_key=previous.public if previous else None,
-                ),
+            host = self.on_each(
+                [node],
+                "host",
+                "host/host.sh.j2",
+                "Names and SSH keys of the peers",
                 # The witness logs in to nobody.
-                variables={"HA_CLUSTER_SSH_KEY": cluster_key.private} if is_node else None,
-                after=[args.after[node.name]] if node.name in args.after else [],
-                parent=self,
+                variables={"HA_CLUSTER_SSH_KEY": ssh.cluster_ssh_key.private} if is_node else None,
+                after_own=[after],
+                cluster_public_key=ssh.cluster_ssh_key.public,
+                previous_public_key=previous.public if previous else None,
             )
-            self.done[node.name] = RemoteScript(
-                f"{node.name}-packages",
-                node=node,
-                script=context.script(
-                    node,
-                    "host/packages.sh.j2",
-                    f"Packages of the {'cluster' if is_node else 'witness'}, nothing started",
-                    packages=_packages(context) if is_node else system.witness_packages,
-                    kernel_modules_package=system.kernel_modules_package if is_node else None,
-                    left_to_pacemaker=system.left_to_pacemaker if is_node else (),
-                    never_restart=system.never_restart,
-                    repairs=system.repairs if is_node else (),
-                    drbd_handlers=system.drbd_handlers,
-                ),
-                after=[host],
-                parent=self,
+            self.done |= self.on_each(
+                [node],
+                "packages",
+                "host/packages.sh.j2",
+                f"Packages of the {'cluster' if is_node else 'witness'}, nothing started",
+                after_own=[host],
+                packages=_packages(context) if is_node else system.witness_packages,
+                kernel_modules_package=system.kernel_modules_package if is_node else None,
+                left_to_pacemaker=system.left_to_pacemaker if is_node else (),
+                never_restart=system.never_restart,
+                repairs=system.repairs if is_node else (),
+                drbd_handlers=system.drbd_handlers,
             )
         self.register_outputs({})
 

@@ -1,96 +1,92 @@
 """DRBD: every write of the serving node is on both data disks before it is acknowledged."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components.remote import RemoteScript, ScriptContext
-from components.settings.replication import ReplicationSection
+from components.remote import Part, RemoteScript, ScriptContext
 
 
-@dataclass(frozen=True)
-class ReplicationArgs:
-    """Args:
-    context: the nodes.
-    replication: how DRBD replicates.
-    resync_min_rate: what a resynchronisation gets while the server writes as fast as it can, in DRBD's form.
-    fencing: whether nodes are fenced.
-    after: what each node needs first, by node name.
-    """
-
-    context: ScriptContext
-    replication: ReplicationSection
-    resync_min_rate: str
-    fencing: bool
-    after: Mapping[str, pulumi.Resource]
-
-
-class Replication(pulumi.ComponentResource):
+class Replication(Part):
     """Partition, DRBD resource r0 on both nodes, and its first generation of data, once.
+
+    Args:
+        after: what each node needs first, by node name.
 
     Attributes:
         done: the last script of each node, by node name.
         ready: the script after which r0 is connected and has data.
     """
 
-    done: dict[str, RemoteScript]
-    ready: RemoteScript
-
-    def __init__(self, name: str, args: ReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("azure-mysql-ha:index:Replication", name, None, opts)
-        context = args.context
-        self.done = {}
-        for node in context.nodes:
-            disk = RemoteScript(
-                f"{node.name}-disk",
-                node=node,
-                script=context.script(
-                    node,
-                    "drbd/disk.sh.j2",
-                    "Partition of the data disk",
-                ),
-                after=[args.after[node.name]],
-                parent=self,
-            )
-            self.done[node.name] = RemoteScript(
-                f"{node.name}-drbd",
-                node=node,
-                script=context.script(
-                    node,
-                    "drbd/resource.sh.j2",
-                    "DRBD resource r0",
-                    resync_max_rate=args.replication.drbd_resync_max_rate,
-                    resync_min_rate=args.resync_min_rate,
-                    fencing=args.fencing,
-                    drbd_handlers=context.operating_system.drbd_handlers,
-                ),
-                variables={"HA_DRBD_SECRET": args.replication.drbd_secret},
-                after=[disk],
-                parent=self,
-            )
+    def __init__(
+        self,
+        name: str,
+        context: ScriptContext,
+        opts: pulumi.ResourceOptions,
+        *,
+        after: Mapping[str, pulumi.Resource],
+    ) -> None:
+        super().__init__(name, context, opts)
+        settings, nodes = context.settings, context.nodes
+        secret = {"HA_DRBD_SECRET": settings.replication.drbd_secret}
+        disks = self.on_each(nodes, "disk", "drbd/disk.sh.j2", "Partition of the data disk", after_own=[after])
+        self.done = self.on_each(
+            nodes,
+            "drbd",
+            "drbd/resource.sh.j2",
+            "DRBD resource r0",
+            variables=secret,
+            after_own=[disks],
+            resync_max_rate=settings.replication.drbd_resync_max_rate,
+            resync_min_rate=settings.resync_min_rate,
+            fencing=settings.fencing.fencing,
+            drbd_handlers=context.operating_system.drbd_handlers,
+        )
         # Two nodes with different secrets refuse each other for good; so the link is looked at when both have the same.
-        connected = [
-            RemoteScript(
-                f"{node.name}-connection",
-                node=node,
-                script=context.script(node, "drbd/connection.sh.j2", "Connection of DRBD r0"),
-                variables={"HA_DRBD_SECRET": args.replication.drbd_secret},
-                after=list(self.done.values()),
-                parent=self,
-            )
-            for node in context.nodes
-        ]
-        first = context.nodes[0]
+        connected = self.on_each(
+            nodes,
+            "connection",
+            "drbd/connection.sh.j2",
+            "Connection of DRBD r0",
+            variables=secret,
+            after=self.done.values(),
+        )
         self.ready = RemoteScript(
             f"{name}-first-generation",
-            node=first,
-            script=context.script(
-                first,
-                "drbd/first-generation.sh.j2",
-                "First generation of data of DRBD r0, once",
-            ),
-            after=connected,
-            parent=self,
+            self,
+            nodes[0],
+            "drbd/first-generation.sh.j2",
+            "First generation of data of DRBD r0, once",
+            after=connected.values(),
+        )
+        self.register_outputs({})
+
+
+class Growth(Part):
+    """A data disk that has grown: partition, DRBD and file system follow, on a cluster that runs.
+
+    Each node's script sees to its own partition, and to the file system on the node that serves. Both run at the same
+    time, since DRBD's device grows when both partitions have.
+
+    Args:
+        after: what must be there first; Pacemaker has both nodes then, and brings up DRBD.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        context: ScriptContext,
+        opts: pulumi.ResourceOptions,
+        *,
+        after: Sequence[pulumi.Resource],
+    ) -> None:
+        super().__init__(name, context, opts)
+        self.on_each(
+            context.nodes,
+            "growth",
+            "drbd/growth.sh.j2",
+            "Partition, DRBD and file system as large as the data disk",
+            after=after,
+            data_disk_size_gib=context.settings.disks.data_disk_size_gb,
         )
         self.register_outputs({})

@@ -2,64 +2,53 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pulumi
 
-from components.remote import Machine, RemoteScript, ScriptContext
+from components.remote import Machine, Part, RemoteScript, ScriptContext
 
 
-@dataclass(frozen=True)
-class WitnessArgs:
-    """Args:
-    context: the nodes.
-    witness: the machine.
-    after: the script of each machine after which its packages are there, by machine name.
-    """
-
-    context: ScriptContext
-    witness: Machine
-    after: Mapping[str, RemoteScript]
-
-
-class Witness(pulumi.ComponentResource):
+class Witness(Part):
     """corosync-qnetd on the witness, and on each node a certificate of the authority that the witness has.
 
     A node makes its key itself and asks the witness over SSH to sign it, so no private key leaves its machine. What
     tells a node to do so is the fingerprint of the witness's authority: a witness that is made anew has another one.
 
+    Args:
+        witness: the machine.
+        after: the script of each machine after which its packages are there, by machine name.
+
     Attributes:
         ready: the script of each node after which the witness accepts it, by node name.
     """
 
-    ready: dict[str, RemoteScript]
-
-    def __init__(self, name: str, args: WitnessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("azure-mysql-ha:index:Witness", name, None, opts)
-        context, witness = args.context, args.witness
+    def __init__(
+        self,
+        name: str,
+        context: ScriptContext,
+        opts: pulumi.ResourceOptions,
+        *,
+        witness: Machine,
+        after: Mapping[str, RemoteScript],
+    ) -> None:
+        super().__init__(name, context, opts)
         daemon = RemoteScript(
             f"{witness.name}-qnetd",
-            node=witness,
-            script=context.script(witness, "corosync/qnetd.sh.j2", "Vote of the witness, running"),
-            after=[args.after[witness.name]],
-            parent=self,
+            self,
+            witness,
+            "corosync/qnetd.sh.j2",
+            "Vote of the witness, running",
+            after=[after[witness.name]],
         )
-        authority = daemon.stdout.apply(_authority)
-        self.ready = {
-            node.name: RemoteScript(
-                f"{node.name}-certificate",
-                node=node,
-                script=context.script(
-                    node,
-                    "corosync/certificate.sh.j2",
-                    "Certificate by which the witness knows this node",
-                ),
-                variables={"HA_WITNESS_AUTHORITY": authority},
-                after=[args.after[node.name], daemon],
-                parent=self,
-            )
-            for node in context.nodes
-        }
+        self.ready = self.on_each(
+            context.nodes,
+            "certificate",
+            "corosync/certificate.sh.j2",
+            "Certificate by which the witness knows this node",
+            variables={"HA_WITNESS_AUTHORITY": daemon.stdout.apply(_authority)},
+            after=[daemon],
+            after_own=[after],
+        )
         self.register_outputs({})
 
 

@@ -1,4 +1,4 @@
-"""Resource ids of Azure's."""
+"""Resource ids of Azure's, and names of its regions."""
 
 import re
 from collections.abc import Callable
@@ -47,3 +47,8 @@ def id_of(kind: str) -> Callable[[str], AzureId]:
         return AzureId(value, match["subscription"], group, tuple(names))
 
     return parse
+
+
+def region(name: str) -> str:
+    """Return a region's short name: some answers of Azure's call westeurope "West Europe"."""
+    return name.replace(" ", "").lower()

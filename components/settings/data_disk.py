@@ -14,6 +14,13 @@ _MB_PER_SECOND: Mapping[str, Sequence[tuple[int, int]]] = {
     "Standard_LRS": ((4096, 60), (8192, 300), (32767, 500)),
 }  # fmt: skip
 
+MOST_WHILE_ATTACHED = 4095
+"""GiB beyond which a disk that is smaller cannot grow while it is attached: learn.microsoft.com, "Expand virtual hard
+disks on a Linux VM", "Expand without downtime"."""
+
+GROW_WITHOUT_BOUND = ("PremiumV2_LRS",)
+"""SKUs that this does not hold for (the same page)."""
+
 
 def throughput(sku: str, size_gib: int) -> int:
     """Return what a disk can read and write a second.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.settings.azure_id import region
 from components.settings.mistake import Mistake
 from components.settings.recorded import DataDisk, Recorded
 
@@ -58,13 +59,9 @@ def _reason(node: str, disk: DataDisk, before: Recorded, wanted: Wanted) -> str 
         return "nodeNames" if wanted.named or (before.own_group and not group_differs) else "clusterName"
     if group_differs:
         return "clusterName" if before.own_group and not wanted.group_is_there else "existingResourceGroup"
-    if _plain(disk.location) != _plain(wanted.location):
+    if region(disk.location) != region(wanted.location):
         return "location"
     return "zones" if disk.zone != wanted.zones[node] else None
-
-
-def _plain(location: str) -> str:
-    return location.replace(" ", "").lower()
 
 
 def refuse(disks: Sequence[DataDisk], allowed: Collection[str]) -> None:

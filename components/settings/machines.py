@@ -9,13 +9,7 @@ from components.settings.given import boolean, choice, given, text, texts
 from components.settings.mistake import Mistake
 from components.settings.operating_system import OperatingSystem, OperatingSystemError
 from components.settings.section import Check, Section
-
-# Family and capabilities: Standard_D4s_v5, Standard_E4-2ds_v5, Standard_M416s_8_v2,
-# Standard_NC24ads_A100_v4 (learn.microsoft.com, "Azure VM sizes naming conventions").
-_VM_SIZE = re.compile(
-    r"Standard_(?P<family>[A-Z]{1,3})(?P<cpus>\d+)(-\d+)?(?P<features>[a-z]*)"
-    r"(_(?!v)[A-Za-z0-9]+)*(?P<version>_v\d+)?"
-)
+from components.settings.vm_size import VmSize, parse
 
 _ZONES = ("1", "2", "3")
 
@@ -30,16 +24,6 @@ def _operating_system(name: str) -> OperatingSystem:
 def _image_version(value: str) -> str:
     if value != "latest" and not re.fullmatch(r"\d+\.\d+\.\d+", value):
         raise Mistake(f"{value!r} is neither latest nor a version of Azure's, such as 24.04.202511010")
-    return value
-
-
-def _vm_size(value: str) -> str:
-    match = _VM_SIZE.fullmatch(value)
-    if not match:
-        hint = "; Basic sizes cannot join a Standard load balancer" * value.startswith("Basic_")
-        raise Mistake(f"{value!r} is not a VM size; an example is Standard_D2s_v5{hint}")
-    if "p" in match["features"]:
-        raise Mistake(f"{value} has ARM processors (its p); the images are for x86-64")
     return value
 
 
@@ -60,31 +44,16 @@ def _zones(values: Sequence[str]) -> Sequence[str]:
     return values
 
 
-def premium_fits(sku: str, key: str, size: str) -> None:
-    """Check that a VM size takes a disk's SKU: Premium fits those with an "s", and the families DS, GS and M.
+def premium_fits(sku: str, key: str, size: VmSize) -> None:
+    """Check that a VM size takes a disk's SKU.
 
     Args:
         sku: the disk's.
         key: the setting whose value the size is.
-        size: Azure's name of the size.
+        size: the size.
     """
-    match = _VM_SIZE.fullmatch(size)
-    has_premium = match is not None and ("s" in match["features"] or match["family"] in ("DS", "GS", "M"))
-    if sku.startswith("Premium") and not has_premium:
-        raise Mistake(f"{sku} does not fit {key} {size}, which has no premium storage (no s in its name)")
-
-
-def _can_accelerate(size: str) -> bool:
-    """Tell whether a VM size may have accelerated networking: two processors at least, none of series A or first B.
-
-    Of sizes that are not known to lack it Azure itself has the last word (learn.microsoft.com, "Accelerated Networking
-    overview", "Supported VM instances", and the pages of the series A, Av2, B).
-    """
-    match = _VM_SIZE.fullmatch(size)
-    if match is None:
-        return False
-    first_b = match["family"] == "B" and match["version"] is None
-    return int(match["cpus"]) >= (12 if first_b else 2) and match["family"] != "A"
+    if sku.startswith("Premium") and not size.has_premium_storage:
+        raise Mistake(f"{sku} does not fit {key} {size.name}, which has no premium storage (no s in its name)")
 
 
 class MachinesSection(Section):
@@ -94,10 +63,10 @@ class MachinesSection(Section):
         operating_system: what they run.
         image_version: version of its image, or "latest".
         witness: whether there is a third machine, whose vote decides which node goes on alone.
-        witness_size: Azure's name of its size.
+        witness_size: its size.
         availability_set: whether one keeps the nodes apart.
         zones: availability zones that do, "1" to "3": one a node, or one for both; or none.
-        vm_size: Azure's name of the nodes' size, such as "Standard_D2s_v5".
+        vm_size: the nodes' size.
         accelerated_networking: whether the nodes' traffic goes past the host's switch.
         os_disk_sku: SKU of the operating system's disk.
     """
@@ -105,10 +74,10 @@ class MachinesSection(Section):
     operating_system: Annotated[OperatingSystem, given(text, _operating_system)]
     image_version: Annotated[str, given(text, _image_version)]
     witness: Annotated[bool, given(boolean)]
-    witness_size: Annotated[str, given(text, _vm_size)]
+    witness_size: Annotated[VmSize, given(text, parse)]
     availability_set: Annotated[bool, given(boolean)]
     zones: Annotated[tuple[str, ...], given(texts, _zones)]
-    vm_size: Annotated[str, given(text, _vm_size)]
+    vm_size: Annotated[VmSize, given(text, parse)]
     accelerated_networking: Annotated[bool, given(boolean)]
     os_disk_sku: Annotated[str, given(text, _os_disk_sku)]
 
@@ -143,5 +112,7 @@ class MachinesSection(Section):
             raise Mistake("is empty, and availabilitySet is false: one rack could hold both nodes")
 
     def _size_can_accelerate(self) -> None:
-        if self.accelerated_networking and not _can_accelerate(self.vm_size):
-            raise Mistake(f"vmSize {self.vm_size} has none: it takes 2 processors, and not the series A or the first B")
+        if self.accelerated_networking and not self.vm_size.can_accelerate:
+            raise Mistake(
+                f"vmSize {self.vm_size.name} has none: it takes 2 processors, and not the series A or the first B"
+            )

@@ -2,8 +2,10 @@
 
 import dataclasses
 import difflib
+import functools
 import typing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import yaml
@@ -136,10 +138,14 @@ def load(name: str) -> OperatingSystem:
         near = difflib.get_close_matches(name, found, n=1)
         meant = f"; did you mean {near[0]}?" if near else ""
         raise OperatingSystemError(f"{name!r} is not one of {', '.join(found)}{meant}")
-    file = FOLDER / f"{name}.yaml"
+    return _read(FOLDER / f"{name}.yaml")
+
+
+@functools.cache
+def _read(file: Path) -> OperatingSystem:
     content: object = yaml.safe_load(file.read_text(encoding="utf-8"))
     built = _build(OperatingSystem, content, file.name)
-    if built.name != name:
+    if built.name != file.stem:
         raise OperatingSystemError(f"{file.name}: its name is {built.name!r}")
     return built
 

@@ -31,6 +31,7 @@ class DataDisk:
         location: Azure region.
         zone: availability zone; None for none.
         made: when, to the second, as Azure says.
+        sku: Azure's SKU, such as "Premium_LRS"; empty where the record does not tell.
     """
 
     name: str
@@ -38,6 +39,7 @@ class DataDisk:
     location: str
     zone: str | None
     made: str
+    sku: str = ""
 
     def __str__(self) -> str:
         """Name this disk and no other: one that is made later has the name again."""
@@ -51,12 +53,14 @@ class Recorded:
     Args:
         azure: all of Azure's resources: type, such as "compute:Disk", and name.
         data_disks: the data disks.
+        sizes: Azure's name of each machine's size.
         resource_group: where they are; None where the record does not tell.
         own_group: whether this stack has made it.
     """
 
     azure: frozenset[tuple[str, str]] = frozenset()
     data_disks: Mapping[str, DataDisk] = field(default_factory=dict[str, DataDisk])
+    sizes: Mapping[str, str] = field(default_factory=dict[str, str])
     resource_group: str | None = None
     own_group: bool = False
 
@@ -84,6 +88,11 @@ def read() -> Recorded:
     return Recorded(
         azure=frozenset((kind.removeprefix(_AZURE), name) for kind, some in of_type.items() for name in some),
         data_disks={name: _data_disk(outputs) for name, outputs in of_type.get(_DISK, {}).items()},
+        sizes={
+            name: outputs["hardwareProfile"]["vmSize"]
+            for name, outputs in of_type.get(_MACHINE, {}).items()
+            if outputs.get("hardwareProfile")
+        },
         resource_group=own_group or _group_of_balancer(of_type.get(_BALANCER, {})),
         own_group=own_group is not None,
     )
@@ -96,6 +105,7 @@ def _data_disk(outputs: Mapping[str, Any]) -> DataDisk:
         location=outputs["location"],
         zone=next(iter(outputs.get("zones") or ()), None),
         made=outputs["timeCreated"][: len("2026-01-31T12:59:59")],
+        sku=outputs["sku"]["name"] if outputs.get("sku") else "",
     )
 
 

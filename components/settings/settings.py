@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import ports
+from components.settings.data_disk import GROW_WITHOUT_BOUND, MOST_WHILE_ATTACHED
 from components.settings.database import DatabaseSection
 from components.settings.disks import DisksSection
 from components.settings.encryption import EncryptionSection
@@ -21,6 +22,7 @@ from components.settings.recorded import DataDisk, Recorded
 from components.settings.replication import ReplicationSection
 from components.settings.section import Check
 from components.settings.ssh import KeyPair, SshSection
+from components.settings.vm_size import VmSize, parse
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class MachineSettings:
         name: VM name in Azure, host name, and a node's name in the cluster.
         private_address: IPv4 address in the subnet.
         zone: availability zone "1" to "3"; None for none.
-        vm_size: Azure's name of its size.
+        size: its size.
         host_key: by which SSH knows the machine.
         ssh_port: port under which SSH finds it from outside.
     """
@@ -39,7 +41,7 @@ class MachineSettings:
     name: str
     private_address: str
     zone: str | None
-    vm_size: str
+    size: VmSize
     host_key: KeyPair
     ssh_port: int
 
@@ -75,7 +77,7 @@ class Settings:
             name=self.names.nodes[index],
             private_address=self.network.nodes[index],
             zone=self.machines.zones_of_nodes[index],
-            vm_size=self.machines.vm_size,
+            size=self.machines.vm_size,
             host_key=self.ssh.ssh_host_keys[index],
             ssh_port=self._ssh_port(index),
         )
@@ -89,10 +91,15 @@ class Settings:
             name=self.names.witness,
             private_address=self.network.witness,
             zone=self.machines.zone_of_witness,
-            vm_size=self.machines.witness_size,
+            size=self.machines.witness_size,
             host_key=self.ssh.ssh_host_keys[2],
             ssh_port=self._ssh_port(2),
         )
+
+    @property
+    def everyone(self) -> tuple[MachineSettings, ...]:
+        """The nodes, and the witness if there is one."""
+        return (*self.nodes, *((self.witness,) if self.witness else ()))
 
     def _ssh_port(self, index: int) -> int:
         return self.ssh.ssh_ports[index] if self.ssh.ssh_access == "nat-rules" else ports.SSH
@@ -140,7 +147,10 @@ class Settings:
             ("witnessAddress", self._witness_has_an_address_of_its_own),
             *((key, lambda key=key: self._data_stays(key)) for key in KEYS),
             ("deleteDataDisks", self._permission_is_of_use),
+            ("witnessSize", self._witness_keeps_its_controller),
             ("dataDiskSizeGb", self._disks_never_shrink),
+            ("dataDiskSizeGb", self._attached_disks_stay_small),
+            ("dataDiskSku", self._attached_disks_keep_their_sku),
             ("dataDiskSku", lambda: premium_fits(self.disks.data_disk_sku, "vmSize", self.machines.vm_size)),
             ("dataDiskSku", self._sku_fits_zones),
             ("sshPorts", self._ports_differ),
@@ -181,13 +191,46 @@ class Settings:
     def _permission_is_of_use(self) -> None:
         check_permission(self.disks.delete_data_disks, self.deleted_disks, self.disks.protect_data)
 
+    def _kept_disks(self) -> list[DataDisk]:
+        """Return the data disks that there were and that stay, by name."""
+        kept = [disk for disk in self.before.data_disks.values() if disk not in self.deleted_disks]
+        return sorted(kept, key=lambda disk: disk.name)
+
     def _disks_never_shrink(self) -> None:
-        size, deleted = self.disks.data_disk_size_gb, self.deleted_disks
+        size = self.disks.data_disk_size_gb
         # Azure has no way to shrink one.
-        for disk in sorted(self.before.data_disks.values(), key=lambda disk: disk.name):
-            if size < disk.gib and disk not in deleted:
+        for disk in self._kept_disks():
+            if size < disk.gib:
                 had = f"the {disk.gib} GiB that {disk.name} has"
                 raise Mistake(f"{size} GiB is less than {had}; a disk can grow, and never shrink")
+
+    def _attached_disks_stay_small(self) -> None:
+        size = self.disks.data_disk_size_gb
+        for disk in self._kept_disks():
+            if disk.gib <= MOST_WHILE_ATTACHED < size and disk.sku not in GROW_WITHOUT_BOUND:
+                had = f"{disk.name}, of {disk.gib} GiB"
+                raise Mistake(
+                    f"{size} GiB is more than {MOST_WHILE_ATTACHED}, beyond which Azure lets no disk grow that is"
+                    f" attached: {had}; docs/operations/growing-disk.md says how to do it by hand"
+                )
+
+    def _attached_disks_keep_their_sku(self) -> None:
+        sku = self.disks.data_disk_sku
+        for disk in self._kept_disks():
+            if disk.sku and sku != disk.sku:
+                raise Mistake(
+                    f"{sku} is not the {disk.sku} of {disk.name}, and Azure changes that of no disk whose machine is"
+                    " on; docs/operations/growing-disk.md says how to do it by hand"
+                )
+
+    def _witness_keeps_its_controller(self) -> None:
+        wanted, had = self.machines.witness_size, self.before.sizes.get(self.names.witness)
+        if self.machines.witness and had and parse(had).is_nvme != wanted.is_nvme:
+            controller = "NVMe" if wanted.is_nvme else "SCSI"
+            raise Mistake(
+                f"{wanted.name} has {controller} disks, and {had} not, so the witness would be another machine: set"
+                " witness to false, run pulumi up, and set it to true again"
+            )
 
     def _sku_fits_zones(self) -> None:
         if self.disks.data_disk_sku == "PremiumV2_LRS" and not self.machines.zones:

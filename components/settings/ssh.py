@@ -68,7 +68,7 @@ def _admin_user(value: str) -> str:
 def _ssh_ports(values: Sequence[int]) -> Sequence[int]:
     number_of(values, "ports", _UP_TO_THREE, 2, 3)
     for port in values:
-        between(1, 65535)(port)
+        between(1, 65534)(port)  # learn.microsoft.com, "Load Balancers - REST API", InboundNatRule.frontendPort
         if values.count(port) > 1:
             raise Mistake(f"{port} is there twice; give each machine a port of its own")
     if ports.MYSQL in values:

@@ -4,10 +4,9 @@ import subprocess
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
+from components.places import MOUNT_POINT
 from drills.proof import marks
 from operations.ssh import Node
-
-_MOUNT_POINT = "/var/lib/mysql"
 
 ERROR_LOG = "/var/log/mysql/error.log"
 """The server's log, on every operating system of configs/os."""
@@ -59,7 +58,7 @@ def file_systems(serving: Node, nodes: Sequence[Node]) -> list[str]:
 def _frozen(node: Node) -> Generator[None]:
     """Keep the file system frozen; the node itself thaws it as soon as we are gone."""
     hold = (
-        f"fsfreeze --freeze {_MOUNT_POINT} || exit; trap 'fsfreeze --unfreeze {_MOUNT_POINT}' EXIT; "
+        f"fsfreeze --freeze {MOUNT_POINT} || exit; trap 'fsfreeze --unfreeze {MOUNT_POINT}' EXIT; "
         f"echo frozen; read -rt {_FROZEN_SECONDS}"
     )
     process = subprocess.Popen(

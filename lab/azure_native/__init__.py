@@ -18,7 +18,7 @@ What it maps (`sdk.py` derives every property from the SDK):
 | network:{VirtualNetwork, Subnet, NetworkSecurityGroup, PublicIPAddress, NatGateway, LoadBalancer, NetworkInterface} | Microsoft.Network, 2024-05-01 |
 | compute:{AvailabilitySet, VirtualMachine} | Microsoft.Compute, 2024-11-01 |
 | compute:{Disk, DiskEncryptionSet} | Microsoft.Compute, 2024-03-02 |
-| keyvault:Vault | Microsoft.KeyVault, 2024-11-01 |
+| keyvault:{Vault, Key} | Microsoft.KeyVault, 2024-11-01 |
 | authorization:{RoleDefinition, RoleAssignment, ManagementLockByScope} | Microsoft.Authorization |
 | authorization:getClientConfig | the configuration, and the claims of a token |
 

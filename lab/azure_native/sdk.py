@@ -57,7 +57,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _LOCATION = ("location",)
-_RESOURCE_TYPES: Mapping[str, _Known] = {
+RESOURCE_TYPES: Mapping[str, _Known] = {
     "resources:ResourceGroup": _Known(_IN_GROUP, _LOCATION, _LOCATION),
     "network:VirtualNetwork": _in_group("Network/virtualNetworks/{virtualNetworkName}", replaced_by=_LOCATION),
     "network:Subnet": _in_group("Network/virtualNetworks/{virtualNetworkName}/subnets/{subnetName}"),
@@ -76,6 +76,7 @@ _RESOURCE_TYPES: Mapping[str, _Known] = {
     "compute:DiskEncryptionSet": _in_group("Compute/diskEncryptionSets/{diskEncryptionSetName}"),
     "compute:VirtualMachine": _in_group("Compute/virtualMachines/{vmName}", "location"),
     "keyvault:Vault": _in_group("KeyVault/vaults/{vaultName}"),
+    "keyvault:Key": _in_group("KeyVault/vaults/{vaultName}/keys/{keyName}"),
     "authorization:RoleDefinition": _Known(
         "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
         renamed={"roleType": "type"},
@@ -112,7 +113,7 @@ _LATER: Mapping[str, frozenset[str]] = {"Subnet": frozenset({"serviceGateway"})}
 @cache
 def resource_types() -> Mapping[str, ResourceType]:
     """Return the description of every type that the stand-in knows, by the SDK's type token."""
-    return {f"azure-native:{name}": _describe(name, known) for name, known in _RESOURCE_TYPES.items()}
+    return {f"azure-native:{name}": _describe(name, known) for name, known in RESOURCE_TYPES.items()}
 
 
 def _describe(name: str, known: _Known) -> ResourceType:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from components import ports
-from components.remote import MOUNT_POINT
+from components.places import MOUNT_POINT
 from components.settings import operating_system, sshkeys
 from components.templates import render
 from lab import fabric, image, kernel

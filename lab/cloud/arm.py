@@ -4,17 +4,18 @@ from itertools import pairwise
 
 from aiohttp import web
 
-from lab.cloud import authorization, locks, login, resources
+from lab.cloud import authorization, locks, login, prices, registration, resources
 from lab.cloud.authorization import Access
 from lab.cloud.changes import Changes
-from lab.cloud.errors import ArmError, bad_request
+from lab.cloud.errors import ArmError
 from lab.cloud.extensions import Extensions
 from lab.cloud.faults import Faults
-from lab.cloud.inventory import GROUP, MACHINE
+from lab.cloud.inventory import GROUP, MACHINE, NETWORK
 from lab.cloud.middleware import answer_errors, log_requests
+from lab.cloud.offers import Offers, address_availability
 from lab.cloud.operations import Operations
 from lab.cloud.reading import Reading, kind_of
-from lab.cloud.request import CALLER, base, version
+from lab.cloud.request import CALLER, VERSION, base, checked_version, version
 from lab.cloud.resource_id import ResourceId, parse
 from lab.cloud.site import Site
 from lab.cloud.subscription import Subscription, subscription
@@ -40,23 +41,21 @@ class ResourceManager:
         self._changes = Changes(site, work, self._reading)
         self._subscription = Subscription(site, self._reading)
         self._extensions = Extensions(site, self._reading)
+        self._offers = Offers(site.inventory)
 
     def application(self) -> web.Application:
-        """Return the web application: Resource Manager, login service and the cloud's metadata."""
+        """Return the web application: Resource Manager, login service, the cloud's metadata and the price list."""
         application = web.Application(
             middlewares=[log_requests, self._faults.middleware, answer_errors], client_max_size=4 * 1024**2
         )
         login.add_routes(application, self._tokens)
+        prices.add_routes(application)
         application.router.add_route("*", "/{path:.*}", self._handle)
         return application
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         principal = self._authenticate(request)
-        if "api-version" not in request.query:
-            raise bad_request(
-                "MissingApiVersionParameter",
-                "The api-version query parameter (?api-version=) is required for all requests.",
-            )
+        VERSION.set(checked_version(request))
         CALLER.set(principal)
         access = Access(self._site.inventory)
         path = request.path.strip("/")
@@ -71,6 +70,8 @@ class ResourceManager:
             path = f"subscriptions/{SUBSCRIPTION}/{path}"
             words = path.lower().split("/")
         in_group = words[2:3] == ["resourcegroups"] and len(words) > 3
+        if in_group and words[4:] == ["resources"]:
+            return self._members(access, principal, "/".join(path.split("/")[:4]))
         whole = in_group or (about_roles and len(words) > 4)
         target = parse(path if whole else "/".join(words[:2]))
         if target.subscription.lower() != SUBSCRIPTION:
@@ -81,13 +82,24 @@ class ResourceManager:
             need = authorization.in_subscription(request.method, target, words[2:], self._site.store)
         access.check(principal, need)
         if not whole:
-            return self._subscription.answer(request, target, words[2:])
+            offered = await self._offers.answer(request, words[2:])
+            return offered or self._subscription.answer(request, target, words[2:])
+        if request.method == "GET" and target.type.lower() == authorization.PERMISSIONS.lower():
+            return web.json_response({"value": access.permissions(principal, target.scope)})
         locks.check(self._site.inventory, request.method, target)
         if about_roles:
             return await self._extensions.answer(request, target)
         if not target.namespace:
             return await self._group_level(request, target)
         return await self._resource_level(request, target)
+
+    def _members(self, access: Access, principal: Principal, path: str) -> web.Response:
+        """List what is in a group, as far as the caller may read it."""
+        group = self._site.inventory.group(parse(path).subscription, parse(path).group)
+        if group is None:
+            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{parse(path).group}' could not be found.")
+        found = access.visible(principal, list(self._site.inventory.members(group)))
+        return web.json_response({"value": [self._reading.brief(resource) for resource in found]})
 
     def _authenticate(self, request: web.Request) -> Principal:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -131,6 +143,12 @@ class ResourceManager:
             last, owner = target.types[-1].lower(), target.parent
             if owner.types and owner.type.lower() == MACHINE.lower():
                 return await self._changes.machine_verb(request, owner, last)
+            if request.method == "GET" and last == "checkipaddressavailability":
+                network = self._site.inventory.get(str(owner), NETWORK)
+                if network is None:
+                    raise ArmError(404, "ResourceNotFound", f"The Resource '{owner}' was not found.")
+                address = request.query.get("ipAddress", "")
+                return web.json_response(address_availability(self._site.inventory, network, address))
             kind = kind_of(target)
             if request.method != "GET":
                 raise ArmError(405, "MethodNotAllowed", f"{request.method} is not allowed here.")
@@ -143,6 +161,7 @@ class ResourceManager:
                 resource = self._reading.existing(kind, target)
                 return web.json_response(self._reading.shown(kind, resource, request.query.get("$expand", "")))
             case "PUT":
+                registration.check(self._site.store, target)
                 return await self._changes.put(request, kind, target)
             case "PATCH":
                 return await self._changes.patch(request, kind, target)

@@ -7,7 +7,7 @@ from lab.cloud import resources, roles
 from lab.cloud.errors import ArmError
 from lab.cloud.fields import items, text
 from lab.cloud.inventory import GROUP, MACHINE, ROLE_ASSIGNMENT, Inventory
-from lab.cloud.model import Resource
+from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.role_definition import role_of
 from lab.cloud.resources.virtual_machine.power import ACTIONS
@@ -15,6 +15,9 @@ from lab.cloud.state import Store
 from lab.cloud.tokens import OBJECT_ID, Principal
 
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+
+PERMISSIONS = "Microsoft.Authorization/permissions"
+"""What the caller's own roles allow at a scope."""
 
 _GROUPS = "Microsoft.Resources/subscriptions/resourceGroups"
 
@@ -67,8 +70,8 @@ def in_subscription(method: str, target: ResourceId, words: list[str], store: St
             return Need("Microsoft.Resources/subscriptions/resources/read", here, listing=True, open=True)
         case ["providers"] | ["providers", _]:
             return Need("Microsoft.Resources/subscriptions/providers/read", here)
-        case ["providers", namespace, "register"]:
-            return Need(f"{namespace}/register/action", here)
+        case ["providers", namespace, "register" | "unregister" as action]:
+            return Need(f"{namespace}/{action}/action", here)
         case (
             ["operationresults", identity]
             | ["providers", _, "locations", _, "operations", identity]
@@ -80,6 +83,10 @@ def in_subscription(method: str, target: ResourceId, words: list[str], store: St
             operation = store.operation(identity)
             resource = store.get(operation.resource) if operation is not None else None
             return Need(read_of(resource.type), resource.id) if resource is not None else Need(f"{_GROUPS}/read", here)
+        case ["providers", "microsoft.keyvault", "checknameavailability"]:
+            return Need("Microsoft.KeyVault/checkNameAvailability/read", here)
+        case ["providers", namespace, "locations", _, *path]:
+            return Need(f"{namespace}/locations/{'/'.join(path[::2])}/{verb}", here)
         case ["providers", namespace, *types]:
             listing = method == "GET" and len(types) == 1
             return Need(f"{_spelled('/'.join((namespace, *types)))}/{verb}", here, listing)
@@ -135,6 +142,13 @@ class Access:
             roles.covers(where, scope) and roles.permits(items(role.properties, "permissions"), operation)
             for where, role in self._grants(principal)
         )
+
+    def permissions(self, principal: Principal, scope: str) -> list[Json]:
+        """Return what a principal's roles grant at a scope, each role's lists by themselves."""
+        if principal.object_id == OBJECT_ID:
+            return [roles.complete({"actions": ["*"]})]
+        granted = (role for where, role in self._grants(principal) if roles.covers(where, scope))
+        return [permission for role in granted for permission in items(role.properties, "permissions")]
 
     def check(self, principal: Principal, need: Need) -> None:
         """Refuse a request that a principal may not make.

@@ -84,6 +84,8 @@ class Size:
         data_disks: how many data disks it takes.
         premium: whether it takes Premium disks.
         accelerated: whether it may have accelerated networking.
+        generations: of machines that it boots.
+        controllers: how it attaches disks, the one that Azure takes where nothing is said first.
     """
 
     cores: int
@@ -91,6 +93,8 @@ class Size:
     data_disks: int
     premium: bool = True
     accelerated: bool = True
+    generations: tuple[str, ...] = ("V1", "V2")
+    controllers: tuple[str, ...] = ("SCSI",)
 
     @property
     def lab_memory_mib(self) -> int:
@@ -102,7 +106,14 @@ class Size:
 
 
 def _family(pattern: str, memory_per_core: int, cores: tuple[int, ...]) -> dict[str, Size]:
-    return {pattern.format(n): Size(n, n * memory_per_core, {2: 4, 4: 8, 8: 16, 16: 32}[n]) for n in cores}
+    """Return the sizes of a series; the sixth has NVMe disks only (learn.microsoft.com, "General FAQ for NVMe")."""
+    controllers = ("NVMe",) if pattern.endswith("_v6") else ("SCSI",)
+    disks = {2: 4, 4: 8, 8: 16, 16: 32}
+    return {pattern.format(n): Size(n, n * memory_per_core, disks[n], controllers=controllers) for n in cores}
+
+
+CONFIDENTIAL = ("Standard_DC2as_v5",)
+"""Sizes that take no machine without a security profile of their own kind."""
 
 
 SIZES: dict[str, Size] = {
@@ -113,8 +124,10 @@ SIZES: dict[str, Size] = {
     "Standard_B4ms": Size(4, 16384, 8, accelerated=False),
     "Standard_B2ts_v2": Size(2, 1024, 4),
     "Standard_B2ls_v2": Size(2, 4096, 4),
-    "Standard_A1_v2": Size(1, 2048, 2, premium=False, accelerated=False),
-    "Standard_A2_v2": Size(2, 4096, 4, premium=False, accelerated=False),
+    "Standard_A1_v2": Size(1, 2048, 2, premium=False, accelerated=False, generations=("V1",)),
+    "Standard_A2_v2": Size(2, 4096, 4, premium=False, accelerated=False, generations=("V1",)),
+    "Standard_D2_v3": Size(2, 8192, 4, premium=False, generations=("V1",)),
+    "Standard_DC2as_v5": Size(2, 8192, 4, accelerated=False, generations=("V2",)),
     "Standard_DS1_v2": Size(1, 3584, 4, accelerated=False),
     "Standard_DS2_v2": Size(2, 7168, 8),
     **_family("Standard_B{}s_v2", 4096, (2, 4, 8)),

@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lab.cloud.addresses import ARM
 from lab.cloud.state import write_private
 
-NAMES = ("management.azure.com", "login.microsoftonline.com", "localhost")
+NAMES = ("management.azure.com", "login.microsoftonline.com", "prices.azure.com", "localhost")
 
 _YEARS = 2
 _CLOCK_SKEW = datetime.timedelta(days=1)

@@ -20,6 +20,7 @@ LOG = logging.getLogger("cloud.dns")
 PLATFORM_NAMES = {
     "management.azure.com": IPv4Address(ARM),
     "login.microsoftonline.com": IPv4Address(ARM),
+    "prices.azure.com": IPv4Address(ARM),
     "metadata.azure.internal": IPv4Address(IMDS),
 }
 

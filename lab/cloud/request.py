@@ -1,7 +1,9 @@
 """What the parts of Resource Manager ask of a request."""
 
 import json
+import re
 from contextvars import ContextVar
+from datetime import date
 from typing import Any, cast
 
 from aiohttp import web
@@ -12,6 +14,33 @@ from lab.cloud.tokens import Principal
 
 CALLER: ContextVar[Principal] = ContextVar("caller")
 """Who asks; each request has its own."""
+
+
+VERSION: ContextVar[str] = ContextVar("version", default="9999-12-31")
+"""The api-version that a request speaks; where the platform itself acts, the newest."""
+
+_VERSION = re.compile(r"(?P<date>20\d\d-\d\d-\d\d)(-[a-z]*preview)?")
+
+
+def checked_version(request: web.Request) -> str:
+    """Return the api-version that a request speaks.
+
+    Raises:
+        ArmError: it is none, is no date, or has not been published yet.
+    """
+    given = version(request)
+    if not given:
+        raise bad_request(
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        )
+    match = _VERSION.fullmatch(given)
+    if match is None or match["date"] > date.today().isoformat():
+        raise bad_request(
+            "InvalidApiVersionParameter",
+            f"The api-version '{given}' is invalid: it is a date of the past, with -preview perhaps.",
+        )
+    return given
 
 
 async def body_of(request: web.Request) -> Json:

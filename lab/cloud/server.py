@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from components import ports
-from lab.cloud import certificates, control, dns, loopback, namespace, resources
+from lab.cloud import certificates, control, dns, loopback, namespace, registration, resources
 from lab.cloud.addresses import ARM, DEFAULT_OUTBOUND, IMDS, PLATFORM
 from lab.cloud.arm import ResourceManager
 from lab.cloud.balancer import Balancer
@@ -75,6 +75,7 @@ def serve(paths: LabPaths, loopback_port: int) -> None:
     # A started cloud keeps its port over a restart: somebody may have it in a client's settings.
     door = loopback.open_listener(int(store.facts.get("loopback_port", 0)) or loopback_port)
     store.facts["loopback_port"] = door.getsockname()[1]
+    registration.set_up(store)
     namespace.enter(paths.namespace)
     asyncio.run(_Cloud(paths, store, door).run())
     os.close(lock)

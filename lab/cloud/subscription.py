@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from lab.cloud import operations, resources
+from lab.cloud import operations, registration, resources
 from lab.cloud.catalogue import REGIONS, SIZES
 from lab.cloud.errors import ArmError
 from lab.cloud.inventory import GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY
@@ -42,10 +42,16 @@ class Subscription:
                 parts = (GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY)
                 listed = [r for r in self._site.store if r.type not in parts]
                 return web.json_response({"value": [self._reading.brief(r) for r in self._reading.visible(listed)]})
-            case ["providers"] | ["providers", _] | ["providers", _, "register"]:
-                names = words[1:2] or ["Microsoft.Compute", "Microsoft.Network", "Microsoft.Resources"]
-                shown = [_provider(name) for name in names]
-                return web.json_response(shown[0] if len(words) > 1 else {"value": shown})
+            case ["providers"]:
+                return web.json_response({"value": [self._provider(name) for name in registration.PROVIDERS]})
+            case ["providers", namespace] if request.method == "GET":
+                return web.json_response(self._provider(namespace))
+            case ["providers", namespace, "register"] if request.method == "POST":
+                registration.register(self._site.store, namespace)
+                return web.json_response(self._provider(namespace))
+            case ["providers", namespace, "unregister"] if request.method == "POST":
+                registration.unregister(self._site.store, namespace)
+                return web.json_response(self._provider(namespace))
             case ["operationresults", identity] | ["providers", _, "locations", _, "operationresults", identity]:
                 return self._polling.result(request, identity)
             case ["providers", _, "locations", _, "operations", identity]:
@@ -63,6 +69,15 @@ class Subscription:
                 pass
         raise ArmError(404, "InvalidResourceType", f"The lab cloud does not know {request.method} {request.path}.")
 
+    def _provider(self, namespace: str) -> Json:
+        name = registration.spelled(namespace)
+        is_there = name in registration.registered(self._site.store)
+        return {
+            "id": f"/subscriptions/{SUBSCRIPTION}/providers/{name}",
+            "namespace": name,
+            "registrationState": "Registered" if is_there else "NotRegistered",
+        }
+
 
 def subscription() -> Json:
     """Return the subscription as a client sees it."""
@@ -76,14 +91,6 @@ def subscription() -> Json:
 
 def _location(name: str) -> Json:
     return {"id": f"/subscriptions/{SUBSCRIPTION}/locations/{name}", "name": name, "displayName": name}
-
-
-def _provider(name: str) -> Json:
-    return {
-        "id": f"/subscriptions/{SUBSCRIPTION}/providers/{name}",
-        "namespace": name,
-        "registrationState": "Registered",
-    }
 
 
 def _sizes() -> list[Json]:

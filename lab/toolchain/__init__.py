@@ -33,7 +33,7 @@ COMMAND_VERSION = "1.2.1"
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?")
 _SDK_VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
-_HOST_FILES = ("host/go.mod", "host/go.sum", "host/launch.sh", "host/program.py")
+_HOST_FILES = ("host/go.mod", "host/go.sum", "host/launch.sh")
 # Not beside the CLI: the engine would warn that it uses a plug-in that it found on PATH.
 _COMMAND = "plugins/pulumi-resource-command"
 _REPORT_EVERY = 15.0  # seconds between two lines of progress
@@ -296,7 +296,6 @@ def _build_part(go: str, part: str, pinned: str, into: Path, log: IO[str], progr
         sdk = Path(_output([go, "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"]))
         _put(sdk / "python" / "cmd" / f"{name}-exec", into / "host" / f"{name}-exec")
         _put(SOURCE / "host" / "launch.sh", into / name)
-        _put(SOURCE / "host" / "program.py", into / f"{name}-exec")
 
 
 def _put(source: Path, executable: Path) -> None:

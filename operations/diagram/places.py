@@ -16,6 +16,7 @@ TOP = 112  # above the first band: what is outside
 _LANES = {
     "first": (318.0, 438.0, 198.0, 78.0),
     "once": (590.0,),
+    "alone": (590.0, 410.0, 770.0, 230.0, 950.0),
     "second": (862.0, 742.0, 982.0, 1102.0),
     "left": (198.0, 78.0, 318.0, 438.0),
     "right": (862.0, 742.0, 982.0, 1102.0),
@@ -51,10 +52,13 @@ def place(boxes: Mapping[str, Box], machines: Sequence[str]) -> dict[str, tuple[
         rows = 0
         for number, band in enumerate(beside):
             inside = {name: box for name, box in boxes.items() if box.band == band}
+            sides = {name: _side(name, machines) for name in inside}
+            if set(sides.values()) == {"once"}:
+                sides = dict.fromkeys(inside, "alone" if len(inside) > 1 else "once")
             for name, rank in ranked({name: box.needs & inside.keys() for name, box in inside.items()}).items():
                 rows = max(rows, rank + 1)
                 boxes[name].row, boxes[name].y = row + rank, y + _HEAD + _ROW * rank
-                boxes[name].side = ("left", "right")[number] if len(beside) == 2 else _side(name, machines)
+                boxes[name].side = ("left", "right")[number] if len(beside) == 2 else sides[name]
         edges = ((14, 582), (598, WIDTH - 14)) if len(beside) == 2 else ((14, WIDTH - 14),)
         bottom = y + _HEAD + _ROW * rows - (_ROW - BOX[1]) + 10
         bands |= {band: (*edges[number], y, bottom) for number, band in enumerate(beside)}
@@ -95,6 +99,6 @@ def _choose_lanes(boxes: Mapping[str, Box]) -> None:
             free = [x for x in lanes if not any((one, x) in taken for one in rows)]
             if not free:
                 raise ValueError(f"no place for {name}: more boxes side by side than the picture has lanes")
-            box.width = _BROAD if box.side == "once" else BOX[0]
+            box.width = _BROAD if box.side in ("once", "alone") else BOX[0]
             box.x = min(free, key=lambda x: (abs(x - wanted) if wanted is not None else 0, lanes.index(x)))
             taken |= {(one, box.x) for one in rows}

@@ -21,7 +21,7 @@ def draw_traffic(picture: Drawing, boxes: Mapping[str, Box], machines: Sequence[
     by_type = {box.resource.type.split(":")[-1]: box for box in boxes.values()}
     balancer, rules = by_type["LoadBalancer"], by_type["NetworkSecurityGroup"].resource.inputs["securityRules"]
     subnet = by_type["Subnet"].resource.inputs["addressPrefix"]
-    entry = next(boxes[name] for name in balancer.needs)
+    entry = boxes["endpoint-address"]
     served = balancer.resource.inputs["loadBalancingRules"]
     logins = [
         rule

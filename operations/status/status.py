@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from components.remote import MOUNT_POINT
+from components.places import MOUNT_POINT
 from operations.command import Command
 from operations.stack import Stack
 from operations.status import alarms, facts

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
+from lab.cloud import registration
 from lab.cloud.arm import ResourceManager
 from lab.cloud.faults import Faults
 from lab.cloud.login import ENGINE
@@ -139,11 +140,18 @@ class Bench:
         self.fabric = site.fabric
 
     async def ask(
-        self, method: str, path: str, body: Any = None, *, token: str | None = None, query: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        query: str = "",
+        version: str = "2026-01-01",
     ) -> tuple[int, Any, dict[str, str]]:
         """Send one request; return status, body and headers."""
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
-        url = f"{path}?api-version=2026-01-01{query}"
+        url = f"{path}?api-version={version}{query}"
         async with self.web.request(method, url, json=body, headers=headers) as response:
             text = await response.text()
             return response.status, json.loads(text) if text else None, dict(response.headers)
@@ -196,6 +204,7 @@ def run(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
         operations = Operations(site)
         tokens = Tokens(b"k" * 32)
         faults = Faults(site.inventory)
+        registration.set_up(site.store)
         manager = ResourceManager(site, tokens, operations, faults)
         async with TestClient(TestServer(manager.application())) as web:
             await test(Bench(site, operations, tokens, faults, web))

@@ -2,7 +2,6 @@
 
 import re
 
-from lab.lab import wait_until
 from operations.ssh import Node
 
 _FIRST_SECTOR, _SECTORS = 160_000, 128
@@ -25,8 +24,13 @@ def make(node: Node) -> None:
 
 def verify(node: Node) -> None:
     """Compare that part of the disks, and wait for the end."""
-    node.run(f"drbdsetup verify 1 --start={_FIRST_SECTOR - _AROUND}s --stop={_FIRST_SECTOR + _AROUND}s")
-    wait_until("the end of the verify", lambda: node.run("drbdadm cstate r0").strip() == "Connected", 60)
+    part = f"--start={_FIRST_SECTOR - _AROUND}s --stop={_FIRST_SECTOR + _AROUND}s"
+    node.run(f"/usr/local/sbin/azure-mysql-ha-verify {part}", timeout=60, check=False)
+
+
+def begin_to_verify(node: Node) -> None:
+    """Compare from that part on to the end of the disks, and do not wait."""
+    node.run(f"systemd-run --quiet /usr/local/sbin/azure-mysql-ha-verify --start={_FIRST_SECTOR - _AROUND}s")
 
 
 def known_kib(node: Node) -> int:

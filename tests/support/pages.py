@@ -23,7 +23,7 @@ PAGES = CHECKOUT / "docs" / "operations"
 _AGAIN = re.compile(r"\s+# again, until$")
 _REBOOTS = re.compile(r"\bsystemctl (\S+ )*reboot\b")
 _CONNECTION_LOST = 255  # ssh(1)
-_PATIENCE = 240.0  # seconds: a move of the service with a copy of what was missed, on a machine that others use too
+_PATIENCE = 480.0  # seconds: a comparison of whole disks, on a machine that others use too
 
 
 class PageError(Exception):

@@ -11,6 +11,8 @@ from lab.azure_native.schema import Shape
 from lab.azure_native.sdk import resource_types
 from lab.azure_native.values import UNKNOWN, Secret, from_struct, plain, secret_strings, to_struct, with_secrets_of
 
+pytestmark = pytest.mark.xdist_group("recorded")
+
 
 def shape_of(name: str) -> Shape:
     """Return the shape of a resource type's properties."""

@@ -308,6 +308,13 @@ def test_many_at_once(provider: Provider, arm: FakeArm) -> None:
     assert arm.tokens <= 10
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is busy be asked again soon."""
+    monkeypatch.setattr("lab.azure_native.session._LONGEST_RETRY_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_busy_is_asked_again(provider: Provider, arm: FakeArm) -> None:
     busy = Canned(429, {"error": {"code": "TooManyRequests", "message": "slow"}}, {"Retry-After": "0"})
     conflict = Canned(409, {"error": {"code": "AnotherOperationInProgress", "message": "x"}}, {"Retry-After": "0"})
@@ -316,6 +323,7 @@ def test_busy_is_asked_again(provider: Provider, arm: FakeArm) -> None:
     assert arm.made() == ["d", "d", "d"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_busy_is_not_asked_for_ever(provider: Provider, arm: FakeArm) -> None:
     busy = Canned(503, {"error": {"code": "Down", "message": "x"}}, {"Retry-After": "0"})
     arm.canned["PUT", "d"] = [busy] * 9

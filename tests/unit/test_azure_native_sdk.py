@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from lab.azure_native.schema import ResourceType, Shape
-from lab.azure_native.sdk import resource_types
+from lab.azure_native.sdk import RESOURCE_TYPES, resource_types
+
+pytestmark = pytest.mark.xdist_group("recorded")
 
 
 @cache
@@ -39,7 +41,7 @@ def _text(token: str) -> str:
     return (Path(spec.origin).parent / module / f"{file}.py").read_text()
 
 
-@pytest.fixture(params=sorted(resource_types()))
+@pytest.fixture(params=[f"azure-native:{name}" for name in sorted(RESOURCE_TYPES)])
 def token(request: pytest.FixtureRequest) -> str:
     """Each type token in turn."""
     return str(request.param)

@@ -1,6 +1,8 @@
 """What a person has set in the cluster for a time survives a new document, and is told with what ends it."""
 
-import subprocess
+import contextlib
+import io
+import runpy
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -90,22 +92,28 @@ ALL_SETTINGS = [
 ]  # fmt: skip
 
 
+def printed(script: str, *arguments: str) -> str:
+    """Return what a script prints; it is run in this process, since to start Python for each takes seconds."""
+    file, output = CONFIGS / "pacemaker" / script, io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
+        patch.setattr(sys, "argv", [str(file), *arguments])
+        patch.setattr(sys, "path", [str(file.parent), *sys.path])
+        runpy.run_path(str(file), run_name="__main__")
+    return output.getvalue()
+
+
 def merge(folder: Path, current: str, desired: str = DESIRED) -> tuple[ElementTree.Element, str]:
     """Return the CIB that a document makes of a current one, and what is told."""
     (folder / "current.xml").write_text(current)
     (folder / "desired.xml").write_text(desired)
-    files = [str(folder / f"{name}.xml") for name in ("current", "desired", "new")]
-    told = subprocess.run(
-        [sys.executable, str(CONFIGS / "pacemaker/merge_cib.py"), *files], check=True, capture_output=True
-    )
-    return ElementTree.parse(folder / "new.xml").getroot(), told.stdout.decode()
+    told = printed("merge_cib.py", *(str(folder / f"{name}.xml") for name in ("current", "desired", "new")))
+    return ElementTree.parse(folder / "new.xml").getroot(), told
 
 
 def by_hand(folder: Path, current: str, look: str) -> str:
     """Return what is told of a CIB."""
     (folder / "cib.xml").write_text(current)
-    command = [sys.executable, str(CONFIGS / "pacemaker/by_hand.py"), str(folder / "cib.xml"), look]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return printed("by_hand.py", str(folder / "cib.xml"), look)
 
 
 def canonical(cib: str | ElementTree.Element) -> str:

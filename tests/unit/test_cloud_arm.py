@@ -320,7 +320,48 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         },
         "409 PropertyChangeNotAllowed",
     ),
+    (
+        "disk grows beyond what is attached",
+        DATA1,
+        changed(disk(), "properties/diskSizeGB", 4096),
+        "409 OperationNotAllowed",
+    ),
+    ("sku of an attached disk", DATA1, changed(disk(), "sku/name", "Standard_LRS"), "409 OperationNotAllowed"),
     # machine: new
+    (
+        "Gen2 image, Gen1 size",
+        VM3,
+        changed(machine(3), "properties/hardwareProfile/vmSize", "Standard_A2_v2"),
+        "400 BadRequest",
+    ),
+    (
+        "confidential size",
+        VM3,
+        changed(machine(3), "properties/hardwareProfile/vmSize", "Standard_DC2as_v5"),
+        "400 BadRequest",
+    ),
+    (
+        "a security that the size has not",
+        VM3,
+        changed(machine(3), "properties/securityProfile/securityType", "ConfidentialVM"),
+        "400 BadRequest",
+    ),
+    (
+        "SCSI on NVMe",
+        VM3,
+        changed(
+            changed(machine(3), "properties/hardwareProfile/vmSize", "Standard_D2s_v6"),
+            "properties/storageProfile/diskControllerType",
+            "SCSI",
+        ),
+        "400 InvalidParameter",
+    ),
+    (
+        "NVMe on SCSI",
+        VM3,
+        changed(machine(3), "properties/storageProfile/diskControllerType", "NVMe"),
+        "400 InvalidParameter",
+    ),
     ("size", VM3, changed(machine(3), "properties/hardwareProfile/vmSize", "Standard_Huge"), "400 InvalidParameter"),
     (
         "Ubuntu",
@@ -406,6 +447,12 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         "409 ConflictingUserInput",
     ),
     # machine: changed
+    (
+        "a size with another controller",
+        VM1,
+        changed(machine(), "properties/hardwareProfile/vmSize", "Standard_D2s_v6"),
+        "400 InvalidParameter",
+    ),
     ("new size unknown", VM1, changed(machine(), "properties/hardwareProfile/vmSize", "x"), "400 InvalidParameter"),
     ("customData", VM1, changed(machine(), "properties/osProfile/customData", "QUFB"), "409 PropertyChangeNotAllowed"),
     (

@@ -60,12 +60,15 @@ class Cluster:
         self.rows: dict[int, str] = {}
         self.forgets = False
         self.standby = False
-        self.move("a")
+        self._serve("a")
 
     def move(self, name: str) -> None:
         """Let another node serve; as on a real cluster nobody does for a while, longer than a sample takes."""
         self._file.write_text("nobody\n")
         time.sleep(_NOBODY_SERVES_SECONDS)
+        self._serve(name)
+
+    def _serve(self, name: str) -> None:
         self.serving = name
         self._file.write_text(f"{name}\n")
 

@@ -16,6 +16,7 @@ from operations.stack_configuration import use_stack
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 ROLE = f"/subscriptions/{SUBSCRIPTION}{EXISTING['existingRoleDefinitionId']}"
 PREFIX = "azure-mysql-ha:"
+NAT_GATEWAY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network/natGateways/out"
 
 GOOD: dict[str, Any] = {
     "getClientConfig": {"subscriptionId": SUBSCRIPTION},
@@ -28,7 +29,7 @@ GOOD: dict[str, Any] = {
                 "name": "Data",
                 "addressPrefix": "10.34.0.0/24",
                 "networkSecurityGroup": {"id": "nsg"},
-                "natGateway": {"id": "ng"},
+                "natGateway": {"id": NAT_GATEWAY},
             },
         ],
     },
@@ -36,7 +37,10 @@ GOOD: dict[str, Any] = {
         "id": ROLE,
         "roleName": "Power",
         "permissions": [{"actions": ["Microsoft.Compute/virtualMachines/*"], "notActions": []}],
+        "assignableScopes": ["/"],
     },
+    "getNatGateway": {"sku": {"name": "StandardV2"}},
+    "getKey": {"kty": "RSA"},
     "getVault": {
         "location": "westeurope",
         "properties": {"enablePurgeProtection": True, "enableRbacAuthorization": True},
@@ -74,10 +78,17 @@ def network(**changes: Any) -> dict[str, Any]:
     return {"getVirtualNetwork": answer}
 
 
-def role(actions: list[str], not_actions: list[str]) -> dict[str, Any]:
+def role(actions: list[str], not_actions: list[str], *scopes: str) -> dict[str, Any]:
     """Return the answer about a role."""
     permissions = [{"actions": actions, "notActions": not_actions}]
-    return {"getRoleDefinition": {"id": ROLE, "roleName": "Power", "permissions": permissions}}
+    answer = {"id": ROLE, "roleName": "Power", "permissions": permissions, "assignableScopes": scopes or ("/",)}
+    return {"getRoleDefinition": answer}
+
+
+def vault(**properties: Any) -> dict[str, Any]:
+    """Return the answer about the vault, with other properties."""
+    answer = GOOD["getVault"]
+    return {"getVault": answer | {"properties": answer["properties"] | properties}}
 
 
 def test_what_fits_is_used() -> None:
@@ -93,6 +104,8 @@ def test_azure_is_not_asked_where_nothing_is_named() -> None:
 def test_a_role_is_not_looked_at_while_fencing_is_off() -> None:
     assert look({"fencing": "off"}, {"getRoleDefinition": None}).role_id is None
 
+
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data"
 
 BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"getResourceGroup": None}, "existingResourceGroup: resource group data cannot be read: "),
@@ -129,6 +142,29 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         role(["*"], ["microsoft.compute/virtualmachines/start/action"]),
         "existingRoleDefinitionId: role Power does not allow Microsoft.Compute/virtualMachines/start/action",
     ),
+    (
+        {},
+        role(["Microsoft.Compute/*"], [], "/subscriptions/other", f"{GROUP}2"),
+        "existingRoleDefinitionId: role Power can be assigned in /subscriptions/other, "
+        f"{GROUP}2 only, and not in {GROUP}",
+    ),
+    (
+        {},
+        network(delegations=[{"serviceName": "Microsoft.DBforMySQL/flexibleServers"}]),
+        "existingSubnetId: subnet data is delegated to Microsoft.DBforMySQL/flexibleServers; no machine can be in it",
+    ),
+    ({}, {"getNatGateway": None}, "existingSubnetId: NAT gateway out cannot be read: "),
+    (
+        {},
+        vault(networkAcls={"defaultAction": "Deny", "bypass": "None"}),
+        "diskEncryptionKeyVaultId: vault keys is closed to Azure's own services, so disks could not be encrypted",
+    ),
+    (
+        {},
+        vault(publicNetworkAccess="Disabled"),
+        "diskEncryptionKeyVaultId: vault keys is closed to Azure's own services",
+    ),
+    ({}, {"getKey": {"kty": "EC"}}, "diskEncryptionKeyVaultId: key disks is of type EC; Azure encrypts disks with RSA"),
     ({}, {"getVault": None}, "diskEncryptionKeyVaultId: vault keys cannot be read: "),
     (
         {},
@@ -169,6 +205,41 @@ def test_all_is_told_at_once() -> None:
 def test_a_vault_of_another_subscription_is_not_read() -> None:
     elsewhere = str(EXISTING["diskEncryptionKeyVaultId"]).replace("00000000-", "11111111-", 1)
     look({"diskEncryptionKeyVaultId": elsewhere}, {"getVault": None})
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"getVirtualNetwork": GOOD["getVirtualNetwork"] | {"location": "West Europe"}},
+        {"getVault": GOOD["getVault"] | {"location": "West Europe"}},
+        vault(networkAcls={"defaultAction": "Deny", "bypass": "AzureServices"}, publicNetworkAccess="Disabled"),
+        vault(networkAcls={"defaultAction": "Allow", "bypass": "None"}),
+        {"getKey": {"kty": "RSA-HSM"}},
+        role(["*"], [], "/providers/Microsoft.Management/managementGroups/all"),
+        role(["*"], [], GROUP.upper()),
+        role(["*"], [], f"/subscriptions/{SUBSCRIPTION}"),
+    ],
+)
+def test_what_azure_takes_is_taken(answers: dict[str, Any]) -> None:
+    look({}, answers)
+
+
+@pytest.mark.parametrize(
+    ("changes", "gateway", "warning"),
+    [
+        ({}, {"sku": {"name": "Standard"}}, "NAT gateway out is in one zone, which Azure does not tell, and the nodes"),
+        ({}, {"sku": {"name": "Standard"}, "zones": ["1"]}, "NAT gateway out is in zone 1, and the nodes are in two"),
+        ({}, {"sku": {"name": "StandardV2"}}, ""),
+        ({"zones": ["1"]}, {"sku": {"name": "Standard"}, "zones": ["1"]}, ""),
+    ],
+)
+def test_a_way_out_of_one_zone_is_told(
+    changes: dict[str, Any], gateway: dict[str, Any], warning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    look(changes, {"getNatGateway": gateway})
+    assert [told[: len(warning)] for told in warnings] == ([warning] if warning else [])
 
 
 @pytest.mark.parametrize(

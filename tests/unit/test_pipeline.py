@@ -119,6 +119,14 @@ def test_comment() -> None:
     assert report.marker("preview", "prod") != report.marker("preview", "prod-2")
 
 
+def test_comment_with_the_price() -> None:
+    """It is seen before anything is unfolded."""
+    text = f"{PREVIEW}Price per month: 700.12 USD, +20.00 by this update\n    2 x machine Standard_D4s_v5     280.32\n"
+    body = report.comment("prod", text, True, "abc", "https://example.org/1")
+    assert "Price per month: **700.12 USD, +20.00 by this update**\n" in body.partition("<details>")[0]
+    assert "Price" not in report.comment("prod", PREVIEW, True, "abc", "https://example.org/1")
+
+
 def test_comment_on_a_change_that_deletes() -> None:
     """It is seen before anything is unfolded."""
     lost = "this update deletes data disk disk-a-1-data of 2026-01-31T12:59:59 with all data"
@@ -287,11 +295,26 @@ def test_verbs() -> None:
     assert (CHECKOUT / engine.POLICY_PACK).stat().st_mode & 0o111
 
 
+_CLI = """\
+#!/bin/sh
+echo "$@"
+env
+cat "$AZURE_FEDERATED_TOKEN_FILE"
+echo
+cat "$SAY"
+for word; do
+    [ "$before" = --event-log ] && echo '{"preludeEvent": {"config": {}}}' >"$word"
+    before=$word
+done
+exit "$CODE"
+"""
+
+
 @pytest.fixture
 def pipeline(service: _Service, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return what runs `python -m pipeline` as a job does, with a `pulumi` that says and returns what a test wants."""
     cli = tmp_path / "pulumi"
-    cli.write_text('#!/bin/sh\necho "$@"\nenv\ncat "$AZURE_FEDERATED_TOKEN_FILE"; echo\ncat "$SAY"\nexit "$CODE"\n')
+    cli.write_text(_CLI)
     cli.chmod(0o755)
     (tmp_path / "said").write_text(PREVIEW)
 
@@ -324,6 +347,7 @@ def test_a_jobs_preview(service: _Service, pipeline: Run) -> None:
     assert run.stdout.startswith("preview --diff ") and "--stack prod --non-interactive" in run.stdout
     assert "api secret" not in run.stdout, "the program that is previewed cannot write on GitHub"
     assert "token 1 for api://AzureADTokenExchange" in run.stdout, "Pulumi is let in by a token of GitHub's"
+    assert "Price per month: 0.00 USD, +0.00 by this update" in run.stdout
     assert [("3 to update" in each["body"], "https://example.org/us/ha/actions/runs/1" in each["body"])
             for each in service.comments] == [(True, True)]  # fmt: skip
     run = pipeline("preview", "prod", "--pull-request", "7", code=255)

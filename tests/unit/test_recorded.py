@@ -12,7 +12,7 @@ URN = "urn:pulumi:lab::azure-mysql-ha::"
 OUTPUTS: dict[str, Any] = {
     f"{URN}nodes$azure-native:compute:VirtualMachine::nodes-1": {
         "type": "azure-native:compute:VirtualMachine",
-        "outputs": {},
+        "outputs": {"hardwareProfile": {"vmSize": "Standard_B2s_v2"}},
     },
     f"{URN}nodes$azure-native:compute:Disk::nodes-1-data": {
         "type": "azure-native:compute:Disk",
@@ -21,6 +21,7 @@ OUTPUTS: dict[str, Any] = {
             "diskSizeGB": 4.0,
             "location": "westeurope",
             "zones": ["2"],
+            "sku": {"name": "Premium_LRS"},
             "timeCreated": "2026-01-31T12:59:59.1234567+00:00",
         },
     },
@@ -56,8 +57,11 @@ def test_machines_and_disks(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answer(monkeypatch, OUTPUTS)
     found = recorded.read()
     assert found.machines == {"nodes-1"}
+    assert found.sizes == {"nodes-1": "Standard_B2s_v2"}
     assert found.data_disks == {
-        "nodes-1-data": recorded.DataDisk("disk-nodes-1-data", 4, "westeurope", "2", "2026-01-31T12:59:59")
+        "nodes-1-data": recorded.DataDisk(
+            "disk-nodes-1-data", 4, "westeurope", "2", "2026-01-31T12:59:59", "Premium_LRS"
+        )
     }
     assert found.azure == {
         ("compute:VirtualMachine", "nodes-1"),

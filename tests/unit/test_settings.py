@@ -13,7 +13,7 @@ import yaml
 
 from components import templates
 from components.checkout import CHECKOUT
-from components.settings import operating_system
+from components.settings import operating_system, vm_size
 from components.settings.load import SettingsError, load
 from components.settings.membership import key_file
 from components.settings.recorded import DataDisk, Recorded
@@ -145,8 +145,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"witnessAddress": "10.33.0.6"}, "witnessAddress: 10.33.0.6 is outside subnet 10.32.0.0/24; choose an address"),
     ({"witnessSize": "tiny"}, "witnessSize: 'tiny' is not a VM size"),
     (
-        {"witnessSize": "Standard_A1_v2", "osDiskSku": "Premium_LRS"},
-        "witnessSize: Premium_LRS does not fit witnessSize Standard_A1_v2, which has no premium storage",
+        {"witnessSize": "Standard_D2_v5", "osDiskSku": "Premium_LRS"},
+        "witnessSize: Premium_LRS does not fit witnessSize Standard_D2_v5, which has no premium storage",
     ),
     (
         {"clusterName": "shop", "nodeNames": ["shop-1", "shop-witness"]},
@@ -177,7 +177,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"sshPorts": [50001, 50001]}, "sshPorts: 50001 is there twice; give each machine a port of its own"),
     ({"sshPorts": [50001]}, "sshPorts: has 1 ports; a cluster has 2 nodes, and perhaps a witness"),
     ({"sshPorts": [22, 23], "witness": True}, "sshPorts: has 2 ports; with a witness a third is needed"),
-    ({"sshPorts": [22, 70000]}, "sshPorts: 70000 is not from 1 to 65535"),
+    ({"sshPorts": [22, 65535]}, "sshPorts: 65535 is not from 1 to 65534"),
     ({"sshPorts": [22, 3306]}, "sshPorts: 3306 is MySQL's; choose another"),
     ({"sshPorts": [22, 61500]}, "sshPorts: 61500 is probePort; choose another"),
     ({"sshPorts": ["ssh", 23]}, "sshPorts: 'ssh' is not a whole number"),
@@ -190,6 +190,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"vmSize": "Standard_B2pts_v2"},
         "vmSize: Standard_B2pts_v2 has ARM processors (its p); the images are for x86-64",
     ),
+    ({"vmSize": "Standard_A2_v2"}, "vmSize: Standard_A2_v2 has machines of generation 1 only; the images are of"),
+    ({"vmSize": "Standard_D2_v3"}, "vmSize: Standard_D2_v3 has machines of generation 1 only"),
+    ({"witnessSize": "Standard_D1_v2"}, "witnessSize: Standard_D1_v2 has machines of generation 1 only"),
+    ({"vmSize": "Standard_DC2as_v5"}, "vmSize: Standard_DC2as_v5 is a confidential size (DC), which takes images"),
+    ({"vmSize": "Standard_EC4ads_v5"}, "vmSize: Standard_EC4ads_v5 is a confidential size (EC)"),
     ({"vmSize": "Standard_D2s_v"}, "vmSize: 'Standard_D2s_v' is not a VM size; an example is Standard_D2s_v5"),
     ({"vmSize": ["Standard_B2s"]}, "vmSize: '[\"Standard_B2s\"]' is not a VM size"),
     (
@@ -468,7 +473,6 @@ def test_sections_have_the_projects_settings_once_each() -> None:
         {"vmSize": "Standard_DS2_v2"},
         {"vmSize": "Standard_E4-2ds_v5"},
         {"vmSize": "Standard_M416s_8_v2"},
-        {"vmSize": "Standard_DC2as_cc_v5"},
         {"vmSize": "Standard_M64"},
         {"vmSize": "Standard_NC24ads_A100_v4"},
         {"databasePassword": "Kurz-aber-gut-16"},
@@ -534,7 +538,7 @@ def test_a_witness() -> None:
     def witness(**changes: Any) -> MachineSettings:
         settings = load(use(throw_away_secrets() | DEV | {"witness": True} | changes))
         assert settings.witness
-        assert settings.witness.vm_size == "Standard_B2ts_v2"
+        assert settings.witness.size.name == "Standard_B2ts_v2"
         keys = {machine.host_key.public for machine in (*settings.nodes, settings.witness)}
         assert len(keys) == 3
         return settings.witness
@@ -807,6 +811,74 @@ def test_a_permission_to_delete_data_is_for_those_disks_only() -> None:
 )
 def test_what_keeps_the_data_is_taken(before: Recorded, changes: dict[str, Any]) -> None:
     load(use(throw_away_secrets() | DEV | changes), before=before)
+
+
+def refused(before: Recorded, **changes: Any) -> list[str]:
+    """Return what is told of changes to a stack that is there."""
+    try:
+        load(use(throw_away_secrets() | DEV | changes), before=before)
+    except SettingsError as error:
+        return [line.removeprefix(PREFIX) for line in error.mistakes]
+    return []
+
+
+def with_disks(**properties: Any) -> Recorded:
+    """Return the record of a cluster whose data disks are otherwise."""
+    before = recorded(zone=properties.get("zone"))
+    disks = {name: dataclasses.replace(disk, **properties) for name, disk in before.data_disks.items()}
+    return dataclasses.replace(before, data_disks=disks)
+
+
+def test_an_attached_disk_does_not_grow_beyond_4095_gib() -> None:
+    before = with_disks(gib=4095, sku="Premium_LRS")
+    assert refused(before, dataDiskSizeGb=4096) == [
+        "dataDiskSizeGb: 4096 GiB is more than 4095, beyond which Azure lets no disk grow that is attached:"
+        " disk-mysql-1-data, of 4095 GiB; docs/operations/growing-disk.md says how to do it by hand"
+    ]
+    assert not refused(before, dataDiskSizeGb=4095)
+    assert not refused(with_disks(gib=4096), dataDiskSizeGb=8192)
+    assert not refused(Recorded(), dataDiskSizeGb=8192)
+    second_kind = with_disks(gib=64, sku="PremiumV2_LRS", zone="1")
+    assert not refused(second_kind, **(ZONES | {"zones": ["1"]}), dataDiskSku="PremiumV2_LRS", dataDiskSizeGb=8192)
+
+
+def test_an_attached_disk_keeps_its_sku() -> None:
+    assert refused(with_disks(sku="StandardSSD_LRS"), dataDiskSku="Premium_LRS") == [
+        "dataDiskSku: Premium_LRS is not the StandardSSD_LRS of disk-mysql-1-data, and Azure changes that of no disk"
+        " whose machine is on; docs/operations/growing-disk.md says how to do it by hand"
+    ]
+    assert not refused(with_disks(sku="Premium_LRS"), dataDiskSku="Premium_LRS")
+
+
+def test_a_witness_keeps_its_controller() -> None:
+    before = dataclasses.replace(recorded(), sizes={"mysql-witness": "Standard_B2ts_v2"})
+    assert refused(before, witness=True, witnessSize="Standard_D2ls_v6") == [
+        "witnessSize: Standard_D2ls_v6 has NVMe disks, and Standard_B2ts_v2 not, so the witness would be another"
+        " machine: set witness to false, run pulumi up, and set it to true again"
+    ]
+    assert not refused(before, witness=True, witnessSize="Standard_D2ls_v5")
+    assert not refused(recorded(), witness=True, witnessSize="Standard_D2ls_v6")
+
+
+@pytest.mark.parametrize(
+    ("name", "premium", "nvme", "accelerated"),
+    [
+        ("Standard_B2s", True, False, False),
+        ("Standard_B12ms", True, False, True),
+        ("Standard_D2_v4", False, False, True),
+        ("Standard_DS1_v2", True, False, False),
+        ("Standard_E4-2ds_v5", True, False, True),
+        ("Standard_D2as_v6", True, True, True),
+        ("Standard_D2s_v10", True, True, True),
+        ("Standard_L8s_v3", True, False, True),
+        ("Standard_L8as_v4", True, True, True),
+        ("Standard_NC24ads_A100_v4", True, False, True),
+        ("Standard_M416s_8_v2", True, False, True),
+    ],
+)
+def test_what_the_name_of_a_size_says(name: str, premium: bool, nvme: bool, accelerated: bool) -> None:
+    size = vm_size.parse(name)
+    assert (size.has_premium_storage, size.is_nvme, size.can_accelerate) == (premium, nvme, accelerated)
 
 
 def test_a_disk_never_shrinks() -> None:

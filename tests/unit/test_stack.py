@@ -34,7 +34,7 @@ SETTINGS = {
 }
 
 # What `pulumi`, `ssh` and `mariadb` do as far as it matters here. Each notes how it was called.
-PROGRAM = """#!{python}
+PROGRAM = """#!{python} -IS
 import json, os, pathlib, re, subprocess, sys
 folder, words = pathlib.Path("{folder}"), sys.argv[1:]
 name = pathlib.Path(sys.argv[0]).name

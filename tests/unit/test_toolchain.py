@@ -63,7 +63,6 @@ def copied_source(tmp_path: Path) -> Path:
         "host/go.mod",
         "host/go.sum",
         "host/launch.sh",
-        "host/program.py",
     ],
 )
 def test_cache_key_follows_every_source(tmp_path: Path, changed: str) -> None:

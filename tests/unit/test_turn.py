@@ -240,7 +240,7 @@ def test_a_node_that_is_being_fenced_is_not_away() -> None:
 
 
 # The program as it is run; only SSH is played, by nodes that are a file each: what they say, and what they are told.
-SSH = """#!{python}
+SSH = """#!{python} -IS
 import json, os, pathlib, subprocess, sys
 folder, arguments, text = pathlib.Path("{folder}"), sys.argv[1:], sys.stdin.read()
 options = dict(each[2:].split("=", 1) for each in arguments if each.startswith("-o"))

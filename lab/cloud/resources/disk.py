@@ -15,6 +15,9 @@ from lab.cloud.site import Site
 
 GIB = 1024**3
 
+MOST_WHILE_ATTACHED = 4095
+"""GiB: learn.microsoft.com, "Expand virtual hard disks on a Linux VM"."""
+
 
 def disk_file(site: Site, disk: Resource) -> Path:
     """Return the file of a data disk."""
@@ -63,6 +66,7 @@ class DiskKind(Kind):
                     f"{existing.properties['diskSizeGB'] * GIB} bytes, requested size is {size * GIB} bytes.",
                     "disk.diskSizeGB",
                 )
+            self._check_attached(inventory, existing, sku, size)
             performance = catalogue.PERFORMANCE_SKUS
             if existing.sku != sku and (existing.sku in performance or sku in performance):
                 raise conflict("PropertyChangeNotAllowed", "Changing property 'sku.name' is not allowed.", "sku.name")
@@ -83,6 +87,27 @@ class DiskKind(Kind):
         if existing is not None and existing.properties.get("osType"):
             resource.properties["osType"] = existing.properties["osType"]
         return resource
+
+    def _check_attached(self, inventory: Inventory, existing: Resource, sku: str, size: int) -> None:
+        """Refuse what is changed only while no machine runs with the disk."""
+        machine = inventory.machine_of_disk(existing.id)
+        if machine is None or machine.hidden.get("power") == "deallocated":
+            return
+        before = existing.properties["diskSizeGB"]
+        if before <= MOST_WHILE_ATTACHED < size and existing.sku not in catalogue.PERFORMANCE_SKUS:
+            raise conflict(
+                "OperationNotAllowed",
+                f"Disk '{existing.name}' is attached to {machine.id}: disks cannot be resized beyond "
+                f"{MOST_WHILE_ATTACHED} GiB when attached. Deallocate the VM, or detach the disk.",
+                "disk.diskSizeGB",
+            )
+        if existing.sku != sku:
+            raise conflict(
+                "OperationNotAllowed",
+                f"Disk '{existing.name}' is attached to running VM {machine.id}: its account type can be changed only "
+                "while the disk is unattached or the VM deallocated.",
+                "sku.name",
+            )
 
     def _encryption(self, inventory: Inventory, resource: Resource, given: Json, existing: Resource | None) -> Json:
         old = section(existing.properties, "encryption") if existing else {}

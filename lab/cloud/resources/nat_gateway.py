@@ -6,6 +6,7 @@ from lab.cloud.inventory import NAT_GATEWAY, PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId, key_of
 from lab.cloud.resources.base import Kind, checked_zones
+from lab.cloud.resources.public_address import check_standard_v2
 
 
 class NatGatewayKind(Kind):
@@ -18,6 +19,7 @@ class NatGatewayKind(Kind):
         resource = self.envelope(inventory, target, body, existing)
         given = section(body, "properties")
         sku = choice(section(body, "sku"), "name", ("Standard", "StandardV2"), "Standard")
+        check_standard_v2(sku, f"{target}")
         idle = integer(given, "idleTimeoutInMinutes", 4)
         if not 4 <= idle <= 120:
             raise bad_request(
@@ -40,6 +42,8 @@ class NatGatewayKind(Kind):
                     f"Resource {target} is referencing public IP address {identity} that is already allocated to "
                     f"resource {user}.",
                 )
+        if existing is not None and existing.sku != sku:
+            raise bad_request("SkuPropertyCannotBeUpdated", f"Sku property of {target} cannot be changed.")
         resource.body["sku"] = {"name": sku, "tier": "Regional"}
         resource.body["zones"] = checked_zones(body, resource.location, 1 if sku == "Standard" else 3)
         resource.properties.update(

@@ -5,9 +5,12 @@ from lab.cloud.errors import bad_request, conflict
 from lab.cloud.fields import choice, integer, section, text
 from lab.cloud.inventory import PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
+from lab.cloud.request import VERSION
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.base import Kind, checked_zones
 from lab.cloud.site import Site
+
+_STANDARD_V2_SINCE = "2024-07-01"
 
 
 class PublicAddressKind(Kind):
@@ -20,6 +23,7 @@ class PublicAddressKind(Kind):
         resource = self.envelope(inventory, target, body, existing)
         given = section(body, "properties")
         sku = choice(section(body, "sku"), "name", ("Basic", "Standard", "StandardV2"), "Basic")
+        check_standard_v2(sku, f"{target}")
         if sku == "Basic":
             # Azure makes none since 31 March 2025; an absent SKU means Basic.
             raise bad_request(
@@ -93,6 +97,16 @@ class PublicAddressKind(Kind):
     async def remove(self, site: Site, resource: Resource) -> None:
         """Take the address away."""
         await site.fabric.remove_public_address(resource.properties["ipAddress"])
+
+
+def check_standard_v2(sku: str, by: str) -> None:
+    """Refuse the SKU StandardV2 to whoever speaks an api-version from before it."""
+    if sku == "StandardV2" and VERSION.get() < _STANDARD_V2_SINCE:
+        raise bad_request(
+            "InvalidRequestFormat",
+            f"Cannot parse the request of {by}: the SKU StandardV2 came with api-version {_STANDARD_V2_SINCE}.",
+            "sku",
+        )
 
 
 def _free_address(inventory: Inventory) -> str:

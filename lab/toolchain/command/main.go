@@ -1,20 +1,21 @@
 // Command pulumi-resource-command runs commands over SSH and on this machine.
 //
 // It takes the place of Pulumi's command provider 1.2.1 where that cannot be
-// had: its Go module is not on every module proxy.  It keeps to that
-// provider's contract for command:remote:Command and command:local:Command as
-// its schema and documentation give it; CopyToRemote, functions, assets and
-// archives are refused.  The lab says at its start which of the two it uses.
+// had: its Go module is not on every module proxy.  For command:remote:Command
+// and command:local:Command it does as that provider does, where that is no help
+// too: a line too long for its scanner, a server that says nothing, connections
+// that stay.  Proxies, CopyToRemote, functions, assets and archives are refused.
+// The lab says at its start which of the two it uses.
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -28,6 +29,8 @@ import (
 // version is set by the linker.
 var version = "1.2.1"
 
+var unknown = resource.MakeComputed(resource.NewStringProperty(""))
+
 const (
 	localType  = "command:local:Command"
 	remoteType = "command:remote:Command"
@@ -36,7 +39,6 @@ const (
 func main() {
 	err := provider.Main("command", func(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
 		ctx, cancel := context.WithCancel(context.Background())
-		go endWithParent(cancel)
 		return &commands{engine: host, stopping: ctx, stop: cancel}, nil
 	})
 	if err != nil {
@@ -45,21 +47,11 @@ func main() {
 	}
 }
 
-// endWithParent ends this process, and what it runs, soon after an engine that was killed.
-func endWithParent(stop func()) {
-	for parent := os.Getppid(); os.Getppid() == parent; time.Sleep(time.Second) {
-	}
-	stop()
-	time.Sleep(2 * time.Second) // for the commands that run to be ended
-	os.Exit(1)
-}
-
 type commands struct {
 	pulumirpc.UnimplementedResourceProviderServer
 	engine   *provider.HostClient
-	stopping context.Context // ends when the user interrupts the update
+	stopping context.Context // ends with the first Ctrl-C
 	stop     context.CancelFunc
-	logging  sync.Mutex
 }
 
 func (c *commands) Handshake(
@@ -107,6 +99,16 @@ func (c *commands) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulum
 		return nil, err
 	}
 	response := &pulumirpc.CheckResponse{Inputs: req.GetNews()}
+	if news["connection"].ContainsUnknowns() {
+		inputs, err := read(req.GetNews(), true)
+		if err != nil {
+			return nil, err
+		}
+		inputs["connection"] = unknown
+		if response.Inputs, err = write(inputs); err != nil {
+			return nil, err
+		}
+	}
 	refuse := func(property, reason string) {
 		response.Failures = append(response.Failures, &pulumirpc.CheckFailure{Property: property, Reason: reason})
 	}
@@ -121,30 +123,24 @@ func (c *commands) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulum
 		case !connection.IsObject():
 			refuse("connection", "missing")
 		default:
-			checkConnection("connection", connection.ObjectValue(), refuse)
+			checkConnection(connection.ObjectValue(), refuse)
 		}
 	}
 	return response, nil
 }
 
-func checkConnection(path string, value resource.PropertyMap, refuse func(property, reason string)) {
+func checkConnection(value resource.PropertyMap, refuse func(property, reason string)) {
 	known := []string{
 		"host", "port", "user", "password", "privateKey", "privateKeyPassword", "agentSocketPath",
 		"hostKey", "dialErrorLimit", "perDialTimeout",
 	}
-	if path == "connection" {
-		known = append(known, "proxy")
-	}
 	for key := range value {
 		if !slices.Contains(known, string(key)) {
-			refuse(path+"."+string(key), "not a property of a connection")
+			refuse("connection."+string(key), "not a property of a connection that is offered here")
 		}
 	}
 	if !value.HasValue("host") {
-		refuse(path+".host", "missing")
-	}
-	if proxy := value["proxy"]; proxy.IsObject() {
-		checkConnection(path+".proxy", proxy.ObjectValue(), refuse)
+		refuse("connection.host", "missing")
 	}
 }
 
@@ -233,7 +229,6 @@ func (c *commands) step(
 		return nil, err
 	}
 	if preview {
-		unknown := resource.MakeComputed(resource.NewStringProperty(""))
 		state["stdout"], state["stderr"] = unknown, unknown
 		return write(state)
 	}
@@ -282,13 +277,17 @@ func (c *commands) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*e
 	return &emptypb.Empty{}, nil
 }
 
-// log shows one line of a command's output under its resource; output must never fail a command.
-func (c *commands) log(urn, line string) {
-	c.logging.Lock() // lines of one command keep their order
-	defer c.logging.Unlock()
-	if c.engine != nil {
-		_ = c.engine.Log(context.Background(), diag.Info, resource.URN(urn), line)
+// log shows each line of a command's output under its resource, as a status; that fails no command.
+//
+// A line of 64 KiB or more ends it: nobody reads on, and whoever writes waits for ever.
+func (c *commands) log(urn string, output io.Reader) {
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		c.say(urn, lines.Text())
 	}
+}
+
+func (c *commands) say(urn, line string) {
+	_ = c.engine.LogStatus(context.Background(), diag.Info, resource.URN(urn), line)
 }
 
 // read decodes properties; with secrets false a secret is as good as its value.

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -34,18 +33,13 @@ type task struct {
 	previousStdout, previousStderr string
 }
 
-type endpoint struct {
+type connection struct {
 	Host                           string
 	Port                           *float64
 	User, HostKey, AgentSocketPath *string
 	Password                       *string
 	PrivateKey, PrivateKeyPassword *string
 	DialErrorLimit, PerDialTimeout *int
-}
-
-type connection struct {
-	endpoint
-	Proxy *endpoint
 }
 
 type output struct{ stdout, stderr string }
@@ -105,15 +99,19 @@ func (c *commands) run(ctx context.Context, urn string, t *task, command string)
 	defer cancel()
 	defer context.AfterFunc(c.stopping, cancel)()
 
-	say := func(line string) { c.log(urn, line) }
+	reader, writer := io.Pipe()
+	logged := make(chan struct{})
+	go func() {
+		c.log(urn, reader)
+		close(logged)
+	}()
 	var both shared
-	out := &stream{both: &both}
-	errs := &stream{both: &both}
+	out, errs := &stream{both: &both}, &stream{both: &both}
 	if t.Logging == "stdout" || t.Logging == "stdoutAndStderr" {
-		out.say = say
+		out.log = writer
 	}
 	if t.Logging == "stderr" || t.Logging == "stdoutAndStderr" {
-		errs.say = say
+		errs.log = writer
 	}
 	var stdin io.Reader
 	if t.Stdin != nil && *t.Stdin != "" {
@@ -122,21 +120,18 @@ func (c *commands) run(ctx context.Context, urn string, t *task, command string)
 
 	var err error
 	if t.Connection != nil {
+		// As of the real one, the connection stays until the provider ends, and nothing cuts a command short.
 		var client *ssh.Client
-		if client, err = t.Connection.dial(ctx, say); err != nil {
-			return output{}, err
+		dialled := func(failures, limit int) { c.say(urn, fmt.Sprintf("Dial %d/%d failed: retrying", failures, limit)) }
+		if client, err = t.Connection.dial(ctx, dialled); err == nil {
+			err = t.overSSH(client, command, stdin, out, errs)
 		}
-		defer client.Close()
-		err = t.overSSH(ctx, client, say, command, stdin, out, errs)
 	} else {
 		err = t.here(ctx, command, stdin, out, errs)
 	}
-	out.flush()
-	errs.flush()
+	writer.Close()
+	<-logged
 	if err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("interrupted: %w", err)
-		}
 		return output{}, fmt.Errorf("%w: running %q:\n%s", err, command, both.text())
 	}
 	return output{
@@ -159,17 +154,10 @@ func (t *task) here(ctx context.Context, command string, stdin io.Reader, out, e
 	for key, value := range t.environment() {
 		cmd.Env = append(cmd.Env, key+"="+value)
 	}
-	// An interrupt ends the command's children with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
-	return cmd.Run()
+	return cmd.Run() // an interrupt kills it at once
 }
 
-func (t *task) overSSH(
-	ctx context.Context, client *ssh.Client, say func(string), command string, stdin io.Reader, out, errs io.Writer,
-) error {
-	defer context.AfterFunc(ctx, func() { client.Close() })()
+func (t *task) overSSH(client *ssh.Client, command string, stdin io.Reader, out, errs io.Writer) error {
 	session, err := client.NewSession()
 	if err != nil {
 		return err
@@ -177,144 +165,85 @@ func (t *task) overSSH(
 	defer session.Close()
 	for key, value := range t.environment() {
 		if err := session.Setenv(key, value); err != nil {
-			say(fmt.Sprintf("environment variable %s: not accepted by the server (AcceptEnv in its sshd_config)", key))
+			return fmt.Errorf("environment variable %q is not accepted (AcceptEnv in sshd's configuration): %w", key, err)
 		}
 	}
 	session.Stdin, session.Stdout, session.Stderr = stdin, out, errs
 	return session.Run(command)
 }
 
-// dial connects, by way of the proxy if there is one.
-func (c *connection) dial(ctx context.Context, say func(string)) (*ssh.Client, error) {
-	direct := func(ctx context.Context, address string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	}
-	if c.Proxy == nil {
-		return c.endpoint.dial(ctx, say, direct)
-	}
-	proxy, err := c.Proxy.dial(ctx, say, direct)
-	if err != nil {
-		return nil, fmt.Errorf("proxy: %w", err)
-	}
-	client, err := c.endpoint.dial(ctx, say, func(ctx context.Context, address string) (net.Conn, error) {
-		return proxy.DialContext(ctx, "tcp", address)
-	})
-	if err != nil {
-		proxy.Close()
-		return nil, err
-	}
-	go func() {
-		_ = client.Wait() // the proxy's connection lasts as long as the one through it
-		proxy.Close()
-	}()
-	return client, nil
-}
-
-// dial tries until it succeeds or dialErrorLimit tries more than one have failed.
-func (e *endpoint) dial(
-	ctx context.Context, say func(string), connect func(context.Context, string) (net.Conn, error),
-) (*ssh.Client, error) {
-	config, release, err := e.config()
+// dial tries until it succeeds or dialErrorLimit tries more than one have failed.  perDialTimeout bounds the TCP
+// connection of each, and not the handshake.
+func (c *connection) dial(ctx context.Context, failed func(failures, limit int)) (*ssh.Client, error) {
+	config, err := c.config()
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	address := net.JoinHostPort(e.Host, strconv.Itoa(int(or(e.Port, 22))))
-	limit := or(e.DialErrorLimit, 10)
+	address := net.JoinHostPort(c.Host, strconv.Itoa(int(or(c.Port, 22))))
+	limit := or(c.DialErrorLimit, 10)
 	pause := 100 * time.Millisecond
 	for failures := 1; ; failures++ {
-		client, err := e.once(ctx, connect, address, config)
+		client, err := ssh.Dial("tcp", address, config)
 		if err == nil {
 			return client, nil
 		}
 		if limit >= 0 && failures > limit {
-			return nil, fmt.Errorf("after %d failed attempts: %w", failures, err)
+			return nil, fmt.Errorf("after %d failed attempts: %w", limit, err)
 		}
-		if failures%5 == 0 {
-			say(fmt.Sprintf("dial %s: failed %d times so far, retrying: %v", address, failures, err))
-		}
+		failed(failures, limit)
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("dial %s: %w", address, context.Cause(ctx))
+			return nil, ctx.Err()
 		case <-time.After(pause):
 		}
 		pause = min(pause*3/2, 5*time.Second)
 	}
 }
 
-// once tries a single time; perDialTimeout bounds the TCP connection and the SSH handshake together.
-func (e *endpoint) once(
-	ctx context.Context, connect func(context.Context, string) (net.Conn, error),
-	address string, config *ssh.ClientConfig,
-) (*ssh.Client, error) {
-	var deadline time.Time
-	if seconds := or(e.PerDialTimeout, 15); seconds > 0 {
-		deadline = time.Now().Add(time.Duration(seconds) * time.Second)
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-		defer cancel()
+// config makes the SSH client's settings.
+func (c *connection) config() (*ssh.ClientConfig, error) {
+	config := &ssh.ClientConfig{
+		User: or(c.User, "root"), HostKeyCallback: ssh.InsecureIgnoreHostKey(), //nolint:gosec // as documented
+		Timeout: time.Duration(or(c.PerDialTimeout, 15)) * time.Second,
 	}
-	raw, err := connect(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	// Closed on the deadline and on an interrupt: a connection through a proxy knows no deadlines.
-	disarm := context.AfterFunc(ctx, func() { raw.Close() })
-	secure, channels, requests, err := ssh.NewClientConn(raw, address, config)
-	if !disarm() && err == nil {
-		secure.Close()
-		err = context.Cause(ctx)
-	}
-	if err != nil {
-		raw.Close()
-		return nil, err
-	}
-	return ssh.NewClient(secure, channels, requests), nil
-}
-
-// config makes the SSH client's settings; release frees what they hold once connected.
-func (e *endpoint) config() (config *ssh.ClientConfig, release func(), err error) {
-	release = func() {}
-	config = &ssh.ClientConfig{User: or(e.User, "root"), HostKeyCallback: ssh.InsecureIgnoreHostKey()} //nolint:gosec // as documented
-	if e.HostKey != nil {
-		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(*e.HostKey))
+	if c.HostKey != nil {
+		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(*c.HostKey))
 		if err != nil {
-			return nil, nil, errors.New("connection.hostKey: not a public key in OpenSSH's form")
+			return nil, errors.New("connection.hostKey: not a public key in OpenSSH's form")
 		}
 		config.HostKeyCallback = ssh.FixedHostKey(key)
 	}
-	if e.PrivateKey != nil {
+	if c.PrivateKey != nil {
 		var signer ssh.Signer
 		var err error
-		if e.PrivateKeyPassword != nil {
-			signer, err = ssh.ParsePrivateKeyWithPassphrase([]byte(*e.PrivateKey), []byte(*e.PrivateKeyPassword))
+		if c.PrivateKeyPassword != nil {
+			signer, err = ssh.ParsePrivateKeyWithPassphrase([]byte(*c.PrivateKey), []byte(*c.PrivateKeyPassword))
 		} else {
-			signer, err = ssh.ParsePrivateKey([]byte(*e.PrivateKey))
+			signer, err = ssh.ParsePrivateKey([]byte(*c.PrivateKey))
 		}
 		if err != nil {
-			return nil, nil, errors.New("connection.privateKey: not a private key that can be read")
+			return nil, errors.New("connection.privateKey: not a private key that can be read")
 		}
 		config.Auth = append(config.Auth, ssh.PublicKeys(signer))
 	}
-	if e.Password != nil {
+	if c.Password != nil {
 		answer := func(_, _ string, questions []string, _ []bool) ([]string, error) {
 			answers := make([]string, len(questions))
 			for i := range answers {
-				answers[i] = *e.Password
+				answers[i] = *c.Password
 			}
 			return answers, nil
 		}
-		config.Auth = append(config.Auth, ssh.Password(*e.Password), ssh.KeyboardInteractive(answer))
+		config.Auth = append(config.Auth, ssh.Password(*c.Password), ssh.KeyboardInteractive(answer))
 	}
-	if socket := or(e.AgentSocketPath, os.Getenv("SSH_AUTH_SOCK")); socket != "" {
+	if socket := or(c.AgentSocketPath, os.Getenv("SSH_AUTH_SOCK")); socket != "" {
 		conn, err := net.Dial("unix", socket)
 		if err != nil {
-			return nil, nil, fmt.Errorf("SSH agent: %w", err)
+			return nil, err
 		}
-		release = func() { conn.Close() }
 		config.Auth = append(config.Auth, ssh.PublicKeysCallback(agent.NewClient(conn).Signers))
 	}
-	return config, release, nil
+	return config, nil
 }
 
 func or[T any](value *T, otherwise T) T {
@@ -342,34 +271,18 @@ func (s *shared) text() string {
 	return s.buffer.String()
 }
 
-// stream keeps one stream's output and says it line by line.
+// stream keeps one stream's output, and passes it on to be logged.
 type stream struct {
 	both *shared
 	all  bytes.Buffer
-	rest []byte       // a line that has not ended yet
-	say  func(string) // nil: silent
+	log  io.Writer // nil: silent
 }
 
 func (s *stream) Write(text []byte) (int, error) {
 	s.all.Write(text)
 	s.both.add(text)
-	if s.say != nil {
-		s.rest = append(s.rest, text...)
-		for {
-			line, rest, found := bytes.Cut(s.rest, []byte("\n"))
-			if !found {
-				break
-			}
-			s.say(string(line))
-			s.rest = rest
-		}
+	if s.log == nil {
+		return len(text), nil
 	}
-	return len(text), nil
-}
-
-func (s *stream) flush() {
-	if len(s.rest) > 0 {
-		s.say(string(s.rest))
-		s.rest = nil
-	}
+	return s.log.Write(text)
 }

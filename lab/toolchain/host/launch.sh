@@ -3,8 +3,6 @@
 #
 # Engines of today tell a host the project's runtime options with each call. This
 # host knows them only as flags: they are Pulumi.yaml's, and the engine starts a
-# host in the folder of that file. The host ends with the engine even when that is
-# killed, which it would notice by itself after five minutes only.
+# host in the folder of that file.
 here=${0%/*}
-exec setpriv --pdeathsig KILL "$here/host/pulumi-language-python" \
-    -root "$PWD" -virtualenv .venv -use-executor "$here/pulumi-language-python-exec" "$@"
+exec "$here/host/pulumi-language-python" -root "$PWD" -virtualenv .venv "$@"

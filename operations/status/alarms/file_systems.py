@@ -6,7 +6,7 @@ A function for each kind of alarm, which tells a line for each case of it.
 from collections.abc import Iterator
 from datetime import datetime
 
-from components.remote import MOUNT_POINT
+from components.places import MOUNT_POINT
 from operations.status.facts import Facts, FileSystem
 
 FULL_PERCENT = 90

@@ -30,10 +30,7 @@ def test_blocks_that_differ_are_never_the_source(lab: Lab) -> None:
     assert differing_blocks.known_kib(idle) == differing_blocks.KIB
     assert differing_blocks.checksum(serving) == good
 
-    # The way back: docs/operations/blocks-differ.md.
-    idle.run("drbdadm disconnect r0; drbdadm connect r0")
-    wait_until("the copy", lambda: differing_blocks.known_kib(idle) == 0, 60)
-    wait_until("the end of the bar", lambda: not _is_barred(serving), 60)
+    _take_the_way_back(serving, idle)
     differing_blocks.verify(serving)
     assert differing_blocks.known_kib(serving) == 0
     serving.run(f"crm node standby {serving.name}")
@@ -41,6 +38,23 @@ def test_blocks_that_differ_are_never_the_source(lab: Lab) -> None:
     assert differing_blocks.checksum(idle) == good
     serving.run(f"crm node online {serving.name}")
     service.wait_until_well(lab, 180)
+
+
+def test_the_bar_does_not_wait_for_the_end_of_a_verify(lab: Lab) -> None:
+    serving, idle = service.serving(lab), service.idle(lab)
+    differing_blocks.make(idle)
+    differing_blocks.begin_to_verify(serving)
+    wait_until("the bar", lambda: _is_barred(serving), 30)
+    assert serving.run("drbdadm cstate r0").startswith("Verify")
+    _take_the_way_back(serving, idle)
+    service.wait_until_well(lab, 60)
+
+
+def _take_the_way_back(serving: Node, idle: Node) -> None:
+    """See docs/operations/blocks-differ.md."""
+    idle.run("drbdadm disconnect r0; drbdadm connect r0")
+    wait_until("the copy", lambda: differing_blocks.known_kib(idle) == 0, 60)
+    wait_until("the end of the bar", lambda: not _is_barred(serving), 60)
 
 
 def _is_barred(node: Node) -> bool:

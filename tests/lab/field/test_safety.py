@@ -14,7 +14,9 @@ import pytest
 from components.checkout import CONFIGS
 from lab import application, fabric, service
 from lab.engine import EngineError
+from lab.events import EventReader
 from lab.lab import Lab, wait_until
+from lab.progress import Progress
 from operations.ssh import Node, by_name
 from tests.lab.field import OPTIONS
 from tests.support import trial
@@ -27,8 +29,10 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 
 def said(lab: Lab) -> str:
-    """Return what the last update has said."""
-    return (lab.paths.logs / "engine-up.log").read_text()
+    """Return what the last update's scripts have said, each line with the script's name before it."""
+    lines: list[str] = []
+    EventReader(lab.paths.logs / "engine-up.events.json", Progress(lines.append)).read()
+    return "\n".join(lines)
 
 
 def script(lab: Lab, name: str) -> tuple[Script, Node]:
@@ -44,8 +48,8 @@ def test_maintenance_survives_an_update(lab: Lab) -> None:
     wait_until("the server's end", lambda: trial.server_pid(serving) == "", 60)
     lab.up({"fencingDelaySeconds": 6, "mysqlOptions": {**OPTIONS, "max_connections": 77}})
     left = "left as a person has set it: the cluster in maintenance mode (crm maintenance off ends it)"
-    assert re.search(rf"resources-document .*{re.escape(left)}", said(lab))
-    assert re.search(rf"{serving.name}-options .*the server is to start with them; it is {re.escape(left)}", said(lab))
+    assert re.search(rf"resources-document: .*{re.escape(left)}", said(lab))
+    assert re.search(rf"{serving.name}-options: .*the server is to start with them; it is {re.escape(left)}", said(lab))
     assert trial.server_pid(serving) == ""
     assert "property priority-fencing-delay: was 5s, now 6s" in said(lab)
     assert 'name="maintenance-mode" value="true"' in serving.run("cibadmin --query --scope crm_config")
@@ -214,15 +218,14 @@ def test_a_killed_turn(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def agents() -> list[int]:
         return [pid for pid in fabric.processes(lab.paths.namespace) if command(pid).startswith("ssh-agent")]
 
-    log = lab.paths.logs / "engine-up.log"
-    log.unlink()
+    log = lab.paths.logs / "engine-up.events.json"
     with up_in_background(lab, {"vmSize": "Standard_B2as_v2"}) as outcome:
         waits = f"{idle.name}: waits for both disks to have all data"
         wait_until("the turn", lambda: outcome or (log.exists() and waits in log.read_text()), trial.bar(180))
         assert not outcome and len(agents()) == 2
         assert have_the_key() == []
         end_engine(lab, signal.SIGKILL)
-    # A turn whose engine has gone ends when it next has something to say: within 15 s and a look at both nodes.
+    # The provider kills its local commands when it loses its engine.
     wait_until("the agents' end", lambda: not agents(), trial.bar(60))
     assert have_the_key() == []
     assert not list(tmp_path.glob("azure-mysql-ha-*"))

@@ -2,7 +2,7 @@
 
 from lab.cloud import catalogue
 from lab.cloud.errors import bad_request
-from lab.cloud.fields import section, text
+from lab.cloud.fields import choice, section, text
 from lab.cloud.model import Json, Resource
 from lab.cloud.resources.virtual_machine.refusal import invalid
 
@@ -34,6 +34,48 @@ def check_premium(resource: Resource, sku: str) -> None:
             f"account type {sku} of disk.",
             "vmSize",
         )
+
+
+def check_generation(resource: Resource, generation: str) -> None:
+    """Refuse a size that does not boot an image's generation of machines."""
+    size = resource.properties["hardwareProfile"]["vmSize"]
+    if generation not in size_of(resource).generations:
+        number = generation.removeprefix("V")
+        raise bad_request(
+            "BadRequest",
+            f"The selected VM size '{size}' cannot boot Hypervisor Generation '{number}'. If this was a Create "
+            "operation please check that the Hypervisor Generation of the Image matches the Hypervisor Generation of "
+            "the selected VM Size.",
+            "vmSize",
+        )
+
+
+def checked_security(resource: Resource, given: Json) -> Json:
+    """Return what becomes of a security profile: confidential sizes take one of their own kind only."""
+    profile = section(given, "securityProfile")
+    kind = choice(profile, "securityType", ("Standard", "TrustedLaunch", "ConfidentialVM"), "TrustedLaunch")
+    size = resource.properties["hardwareProfile"]["vmSize"]
+    if (kind == "ConfidentialVM") != (size in catalogue.CONFIDENTIAL):
+        raise bad_request(
+            "BadRequest", f"The VM size '{size}' is not supported for the security type '{kind}'.", "securityProfile"
+        )
+    if section(profile, "uefiSettings") and kind == "Standard":
+        raise invalid("uefiSettings are for the security types TrustedLaunch and ConfidentialVM.", "securityProfile")
+    return {**profile, "securityType": kind}
+
+
+def checked_controller(resource: Resource, given: Json, existing: Resource | None) -> str:
+    """Return how a machine's disks are attached: as asked for, as before, or as its size does."""
+    size = resource.properties["hardwareProfile"]["vmSize"]
+    controllers = size_of(resource).controllers
+    before = existing.properties["storageProfile"]["diskControllerType"] if existing else controllers[0]
+    wanted = choice(given, "diskControllerType", ("SCSI", "NVMe"), before)
+    if wanted not in controllers:
+        raise invalid(
+            f"The VM size '{size}' does not support the disk controller type '{wanted}', but {', '.join(controllers)}.",
+            "diskControllerType",
+        )
+    return wanted
 
 
 def check_acceleration(resource: Resource, interface: Resource) -> None:

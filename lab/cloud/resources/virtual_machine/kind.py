@@ -14,7 +14,7 @@ from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.base import Kind, checked_zones
 from lab.cloud.resources.disk import DiskKind
 from lab.cloud.resources.virtual_machine.definition import define, machine_folder
-from lab.cloud.resources.virtual_machine.hardware import checked_size
+from lab.cloud.resources.virtual_machine.hardware import checked_security, checked_size
 from lab.cloud.resources.virtual_machine.identity import checked_identity
 from lab.cloud.resources.virtual_machine.network import network_profile
 from lab.cloud.resources.virtual_machine.os_profile import os_profile
@@ -57,7 +57,8 @@ class VirtualMachineKind(Kind):
             inventory, resource, section(given, "storageProfile"), existing
         )
         resource.properties["networkProfile"] = network_profile(inventory, resource, section(given, "networkProfile"))
-        for name in ("securityProfile", "diagnosticsProfile", "additionalCapabilities"):
+        resource.properties["securityProfile"] = checked_security(resource, given)
+        for name in ("diagnosticsProfile", "additionalCapabilities"):
             if given.get(name) is not None:
                 resource.properties[name] = section(given, name)
         if choice(given, "priority", ("Regular", "Spot", "Low"), "Regular") != "Regular":

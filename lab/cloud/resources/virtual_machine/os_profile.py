@@ -16,7 +16,8 @@ _RESERVED_USERS = re.compile(
 )
 """Names that Azure does not take for an administrator."""
 
-_CUSTOM_DATA_LIMIT = 64 * 1024
+_CUSTOM_DATA_LIMIT = 65535
+"""Bytes: learn.microsoft.com, "Virtual Machines - Create Or Update", OSProfile.customData."""
 
 
 def os_profile(given: Json, resource: Resource, existing: Resource | None) -> Json:

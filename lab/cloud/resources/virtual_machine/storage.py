@@ -12,7 +12,7 @@ from lab.cloud.resource_id import parse
 from lab.cloud.resources.base import COMPUTE_NAME
 from lab.cloud.resources.disk import GIB
 from lab.cloud.resources.encryption_set import checked_set
-from lab.cloud.resources.virtual_machine.hardware import check_premium, size_of
+from lab.cloud.resources.virtual_machine.hardware import check_generation, check_premium, checked_controller, size_of
 from lab.cloud.resources.virtual_machine.image import exact_version, guest_of
 from lab.cloud.resources.virtual_machine.refusal import invalid
 
@@ -36,6 +36,8 @@ def storage_profile(inventory: Inventory, resource: Resource, given: Json, exist
     if existing is not None and not image:
         image = section(section(existing.properties, "storageProfile"), "imageReference")
     guest = guest_of(image)
+    # Every image that the program uses is of the second generation.
+    check_generation(resource, "V2")
     if existing is None:
         resource.hidden["guest"] = guest
     return {
@@ -46,7 +48,7 @@ def storage_profile(inventory: Inventory, resource: Resource, given: Json, exist
         },
         "osDisk": _os_disk(inventory, resource, section(given, "osDisk"), existing),
         "dataDisks": _data_disks(inventory, resource, items(given, "dataDisks")),
-        "diskControllerType": choice(given, "diskControllerType", ("SCSI", "NVMe"), "SCSI"),
+        "diskControllerType": checked_controller(resource, given, existing),
     }
 
 

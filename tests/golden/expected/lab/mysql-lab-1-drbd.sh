@@ -41,6 +41,38 @@ cibadmin --create --scope constraints --xml-text "
   </rule>
 </rsc_location>" || [[ $(cibadmin --query --scope constraints) == *"id=\"$id-drbd-r0-clone\""* ]] # one of the two nodes was first
 FILE
+  install_file /usr/local/sbin/azure-mysql-ha-verify 0755 <<'FILE'
+#!/bin/bash
+# Written by Pulumi. Compares the two disks block by block (drbdsetup verify; its options can be given), and says how it ended.
+#
+# DRBD calls its handler at the end of a verify only. Should the node that serves be lost before that, the other one would be
+# promoted with the blocks that are already known to differ; so the handler is called as soon as there are any.
+is_at_work() { [[ $(</proc/drbd) == *" cs:Verify"* ]]; }
+differing_kib() { [[ $(</proc/drbd) =~ oos:([0-9]+) ]] && echo "${BASH_REMATCH[1]}"; }
+
+is_at_work || drbdsetup verify "$(drbdadm sh-minor r0)" "$@" || exit
+told=no
+while
+  if [[ $told == no && $(differing_kib) != 0 ]]; then
+    /usr/local/sbin/azure-mysql-ha-out-of-sync
+    told=yes
+  fi
+  is_at_work
+do sleep 1; done
+state=$(drbdadm cstate r0)
+[[ $state == Connected ]] || { echo "The verify has not ended, DRBD r0 is $state. Run it again."; exit 1; }
+[[ $(differing_kib) == 0 ]] || { echo "$(differing_kib) KiB differ: docs/operations/blocks-differ.md"; exit 1; }
+echo "The two disks are the same."
+FILE
+  install_file /etc/systemd/system/azure-mysql-ha-verify.service 0644 <<'FILE'
+# Written by Pulumi.
+[Unit]
+Description=DRBD r0: comparison of the two disks
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/azure-mysql-ha-verify
+FILE
   IFS= read -rd '' text <<'FILE' || true
 # Written by Pulumi.
 resource r0 {
@@ -150,4 +182,4 @@ FILE
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
-main </dev/null
+run </dev/null

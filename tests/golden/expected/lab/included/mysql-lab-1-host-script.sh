@@ -55,6 +55,16 @@ install_file() {
   say "wrote $path"
 }
 
+# run: main, its lines cut. After a line of 64 KiB Pulumi's command provider waits for ever (its bufio.Scanner gives up).
+cut_lines() {
+  local line
+  while IFS= read -r line || [[ $line ]]; do
+    ((${#line} <= 4096)) || line="${line:0:4096}..."
+    printf '%s\n' "$line"
+  done
+}
+run() { { main 2>&1 >&3 3>&- | cut_lines >&2; } 3>&1 | cut_lines; }
+
 # One script of ours at a time on a node. A child that outlived its interrupted script still holds the lock.
 exec 9>/run/azure-mysql-ha.lock
 flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-1."

@@ -1,0 +1,89 @@
+"""What a size of virtual machine can do, as its name says.
+
+learn.microsoft.com: "Azure VM sizes naming conventions", and the pages that are named below. Where nothing is known to
+lack, Azure itself has the last word.
+"""
+
+import re
+from dataclasses import dataclass
+
+from components.settings.mistake import Mistake
+
+# Family and capabilities: Standard_D4s_v5, Standard_E4-2ds_v5, Standard_M416s_8_v2,
+# Standard_NC24ads_A100_v4.
+_NAME = re.compile(
+    r"Standard_(?P<family>[A-Z]{1,3})(?P<cpus>\d+)(-\d+)?(?P<features>[a-z]*)"
+    r"(_(?!v)[A-Za-z0-9]+)*(_v(?P<version>\d+))?"
+)
+
+# Families whose names say premium storage without an "s".
+_PREMIUM = ("DS", "GS", "M")
+
+# "Confidential VM size families", and the enclaves of the first ones.
+_CONFIDENTIAL = ("DC", "EC", "NCC")
+
+# "Support for generation 2 VMs": sizes of the first three versions have it where they have premium storage.
+_GENERATION_2_SINCE = 4
+
+# "General FAQ for NVMe", "Sizes": from this version on disks are NVMe; in the series L one version of its own earlier
+# has come with them.
+_NVME_SINCE = 6
+_NVME_SINCE_IN = {"L": 4}
+
+
+@dataclass(frozen=True)
+class VmSize:
+    """A size.
+
+    Args:
+        name: Azure's name, such as "Standard_D2s_v5".
+        family: its capital letters, such as "D".
+        cpus: number of processors.
+        features: its small letters, such as "ds".
+        version: number of its version; 1 where the name has none.
+    """
+
+    name: str
+    family: str
+    cpus: int
+    features: str
+    version: int
+
+    @property
+    def has_premium_storage(self) -> bool:
+        """Whether it takes Premium disks."""
+        return "s" in self.features or self.family in _PREMIUM
+
+    @property
+    def is_nvme(self) -> bool:
+        """Whether its disks are NVMe, and never SCSI."""
+        return self.version >= _NVME_SINCE_IN.get(self.family, _NVME_SINCE)
+
+    @property
+    def can_accelerate(self) -> bool:
+        """Whether it may have accelerated networking: two processors at least, none of series A or first B.
+
+        learn.microsoft.com, "Accelerated Networking overview", and the pages of the series A, Av2, B.
+        """
+        first_b = self.family == "B" and self.version == 1
+        return self.cpus >= (12 if first_b else 2) and self.family != "A"
+
+
+def parse(name: str) -> VmSize:
+    """Read a size's name.
+
+    Raises:
+        Mistake: it is none, or one that the images of this program do not run on.
+    """
+    match = _NAME.fullmatch(name)
+    if not match:
+        hint = "; Basic sizes cannot join a Standard load balancer" * name.startswith("Basic_")
+        raise Mistake(f"{name!r} is not a VM size; an example is Standard_D2s_v5{hint}")
+    size = VmSize(name, match["family"], int(match["cpus"]), match["features"], int(match["version"] or 1))
+    if "p" in size.features:
+        raise Mistake(f"{name} has ARM processors (its p); the images are for x86-64")
+    if size.family in _CONFIDENTIAL:
+        raise Mistake(f"{name} is a confidential size ({size.family}), which takes images and disks of its own kind")
+    if size.version < _GENERATION_2_SINCE and not size.has_premium_storage:
+        raise Mistake(f"{name} has machines of generation 1 only; the images are of generation 2: choose a newer one")
+    return size

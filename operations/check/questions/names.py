@@ -1,0 +1,60 @@
+"""Are the names free that the update gives?"""
+
+from collections.abc import Iterator
+
+from operations.azure import Refusal, section
+from operations.check.answer import Answer
+from operations.check.asked import Asked
+
+
+def ask(asked: Asked) -> Iterator[Answer]:
+    """Answer for the group, for what else is in it, and for names that are one in a region or in all of Azure."""
+    yield from _group(asked)
+    for address in asked.plan.of("network:PublicIPAddress"):
+        label = section(address.wanted, "dnsSettings").get("domainNameLabel")
+        if label and label != section(address.old or {}, "dnsSettings").get("domainNameLabel"):
+            path = asked.in_region("Microsoft.Network", "CheckDnsNameAvailability")
+            free = asked.azure.get(path, "2024-05-01", {"domainNameLabel": label})["available"]
+            name = f"{label}.{asked.plan.location}.cloudapp.azure.com"
+            yield Answer("yes", name, "free") if free else Answer("no", name, "taken: choose another label")
+    for vault in asked.plan.of("keyvault:Vault"):
+        if vault.created:
+            path = f"{asked.azure.subscription}/providers/Microsoft.KeyVault/checkNameAvailability"
+            body = {"name": vault.own_name, "type": "Microsoft.KeyVault/vaults"}
+            found = asked.azure.post(path, "2023-07-01", body)
+            yield (
+                Answer("yes", vault.own_name, "free")
+                if found["nameAvailable"]
+                else Answer("no", vault.own_name, str(found.get("message") or "taken: choose another name"))
+            )
+
+
+def _group(asked: Asked) -> Iterator[Answer]:
+    try:
+        asked.azure.get(asked.group, "2021-04-01")
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
+        if asked.plan.makes_group:
+            yield Answer("yes", asked.plan.group, "free")
+        else:
+            yield Answer("no", asked.plan.group, "is not there")
+        return
+    if asked.plan.makes_group:
+        yield Answer(
+            "no", asked.plan.group,
+            "a group of that name is there, and not in this stack: delete it, or choose another clusterName",
+        )  # fmt: skip
+        return
+    there = asked.azure.get(f"{asked.group}/resources", "2021-04-01")["value"]
+    taken = {(each["type"].rpartition("/")[2].lower().rstrip("es"), each["name"].lower()) for each in there}
+    made = [change for change in asked.plan.changes if change.created and change.own_name]
+    clashes = [
+        change.own_name
+        for change in made
+        if (change.type.rpartition(":")[2].lower().rstrip("es"), change.own_name.lower()) in taken
+    ]
+    for name in sorted(clashes):
+        yield Answer("no", name, f"is in {asked.plan.group} already, and not in this stack")
+    if not clashes:
+        yield Answer("yes", asked.plan.group, f"has none of {len(made)} names" if made else "all is in this stack")

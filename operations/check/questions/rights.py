@@ -1,0 +1,68 @@
+"""May whoever asks do what the update would do?"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from operations.azure import Json, items
+from operations.check.answer import Answer
+from operations.check.asked import Asked
+from operations.plan import UNKNOWN, Change
+
+_TYPES = {
+    "resources:ResourceGroup": "Microsoft.Resources/subscriptions/resourceGroups",
+    "network:Subnet": "Microsoft.Network/virtualNetworks/subnets",
+    "authorization:ManagementLockByScope": "Microsoft.Authorization/locks",
+}
+"""Types whose name in Azure does not follow from that in Pulumi."""
+
+
+def ask(asked: Asked) -> Iterator[Answer]:
+    """Answer for each scope; conditions of a role's assignment are not looked at."""
+    needed: dict[str, set[str]] = defaultdict(set)
+    for change in asked.plan.changes:
+        is_group = change.type == "resources:ResourceGroup"
+        scope = asked.azure.subscription if asked.plan.makes_group or is_group else asked.group
+        if change.written:
+            needed[scope].add(f"{_arm_type(change)}/write")
+        if change.deleted:
+            needed[scope].add(f"{_arm_type(change)}/delete")
+    for subnet in existing_subnets(asked):
+        needed[subnet].add("Microsoft.Network/virtualNetworks/subnets/join/action")
+    for scope, operations in sorted(needed.items()):
+        permissions = asked.azure.get(f"{scope}/providers/Microsoft.Authorization/permissions", "2022-04-01")["value"]
+        missing = sorted(operation for operation in operations if not permits(permissions, operation))
+        about = scope.removeprefix(asked.azure.subscription) or "the subscription"
+        if missing:
+            yield Answer("no", about, f"your roles do not allow {', '.join(missing)}")
+        else:
+            yield Answer("yes", about, f"your roles allow all {len(operations)} operations")
+
+
+def existing_subnets(asked: Asked) -> set[str]:
+    """Return the paths of subnets that interfaces are in and that the program does not make."""
+    own = {change.id for change in asked.plan.of("network:Subnet")}
+    found = {
+        str(configuration["subnet"]["id"])
+        for interface in asked.plan.of("network:NetworkInterface")
+        for configuration in interface.wanted["ipConfigurations"]
+    }
+    return found - own - {UNKNOWN} if not own else set()
+
+
+def _arm_type(change: Change) -> str:
+    if change.type in _TYPES:
+        return _TYPES[change.type]
+    module, _, name = change.type.partition(":")
+    plural = f"{name}es" if name.endswith("s") else f"{name}s"
+    return f"Microsoft.{module.capitalize()}/{plural[0].lower()}{plural[1:]}"
+
+
+def permits(permissions: Iterable[Json], operation: str) -> bool:
+    """Tell whether one of some permissions allows an operation: its actions have it, and its notActions do not."""
+
+    def has(patterns: Iterable[str]) -> bool:
+        expressions = (".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns)
+        return any(re.fullmatch(expression, operation, re.IGNORECASE) for expression in expressions)
+
+    return any(has(items(each, "actions")) and not has(items(each, "notActions")) for each in permissions)

@@ -1,0 +1,417 @@
+"""What `make check` answers, asked of the lab cloud: a yes for all of it, and each no."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.cloud import offers, registration
+from lab.cloud.tokens import SUBSCRIPTION, TENANT, Principal
+from operations.azure import Json, Refusal
+from operations.check import check
+from operations.check.asked import Asked
+from operations.check.questions import ssh
+from operations.plan import Plan
+from operations.price import retail
+from tests.support import cloud_bench
+from tests.support.cloud_bench import GROUP, NETWORK, Bench, network
+from tests.support.plans import changed, done, first
+
+_ROLES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
+READER, CONTRIBUTOR = "acdd72a7-3385-48ef-bd42-f606fba81ae7", "b24988ac-6180-42a0-ab88-20f7382dd24c"
+
+REAL_SOURCE = ssh.source_towards
+
+Arrange = Callable[[Bench], Awaitable[None]]
+
+
+class BenchReader:
+    """Reads the lab cloud of a bench, for whom a token speaks."""
+
+    def __init__(self, bench: Bench, token: str | None = None) -> None:
+        self._bench, self._token, self._loop = bench, token, asyncio.get_running_loop()
+        self.subscription = f"/subscriptions/{SUBSCRIPTION}"
+
+    def get(self, path: str, api_version: str, query: Mapping[str, str] | None = None) -> Json:
+        """As of `Reader.get`."""
+        return self._ask("GET", path, None, "".join(f"&{name}={value}" for name, value in (query or {}).items()))
+
+    def post(self, path: str, api_version: str, body: Json) -> Json:
+        """As of `Reader.post`."""
+        return self._ask("POST", path, body, "")
+
+    def _ask(self, method: str, path: str, body: Any, query: str) -> Json:
+        asked = self._bench.ask(method, path, body, token=self._token, query=query)
+        status, answer, _ = asyncio.run_coroutine_threadsafe(asked, self._loop).result()
+        if status >= 400:
+            raise Refusal(status, answer["error"]["message"])
+        return {"value": answer} if isinstance(answer, list) else answer
+
+
+async def nothing(bench: Bench) -> None:
+    """Arrange nothing."""
+
+
+def ask(
+    tmp_path: Path, plan: Plan, arrange: Arrange = nothing, reader: Callable[[Bench], BenchReader] = BenchReader
+) -> list[check.Line]:
+    """Ask all questions of a fresh lab cloud, which is its own price list too."""
+    found: list[check.Line] = []
+
+    async def test(bench: Bench) -> None:
+        await arrange(bench)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(retail, "URL", str(bench.web.make_url("/api/retail/prices")))
+            found.extend(await asyncio.to_thread(check.ask, Asked(plan, reader(bench))))
+
+    cloud_bench.run(tmp_path, test)
+    return found
+
+
+def wrong(lines: list[check.Line], verdict: str = "no") -> list[str]:
+    """Return question, what it is about and text of what is not well."""
+    return [f"{one.question}: {one.answer.about}: {one.answer.text}" for one in lines if one.answer.verdict == verdict]
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine be where prod's file says that administrators are."""
+    comes_from(monkeypatch, "203.0.113.7")
+
+
+def comes_from(monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
+    """Let this machine's connections come from an address; None for no route."""
+
+    def source(towards: str) -> IPv4Address | None:
+        return IPv4Address(address) if address else None
+
+    monkeypatch.setattr(ssh, "source_towards", source)
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_a_subscription_in_which_all_is_well(stack: str, tmp_path: Path) -> None:
+    lines = ask(tmp_path, first(stack))
+    assert wrong(lines) == [] and wrong(lines, "unknown") == []
+    assert {line.question for line in lines} == set(check.QUESTIONS), "each question has an answer"
+    table = check.table(lines)
+    assert table.endswith(f"{len(lines)} yes, 0 no, 0 unknown")
+    assert len(table.splitlines()) == len(lines) + 2
+
+
+def facts(**given: Any) -> Arrange:
+    """Return what gives the store these facts."""
+
+    async def arrange(bench: Bench) -> None:
+        bench.site.store.facts.update(given)
+
+    return arrange
+
+
+async def unregister(bench: Bench) -> None:
+    registration.unregister(bench.site.store, "Microsoft.Network")
+
+
+async def take_group(bench: Bench) -> None:
+    await bench.put(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-mysql-prod", {"location": "westeurope"})
+
+
+async def take_label(bench: Bench) -> None:
+    await bench.put(GROUP, {"location": "westeurope"})
+    address = cloud_bench.changed(cloud_bench.public_address(), "properties/dnsSettings/domainNameLabel", "shop")
+    await bench.put(f"{NETWORK}/publicIPAddresses/pip", address)
+
+
+async def overlap(bench: Bench) -> None:
+    await bench.put(GROUP, {"location": "westeurope"})
+    wide = cloud_bench.changed(network(), "properties/addressSpace/addressPrefixes", ["10.0.0.0/8"])
+    wide["properties"]["subnets"] = []
+    await bench.put(f"{NETWORK}/virtualNetworks/hub", wide)
+
+
+PROD = first("prod")
+VM = "mysql-prod-1"
+
+
+def sized(size: str) -> Plan:
+    """Return prod's plan with another size of machine."""
+    return changed(PROD, VM, "hardwareProfile.vmSize", size)
+
+
+def imaged(**parts: str) -> Plan:
+    """Return prod's plan with another image of one machine."""
+    image = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+    return changed(PROD, VM, "storageProfile.imageReference", image | parts)
+
+
+@pytest.mark.parametrize(
+    ("plan", "arrange", "told"),
+    [
+        (PROD, unregister, ["providers: Microsoft.Network: NotRegistered: az provider register --wait --namespace M"]),
+        (imaged(sku="servre"), nothing, ["images: Canonical:ubuntu-24_04-lts:servre:latest: not in westeurope"]),
+        (imaged(version="1.2.3"), nothing, ["images: Canonical:ubuntu-24_04-lts:server:1.2.3: not in westeurope"]),
+        (sized("Standard_Z4s"), nothing, [f"sizes: {VM}: Standard_Z4s: is not offered in westeurope"]),
+        (sized("Standard_A2_v2"), nothing, ["has no machines of generation 2, which its image needs; takes no disks "
+                                           "Premium_LRS; has no accelerated networking"]),
+        (sized("Standard_D4s_v6"), nothing, ["has its disks by NVME only, and SCSI is asked for"]),
+        (changed(PROD, VM, "storageProfile.dataDisks", [{}] * 9), nothing, ["takes 8 data disks, and 9 are asked for"]),
+        (PROD, facts(restricted={"Standard_D4s_v5": ["2"]}), [
+            "sizes: mysql-prod-2: Standard_D4s_v5: zone 2: NotAvailableForSubscription; zone 2 is asked for, and it "
+            "may be had in zones 1, 3"]),
+        (first("dev"), facts(restricted={"Standard_B2s_v2": []}), [
+            "sizes: mysql-dev-1: Standard_B2s_v2: not in westeurope for this subscription: NotAvailableForSubscription",
+            "sizes: mysql-dev-2: Standard_B2s_v2: not in westeurope for this subscription: NotAvailableForSubscr"]),
+        (changed(PROD, "mysql-prod-1-data", "sku.name", "Premium_XYZ"), nothing, ["disks: mysql-prod-1-data: Premium"]),
+        (PROD, facts(limits={"cores": 9}), ["quota: cores: 10 asked for, 9 of 9 left: ask for more of cores"]),
+        (PROD, facts(limits={"standardDSv5Family": 7}), ["quota: standardDSv5Family: 8 asked for, 7 of 7 left"]),
+        (PROD, facts(limits={"PremiumDiskCount": 4}), ["quota: PremiumDiskCount: 5 asked for, 4 of 4 left"]),
+        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 1 asked for, 0 of 0"]),
+        (PROD, take_group, ["names: rg-mysql-prod: a group of that name is there, and not in this stack"]),
+        (changed(first("dev"), "network:PublicIPAddress", "dnsSettings.domainNameLabel", "shop"), take_label,
+            ["names: shop.westeurope.cloudapp.azure.com: taken"]),
+        (PROD, overlap, ["addresses: 10.34.0.0/16: overlaps 10.0.0.0/8 of hub: the two can never be peered"]),
+        (first("prod", {"existingResourceGroup": "data"}), nothing, ["names: data: is not there"]),
+    ],
+)  # fmt: skip
+def test_each_no(plan: Plan, arrange: Arrange, told: list[str], tmp_path: Path) -> None:
+    found = wrong(ask(tmp_path, plan, arrange))
+    assert [any(text in line for line in found) for text in told] == [True] * len(told), found
+
+
+def test_no_zones_in_a_region_without_them(tmp_path: Path) -> None:
+    plan = PROD
+    for type_ in ("compute:VirtualMachine", "compute:Disk"):
+        plan = changed(plan, type_, "location", "ukwest")
+    found = wrong(ask(tmp_path, plan))
+    assert any(
+        "sizes: mysql-prod-1: Standard_D4s_v5: zone 1 is asked for, and it may be had in no zone" in one
+        for one in found
+    )
+    assert any("disks: mysql-prod-1-data: Premium_LRS: zone 1 is asked for" in one for one in found)
+
+
+def test_a_public_endpoint_may_overlap(tmp_path: Path) -> None:
+    """Nobody has to be peered with it."""
+    lines = ask(tmp_path, first("dev"), overlap)
+    assert wrong(lines) == []
+    assert "overlaps 10.0.0.0/8 of hub" in check.table(lines)
+
+
+def test_an_image_with_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def image(self: Asked, machine: object) -> Json:
+        return {"name": "1", "properties": {"plan": {"name": "paid"}}}
+
+    monkeypatch.setattr(Asked, "image", image)
+    assert "az vm image terms accept --urn Canonical:ubuntu-24_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
+
+
+async def granted(bench: Bench, role: str) -> None:
+    """Give the role, on the subscription, to the machine vm1's identity, which is the only other principal here."""
+    await bench.furnish()
+    principal = (await bench.get(f"{cloud_bench.COMPUTE}/virtualMachines/vm1"))["identity"]["principalId"]
+    grant = {"roleDefinitionId": f"{_ROLES}/{role}", "principalId": principal}
+    path = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments"
+    status, answer, _ = await bench.ask("PUT", f"{path}/{role}", {"properties": grant})
+    assert status == 201, answer
+    bench.token = bench.tokens.issue(Principal(principal, "somebody"))
+
+
+@pytest.mark.parametrize(
+    ("role", "missing"),
+    [
+        (CONTRIBUTOR, ["Microsoft.Authorization/locks/write", "Microsoft.Authorization/roleDefinitions/write"]),
+        (READER, ["Microsoft.Compute/virtualMachines/write", "Microsoft.Resources/subscriptions/resourceGroups/write"]),
+    ],
+)
+def test_who_asks_lacks_rights(role: str, missing: list[str], tmp_path: Path) -> None:
+    found = wrong(ask(tmp_path, PROD, lambda bench: granted(bench, role)))
+    rights = next(line for line in found if line.startswith("rights: the subscription: your roles do not allow "))
+    assert all(operation in rights for operation in missing)
+    assert ("virtualMachines/write" in rights) == (role == READER)
+
+
+def test_who_may_read_nothing_is_told_so(tmp_path: Path) -> None:
+    def stranger(bench: Bench) -> BenchReader:
+        return BenchReader(bench, bench.tokens.issue(Principal("99999999-9999-4999-8999-999999999999", "stranger")))
+
+    lines = ask(tmp_path, PROD, reader=stranger)
+    assert {line.question for line in lines if line.answer.verdict == "unknown"} >= {"providers", "quota", "sizes"}
+    assert any("does not have authorization" in line for line in wrong(lines, "unknown"))
+
+
+def locked(level: str, on: str) -> Arrange:
+    """Return what furnishes the cloud, and locks a part of it."""
+
+    async def arrange(bench: Bench) -> None:
+        await bench.furnish()
+        lock = {"properties": {"level": level}}
+        assert (await bench.ask("PUT", f"{on}/providers/Microsoft.Authorization/locks/keep", lock))[0] == 201
+
+    return arrange
+
+
+def test_a_lock_in_the_way(tmp_path: Path) -> None:
+    there = first("prod", {"existingResourceGroup": "rg"})
+    found = wrong(ask(tmp_path, there, locked("ReadOnly", GROUP)))
+    assert any(line.startswith(f"locks: keep: ReadOnly at {GROUP.lower()} stops the update of ") for line in found)
+    assert not any(
+        line.startswith("locks") for line in wrong(ask(tmp_path / "2", there, locked("CanNotDelete", GROUP)))
+    )
+    disk = f"{cloud_bench.COMPUTE}/disks/data1"
+    standing = done(there, GROUP)
+    gone = [
+        replace(change, new=None, id=disk) if change.name == "mysql-prod-1-data" else change
+        for change in standing.changes
+    ]
+    found = wrong(ask(tmp_path / "3", Plan(tuple(gone)), locked("CanNotDelete", disk)))
+    assert any("CanNotDelete at" in line and "stops the update of mysql-prod-1-data" in line for line in found)
+
+
+def test_a_name_in_an_existing_group_is_taken(tmp_path: Path) -> None:
+    plan = changed(first("prod", {"existingResourceGroup": "rg"}), VM, "vmName", "vm1")
+    found = wrong(ask(tmp_path, plan, Bench.furnish))
+    assert [line for line in found if line.startswith("names")] == [
+        "names: vm1: is in rg already, and not in this stack"
+    ]
+
+
+def test_a_stack_that_stands_asks_for_nothing(tmp_path: Path) -> None:
+    """Its own names, sizes and share of the quota are no obstacle."""
+    plan = Plan(tuple(c for c in done(first("prod"), GROUP).changes if c.type != "network:LoadBalancer"))
+    lines = ask(tmp_path, plan, facts(limits={"cores": 0}, restricted={"Standard_D4s_v5": []}))
+    assert [line for line in wrong(lines) if not line.startswith("names")] == []
+    assert not {"quota", "sizes", "disks", "images"} & {line.question for line in lines}
+
+
+def test_addresses_in_a_subnet_of_somebody_elses(tmp_path: Path) -> None:
+    subnet = f"{NETWORK}/virtualNetworks/vnet/subnets/snet"
+    plan = first("dev")
+    plan = Plan(
+        tuple(change for change in plan.changes if change.type not in ("network:Subnet", "network:VirtualNetwork"))
+    )
+    for name, address in (("mysql-dev-1-interface", "10.0.1.11"), ("mysql-dev-2-interface", "10.0.1.99")):
+        configuration = [{"name": "primary", "privateIPAddress": address, "subnet": {"id": subnet}}]
+        plan = changed(plan, name, "ipConfigurations", configuration)
+    lines = ask(tmp_path, plan, Bench.furnish)
+    found = [line for line in wrong(lines) if line.startswith("addresses")]
+    free = "10.0.1.4, 10.0.1.5, 10.0.1.6, 10.0.1.7, 10.0.1.8"
+    assert found == [f"addresses: nic-mysql-dev-1: 10.0.1.11: taken in vnet; free are {free}"]
+    assert any(line.answer.about == "nic-mysql-dev-2: 10.0.1.99" for line in lines)
+
+    def reader(bench: Bench) -> BenchReader:
+        return BenchReader(bench, bench.token)
+
+    async def without_join(bench: Bench) -> None:
+        await granted(bench, READER)
+
+    found = wrong(ask(tmp_path / "2", plan, without_join, reader))
+    assert any("rights: " in line and "subnets/join/action" in line and "snet" in line for line in found)
+
+
+def test_a_network_that_is_peered_with_one_of_the_same_addresses(tmp_path: Path) -> None:
+    async def arrange(bench: Bench) -> None:
+        await bench.furnish()
+        stored = bench.site.store.get(f"{NETWORK}/virtualNetworks/vnet")
+        assert stored is not None
+        remote = {"remoteAddressSpace": {"addressPrefixes": ["10.34.128.0/17"]}}
+        stored.properties["virtualNetworkPeerings"] = [{"name": "hub", "properties": remote}]
+
+    plan = Plan(
+        tuple(
+            replace(change, id=f"{NETWORK}/virtualNetworks/vnet") if change.type == "network:VirtualNetwork" else change
+            for change in PROD.changes
+        )
+    )
+    assert any(
+        "overlaps 10.34.128.0/17, with which it is peered" in line for line in wrong(ask(tmp_path, plan, arrange))
+    )
+
+
+@pytest.mark.parametrize(
+    ("stack", "source", "verdict", "text"),
+    [
+        ("prod", "10.0.0.9", "no", "this machine would come from 10.0.0.9: put that into adminCidrs"),
+        ("prod", None, "no", "this machine has no route to 10.34.0.10"),
+        ("dev", "93.184.216.34", "no", "this machine would come from 93.184.216.34"),
+        ("dev", "10.0.0.9", "no", "is for examples (RFC 5737), and lets nobody in"),
+        ("dev", "203.0.113.9", "yes", "203.0.113.9 of this machine is let in"),
+    ],
+)
+def test_the_way_to_ssh_before_there_is_a_machine(
+    stack: str, source: str | None, verdict: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comes_from(monkeypatch, source)
+    answers = [line.answer for line in ask(tmp_path, first(stack)) if line.question == "ssh"]
+    assert [(one.verdict, text in one.text) for one in answers] == [(verdict, True)], answers
+
+
+def test_behind_a_gateway_nobody_knows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    comes_from(monkeypatch, "10.0.0.9")
+    lines = ask(tmp_path, first("dev", {"adminCidrs": ["93.184.216.0/24"]}))
+    assert any(line.startswith("ssh: 93.184.216.0/24: 10.0.0.9") for line in wrong(lines, "unknown"))
+
+
+def test_the_source_towards_an_address() -> None:
+    assert REAL_SOURCE("127.0.0.1") == IPv4Address("127.0.0.1")
+
+
+def test_ssh_of_machines_that_are_there_is_tried(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as closed:
+        port, dead = server.getsockname()[1], closed.getsockname()[1]
+        closed.close()
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            connection.sendall(b"SSH-2.0-x\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+
+        async def arrange(bench: Bench) -> None:
+            await bench.furnish()
+            address = bench.site.store.get(f"{NETWORK}/publicIPAddresses/pip")
+            balancer = bench.site.store.get(f"{NETWORK}/loadBalancers/lb")
+            assert address is not None and balancer is not None
+            address.properties["ipAddress"] = "127.0.0.1"
+            for rule, number in zip(balancer.properties["inboundNatRules"], (port, dead), strict=True):
+                rule["properties"]["frontendPort"] = number
+
+        plan = Plan(
+            tuple(
+                replace(change, id=f"{NETWORK}/loadBalancers/lb") if change.type == "network:LoadBalancer" else change
+                for change in first("dev").changes
+            )
+        )
+        answers = [line.answer for line in ask(tmp_path, plan, arrange) if line.question == "ssh"]
+        thread.join()
+    assert [(one.verdict, one.about) for one in answers] == [("yes", f"127.0.0.1:{port}"), ("no", f"127.0.0.1:{dead}")]
+    assert "refused" in answers[1].text and "adminCidrs" in answers[1].text
+
+
+def test_a_vault_name_is_one_in_all_of_azure(tmp_path: Path) -> None:
+    async def arrange(bench: Bench) -> None:
+        await bench.furnish()
+        properties = {"tenantId": TENANT, "sku": {"family": "A", "name": "standard"}}
+        await bench.put(
+            f"{GROUP}/providers/Microsoft.KeyVault/vaults/keys", {"location": "westeurope", "properties": properties}
+        )
+
+    vault = replace(
+        PROD.changes[0], type="keyvault:Vault", name="vault", new={"vaultName": "keys", "location": "westeurope"}
+    )
+    found = wrong(ask(tmp_path, Plan((*PROD.changes, vault)), arrange))
+    assert "names: keys: The vault name 'keys' is already in use." in found
+
+
+def test_families_are_named_as_azure_names_them() -> None:
+    """Names of `az vm list-usage`; letter case does not matter."""
+    names = {"Standard_D4s_v5": "standardDSv5Family", "Standard_B2s": "standardBSFamily",
+             "Standard_D2ads_v5": "standardDADSv5Family", "Standard_A2_v2": "standardAv2Family",
+             "Standard_B2ts_v2": "standardBTSv2Family"}  # fmt: skip
+    assert {size: offers.family(size) for size in names} == names
