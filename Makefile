@@ -87,7 +87,7 @@ unit: .venv/.stamp ## run the tests that need neither root nor a lab
 	@.venv/bin/python -m pytest $(TWO) tests/golden tests/unit
 
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes
-	@.venv/bin/python -W ignore -m operations.diagram
+	@.venv/bin/python -W ignore -m tests.docs.diagram
 
 lint: .venv/.stamp ## check style, types, shell scripts and workflows
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-style lint-scripts

@@ -12,7 +12,8 @@ from components.azure.network import Network, NetworkArgs
 from components.azure.nodes import Nodes, NodesArgs
 from components.azure.place import make_place
 from components.azure.tags import tag_everything
-from components.cluster.cluster import Cluster, ClusterArgs
+from components.cluster.cluster import Cluster
+from components.remote import ScriptContext
 from components.settings import losses, recorded
 from components.settings.load import load
 
@@ -72,7 +73,9 @@ fencing = (
 fence_device = fencing.device if fencing else None
 Cluster(
     "cluster",
-    ClusterArgs(settings, nodes.cluster_nodes, nodes.witness, fence_device, endpoint_host=endpoint.host),
+    ScriptContext(settings, nodes.cluster_nodes, nodes.witness),
+    fence_device=fence_device,
+    endpoint_host=endpoint.host,
 )
 outputs.export(settings, endpoint.host, nodes, fence_device)
 tell_what_goes()

@@ -11,14 +11,6 @@ from components.settings.settings import Settings
 def export(
     settings: Settings, endpoint_host: pulumi.Output[str], nodes: Nodes, fence_device: FenceDevice | None
 ) -> None:
-    """Export the stack's outputs.
-
-    Args:
-        settings: the stack's settings.
-        endpoint_host: where clients find MySQL.
-        nodes: the machines.
-        fence_device: how a node is fenced; None for a cluster without fencing.
-    """
     name, user = settings.database.database_name, settings.database.database_user
     secret_hint = "pulumi config get azure-mysql-ha:"
     pulumi.export("endpoint", {"host": endpoint_host, "port": ports.MYSQL})
@@ -28,10 +20,7 @@ def export(
     pulumi.export("witness", nodes.witness.name if nodes.witness else None)
     pulumi.export(
         "secrets",
-        {
-            "database password": f"{secret_hint}databasePassword",
-            "SSH private key": f"{secret_hint}sshPrivateKey",
-        },
+        {"database password": f"{secret_hint}databasePassword", "SSH private key": f"{secret_hint}sshPrivateKey"},
     )
     # The engine's own refusal knows no setting of ours.
     pulumi.export(

@@ -25,7 +25,6 @@ class Machine:
     """A machine: all that its configuration may know of the cloud it runs on.
 
     Args:
-        name: host name.
         private_address: IPv4 address for the traffic between the machines.
         connection: how to reach it by SSH; its host key is pinned.
         host_key: the public host key, in OpenSSH's form.
@@ -72,7 +71,6 @@ class ScriptContext:
 
     @property
     def operating_system(self) -> OperatingSystem:
-        """What is particular to the image that the machines run."""
         return self.settings.machines.operating_system
 
     def script(self, node: Machine, template: str, purpose: str, **more: object) -> str:
@@ -113,16 +111,11 @@ class ScriptContext:
 
 
 class Part(pulumi.ComponentResource):
-    """A part of the cluster: a component that is made of scripts.
+    """A part of the cluster: a component that is made of scripts, the only one of its class and called like it."""
 
-    Args:
-        name: the component's name.
-        context: the settings and the machines.
-        opts: the component that it is part of.
-    """
-
-    def __init__(self, name: str, context: ScriptContext, opts: pulumi.ResourceOptions) -> None:
-        super().__init__(f"azure-mysql-ha:index:{type(self).__name__}", name, None, opts)
+    def __init__(self, context: ScriptContext, opts: pulumi.ResourceOptions) -> None:
+        kind = type(self).__name__
+        super().__init__(f"azure-mysql-ha:index:{kind}", kind.lower(), None, opts)
         self.context = context
 
     def on_each(
@@ -140,14 +133,10 @@ class Part(pulumi.ComponentResource):
         """Run a script on several machines at the same time.
 
         Args:
-            machines: where.
             what: the resource's name, behind the machine's.
             after: what must be there before it runs anywhere.
             after_own: what must be there before it runs on one machine, by its name; nothing for one not named.
             template, purpose, variables, names: as for `RemoteScript`.
-
-        Returns:
-            The script of each machine, by its name.
         """
         return {
             machine.name: RemoteScript(
@@ -172,12 +161,9 @@ class RemoteScript(command.remote.Command):
     configs/host/user-data.yaml.j2): encrypted in Pulumi's state, in no process list, and in no log.
 
     Args:
-        name: the resource's name.
-        part: what it is part of.
         node: where to run it: a node or the witness.
         template: path below configs/.
         purpose: one line on what it does, for whoever reads the script.
-        after: resources that must be there first.
         variables: environment variables for what must not be shown or is not known before the update;
             names begin with HA_.
         connection: another way to the node than its own.

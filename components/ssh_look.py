@@ -1,7 +1,7 @@
 """A look from this machine at whether SSH answers on another, before a script goes there.
 
-The command provider dials without a reason until it gives up, which is after some 40 minutes where packets are dropped
-on the way; and it waits for ever for a server that takes the connection and says nothing.
+The command provider tells why a dial has failed only when it gives up, which takes many minutes where packets are
+dropped on the way; and it waits for ever for a server that takes the connection and says nothing.
 """
 
 import asyncio
@@ -49,6 +49,7 @@ class SshLook:
         self._give_up_after = give_up_after
         self._one_at_a_time = asyncio.Lock()
         self._answered = -_GOOD_FOR_SECONDS
+        self._told = False
 
     def hook(self) -> pulumi.ResourceHookBinding:
         """Return what has a script wait for an answer before it is run, and fail without one."""
@@ -71,9 +72,8 @@ class SshLook:
             SilentError: it does not; or the agent of SSH_AUTH_SOCK, which the provider insists on, does not.
         """
         await _check_agent()
+        begin = time.monotonic()
         async with self._one_at_a_time:
-            begin = time.monotonic()
-            told = False
             while time.monotonic() - self._answered > _GOOD_FOR_SECONDS:
                 why = await _look(host, port)
                 now = time.monotonic()
@@ -86,9 +86,9 @@ class SshLook:
                 )
                 if now - begin >= self._give_up_after:
                     raise SilentError(silence)
-                if not told and now - begin >= self._tell_after:
+                if not self._told and now - begin >= self._tell_after:
                     self._tell(silence)
-                    told = True
+                    self._told = True
                 await asyncio.sleep(_PAUSE_SECONDS)
 
 

@@ -23,10 +23,6 @@ def render(template: str, context: Mapping[str, object]) -> str:
 
     Args:
         template: path below configs/, such as "corosync/corosync.conf.j2".
-        context: what the template may name. A name that is missing here is an error.
-
-    Returns:
-        The rendered text, ending in a line feed.
 
     Raises:
         jinja2.TemplateNotFound: there is no such template.

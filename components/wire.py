@@ -6,11 +6,7 @@ _SECRET_MARK = "4dabf18193072939515e22adb298388d"  # how Pulumi's wire format ma
 
 
 def readable(value: Any) -> Any:
-    """Return a decoded value with each secret as {"secret": value}, and whole numbers as such.
-
-    Args:
-        value: what JSON has of it.
-    """
+    """Return a decoded value with each secret as {"secret": value}, and whole numbers as such."""
     if isinstance(value, dict):
         properties = cast(dict[str, Any], value)
         if _SECRET_MARK in properties:

@@ -78,12 +78,7 @@ def _rate(text: str) -> float:
 
 
 def lab_target(name: str, progress: Progress) -> LabTarget:
-    """Return a lab's cluster, made first if there is none.
-
-    Args:
-        name: the lab's.
-        progress: told what is going on.
-    """
+    """Return a lab's cluster, made first if there is none."""
     lab = Lab(LabPaths(name), progress)
     try:
         lab.outputs()
@@ -93,11 +88,7 @@ def lab_target(name: str, progress: Progress) -> LabTarget:
 
 
 def azure_target(stack: str) -> Target:
-    """Return a stack's cluster on Azure.
-
-    Args:
-        stack: the stack's name.
-    """
+    """Return a stack's cluster on Azure."""
     from drills.azure import AzureTarget  # Azure's clients take a second to load
 
     return AzureTarget(stack)
@@ -123,11 +114,6 @@ def run(
     """Run drills one after the other, and print the table of their results.
 
     Args:
-        target: the cluster.
-        chosen: the scenarios.
-        folder: the run's, empty.
-        progress: told what is going on.
-        repeat: how often each is done.
         pace: rows a second.
         moves: how often `standby` moves the service.
 
@@ -160,6 +146,8 @@ def why_not(one: Scenario, target: Target) -> str:
         return f"needs the lab: {one.needs_lab}"
     if one.needs_witness and not target.has_witness():
         return "needs a cluster with a witness (witness: true)"
+    if one.needs_zones and isinstance(target, LabTarget) and len(set(map(target.zone_of, target.nodes))) < 2:
+        return 'needs a cluster in two zones (availabilitySet: false, zones: ["1", "2"])'
     if not one.without_fencing and target.status().fencing.startswith("OFF"):
         return "needs fencing, which is off"
     return ""

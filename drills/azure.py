@@ -5,7 +5,6 @@ Not run yet: nobody could reach Azure from where this was written.
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from azure.identity import DefaultAzureCredential
@@ -13,26 +12,22 @@ from azure.mgmt.compute import ComputeManagementClient
 
 from drills import network
 from drills.proof import marks
-from drills.target import Fencing, has_witness, open_connection
-from lab.writer import Connection
+from drills.target import Fencing, Target
 from operations.cli import Cli
 from operations.ssh import Node
 from operations.stack import Stack
-from operations.status import status
 
 _POWER_SECONDS = 600
 """Longest wait for a power action; Azure's own are done within minutes."""
 
 
-class AzureTarget:
+class AzureTarget(Target):
     """The cluster of a stack, reached as an administrator does: `pulumi` and `az login` must work here.
 
     Args:
-        stack: its name.
         subscription: id of the subscription; by default ARM_SUBSCRIPTION_ID or AZURE_SUBSCRIPTION_ID.
 
     Raises:
-        OperationError: the stack has no cluster, or the Pulumi CLI does not tell its outputs and settings.
         ValueError: no subscription is named.
     """
 
@@ -40,40 +35,15 @@ class AzureTarget:
         subscription = subscription or os.environ.get("ARM_SUBSCRIPTION_ID") or os.environ.get("AZURE_SUBSCRIPTION_ID")
         if not subscription:
             raise ValueError("the subscription is not known: set ARM_SUBSCRIPTION_ID")
-        self._stack = Stack(Cli(stack))
-        self._nodes = self._stack.nodes
-        self._endpoint: dict[str, Any] = self._stack.outputs["endpoint"]
-        settings = self._stack.settings
+        super().__init__(Stack(Cli(stack)))
+        settings = self.stack.settings
         self._group = settings.get("existingResourceGroup") or f"rg-{settings['clusterName']}"
         self._compute = ComputeManagementClient(DefaultAzureCredential(), subscription)
-
-    @property
-    def nodes(self) -> list[Node]:
-        """The cluster's two nodes."""
-        return self._nodes
-
-    def has_witness(self) -> bool:
-        """Tell whether the cluster has a witness."""
-        return has_witness(self._nodes[0])
-
-    def status(self) -> status.Status:
-        """Ask the cluster how it is."""
-        return status.ask(self._stack)
-
-    def inside(self) -> AbstractContextManager[None]:
-        """Nothing: clients of the endpoint are here."""
-        return nullcontext()
-
-    def connect(self) -> Connection:
-        """Open a connection to the endpoint."""
-        database: dict[str, str] = self._stack.outputs["database"]
-        address = (self._endpoint["host"], self._endpoint["port"])
-        return open_connection(address, (database["user"], database["name"]), self._stack.settings["databasePassword"])
 
     def power(self) -> dict[str, bool]:
         """Return what the instance views say: only stopped and deallocated machines are surely off."""
         found: dict[str, bool] = {}
-        for node in self._nodes:
+        for node in self.nodes:
             view: Any = self._compute.virtual_machines.instance_view(self._group, node.name)
             states: list[Any] = view.statuses or []
             found[node.name] = is_on([str(state.code) for state in states])
@@ -90,32 +60,25 @@ class AzureTarget:
         )
 
     def start(self, node: Node) -> None:
-        """Switch the machine on."""
         self._compute.virtual_machines.begin_start(self._group, node.name).result(_POWER_SECONDS)
 
     def part(self) -> None:
         """Let each node drop what comes from the other and goes to it; one that is fenced comes back without that."""
-        first, second = self._nodes
+        first, second = self.nodes
         network.drop_both(first, second)
         network.drop_both(second, first)
 
     def join(self) -> None:
-        """Undo it."""
-        for node in self._nodes:
+        for node in self.nodes:
             network.clear(node)
 
     def mend(self) -> None:
-        """Undo every fault."""
         for node, on in self.power().items():
             if not on:
-                self.start(next(one for one in self._nodes if one.name == node))
+                self.start(next(one for one in self.nodes if one.name == node))
         self.join()
 
 
 def is_on(codes: Sequence[str]) -> bool:
-    """Tell whether a machine may be running.
-
-    Args:
-        codes: of its instance view's statuses, such as PowerState/running.
-    """
+    """Tell whether a machine may be running."""
     return not {"PowerState/stopped", "PowerState/deallocated"} & set(codes)

@@ -40,13 +40,8 @@ def conduct(
     """Do a drill, and leave the cluster well if it can be.
 
     Args:
-        scenario: what is done.
         number: which repetition, from 1.
-        target: the cluster.
         folder: gets all that the drill leaves behind; made by this.
-        progress: told what is going on.
-        pace: rows a second.
-        moves: how often `standby` moves the service.
 
     Raises:
         NotWellError: the cluster is not well to begin with.

@@ -42,12 +42,7 @@ class Drill:
 
     Args:
         title: what it is called in lines of progress, such as "standby 1".
-        target: the cluster.
         folder: gets all that the drill leaves behind; made by this.
-        progress: told what is going on.
-        settle_seconds: how long the cluster may take to be whole again.
-        pace: rows a second.
-        moves: how often `standby` moves the service.
     """
 
     def __init__(
@@ -86,20 +81,13 @@ class Drill:
         return next(one for one in self.nodes if one.name != node.name)
 
     def say(self, text: str) -> None:
-        """Tell what is going on."""
         self._progress(f"{self._title}: {text}")
 
     def mark(self, kind: MarkKind, text: str, node: Node | None, at: float | None = None) -> float:
         """Note something that happened, and tell it; `fault`, `fault_end` and `event` are for scenarios.
 
         Args:
-            kind: what it is for the outage's parts.
-            text: for a reader.
-            node: where; None for what is of the cluster.
             at: seconds of the epoch; now by default.
-
-        Returns:
-            That time.
         """
         at = at or time.time()
         self.marks.append(Mark(at, kind, node.name if node else None, text))
@@ -111,11 +99,9 @@ class Drill:
         return self.mark("fault", text, node)
 
     def fault_end(self, text: str, node: Node | None = None) -> float:
-        """Note the end of the fault."""
         return self.mark("fault-end", text, node)
 
     def event(self, text: str, node: Node | None = None) -> float:
-        """Note something else."""
         return self.mark("event", text, node)
 
     def check(self, holds: bool, otherwise: str) -> None:
@@ -128,13 +114,8 @@ class Drill:
         """Wait for an event, and tell so.
 
         Args:
-            what: what is awaited.
             condition: asked again and again until it returns something true.
-            seconds: to the end of patience.
             every: seconds between two questions.
-
-        Raises:
-            TimeoutError: it did not come.
         """
         begin = told = time.monotonic()
         while not condition():
@@ -158,11 +139,6 @@ class Drill:
 
         Args:
             node: where; by what the line does it may never answer.
-            text: what is done.
-            command: the shell line.
-
-        Returns:
-            The time in seconds of the epoch.
 
         Raises:
             OSError: the node does not run it.
@@ -192,12 +168,7 @@ class Drill:
         """Wait until a node serves and rows are acknowledged again.
 
         Args:
-            node: the one that should.
             since: seconds of the epoch; rows sent before do not count.
-            seconds: to the end of patience.
-
-        Raises:
-            TimeoutError: it does not.
         """
         self.wait(
             f"{node.name} to serve",
@@ -212,11 +183,7 @@ class Drill:
         self.event("rows are acknowledged")
 
     def wait_strength(self, seconds: float | None = None) -> None:
-        """Wait until the cluster is at full strength again.
-
-        Raises:
-            TimeoutError: it is not.
-        """
+        """Wait until the cluster is at full strength again."""
         self.wait("full strength", self._is_strong, seconds or self._settle_seconds, every=STATUS_SECONDS)
 
     def fill(self, mib: int) -> None:

@@ -34,7 +34,6 @@ def lose(node: Node, peer: Node, percent: int) -> None:
     """Lose a share of the packets that a node sends to its peer, at random.
 
     Args:
-        node: the sender.
         peer: the receiver; traffic to all others is left alone.
         percent: 1 to 100.
     """
@@ -61,9 +60,7 @@ def drop_probe(node: Node, peer: Node, port: int) -> None:
     """Let the balancer's probe of a node get no answer; the listener itself stays as it is.
 
     Args:
-        node: the one that is probed.
         peer: the other one, by which the interface is found.
-        port: that is probed.
     """
     node.run(
         _FIND.format(peer=peer.name)

@@ -23,7 +23,6 @@ class Observation:
     """The observation of one drill, from now on.
 
     Args:
-        target: the cluster.
         folder: gets the attempts and the journals; it is there.
         pace: rows a second.
     """
@@ -118,7 +117,6 @@ class Observation:
         )
 
     def fencings(self) -> list[Fencing]:
-        """Return the fencings since the observation began."""
         return self._target.fencings(self.begin, [journal.lines for journal in self.journals])
 
     def fenced(self) -> bool:

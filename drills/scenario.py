@@ -19,17 +19,13 @@ class Scenario:
 
     A module has `ORDER`, when it is run among all; `EXPECTED` (an `Expectation`) and `run(drill)`, which does the
     fault and undoes what must be undone by a hand.  It may have `NEEDS_LAB`, why this cannot be done on Azure;
-    `NEEDS_WITNESS` and `WITHOUT_FENCING`, both booleans; and `SETTLE_SECONDS`, how long the cluster may take to be
-    whole again.
+    `NEEDS_WITNESS`, `NEEDS_ZONES` and `WITHOUT_FENCING`, all booleans; and `SETTLE_SECONDS`, how long the cluster may
+    take to be whole again.
 
     Args:
-        name: its name.
-        order: scenarios are run in ascending order.
-        story: the module's docstring.
-        expected: what is promised.
-        run: does it.
         needs_lab: why it cannot be done on Azure; empty where it can.
         needs_witness: whether it is for clusters with a witness only.
+        needs_zones: whether it is for clusters whose nodes are in two availability zones only.
         without_fencing: whether it can be done where fencing is off.
         settle_seconds: how long the cluster may take to be whole again after `run`.
     """
@@ -41,6 +37,7 @@ class Scenario:
     run: Callable[[Drill], None]
     needs_lab: str = ""
     needs_witness: bool = False
+    needs_zones: bool = False
     without_fencing: bool = False
     settle_seconds: float = 300.0
 
@@ -67,6 +64,7 @@ def _load(name: str) -> Scenario:
         run=module.run,
         needs_lab=getattr(module, "NEEDS_LAB", ""),
         needs_witness=getattr(module, "NEEDS_WITNESS", False),
+        needs_zones=getattr(module, "NEEDS_ZONES", False),
         without_fencing=getattr(module, "WITHOUT_FENCING", False),
         settle_seconds=getattr(module, "SETTLE_SECONDS", 300.0),
     )
@@ -77,9 +75,6 @@ def choose(names: list[str]) -> list[Scenario]:
 
     Args:
         names: names of the catalogue, in the order in which they are to be run; none for all.
-
-    Raises:
-        ValueError: there is none of a name.
     """
     known = catalogue()
     for name in names:

@@ -4,11 +4,11 @@ import contextlib
 import itertools
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pymysql
 
@@ -22,6 +22,7 @@ from lab.lab import Lab
 from lab.machine import Machine, MachineError, MachineSpec
 from lab.writer import ANSWER_SECONDS, CONNECT_SECONDS, Connection
 from operations.ssh import Node
+from operations.stack import Stack
 from operations.status import status
 
 DRBD_PARAMETERS = "/sys/module/drbd/parameters"
@@ -33,8 +34,6 @@ class Fencing:
     """A machine that another one has switched off.
 
     Args:
-        machine: the one that went.
-        caller: who asked for it.
         began, ended: of the power-off, in seconds of the epoch (of the start, where it was off already); `ended` is
             None while it goes on.
     """
@@ -45,38 +44,42 @@ class Fencing:
     ended: float | None
 
 
-class Target(Protocol):
-    """A cluster.  What only a lab can do is in `LabTarget`, and scenarios say when they need that."""
+class Target(ABC):
+    """The cluster of a stack. What only a lab can do is in `LabTarget`, and scenarios say when they need that.
 
-    @property
-    def nodes(self) -> Sequence[Node]:
-        """The cluster's two nodes."""
-        ...
+    Raises:
+        OperationError: the stack has no cluster, or the Pulumi CLI does not tell its outputs and settings.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.nodes = stack.nodes
 
     def has_witness(self) -> bool:
-        """Tell whether the cluster has a witness, a third vote."""
-        ...
+        """Tell whether the nodes' Corosync is configured for a witness, a third vote."""
+        return "model: net" in self.nodes[0].run("cat /etc/corosync/corosync.conf")
 
     def status(self) -> status.Status:
-        """Ask the cluster how it is."""
-        ...
+        return status.ask(self.stack)
 
     def inside(self) -> AbstractContextManager[None]:
         """Let the calling thread be where clients of the endpoint are."""
-        ...
+        return contextlib.nullcontext()
 
     def connect(self) -> Connection:
-        """Open a connection to the endpoint, with autocommit; to be called `inside`.
+        """Open a connection to the endpoint, with autocommit, that gives up soon; to be called `inside`."""
+        endpoint, database = self.stack.outputs["endpoint"], self.stack.outputs["database"]
+        return pymysql.connect(
+            host=endpoint["host"], port=endpoint["port"], user=database["user"], database=database["name"],
+            password=self.stack.settings["databasePassword"], autocommit=True,
+            connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, write_timeout=ANSWER_SECONDS,
+        )  # fmt: skip
 
-        Raises:
-            pymysql.Error, OSError: it does not answer in time.
-        """
-        ...
-
+    @abstractmethod
     def power(self) -> dict[str, bool]:
         """Return which nodes' machines are on, as the cloud says."""
-        ...
 
+    @abstractmethod
     def fencings(self, since: float, journals: Sequence[Sequence[str]]) -> list[Fencing]:
         """Return the fencings since a time.
 
@@ -84,67 +87,40 @@ class Target(Protocol):
             since: seconds of the epoch.
             journals: of the nodes, for clouds whose own log comes late.
         """
-        ...
 
+    @abstractmethod
     def cut_power(self, node: Node) -> None:
         """Switch a machine off without a word to it."""
-        ...
 
+    @abstractmethod
     def start(self, node: Node) -> None:
         """Switch a machine on; nothing happens where it is on."""
-        ...
 
+    @abstractmethod
     def part(self) -> None:
         """Cut all traffic between the nodes, in both directions; clients and Azure still reach both."""
-        ...
 
+    @abstractmethod
     def join(self) -> None:
         """Undo `part`."""
-        ...
 
+    @abstractmethod
     def mend(self) -> None:
         """Undo every fault that is still on, and start machines that are off."""
-        ...
 
 
-class LabTarget:
-    """A lab's cluster, which can be hurt in every way.
-
-    Args:
-        lab: it is up, with a cluster.
-    """
+class LabTarget(Target):
+    """A lab's cluster, which can be hurt in every way."""
 
     def __init__(self, lab: Lab) -> None:
+        super().__init__(lab.stack())
         self.lab = lab
-        self._nodes = lab.nodes()
-        outputs = lab.outputs()
-        self._address: tuple[str, int] = outputs["endpoint"]["host"], outputs["endpoint"]["port"]
-        self._account: tuple[str, str] = outputs["database"]["user"], outputs["database"]["name"]
-        self._password = lab.database_password()
-
-    @property
-    def nodes(self) -> list[Node]:
-        """The cluster's two nodes."""
-        return self._nodes
-
-    def has_witness(self) -> bool:
-        """Tell whether the cluster has a witness."""
-        return has_witness(self._nodes[0])
-
-    def status(self) -> status.Status:
-        """Ask the cluster how it is."""
-        return self.lab.status()
 
     def inside(self) -> AbstractContextManager[None]:
-        """Let the calling thread be in the lab's namespace."""
         return namespace.inside(self.lab.paths.namespace)
 
-    def connect(self) -> Connection:
-        """Open a connection to the endpoint, whose address exists inside of the lab only."""
-        return open_connection(self._address, self._account, self._password)
-
     def _machines(self) -> list[cloud.MachineStatus]:
-        names = {node.name for node in self._nodes}
+        names = {node.name for node in self.nodes}
         return [machine for machine in cloud.status(self.lab.paths)["machines"] if machine["name"] in names]
 
     def power(self) -> dict[str, bool]:
@@ -153,7 +129,7 @@ class LabTarget:
 
     def fencings(self, since: float, journals: Sequence[Sequence[str]]) -> list[Fencing]:
         """Return the fencings among the power actions that the lab cloud was asked for."""
-        return fencings_of(cloud.power_actions(self.lab.paths), since, {node.name for node in self._nodes})
+        return fencings_of(cloud.power_actions(self.lab.paths), since, {node.name for node in self.nodes})
 
     def cut_power(self, node: Node) -> None:
         """Kill -9 every process of the machine."""
@@ -170,20 +146,18 @@ class LabTarget:
                 fabric.isolate(self.lab.paths.namespace, tap)
 
     def join(self) -> None:
-        """Undo it."""
         for machine in self._machines():
             for tap in machine["taps"]:
                 fabric.unisolate(self.lab.paths.namespace, tap)
 
     def mend(self) -> None:
-        """Undo every fault."""
         self.join()
-        cloud.set_faults(self.lab.paths, arm="ok")
+        cloud.set_faults(self.lab.paths, arm="ok", zone="")
         for event in cloud.scheduled_events(self.lab.paths):
             with contextlib.suppress(cloud.CloudError):  # has started meanwhile
                 cloud.withdraw_event(self.lab.paths, event["EventId"])
         on = self.power()
-        for node in self._nodes:
+        for node in self.nodes:
             if on[node.name]:
                 self.thaw(node)
                 network.clear(node)
@@ -223,6 +197,21 @@ class LabTarget:
         """Take Azure's API and the tokens for it away from the machines, or give them back."""
         cloud.set_faults(self.lab.paths, arm="ok" if reachable else "unreachable")
 
+    def zone_of(self, node: Node) -> str:
+        """Return the node's availability zone; empty for none."""
+        return next(machine["zone"] for machine in self._machines() if machine["name"] == node.name)
+
+    def take_zone(self, zone: str) -> None:
+        """Take away an availability zone: its part of the network, and the power of its machines at once."""
+        gone = [one["name"] for one in cloud.status(self.lab.paths)["machines"] if one["zone"] == zone]
+        cloud.set_faults(self.lab.paths, zone=zone)
+        for machine in gone:
+            power.kill(self.lab, machine)
+
+    def return_zone(self) -> None:
+        """Bring it back; its machines stay off until somebody starts them."""
+        cloud.set_faults(self.lab.paths, zone="")
+
     def announce(self, node: Node, seconds: float) -> None:
         """Announce a reboot of the machine's host, so many seconds from now."""
         cloud.announce_event(self.lab.paths, node.name, "Reboot", seconds)
@@ -243,7 +232,7 @@ class LabTarget:
         return {
             backend["vm"]: backend["healthy"]
             for balancer in cloud.status(self.lab.paths)["balancers"]
-            if balancer["port"] == self._address[1]
+            if balancer["port"] == self.stack.outputs["endpoint"]["port"]
             for backend in balancer["backends"]
         }
 
@@ -257,12 +246,12 @@ def fencings_of(actions: Sequence[cloud.PowerAction], since: float, callers: Set
     Args:
         actions: oldest first.
         since: seconds of the epoch; what began earlier does not count.
-        callers: the machines that may fence.
     """
     found: list[Fencing] = []
     awaits_start: set[str] = set()
     for one in actions:
-        if one["began"] < since or one["caller"] not in callers:
+        # One that the platform refuses, as a start in a zone that is away, has done nothing.
+        if one["began"] < since or one["caller"] not in callers or one["status"] == "Failed":
             continue
         is_start = one["action"] == "start"
         if not is_start or one["machine"] not in awaits_start:
@@ -272,25 +261,3 @@ def fencings_of(actions: Sequence[cloud.PowerAction], since: float, callers: Set
         else:
             awaits_start.add(one["machine"])
     return found
-
-
-def open_connection(address: tuple[str, int], account: tuple[str, str], password: str) -> Connection:
-    """Open a connection that gives up soon.
-
-    Args:
-        address: host and port.
-        account: user and database.
-        password: of the user.
-
-    Raises:
-        pymysql.Error, OSError: there is no answer in time.
-    """
-    return pymysql.connect(
-        host=address[0], port=address[1], user=account[0], password=password, database=account[1], autocommit=True,
-        connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, write_timeout=ANSWER_SECONDS,
-    )  # fmt: skip
-
-
-def has_witness(node: Node) -> bool:
-    """Tell whether a node's Corosync is configured for a witness."""
-    return "model: net" in node.run("cat /etc/corosync/corosync.conf")

@@ -16,7 +16,7 @@ from typing import Any
 import pymysql
 import yaml
 
-from components.checkout import CHECKOUT
+from components.checkout import CHECKOUT, schema
 from drills.conductor import conduct
 from drills.drill import Drill, NotWellError
 from drills.proof import record
@@ -33,7 +33,6 @@ from lab.shell import CommandError
 from operations.check import check
 from operations.cli import PROJECT, Cli
 from operations.error import OperationError
-from operations.stack_configuration import schema
 
 FOUR = ("mysqld-kill", "power-kill", "network-cut", "corosync-kill")
 """The drills: the server, a machine, the network and the cluster's own program, each of which Azure lets one hurt."""
@@ -108,13 +107,14 @@ class Whole:
 
     def _with_a_cluster(self) -> None:
         self._stage("up again, without a change", lambda: self._pulumi("up", "--expect-no-changes"))
-        target = self.target()
-        self._stage("a row", lambda: _row(target))
+        reached: list[Target] = []
+        if not self._stage("a row", lambda: _row(reached, self.target)):
+            return
         story = "The stack's settings are changed, and an update brings that while rows are written."
         never = Expectation(fencings=(0, 0), moves=0)
         changes = Scenario("changes", 0, story, never, self._change, without_fencing=True)
         for scenario in (*choose(["standby"]), *choose(list(FOUR)), changes):
-            self._stage(scenario.name, lambda scenario=scenario: self._drill(target, scenario))
+            self._stage(scenario.name, lambda scenario=scenario: self._drill(reached[0], scenario))
 
     def _stage(self, name: str, do: Callable[[], "str | EventReader"]) -> bool:
         self.progress(f"--- {name}")
@@ -193,7 +193,10 @@ class Whole:
         return done
 
 
-def _row(target: Target) -> str:
+def _row(reached: list[Target], reach: Callable[[], Target]) -> str:
+    """Write a row and read it; the cluster is added to what is reached."""
+    target = reach()
+    reached.append(target)
     with target.inside(), contextlib.closing(target.connect()) as connection, connection.cursor() as cursor:
         writer.make_table(connection)
         cursor.execute(f"insert into {writer.TABLE} values (1, @@hostname)")

@@ -21,7 +21,6 @@ COMMANDS = (status.COMMAND, mysql.COMMAND, shell.COMMAND, drift.COMMAND)
 
 
 def main() -> int:
-    """Run one verb and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     parser.add_argument("--lab", default="lab", help="the lab's name (default: lab)")
     verbs = parser.add_subparsers(dest="verb", required=True)

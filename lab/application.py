@@ -11,15 +11,7 @@ from lab.lab import Lab
 
 @dataclass(frozen=True)
 class Client:
-    """A database's client, which knows no more of a lab than an application does.
-
-    Args:
-        host: IPv4 address.
-        port: TCP port.
-        user: the application's account.
-        password: its password.
-        database: the application's database.
-    """
+    """A database's client, which knows no more of a lab than an application does."""
 
     host: str
     port: int

@@ -40,12 +40,7 @@ def state_file(directory: Path, stack: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine(Cli):
-    """The Pulumi CLI on one stack of the program, with everything that Pulumi keeps for it in one folder.
-
-    Args:
-        directory: the folder; made where it is missing.
-        toolchain: the CLI and what it starts.
-    """
+    """The Pulumi CLI on one stack of the program, with everything that Pulumi keeps for it in one folder."""
 
     directory: Path
     toolchain: Toolchain
@@ -57,9 +52,6 @@ class Engine(Cli):
         """Return the engine on a stack.
 
         Args:
-            directory: the folder for what Pulumi keeps.
-            stack: the stack's name, such as "lab".
-            toolchain: the CLI and what it starts.
             prefix: what to run it with, such as `ip netns exec NAME`.
             variables: further environment variables, for the providers.
         """
@@ -82,7 +74,6 @@ class Engine(Cli):
 
     @property
     def state_file(self) -> Path:
-        """Pulumi's record of the stack, as its back end keeps it."""
         return state_file(self.directory, self.stack)
 
     def prepare(self, changes: Mapping[str, object] | None = None) -> None:
@@ -90,9 +81,6 @@ class Engine(Cli):
 
         Args:
             changes: settings to put in place of those of the tracked file, by their key without the namespace.
-
-        Raises:
-            OperationError: the CLI refuses something.
         """
         home = self.directory / "home"
         (self.directory / "backend").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -111,15 +99,8 @@ class Engine(Cli):
 
         Args:
             verb: the command and its options, such as ["up", "--yes"].
-            progress: told what is going on.
             log: where the engine's own output goes; its event log lies beside it.
             report_every: seconds of silence after which the steps at work are named.
-
-        Returns:
-            What the engine did.
-
-        Raises:
-            EngineError: it failed.
         """
         with self._alone() as owner:
             return watched(self, verb, progress, log, report_every=report_every, owner=owner)
@@ -248,11 +229,7 @@ def _interrupt(process: subprocess.Popen[bytes], progress: Progress, by_a_person
 
 
 def tracked_settings(stack: str) -> dict[str, Any]:
-    """Return the plain settings of a tracked stack file, by their key without the namespace.
-
-    Args:
-        stack: the stack's name.
-    """
+    """Return the plain settings of a tracked stack file, by their key without the namespace."""
     config: dict[str, Any] = yaml.safe_load((CHECKOUT / f"Pulumi.{stack}.yaml").read_text())["config"]
     return {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if not _is_encrypted(value)}
 

@@ -38,22 +38,19 @@ def _run(*argv: str, missing_ok: str = "") -> str:
     return done.stdout
 
 
-def _ip(*arguments: str, missing_ok: str = "") -> str:
-    return _run("ip", *arguments, missing_ok=missing_ok)
+def _ip_in(name: str, *arguments: str, missing_ok: str = "") -> str:
+    _check(name)
+    return _run("ip", "-n", name, *arguments, missing_ok=missing_ok)
 
 
 def _bridge_port(name: str, tap: str, attribute: str, value: str) -> None:
+    _check(name)
     # `ip link set … type bridge_slave state` is accepted, and does nothing.
     _run("bridge", "-n", name, "link", "set", "dev", tap, attribute, value)
 
 
 def run_inside(name: str, argv: Sequence[str]) -> list[str]:
-    """Return the command that runs `argv` in the namespace.
-
-    Args:
-        name: the namespace.
-        argv: a command.
-    """
+    """Return the command that runs `argv` in the namespace."""
     _check(name)
     return ["ip", "netns", "exec", name, *argv]
 
@@ -69,33 +66,23 @@ def create(name: str) -> None:
 
     Args:
         name: `mha-` and the lab's name, see `LabPaths.namespace`.
-
-    Raises:
-        FabricError: it cannot be made.
     """
     _check(name)
     if not exists(name):
-        _ip("netns", "add", name)
-    _ip("-n", name, "link", "set", "lo", "up")
+        _run("ip", "netns", "add", name)
+    _ip_in(name, "link", "set", "lo", "up")
     for address in (IMDS_ADDRESS, PLATFORM_ADDRESS, CLIENT_ADDRESS, ARM_ADDRESS):
-        _ip("-n", name, "address", "replace", f"{address}/32", "dev", "lo")
+        _ip_in(name, "address", "replace", f"{address}/32", "dev", "lo")
     # Who connects to a public address, and binds no other, comes from outside: also to one that is not there.
-    _ip("-n", name, "route", "replace", PUBLIC_RANGE, "dev", "lo", "src", CLIENT_ADDRESS)
-    _ip(*_local_route(name, "replace", ARM_ADDRESS))
-    _resolver(name).parent.mkdir(parents=True, exist_ok=True)
-    _resolver(name).write_text(f"nameserver {PLATFORM_ADDRESS}\n")
+    _ip_in(name, "route", "replace", PUBLIC_RANGE, "dev", "lo", "src", CLIENT_ADDRESS)
+    add_public_address(name, ARM_ADDRESS)
+    resolver(name).parent.mkdir(parents=True, exist_ok=True)
+    resolver(name).write_text(f"nameserver {PLATFORM_ADDRESS}\n")
 
 
-def _resolver(name: str) -> Path:
+def resolver(name: str) -> Path:
     """Return what `ip netns exec` puts in the place of /etc/resolv.conf."""
     return Path("/etc/netns", name, "resolv.conf")
-
-
-def _local_route(name: str, action: str, address: str) -> list[str]:
-    return [
-        *("-n", name, "route", action, "local", f"{address}/32", "dev", "lo"),
-        *("table", "local", "src", CLIENT_ADDRESS),
-    ]
 
 
 def add_public_address(name: str, address: str) -> None:
@@ -103,23 +90,21 @@ def add_public_address(name: str, address: str) -> None:
 
     Connections to it that bind no source come from `CLIENT_ADDRESS` (an address on an interface
     would be its own source).
-
-    Args:
-        name: the namespace.
-        address: IPv4 address.
     """
-    _check(name)
-    _ip(*_local_route(name, "replace", address))
+    _ip_in(name, "route", "replace", *_local_route(address))
 
 
 def remove_public_address(name: str, address: str) -> None:
     """Take away what `add_public_address` made; one that is not there is no error."""
-    _check(name)
-    _ip(*_local_route(name, "delete", address), missing_ok="No such process")
+    _ip_in(name, "route", "delete", *_local_route(address), missing_ok="No such process")
+
+
+def _local_route(address: str) -> list[str]:
+    return ["local", f"{address}/32", "dev", "lo", "table", "local", "src", CLIENT_ADDRESS]
 
 
 def _links(name: str) -> set[str]:
-    lines = _ip("-n", name, "-brief", "link", "show").splitlines()
+    lines = _ip_in(name, "-brief", "link", "show").splitlines()
     return {line.split()[0].partition("@")[0] for line in lines}
 
 
@@ -132,58 +117,36 @@ def add_bridge(name: str, bridge: str, address_with_prefix: str) -> None:
     """Make a virtual network's bridge, with the gateway's address.
 
     Args:
-        name: the namespace.
         bridge: name of the bridge, at most 15 characters.
         address_with_prefix: for example "10.0.0.1/24".
     """
-    _check(name)
     if bridge not in _links(name):
-        _ip(
-            "-n",
-            name,
-            "link",
-            "add",
-            bridge,
-            "address",
-            _GATEWAY_MAC,
-            "type",
-            "bridge",
-            "stp_state",
-            "0",
-            "forward_delay",
-            "0",
-            "mcast_snooping",
-            "0",
-        )
-    _ip("-n", name, "address", "replace", address_with_prefix, "dev", bridge)
-    _ip("-n", name, "link", "set", bridge, "up")
+        made = f"{bridge} address {_GATEWAY_MAC} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+        _ip_in(name, "link", "add", *made.split())
+    _ip_in(name, "address", "replace", address_with_prefix, "dev", bridge)
+    _ip_in(name, "link", "set", bridge, "up")
 
 
 def remove_bridge(name: str, bridge: str) -> None:
     """Delete a bridge; one that is not there is no error."""
-    _check(name)
-    _ip("-n", name, "link", "delete", bridge, missing_ok="Cannot find device")
+    _ip_in(name, "link", "delete", bridge, missing_ok="Cannot find device")
 
 
 def add_tap(name: str, tap: str, bridge: str) -> None:
     """Make a tap device as a port of a bridge.
 
     Args:
-        name: the namespace.
         tap: name of the device, at most 15 characters.
-        bridge: name of the bridge.
     """
-    _check(name)
     if tap not in _links(name):
-        _ip("-n", name, "tuntap", "add", "dev", tap, "mode", "tap")
-    _ip("-n", name, "link", "set", tap, "master", bridge)
-    _ip("-n", name, "link", "set", tap, "up")
+        _ip_in(name, "tuntap", "add", "dev", tap, "mode", "tap")
+    _ip_in(name, "link", "set", tap, "master", bridge)
+    _ip_in(name, "link", "set", tap, "up")
 
 
 def remove_tap(name: str, tap: str) -> None:
     """Delete a tap device; one that is not there is no error."""
-    _check(name)
-    _ip("-n", name, "link", "delete", tap, missing_ok="Cannot find device")
+    _ip_in(name, "link", "delete", tap, missing_ok="Cannot find device")
 
 
 def isolate(name: str, tap: str) -> None:
@@ -191,13 +154,11 @@ def isolate(name: str, tap: str) -> None:
 
     Isolate the taps of both nodes to cut the cluster in two while both keep their clients.
     """
-    _check(name)
     _bridge_port(name, tap, "isolated", "on")
 
 
 def unisolate(name: str, tap: str) -> None:
     """Undo `isolate`."""
-    _check(name)
     _bridge_port(name, tap, "isolated", "off")
 
 
@@ -206,13 +167,11 @@ def cut(name: str, tap: str) -> None:
 
     Ends by itself when the machine is switched off or rebooted.
     """
-    _check(name)
     _bridge_port(name, tap, "state", "0")
 
 
 def mend(name: str, tap: str) -> None:
     """Undo `cut`."""
-    _check(name)
     _bridge_port(name, tap, "state", "3")
 
 
@@ -220,7 +179,7 @@ def processes(name: str) -> list[int]:
     """Return the numbers of the processes in the namespace; none if it does not exist."""
     if not exists(name):
         return []
-    return [int(pid) for pid in _ip("netns", "pids", name).split()]
+    return [int(pid) for pid in _run("ip", "netns", "pids", name).split()]
 
 
 def _signal(pids: Sequence[int], number: signal.Signals) -> None:
@@ -258,14 +217,13 @@ def remove(name: str, grace_seconds: float = 10.0) -> None:
     """Take the namespace away with all that is in it: processes, bridges, taps; one that is not there is no error.
 
     Args:
-        name: the namespace.
         grace_seconds: time that processes get to end by themselves, in seconds.
 
     Raises:
         FabricError: not one of the lab's, the caller itself is in it, or a process stays.
     """
     _check(name)
-    shutil.rmtree(_resolver(name).parent, ignore_errors=True)
+    shutil.rmtree(resolver(name).parent, ignore_errors=True)
     if not exists(name):
         return
     try:
@@ -274,4 +232,4 @@ def remove(name: str, grace_seconds: float = 10.0) -> None:
         # A name without a namespace, left by a crash between the two, has no processes to list.
         if os.path.ismount(f"/run/netns/{name}"):
             raise
-    _ip("netns", "delete", name)
+    _run("ip", "netns", "delete", name)

@@ -89,7 +89,6 @@ class Image:
         """Return the command that runs `argv` in the tree, read-only, in a mount namespace of its own.
 
         Args:
-            argv: a command of the guest.
             work: a folder of the host that it sees as /mnt, writable.
         """
         return [
@@ -282,10 +281,6 @@ def _build(operating_system: str, kernel: Kernel, new: Path, progress: Progress)
 def ensure(operating_system: str, progress: Progress = say) -> Image:
     """Return a guest's image, made at first use and kept in the cache; only the newest of each guest is kept.
 
-    Args:
-        operating_system: one of `systems()`, or `ARBITRATOR`.
-        progress: called with lines of progress.
-
     Raises:
         ValueError: there is no such guest.
         NotInstallableError: its packages cannot be installed; the message names the log.
@@ -320,7 +315,6 @@ def ensure(operating_system: str, progress: Progress = say) -> Image:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make the guests named, or those of every day."""
     for operating_system in arguments or everyday_systems():
         print(ensure(operating_system, say).disk)
     return 0

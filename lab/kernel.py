@@ -121,9 +121,6 @@ def _fetch(source: dict[str, Any], packages: list[str], folder: Path, log: Path,
 def ensure(progress: Progress = say) -> Kernel:
     """Return the kernel, made at first use and kept in the cache.
 
-    Args:
-        progress: called with lines of progress.
-
     Raises:
         CommandError: none of the sources has one that runs here.
     """

@@ -39,13 +39,6 @@ class LabError(OperationError):
 
 @dataclass
 class Lab:
-    """One lab.
-
-    Args:
-        paths: its name and places.
-        progress: told what is going on.
-    """
-
     paths: LabPaths
     progress: Progress = field(default_factory=Progress)
     _settings: dict[int, Mapping[str, str]] = field(default_factory=dict[int, Mapping[str, str]], repr=False)
@@ -103,7 +96,6 @@ class Lab:
 
         Args:
             changes: settings in place of those of Pulumi.lab.yaml; remembered until `down`.
-            options: further options of `pulumi up`.
 
         Raises:
             LabError, EngineError: something is missing or fails.
@@ -143,10 +135,6 @@ class Lab:
 
         The lab's own stack is previewed against its state if it has one. Any other stack file of this project is
         previewed offline, as new, with secrets made up for the purpose.
-
-        Args:
-            stack: the stack's name.
-            options: further options of `pulumi preview`.
         """
         engine = self.engine(stack)
         if stack != "lab" or not engine.settings_file.exists():
@@ -187,37 +175,19 @@ class Lab:
         shutil.rmtree(self.paths.state, ignore_errors=True)
 
     def stack(self) -> Stack:
-        """Return the lab's own stack.
-
-        Raises:
-            LabError: the lab is not up.
-        """
         if not self.is_up():
             raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
         return LabStack(self.engine(), self)
 
     def nodes(self) -> list[Node]:
-        """Return the nodes of the lab's cluster, as the stack's outputs tell to reach them.
-
-        Raises:
-            LabError: there is no cluster.
-        """
+        """Return the nodes of the lab's cluster, as the stack's outputs tell to reach them."""
         return self.stack().nodes
 
     def witness(self) -> Node | None:
-        """Return the cluster's witness, if it has one.
-
-        Raises:
-            LabError: there is no cluster.
-        """
+        """Return the cluster's witness, if it has one."""
         return next((each for each in self.stack().machines if each.name == self.outputs().get("witness")), None)
 
     def outputs(self) -> dict[str, Any]:
-        """Return the stack's outputs.
-
-        Raises:
-            LabError: there are none.
-        """
         if not self.is_up():
             raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
         file = self.paths.pulumi / "outputs.json"
@@ -238,11 +208,9 @@ class Lab:
         return self._settings[changed]
 
     def status(self) -> status.Status:
-        """Ask the cluster how it is."""
         return status.ask(self.stack())
 
     def database_password(self) -> str:
-        """Return the application's password."""
         return self.settings()["databasePassword"]
 
     def _keep_logs(self) -> None:
@@ -253,11 +221,7 @@ class Lab:
             shutil.copy2(file, self.paths.logs / name)
 
     def collect(self) -> Path:
-        """Gather logs of engine, cloud, consoles and the guests' journals into one folder.
-
-        Returns:
-            The folder.
-        """
+        """Gather logs of engine, cloud, consoles and the guests' journals into one folder."""
         self._keep_logs()
         try:
             machines = cloud.status(self.paths)["machines"]
@@ -276,11 +240,7 @@ def _usual_system() -> str:
 
 @dataclass(frozen=True)
 class LabStack(Stack):
-    """A lab's own stack: what is asked of the CLI is kept from one process, or one moment, to the next.
-
-    Args:
-        lab: the lab.
-    """
+    """A lab's own stack: what is asked of the CLI is kept from one process, or one moment, to the next."""
 
     lab: Lab
 
@@ -291,12 +251,10 @@ class LabStack(Stack):
 
     @cached_property
     def outputs(self) -> Mapping[str, Any]:
-        """The stack's outputs; errors as of `Lab.outputs`."""
         return self.lab.outputs()
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
-        """The stack's settings, secret ones in clear."""
         return self.lab.settings()
 
     @property
@@ -313,9 +271,6 @@ def wait_until(what: str, condition: Callable[[], object], timeout: float, every
         condition: called again and again until it returns something true.
         timeout: seconds to the end of patience.
         every: seconds between two calls.
-
-    Raises:
-        TimeoutError: it did not come.
     """
     end = time.monotonic() + timeout
     while not condition():

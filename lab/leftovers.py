@@ -29,6 +29,8 @@ def find(lab: Lab) -> list[str]:
         if str(lab.paths.state) in file.read_text():
             found.append(f"loop device {file}")
     found += [f"tap {file.parent.name} outside of the lab" for file in Path("/sys/class/net").glob("*/tun_flags")]
+    if fabric.resolver(lab.paths.namespace).exists():
+        found.append(f"file {fabric.resolver(lab.paths.namespace)}")
     if lab.paths.state.exists():
         found.append(f"files in {lab.paths.state}")
     return found

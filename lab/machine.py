@@ -62,7 +62,6 @@ class MachineSpec:
     Args:
         name: letters, digits, `-`.
         directory: the machine's own folder; made by `start`. Its system disk and console log are there.
-        image: below its system disk.
         memory_mib: memory in MiB, at least 256.
         interfaces: vec0, vec1, …
         data_disks: LUN (one of `LUNS`) → raw disk file.
@@ -117,7 +116,6 @@ class Machine:
 
     Args:
         spec: what it consists of. Changes count from the next start.
-        kernel: what it runs on.
     """
 
     def __init__(self, spec: MachineSpec, kernel: Kernel) -> None:
@@ -209,9 +207,6 @@ class Machine:
     def shut_down(self, timeout_seconds: float) -> bool:
         """Let the guest shut down in order, as at the press of the power button; cut its power after the time-out.
 
-        Args:
-            timeout_seconds: time that the guest gets, in seconds.
-
         Returns:
             True if the guest did it, False if its power was cut.
         """
@@ -230,19 +225,11 @@ class Machine:
         return orderly
 
     def freeze(self) -> None:
-        """Stop it where it stands, as if its host hung.
-
-        Raises:
-            MachineError: it is off.
-        """
+        """Stop it where it stands, as if its host hung."""
         self._signal_all(signal.SIGSTOP, "T")
 
     def thaw(self) -> None:
-        """Let a frozen machine go on.
-
-        Raises:
-            MachineError: it is off.
-        """
+        """Let a frozen machine go on."""
         self._signal_all(signal.SIGCONT, "")
 
     def attach_disk(self, lun: int, path: Path) -> None:
@@ -250,7 +237,6 @@ class Machine:
 
         Args:
             lun: one of `LUNS`, not in use.
-            path: raw disk file.
 
         Raises:
             MachineError: it is off, or the LUN is in use.

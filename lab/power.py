@@ -13,7 +13,6 @@ def kill(lab: Lab, machine: str) -> None:
     """Kill -9 every process of a machine: its power fails.
 
     Args:
-        lab: the lab.
         machine: its name; it is on.
     """
     leader = int((lab.paths.machines / machine / "process").read_text().split()[0])
@@ -30,11 +29,7 @@ def is_on(lab: Lab, machine: str) -> bool:
 
 
 def start(lab: Lab, machine: str) -> None:
-    """Start a machine that is off, as a person does with `az vm start`; one that was just killed is off in a moment.
-
-    Raises:
-        TimeoutError: the cloud takes it for running.
-    """
+    """Start a machine that is off, as a person does with `az vm start`; one that was just killed is off in a moment."""
     # What the cloud takes for running it would not start.
     wait_until(f"{machine} off", lambda: not is_on(lab, machine), 10)
     status, answer = rest.ask(lab, "POST", f"{rest.compute(lab, machine)}/virtualMachines/{machine}/start")

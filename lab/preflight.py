@@ -30,7 +30,7 @@ PROGRAMS = {
 
 # The same, for what only tests need.
 TEST_PROGRAMS = {
-    "chromium": "chromium",  # opens the drills' report
+    "chromium": "chromium"  # opens the drills' report
 }
 
 # Files → package; for the machines' package lists to be trusted.
@@ -73,11 +73,7 @@ def missing_packages(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
 
 
 def check(paths: LabPaths) -> list[str]:
-    """Return one clear line for each thing that the lab lacks here; none if it can run.
-
-    Args:
-        paths: the lab whose folders must have space.
-    """
+    """Return one clear line for each thing that the lab lacks here; none if it can run."""
     lines: list[str] = []
     system, machine = platform.system(), platform.machine()
     if system != "Linux" or machine != "x86_64":
@@ -108,10 +104,6 @@ def check(paths: LabPaths) -> list[str]:
 
 def install(progress: Progress = say, programs: Mapping[str, str] = PROGRAMS) -> None:
     """Install the packages of missing programs with apt-get, if root on a machine of Debian's family; else nothing.
-
-    Args:
-        progress: called with lines of progress.
-        programs: program and the package that has it.
 
     Raises:
         CommandError: apt-get failed.

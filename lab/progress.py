@@ -22,7 +22,6 @@ class Progress:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, line: str) -> None:
-        """Say one line."""
         with self._lock:
             self.write(f"{time.monotonic() - self.began:6.1f} s  {line}")
 

@@ -16,13 +16,7 @@ def ask(lab: Lab, method: str, path: str, body: object = None) -> tuple[int, Any
     """Send a request, and wait until what it asks for is done.
 
     Args:
-        lab: the lab, whose cloud runs.
-        method: of HTTP.
         path: below the subscription's, such as "/resourceGroups/GROUP".
-        body: sent as JSON.
-
-    Returns:
-        status and body of the answer.
 
     Raises:
         TimeoutError: what it has accepted does not come to an end.
@@ -69,11 +63,6 @@ def ask(lab: Lab, method: str, path: str, body: object = None) -> tuple[int, Any
 
 
 def compute(lab: Lab, machine: str) -> str:
-    """Return the path below which Azure has a machine and its disks, for `ask`.
-
-    Args:
-        lab: the lab, whose cloud runs.
-        machine: its name.
-    """
+    """Return the path below which Azure has a machine and its disks, for `ask`."""
     group = next(one["group"] for one in cloud.status(lab.paths)["machines"] if one["name"] == machine)
     return f"/resourceGroups/{group}/providers/Microsoft.Compute"

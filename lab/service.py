@@ -8,19 +8,16 @@ from operations.ssh import Node, by_name
 
 
 def serving(lab: Lab) -> Node:
-    """Return the node that serves."""
     name = lab.status().serving
     assert name
     return by_name(lab.nodes(), name)
 
 
 def peer(lab: Lab, node: Node) -> Node:
-    """Return the other node."""
     return next(other for other in lab.nodes() if other.name != node.name)
 
 
 def idle(lab: Lab) -> Node:
-    """Return the node that does not serve."""
     return peer(lab, serving(lab))
 
 
@@ -28,10 +25,6 @@ def wait_until_well(lab: Lab, seconds: float = 180) -> None:
     """Wait until both nodes are members with good data, one of them serves, and the endpoint answers.
 
     An update ends when the endpoint has answered, which is a moment before Pacemaker calls the server started.
-
-    Args:
-        lab: the lab, with a cluster.
-        seconds: to the end of patience.
 
     Raises:
         TimeoutError: that was not so within these seconds; its text is what the cluster says of itself.

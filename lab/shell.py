@@ -45,15 +45,10 @@ def run(
     """Run a command to its end.
 
     Args:
-        argv: the program and its arguments.
-        label: what it does, for the lines of progress.
         log: file that receives all it prints, at its end.
         progress: called with `label` and the elapsed time, once every `every_seconds`.
         every_seconds: time between two lines of progress.
         environment: variables instead of the caller's own.
-
-    Raises:
-        CommandError: it ended with a status other than 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()

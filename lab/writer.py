@@ -53,7 +53,6 @@ class Write:
     error: str | None
 
     def as_line(self) -> str:
-        """Return it as a line of JSON."""
         return json.dumps(asdict(self))
 
 

@@ -40,8 +40,6 @@ class Cli:
     """The Pulumi CLI on one stack.
 
     Args:
-        stack: the stack's name.
-        program: the CLI.
         config_file: the stack's settings, where they are not in Pulumi.STACK.yaml.
         environment: the CLI's variables (back end, passphrase); by default this process's own.
         prefix: what to run it with, such as `ip netns exec NAME`.
@@ -59,11 +57,8 @@ class Cli:
     def selected(cls, program: str) -> str:
         """Return the name of the stack that `pulumi stack select` has chosen.
 
-        Args:
-            program: the CLI.
-
         Raises:
-            CliError: as of `ask`; none is selected.
+            CliError: none is selected, or the CLI refuses.
         """
         return cls("", program)._ask_project("stack", "--show-name").strip()
 
@@ -79,7 +74,6 @@ class Cli:
 
     @property
     def settings_file(self) -> Path:
-        """The file of the stack's settings."""
         return self.config_file or self.checkout / f"Pulumi.{self.short_name}.yaml"
 
     def command(self, *words: str) -> list[str]:
@@ -96,11 +90,7 @@ class Cli:
         """Run a command on the stack and return what it prints.
 
         Args:
-            words: as of `command`.
             text: what the CLI reads from its standard input, which is where secrets belong.
-
-        Raises:
-            CliError: the CLI is missing, or refuses.
         """
         end = time.monotonic() + _RECORD_SECONDS
         while True:
@@ -117,11 +107,7 @@ class Cli:
         return subprocess.run(self.command(*words), cwd=self.checkout, env=env, check=False).returncode
 
     def pass_on(self, *words: str) -> tuple[int, str]:
-        """Run a command on the stack, and pass on what it says as it says it, without colours.
-
-        Returns:
-            Its exit code; and what it said, on standard output and error.
-        """
+        """Run a command on the stack, and pass on what it says as it says it, without colours."""
         said: list[str] = []
         with subprocess.Popen(
             [*self.command(*words), "--color", "never"],
@@ -136,11 +122,7 @@ class Cli:
         return process.returncode, "".join(said)
 
     def outputs(self) -> dict[str, Any]:
-        """Return the stack's outputs; empty where there are none.
-
-        Raises:
-            CliError: as of `ask`; so do all that follow.
-        """
+        """Return the stack's outputs; empty where there are none."""
         return json.loads(self.ask("stack", "output", "--json") or "{}")
 
     def settings(self) -> dict[str, str]:

@@ -21,9 +21,7 @@ class Command:
 
     Args:
         name: the module's, and the verb of the lab's command.
-        text: what it does, in a line.
         run: does it; returns the exit code, or raises OperationError.
-        add_options: adds its own options to a parser.
     """
 
     name: str
@@ -44,12 +42,7 @@ class Command:
 
 
 def stack_parser(name: str, text: str) -> argparse.ArgumentParser:
-    """Return a parser that knows how a stack is named.
-
-    Args:
-        name: the module's.
-        text: what it does.
-    """
+    """Return a parser that knows how a stack is named."""
     parser = argparse.ArgumentParser(prog=f"python -m operations.{name}", description=text)
     parser.add_argument("--stack", help="the stack (default: the one that is selected)")
     parser.add_argument("--config-file", type=Path, metavar="FILE", help="its settings (default: Pulumi.STACK.yaml)")

@@ -53,9 +53,6 @@ class Connection:
     """How a machine is reached by SSH.
 
     Args:
-        host: name or address.
-        port: TCP port.
-        user: the account.
         private_key: its key, in OpenSSH's form.
         host_key: the machine's public key, in OpenSSH's form.
     """
@@ -72,13 +69,9 @@ class Script:
     """A script of a stack, as its last update has run it.
 
     Args:
-        name: the resource's.
-        urn: the resource's.
-        node: the machine's name.
         line: what runs it on the machine.
         text: the script, its standard input.
         variables: its environment, HA_*.
-        connection: how the machine is reached.
         rests_on: URNs of all that has to be done before it.
     """
 
@@ -97,8 +90,6 @@ class Finding:
     """What is not as the stack says.
 
     Args:
-        script: who tells.
-        text: what differs; lines.
         mendable: whether the script, run again, puts it right; else the text says what to do.
     """
 
@@ -169,9 +160,6 @@ def secret_lines(value: Any, within: bool = False) -> set[str]:
 def looking(text: str) -> str:
     """Return a script that looks, made from one that changes what differs.
 
-    Args:
-        text: the script of the state.
-
     Raises:
         DriftError: it is of another make, and would change what it finds.
     """
@@ -185,7 +173,6 @@ def look(deployment: Mapping[str, Any], prefix: Sequence[str] = ()) -> Iterator[
     """Run every script of a stack, looking: all machines side by side, the scripts of one in their order.
 
     Args:
-        deployment: the stack's state, as `pulumi stack export --show-secrets` has it under that name.
         prefix: what to run ssh with, such as `ip netns exec NAME`.
 
     Yields:
@@ -265,7 +252,6 @@ def report(findings: Sequence[Finding], mend: Sequence[str]) -> str:
     """Return what a person is told.
 
     Args:
-        findings: of `look`.
         mend: the command that runs scripts again, up to their URNs.
     """
     if not findings:

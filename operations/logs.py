@@ -20,12 +20,7 @@ _SECONDS = 60
 
 
 def keep(machines: Sequence[Node], folder: Path) -> None:
-    """Write a file for each machine, NAME-journal.log: its journal, and how its Pacemaker and its DRBD are.
-
-    Args:
-        machines: those to ask.
-        folder: where the files go; made where it is missing.
-    """
+    """Write a file for each machine, NAME-journal.log: its journal, and how its Pacemaker and its DRBD are."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def ask(node: Node) -> None:

@@ -21,7 +21,6 @@ def client(stack: Stack, options_file: str) -> list[str]:
     """Return the argument list of a client that talks to the endpoint as the application.
 
     Args:
-        stack: the stack.
         options_file: what the client reads the password from.
 
     Raises:

@@ -87,7 +87,6 @@ def rotate(cli: Cli, key: str) -> None:
     """Put a new value in place of one of a stack's secrets. It counts from the next `pulumi up`.
 
     Args:
-        cli: the Pulumi CLI on the stack.
         key: which one. Of `sshPrivateKey` the value before stays, as `sshPreviousPrivateKey`: by it the machines are
             reached once more.
 
@@ -121,11 +120,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     dangerous for a large one. They begin as Pulumi.yaml has them; and so do names and addresses of single machines.
 
     Args:
-        cli: the Pulumi CLI on the new stack.
         source: the other stack's file, Pulumi.OTHER.yaml.
-
-    Raises:
-        NewStackError: there is no such file.
     """
     if not source.exists():
         raise NewStackError(f"there is no {source.name} to begin with")
@@ -163,11 +158,7 @@ def _is_example(value: object) -> bool:
 
 
 def make_ssh_key() -> str:
-    """Make a private key, Ed25519 in OpenSSH's form; it is on no disk.
-
-    Raises:
-        NewStackError: ssh-keygen is missing, or refuses.
-    """
+    """Make a private key, Ed25519 in OpenSSH's form; it is on no disk."""
     with tempfile.TemporaryDirectory(prefix="azure-mysql-ha-") as folder:  # of mode 0700
         # ssh-keygen writes a file and nothing else. A pipe with a name is one, and what goes through it is on no disk.
         pipe = Path(folder) / "key"
@@ -213,7 +204,6 @@ def _settings_of(config_file: Path) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
     parser = stack_parser("new_stack", "Make a stack with every secret that it needs; keep those that it has.")
     parser.add_argument(
         "--from",

@@ -23,7 +23,6 @@ _GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
 # learn.microsoft.com/azure/role-based-access-control/resource-provider-operations has the types.
 ID_PATHS = {
     "azure-native:resources:ResourceGroup": _GROUP,
-    "azure-native:network:NatGateway": f"{_GROUP}/providers/Microsoft.Network/natGateways/{{natGatewayName}}",
     "azure-native:network:NetworkSecurityGroup": (
         f"{_GROUP}/providers/Microsoft.Network/networkSecurityGroups/{{networkSecurityGroupName}}"
     ),
@@ -67,10 +66,6 @@ def id_of(resource: Mapping[str, Any], subscription: str) -> str:
 
     Args:
         resource: its type and inputs, as the state has them.
-        subscription: id of the subscription.
-
-    Raises:
-        ResumeError: its type or its names are not known.
     """
     inputs: dict[str, Any] = resource["inputs"]
     names = {key: value.strip("/") for key, value in inputs.items() if isinstance(value, str)}
@@ -92,9 +87,6 @@ def _subscription(resources: Sequence[Mapping[str, Any]]) -> str:
 
 def resume(cli: Cli) -> list[str]:
     """Take over what an interrupted update had begun.
-
-    Args:
-        cli: the Pulumi CLI on the stack.
 
     Returns:
         What was done, a line for each pending operation; none if there was none.
@@ -142,7 +134,6 @@ def resume(cli: Cli) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
     text = "Take into a stack's state what a killed update had begun to make; run pulumi up afterwards."
     options = stack_parser("resume", text).parse_args(arguments)
 

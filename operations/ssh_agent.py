@@ -99,11 +99,7 @@ def lasting_agent(private_keys: tuple[str, ...], host_keys: tuple[tuple[str, str
     """Return an agent that is there until this process ends, the same for the same keys.
 
     Args:
-        private_keys: as of `agent`.
         host_keys: pairs of a machine's name and its public key in OpenSSH's form.
-
-    Raises:
-        AgentError: as of `agent`.
     """
     return _LASTING.enter_context(agent(private_keys, dict(host_keys)))
 

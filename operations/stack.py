@@ -42,11 +42,6 @@ class Stack:
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
-        """The stack's settings, secret ones in clear.
-
-        Raises:
-            OperationError: the CLI refuses.
-        """
         return self.cli.settings()
 
     @property
@@ -65,26 +60,17 @@ class Stack:
 
     @property
     def nodes(self) -> list[Node]:
-        """The cluster's two nodes.
-
-        Raises:
-            OperationError: there is no cluster; or the CLI refuses.
-        """
         return [machine for machine in self.machines if machine.name != self.outputs.get("witness")]
 
     @property
     def machines(self) -> list[Node]:
-        """The nodes, and the witness if there is one; errors as of `nodes`."""
+        """The nodes, and the witness if there is one."""
         logins: Mapping[str, str] = self.outputs["ssh"]
         return [Node(name, login, self.agent, self.cli.prefix) for name, login in logins.items()]
 
 
 def host_keys(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the public host key of each machine that a stack may have, by name.
-
-    Args:
-        settings: the stack's, secret ones in clear.
-    """
+    """Return the public host key of each machine that a stack may have, by name."""
     cluster = settings["clusterName"]
     names: list[str] = json.loads(settings.get("nodeNames") or "[]") or [f"{cluster}-1", f"{cluster}-2"]
     keys: list[str] = json.loads(settings["sshHostKeys"])

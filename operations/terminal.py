@@ -12,11 +12,7 @@ def hand_over(command: Sequence[str], descriptors: Sequence[int] = ()) -> int:
     """Run a program on the caller's terminal, to which an interrupt is the program's; return its exit code.
 
     Args:
-        command: the argument list.
         descriptors: further ones than the standard ones that it gets.
-
-    Raises:
-        OperationError: there is no such program.
     """
     sys.stdout.flush()
     before = signal.signal(signal.SIGINT, lambda number, frame: None)

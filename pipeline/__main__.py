@@ -15,7 +15,6 @@ from pipeline.identity import federated
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     touched = verbs.add_parser("stacks", help="print the stacks that a change touches, as JSON")

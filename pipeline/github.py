@@ -42,12 +42,6 @@ class GitHub:
             pull_request: its number.
             marker: what the body begins with, and is found by.
             body: the text.
-
-        Returns:
-            The comment's address.
-
-        Raises:
-            GitHubError: it cannot be made.
         """
         path = f"issues/{pull_request}/comments"
         for comment in self._all(path):
@@ -62,12 +56,6 @@ class GitHub:
             marker: what the body begins with, and is found by.
             title: its title.
             body: the text.
-
-        Returns:
-            The issue's address.
-
-        Raises:
-            GitHubError: it cannot be made.
         """
         for issue in self._issues(marker):
             return self._ask("PATCH", f"issues/{issue['number']}", {"title": title, "body": body})["html_url"]
@@ -79,12 +67,6 @@ class GitHub:
         Args:
             marker: what their bodies begin with.
             why: the comment with which they are closed.
-
-        Returns:
-            Their addresses.
-
-        Raises:
-            GitHubError: they cannot be closed.
         """
         closed: list[str] = []
         for issue in self._issues(marker):

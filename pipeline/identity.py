@@ -33,9 +33,6 @@ def federated(env: Mapping[str, str], every: float = _FRESH_SECONDS) -> Generato
 
     Yields:
         The environment for the Pulumi CLI.
-
-    Raises:
-        OSError: GitHub gives no token.
     """
     url, secret = env.get("ACTIONS_ID_TOKEN_REQUEST_URL"), env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     if not url or not secret:

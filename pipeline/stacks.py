@@ -21,7 +21,7 @@ _PROGRAM = (
     "configs/",
     "operations/",
     "pipeline/",
-    "requirements.lock",
+    "requirements.txt",
     "requirements-test.lock",
     "policy/",
 )
@@ -58,11 +58,7 @@ def touched(changed: Iterable[str], stacks: Iterable[str]) -> list[str]:
 
 
 def tracked_here(checkout: Path = CHECKOUT) -> list[str]:
-    """Return the stacks whose files are tracked in a git work tree.
-
-    Raises:
-        StacksError: it is none.
-    """
+    """Return the stacks whose files are tracked in a git work tree."""
     return tracked(_git(checkout, "ls-files"))
 
 

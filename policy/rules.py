@@ -28,7 +28,7 @@ _DISK = "azure-native:compute:Disk"
 _MACHINE = "azure-native:compute:VirtualMachine"
 _SECURITY_GROUP = "azure-native:network:NetworkSecurityGroup"
 _BALANCER = "azure-native:network:LoadBalancer"
-_WITH_SKU = (_BALANCER, "azure-native:network:PublicIPAddress", "azure-native:network:NatGateway")
+_WITH_SKU = (_BALANCER, "azure-native:network:PublicIPAddress")
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,14 @@ def data_is_protected(resource: Resource) -> Iterator[str]:
         yield f"the data disk of stack {resource.stack} is not protected; set protectData: true"
 
 
+def no_disk_by_link(resource: Resource) -> Iterator[str]:
+    """Yield a data disk that whoever has the right to it could download by a link, over the Internet."""
+    if resource.type == _DISK:
+        for key, wanted in (("networkAccessPolicy", "DenyAll"), ("publicNetworkAccess", "Disabled")):
+            if (found := plain(resource.properties.get(key))) != wanted:
+                yield f"{key} is {found or 'not set'}, not {wanted}"
+
+
 def standard_skus(resource: Resource) -> Iterator[str]:
     """Yield what is not of the SKU Standard: Basic ones are retired, and do not go with Standard ones."""
     if resource.type in _WITH_SKU:
@@ -169,7 +177,8 @@ RULES = (
     Rule("no-world-open-ssh", "SSH is for named networks, never for the world.", no_world_open_ssh),
     Rule("no-password-login", "Nobody logs in by password, and host keys are pinned.", no_password_login),
     Rule("data-is-protected", "Pulumi refuses to delete the data disks of production.", data_is_protected),
-    Rule("standard-skus", "Balancer, addresses and NAT gateway are of the SKU Standard.", standard_skus),
+    Rule("no-disk-by-link", "Nobody exports a data disk by a link.", no_disk_by_link),
+    Rule("standard-skus", "Balancer and addresses are of the SKU Standard.", standard_skus),
     Rule("probe-is-not-mysql", "The balancer's probe asks who serves, not whether MySQL runs.", probe_is_not_mysql),
     Rule("secrets-are-marked", "What is secret is marked so.", secrets_are_marked, needs_marks=True),
 )

@@ -20,11 +20,7 @@ def make_data_disk(
     """Make an empty disk, which outlives its machine.
 
     Args:
-        node: whose it is.
-        place: where it is made.
-        disks: its size and SKU, and who refuses to delete it.
         encryption_set_id: the set whose key encrypts it; None for Azure's own key.
-        parent: the component that it is part of.
     """
     azure_name = f"disk-{node.name}-data"
     disk = compute.Disk(
@@ -39,8 +35,7 @@ def make_data_disk(
         network_access_policy=compute.NetworkAccessPolicy.DENY_ALL,
         public_network_access=compute.PublicNetworkAccess.DISABLED,
         encryption=compute.EncryptionArgs(
-            type=compute.EncryptionType.ENCRYPTION_AT_REST_WITH_CUSTOMER_KEY,
-            disk_encryption_set_id=encryption_set_id,
+            type=compute.EncryptionType.ENCRYPTION_AT_REST_WITH_CUSTOMER_KEY, disk_encryption_set_id=encryption_set_id
         )
         if encryption_set_id
         else None,

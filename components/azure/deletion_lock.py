@@ -13,10 +13,7 @@ def deletion_lock(
     what it locks, so Pulumi takes it away first; what keeps Pulumi itself from deleting is `protectData`.
 
     Args:
-        name: the lock's name in the program.
         azure_name: name in Azure of what is locked.
-        scope: resource id of what is locked.
-        parent: the component that it is part of.
     """
     return authorization.ManagementLockByScope(
         name,

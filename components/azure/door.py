@@ -18,9 +18,6 @@ class Door:
     """How a machine is reached.
 
     Args:
-        host: address to connect to.
-        port: its port.
-        user: the account to log in to.
         host_key: the machine's public host key, which is pinned.
         address: the public address of the machine's own, if it has one.
     """
@@ -44,7 +41,6 @@ class Door:
 
     @property
     def ssh_command(self) -> pulumi.Output[str]:
-        """How a person logs in."""
         return pulumi.Output.concat("ssh -p ", str(self.port), " ", self.user, "@", self.host)
 
 
@@ -58,9 +54,6 @@ def door_of(
     """Return the way to a machine: a port of the endpoint's address, a public one of its own, or its private one.
 
     Args:
-        machine: which one.
-        ssh: how SSH comes in, and as whom.
-        endpoint_host: the endpoint's address.
         own_address: a public address of the machine's own, if it has one.
     """
     if ssh.ssh_access == "nat-rules":

@@ -20,7 +20,6 @@ class EncryptionArgs:
 
     Args:
         place: where it is made: in the vault's region.
-        key: the key that encrypts the disks.
     """
 
     place: Place

@@ -22,11 +22,8 @@ class EndpointArgs:
     """What an endpoint is made of.
 
     Args:
-        place: where it is made.
-        endpoint: the port of its probe.
         addresses: its public address, if it has one, and what the machines come from when they leave.
         private_address: an internal endpoint's IPv4 address in the subnet.
-        subnet_id: the nodes' subnet.
         frontend_ports: port that leads to SSH for each machine, by its name; empty where SSH takes another way.
         zones: availability zones of a private address; empty for none.
     """
@@ -44,11 +41,8 @@ class Endpoint(pulumi.ComponentResource):
     """A Standard load balancer: MySQL with a probe of its own, and an inbound NAT rule for each machine's SSH.
 
     Attributes:
-        host: the endpoint's IPv4 address.
-        pool_id: resource id of the pool that the nodes join.
-        egress_pool_id: resource id of the pool of machines that leave by `egress_address`, if there is that.
+        egress_pool_id: resource id of the pool of machines that leave by the address for that, if there is one.
         ssh_rule_ids: resource id of each machine's inbound NAT rule, by its name.
-        balancer: the load balancer itself.
     """
 
     host: pulumi.Output[str]

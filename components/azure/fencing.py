@@ -32,7 +32,6 @@ class FencingArgs:
     """What fencing is made of.
 
     Args:
-        place: where the role can be assigned.
         machines: the two virtual machines by node name, each with an identity of its own.
         existing_role_id: resource id of a role that grants `ACTIONS`; None to make one.
     """
@@ -43,11 +42,7 @@ class FencingArgs:
 
 
 class Fencing(pulumi.ComponentResource):
-    """A role that can read, stop and start machines; each node has it at its peer, and nowhere else.
-
-    Attributes:
-        device: what Pacemaker is told.
-    """
+    """A role that can read, stop and start machines; each node has it at its peer, and nowhere else."""
 
     device: FenceDevice
 

@@ -23,13 +23,7 @@ class MachineArgs:
     """What a machine is made of.
 
     Args:
-        place: where it is made.
         settings: its name, address, zone, size and host key.
-        machines: what all machines run.
-        ssh: who may log in.
-        door: how SSH reaches it.
-        subnet_id: the nodes' subnet.
-        endpoint: its balancer leads SSH to the machine, and clients to the nodes.
         encryption_set_id: the set whose key encrypts all disks; None for Azure's own keys.
     """
 
@@ -49,8 +43,6 @@ class NodeParts:
 
     Args:
         turn: what waits until the machine may be restarted or replaced.
-        data_disk: attached at `DATA_DISK_LUN`.
-        availability_set: the set that it joins, if any.
     """
 
     turn: pulumi.Resource
@@ -62,8 +54,6 @@ def make_machine(args: MachineArgs, parent: pulumi.Resource, node: NodeParts | N
     """Make one machine with its interface.
 
     Args:
-        args: what it is made of.
-        parent: the component that it is part of.
         node: what makes it a node; None for the witness.
     """
     settings = args.settings

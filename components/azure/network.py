@@ -22,11 +22,6 @@ class NetworkArgs:
     """What a network is made of.
 
     Args:
-        place: where it is made.
-        network: its addresses.
-        endpoint: who may reach MySQL, and the port of the balancer's probe.
-        ssh: who may reach SSH.
-        witness: the witness; None for a cluster without one.
         ways_out: networks, in CIDR form, that the machines come from when they leave.
     """
 
@@ -64,11 +59,7 @@ def _allow(
 
 
 class Network(pulumi.ComponentResource):
-    """Virtual network, subnet, and network security group.
-
-    Attributes:
-        subnet_id: resource id of the nodes' subnet.
-    """
+    """Virtual network, subnet, and network security group."""
 
     subnet_id: pulumi.Output[str]
 

@@ -25,14 +25,6 @@ class NodesArgs:
     """What the nodes are made of.
 
     Args:
-        place: where they are made.
-        nodes: the nodes' names, addresses, zones and host keys.
-        witness: the witness's; None for a cluster without one.
-        machines: what they run, and what keeps them apart.
-        disks: their data disks.
-        ssh: how SSH comes in.
-        subnet_id: the nodes' subnet.
-        endpoint: its balancer leads to them.
         own_addresses: public addresses of the machines' own, by name; empty if they have none.
         encryption_set_id: the set whose key encrypts all disks; None for Azure's own keys.
         existing: names of the machines that were there before this update.
@@ -55,9 +47,7 @@ class Nodes(pulumi.ComponentResource):
     """Two virtual machines in an availability set or in zones, each with a data disk of its own; and the witness.
 
     Attributes:
-        cluster_nodes: what the configuration of the cluster knows of them.
         machines: the nodes' virtual machines, by node name.
-        witness: what it knows of the witness; None if there is none.
         ssh_commands: how a person logs in, by machine name.
     """
 

@@ -10,12 +10,7 @@ from components.settings.names import NamesSection
 
 @dataclass(frozen=True)
 class ExistingGroup:
-    """A resource group that is there already.
-
-    Args:
-        name: its name.
-        id: its resource id.
-    """
+    """A resource group that is there already."""
 
     name: str
     id: str
@@ -26,10 +21,7 @@ class Place:
     """Where things are made.
 
     Args:
-        cluster_name: part of every name.
         location: Azure region, such as "westeurope".
-        group_name: name of the resource group.
-        group_id: its resource id.
     """
 
     cluster_name: str

@@ -26,11 +26,8 @@ def assign_role(
     """Give a managed identity a role.
 
     Args:
-        name: the assignment's name in the program.
-        role_id: resource id of the role.
         principal_id: object id of the identity.
         scope: resource id of what it may be used at.
-        parent: the component that it is part of.
     """
     return authorization.RoleAssignment(
         name,

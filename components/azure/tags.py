@@ -21,11 +21,7 @@ def bears_tags(resource_type: str) -> bool:
 
 
 def tag_everything(tags: Mapping[str, str]) -> None:
-    """Register a transformation that adds the tags to all resources made from now on.
-
-    Args:
-        tags: names and values.
-    """
+    """Register a transformation that adds the tags to all resources made from now on."""
 
     def add_tags(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if not tags or not bears_tags(args.type_):

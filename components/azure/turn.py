@@ -28,14 +28,7 @@ def make_turn(
     before it changes the machine.
 
     Args:
-        node: whose turn it is.
-        nodes: both nodes.
-        machines: what the machines are.
-        ssh: the keys that open them.
-        doors: how SSH reaches them, by name.
         exists: whether the node's machine was there before this update.
-        after: what is done before.
-        parent: the component that it is part of.
     """
     first, second = nodes
     image = machines.operating_system.image

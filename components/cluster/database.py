@@ -21,14 +21,13 @@ class Server(Part):
 
     def __init__(
         self,
-        name: str,
         context: ScriptContext,
         opts: pulumi.ResourceOptions,
         *,
         after: Mapping[str, pulumi.Resource],
         replication: pulumi.Resource,
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         self.done = self.on_each(
             context.nodes,
             "server",
@@ -40,7 +39,7 @@ class Server(Part):
         )
         first = context.nodes[0]
         self.data_directory = RemoteScript(
-            f"{name}-data-directory",
+            "server-data-directory",
             self,
             first,
             "mysql/data-directory.sh.j2",
@@ -62,14 +61,9 @@ class Options(Part):
     """
 
     def __init__(
-        self,
-        name: str,
-        context: ScriptContext,
-        opts: pulumi.ResourceOptions,
-        *,
-        after: Iterable[pulumi.Resource],
+        self, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Iterable[pulumi.Resource]
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         # Each node looks whether it is the one that serves; only that one has anything to do.
         self.in_force = self.on_each(
             context.nodes,
@@ -92,14 +86,13 @@ class Access(Part):
 
     def __init__(
         self,
-        name: str,
         context: ScriptContext,
         opts: pulumi.ResourceOptions,
         *,
         endpoint_host: pulumi.Input[str],
         after: Iterable[pulumi.Resource],
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         database = context.settings.database
         password = {"HA_DATABASE_PASSWORD": database.database_password}
         # Each node looks whether it is the one that serves; only that one has anything to do.

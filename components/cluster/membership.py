@@ -20,13 +20,12 @@ class Membership(Part):
 
     def __init__(
         self,
-        name: str,
         context: ScriptContext,
         opts: pulumi.ResourceOptions,
         *,
         after_own: Iterable[Mapping[str, pulumi.Resource]],
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         membership = context.settings.membership
         configuration: dict[str, Any] = {
             "token_ms": membership.corosync_token_ms,

@@ -14,8 +14,8 @@ class Login(Part):
         done: the script of each machine, by its name.
     """
 
-    def __init__(self, name: str, context: ScriptContext, opts: pulumi.ResourceOptions) -> None:
-        super().__init__(name, context, opts)
+    def __init__(self, context: ScriptContext, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(context, opts)
         self.done = {
             machine.name: RemoteScript(
                 f"{machine.name}-login",
@@ -42,14 +42,9 @@ class Packages(Part):
     """
 
     def __init__(
-        self,
-        name: str,
-        context: ScriptContext,
-        opts: pulumi.ResourceOptions,
-        *,
-        after: Mapping[str, pulumi.Resource],
+        self, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Mapping[str, pulumi.Resource]
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         self.done: dict[str, RemoteScript] = {}
         system, ssh = context.operating_system, context.settings.ssh
         previous = ssh.ssh_previous_private_key
@@ -83,6 +78,5 @@ class Packages(Part):
 
 
 def _packages(context: ScriptContext) -> tuple[str, ...]:
-    """Return what is installed on a node."""
     system = context.operating_system
     return (*system.packages, *system.voter_packages) if context.witness else system.packages

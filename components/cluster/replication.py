@@ -19,14 +19,9 @@ class Replication(Part):
     """
 
     def __init__(
-        self,
-        name: str,
-        context: ScriptContext,
-        opts: pulumi.ResourceOptions,
-        *,
-        after: Mapping[str, pulumi.Resource],
+        self, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Mapping[str, pulumi.Resource]
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         settings, nodes = context.settings, context.nodes
         secret = {"HA_DRBD_SECRET": settings.replication.drbd_secret}
         disks = self.on_each(nodes, "disk", "drbd/disk.sh.j2", "Partition of the data disk", after_own=[after])
@@ -52,7 +47,7 @@ class Replication(Part):
             after=self.done.values(),
         )
         self.ready = RemoteScript(
-            f"{name}-first-generation",
+            "replication-first-generation",
             self,
             nodes[0],
             "drbd/first-generation.sh.j2",
@@ -73,14 +68,9 @@ class Growth(Part):
     """
 
     def __init__(
-        self,
-        name: str,
-        context: ScriptContext,
-        opts: pulumi.ResourceOptions,
-        *,
-        after: Sequence[pulumi.Resource],
+        self, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Sequence[pulumi.Resource]
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         self.on_each(
             context.nodes,
             "growth",

@@ -22,7 +22,6 @@ class Resources(Part):
 
     def __init__(
         self,
-        name: str,
         context: ScriptContext,
         opts: pulumi.ResourceOptions,
         *,
@@ -30,7 +29,7 @@ class Resources(Part):
         can_run_agent: Mapping[str, pulumi.Resource],
         after: Iterable[pulumi.Resource],
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         start_fenced_node = f"{LIBRARY}/start-fenced-node"
         # Proved before it is relied on; so early that DRBD and MySQL are set up while Azure spreads the news of a role.
         proved = [
@@ -48,7 +47,7 @@ class Resources(Part):
             if device
         ]
         self.applied = RemoteScript(
-            f"{name}-document",
+            "resources-document",
             self,
             context.nodes[0],
             "pacemaker/resources.sh.j2",

@@ -15,7 +15,6 @@ class Witness(Part):
     tells a node to do so is the fingerprint of the witness's authority: a witness that is made anew has another one.
 
     Args:
-        witness: the machine.
         after: the script of each machine after which its packages are there, by machine name.
 
     Attributes:
@@ -24,14 +23,13 @@ class Witness(Part):
 
     def __init__(
         self,
-        name: str,
         context: ScriptContext,
         opts: pulumi.ResourceOptions,
         *,
         witness: Machine,
         after: Mapping[str, RemoteScript],
     ) -> None:
-        super().__init__(name, context, opts)
+        super().__init__(context, opts)
         daemon = RemoteScript(
             f"{witness.name}-qnetd",
             self,

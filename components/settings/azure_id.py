@@ -15,7 +15,6 @@ class AzureId:
     """A resource id.
 
     Args:
-        text: the whole id.
         subscription: GUID of the subscription; empty for what belongs to none.
         group: name of the resource group; empty for what belongs to none.
         names: the resource's name, after those of the resources that it is part of.

@@ -27,7 +27,6 @@ def throughput(sku: str, size_gib: int) -> int:
 
     Args:
         sku: Azure's SKU, one of those that a data disk can have.
-        size_gib: its size in GiB.
 
     Returns:
         MB a second.

@@ -58,15 +58,6 @@ def _password(value: str) -> str:
 
 
 class DatabaseSection(Section):
-    """The application's database.
-
-    Args:
-        database_name: its name.
-        database_user: the application's account, which owns it.
-        database_password: that account's password, secret.
-        mysql_options: further options of the server, names spelt with _; none that the cluster sets.
-    """
-
     database_name: Annotated[str, given(text, _database_name)]
     database_user: Annotated[str, given(text, _database_user)]
     database_password: Annotated[pulumi.Output[str], given(secret, _password, hidden)]

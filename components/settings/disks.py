@@ -22,16 +22,6 @@ def _of_one_zone(sku: str) -> str:
 
 
 class DisksSection(Section):
-    """The data disks.
-
-    Args:
-        data_disk_size_gb: size of each, 4 to 32767 GiB.
-        data_disk_sku: Azure's SKU, such as "Premium_LRS".
-        protect_data: whether Pulumi refuses to delete them.
-        delete_data_disks: those that this one update may delete.
-        deletion_lock: whether Azure refuses to delete them and the endpoint's public address.
-    """
-
     data_disk_size_gb: Annotated[int, given(whole, _large_enough, between(4, 32767, "GiB"))]
     data_disk_sku: Annotated[
         str, given(text, _of_one_zone, choice("Standard_LRS", "StandardSSD_LRS", "Premium_LRS", "PremiumV2_LRS"))

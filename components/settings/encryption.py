@@ -17,8 +17,6 @@ class KeyUrl:
 
     Args:
         text: its URL, with the version.
-        vault: name of the vault.
-        name: the key's name.
     """
 
     text: str
@@ -33,7 +31,6 @@ class EncryptionKey:
     Args:
         url: the key with its version.
         id: resource id of the key, without a version.
-        vault: its vault.
     """
 
     url: str
@@ -56,12 +53,7 @@ def _key_url(value: str) -> KeyUrl:
 
 
 class EncryptionSection(Section):
-    """Both or none.
-
-    Args:
-        disk_encryption_key_url: the key.
-        disk_encryption_key_vault_id: its vault.
-    """
+    """The key of the user's own: both settings, or none."""
 
     disk_encryption_key_url: Annotated[KeyUrl | None, given(optional(_key_url))]
     disk_encryption_key_vault_id: Annotated[AzureId | None, given(optional(id_of("Microsoft.KeyVault/vaults/NAME")))]

@@ -17,21 +17,12 @@ def _free_on_the_nodes(port: int) -> int:
 
 
 class EndpointSection(Section):
-    """Where clients find MySQL.
-
-    Args:
-        endpoint: "public", an address on the Internet; or "internal", one of the subnet.
-        probe_port: TCP port that only the node that serves answers.
-        client_cidrs: networks that may connect, in CIDR form.
-    """
-
     endpoint: Annotated[Literal["public", "internal"], given(text, choice("public", "internal"))]
     probe_port: Annotated[int, given(whole, between(1, 65535), _free_on_the_nodes)]
     client_cidrs: Annotated[tuple[str, ...], given(texts)]
 
     @property
     def is_public(self) -> bool:
-        """Whether the endpoint has a public address."""
         return self.endpoint == "public"
 
     def checks(self) -> Iterable[Check]:

@@ -30,15 +30,6 @@ def _role_id(value: str) -> AzureId:
 
 
 class FencingSection(Section):
-    """Fencing.
-
-    Args:
-        fencing: whether a node that fails is fenced.
-        existing_role_definition_id: the role that is there already; None to make one.
-        fencing_delay_seconds: how long the fencing of the node that serves is put off, in seconds, 0 to 300, so that it
-            wins where both fence each other.
-    """
-
     fencing: Annotated[bool, given(text, _switch)]
     existing_role_definition_id: Annotated[AzureId | None, given(optional(_role_id))]
     fencing_delay_seconds: Annotated[int, given(whole, between(0, 300, "seconds"))]

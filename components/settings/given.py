@@ -61,12 +61,10 @@ def optional(step: Callable[[str], T]) -> Callable[[Given], T | None]:
 
 
 def whole(value: Given) -> int:
-    """Return a whole number."""
     return _whole(text(value))
 
 
 def boolean(value: Given) -> bool:
-    """Return true or false."""
     word = text(value)
     if word.lower() not in ("true", "false"):
         raise Mistake(f"{word!r} is neither true nor false")
@@ -74,12 +72,10 @@ def boolean(value: Given) -> bool:
 
 
 def texts(value: Given) -> list[str]:
-    """Return a list of texts."""
     return [_scalar(item) for item in cast(list[object], _json(value, list, "a list"))]
 
 
 def wholes(value: Given) -> list[int]:
-    """Return a list of whole numbers."""
     return [_whole(item) for item in texts(value)]
 
 
@@ -154,9 +150,7 @@ def number_of(values: Sequence[object], what: str, needed: str, *allowed: int) -
     """Check how many values a list has.
 
     Args:
-        values: the list.
         what: what it has, and `needed`: what it should have, for the message.
-        allowed: how many it may have.
     """
     if len(values) not in allowed:
         raise Mistake(f"has {len(values)} {what}; {needed}")

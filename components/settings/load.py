@@ -35,7 +35,6 @@ class SettingsError(pulumi.RunError):
     """Some settings are wrong; the text names all of them. The engine shows it without a traceback.
 
     Args:
-        stack: the stack's name.
         mistakes: a line for each, beginning with the key.
     """
 

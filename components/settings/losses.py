@@ -27,8 +27,6 @@ class Wanted:
 
     Args:
         zones: availability zone of each node, by the node's name; None for none.
-        location: Azure region.
-        resource_group: name of the resource group.
         named: whether the nodes have names of their own, not of the cluster's.
         group_is_there: whether the resource group is one that is there already.
     """
@@ -65,11 +63,7 @@ def _reason(node: str, disk: DataDisk, before: Recorded, wanted: Wanted) -> str 
 
 
 def refuse(disks: Sequence[DataDisk], allowed: Collection[str]) -> None:
-    """Refuse to delete data disks that the stack does not name.
-
-    Raises:
-        Mistake: there is one.
-    """
+    """Refuse to delete data disks that the stack does not name."""
     if unnamed := [disk for disk in disks if str(disk) not in allowed]:
         raise Mistake(
             f"would delete {' and '.join(disk.name for disk in unnamed)} with all data; undo the change, or allow it"
@@ -91,10 +85,6 @@ def check_permission(allowed: Sequence[str], going: Collection[DataDisk], protec
 
 def tell(before: Recorded, deleted_disks: Sequence[DataDisk]) -> Callable[[], None]:
     """Tell of data disks that go, and watch what the program makes from now on.
-
-    Args:
-        before: what there was before this update.
-        deleted_disks: the data disks that it deletes.
 
     Returns:
         What tells, at the program's end, what else goes: all that there was and that the program has not made.

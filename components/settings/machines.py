@@ -48,29 +48,13 @@ def premium_fits(sku: str, key: str, size: VmSize) -> None:
     """Check that a VM size takes a disk's SKU.
 
     Args:
-        sku: the disk's.
         key: the setting whose value the size is.
-        size: the size.
     """
     if sku.startswith("Premium") and not size.has_premium_storage:
         raise Mistake(f"{sku} does not fit {key} {size.name}, which has no premium storage (no s in its name)")
 
 
 class MachinesSection(Section):
-    """The machines.
-
-    Args:
-        operating_system: what they run.
-        image_version: version of its image, or "latest".
-        witness: whether there is a third machine, whose vote decides which node goes on alone.
-        witness_size: its size.
-        availability_set: whether one keeps the nodes apart.
-        zones: availability zones that do, "1" to "3": one a node, or one for both; or none.
-        vm_size: the nodes' size.
-        accelerated_networking: whether the nodes' traffic goes past the host's switch.
-        os_disk_sku: SKU of the operating system's disk.
-    """
-
     operating_system: Annotated[OperatingSystem, given(text, _operating_system)]
     image_version: Annotated[str, given(text, _image_version)]
     witness: Annotated[bool, given(boolean)]

@@ -47,12 +47,5 @@ def key_file(value: str) -> str:
 
 
 class MembershipSection(Section):
-    """Corosync.
-
-    Args:
-        corosync_token_ms: time after which a silent node is missed, in milliseconds, 1000 to 60000.
-        corosync_key: by which the nodes know each other.
-    """
-
     corosync_token_ms: Annotated[int, given(whole, between(1000, 60000, "milliseconds"))]
     corosync_key: Annotated[CorosyncKey, given(secret, _corosync_key)]

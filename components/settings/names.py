@@ -10,7 +10,6 @@ from components.settings.section import Check, Section
 
 
 def cluster_name(value: str) -> str:
-    """Check the cluster's name."""
     # 33: with "-r0" it names a GPT partition, for which there is room for 36 characters.
     if not re.fullmatch(r"[a-z]([a-z0-9-]{0,31}[a-z0-9])?", value):
         raise Mistake(
@@ -65,15 +64,7 @@ def _tags(values: Mapping[str, str]) -> Mapping[str, str]:
 
 
 class NamesSection(Section):
-    """What the cluster is called in Azure, and where it is.
-
-    Args:
-        cluster_name: begins or ends the names of all that is made.
-        node_names: the two nodes': VM names in Azure, host names, node names in the cluster; or none.
-        location: Azure region.
-        existing_resource_group: name of the group that is there already; None to make one.
-        tags: on every Azure resource.
-    """
+    """What the cluster is called in Azure, and where it is."""
 
     cluster_name: Annotated[str, given(text, cluster_name)]
     node_names: Annotated[tuple[str, ...], given(texts, _node_names)]
@@ -83,13 +74,11 @@ class NamesSection(Section):
 
     @property
     def nodes(self) -> tuple[str, str]:
-        """The two nodes' names."""
         first, second = self.node_names or (f"{self.cluster_name}-1", f"{self.cluster_name}-2")
         return first, second
 
     @property
     def witness(self) -> str:
-        """The witness's name."""
         return f"{self.cluster_name}-witness"
 
     @property

@@ -32,17 +32,6 @@ def _private(network: IPv4Network) -> IPv4Network:
 
 
 class NetworkSection(Section):
-    """The virtual network.
-
-    Args:
-        address_space: its IPv4 network; None for the /16 that the subnet is in.
-        subnet: the nodes' subnet of it.
-        existing_subnet_id: the subnet that is there already; None to make network and subnet.
-        node_addresses: the two nodes', or none for the first that Azure leaves free.
-        endpoint_address: that of an internal endpoint; None for the subnet's 11th.
-        witness_address: the witness's; None for the subnet's 7th.
-    """
-
     address_space: Annotated[IPv4Network | None, given(optional(lambda value: _sized(_private(cidr(value)))))]
     subnet: Annotated[IPv4Network, given(text, cidr, _sized)]
     existing_subnet_id: Annotated[
@@ -62,7 +51,6 @@ class NetworkSection(Section):
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The two nodes' addresses."""
         return self.node_addresses or (str(self.subnet[_RESERVED_FIRST]), str(self.subnet[_RESERVED_FIRST + 1]))
 
     @property

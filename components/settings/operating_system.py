@@ -23,13 +23,7 @@ class OperatingSystemError(Exception):
 
 @dataclass(frozen=True)
 class Image:
-    """The image of Azure's marketplace that a machine starts from.
-
-    Args:
-        publisher: such as "Canonical".
-        offer: such as "ubuntu-24_04-lts".
-        sku: such as "server".
-    """
+    """The image of Azure's marketplace that a machine starts from."""
 
     publisher: str
     offer: str
@@ -125,9 +119,6 @@ def names() -> list[str]:
 
 def load(name: str) -> OperatingSystem:
     """Read one operating system's file.
-
-    Args:
-        name: one of `names()`.
 
     Raises:
         OperatingSystemError: there is no such file; or it lacks a field, has one that is not

@@ -27,9 +27,6 @@ class DataDisk:
 
     Args:
         name: in Azure.
-        gib: its size, in GiB.
-        location: Azure region.
-        zone: availability zone; None for none.
         made: when, to the second, as Azure says.
         sku: Azure's SKU, such as "Premium_LRS"; empty where the record does not tell.
     """
@@ -52,7 +49,6 @@ class Recorded:
 
     Args:
         azure: all of Azure's resources: type, such as "compute:Disk", and name.
-        data_disks: the data disks.
         sizes: Azure's name of each machine's size.
         resource_group: where they are; None where the record does not tell.
         own_group: whether this stack has made it.
@@ -66,7 +62,6 @@ class Recorded:
 
     @property
     def machines(self) -> frozenset[str]:
-        """Names of the virtual machines."""
         return frozenset(name for kind, name in self.azure if _AZURE + kind == _MACHINE)
 
 

@@ -40,14 +40,6 @@ def _bytes(rate: str) -> int:
 
 
 class ReplicationSection(Section):
-    """DRBD.
-
-    Args:
-        drbd_secret: by which the peers know each other, 32 to 63 characters, secret.
-        drbd_resync_max_rate: most that a resynchronisation may take a second, in DRBD's form ("100M").
-        drbd_resync_min_rate: what it gets a second, however much is written, likewise; None for a share of the disk.
-    """
-
     drbd_secret: Annotated[pulumi.Output[str], given(secret, _secret, hidden)]
     drbd_resync_max_rate: Annotated[str, given(text, _rate)]
     drbd_resync_min_rate: Annotated[str | None, given(optional(_rate))]
@@ -57,10 +49,6 @@ class ReplicationSection(Section):
 
         By default it is a quarter of what the data disk can do, which leaves three to the server: docs/benchmarks.md
         has what either costs.
-
-        Args:
-            sku: the data disk's.
-            size_gib: its size in GiB.
         """
         quarter = f"{data_disk.throughput(sku, size_gib) // 4}M"
         return self.drbd_resync_min_rate or min(quarter, self.drbd_resync_max_rate, key=_bytes)

@@ -34,7 +34,8 @@ class Told(Exception):
 class Section(BaseModel):
     """Some settings that belong together.
 
-    While not all mistakes are found, a section may lack the fields that are wrong; who asks for one raises `Told`.
+    Pulumi.yaml describes each. While not all mistakes are found, a section may lack the fields that are wrong; who asks
+    for one raises `Told`.
     """
 
     # Pydantic's own texts would quote secrets.
@@ -87,7 +88,6 @@ def run(checks: Iterable[Check], note: Note) -> None:
     """Run checks; each only where all that it asks for is good, so that no mistake is told twice.
 
     Args:
-        checks: what to run.
         note: takes the mistakes.
     """
     for key, look in checks:

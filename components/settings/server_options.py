@@ -20,8 +20,7 @@ _REFUSED: Mapping[str, str] = {
         "Pacemaker's resource agent knows it too, and both must agree",
     ),
     **dict.fromkeys(
-        ("port", "bind_address", "networking", "bind_port"),
-        "the load balancer's rule and its probe lead to it",
+        ("port", "bind_address", "networking", "bind_port"), "the load balancer's rule and its probe lead to it"
     ),
     **dict.fromkeys(
         (
@@ -76,10 +75,7 @@ _REFUSED: Mapping[str, str] = {
         ),
         "it would open the server to more than its accounts",
     ),
-    **dict.fromkeys(
-        ("unix_socket", "auth_socket"),
-        "it is how the cluster logs in to the server",
-    ),
+    **dict.fromkeys(("unix_socket", "auth_socket"), "it is how the cluster logs in to the server"),
     **dict.fromkeys(
         ("read_only", "super_read_only", "innodb_read_only", "transaction_read_only", "offline_mode"),
         "the node that serves must take writes",

@@ -31,10 +31,7 @@ class MachineSettings:
 
     Args:
         name: VM name in Azure, host name, and a node's name in the cluster.
-        private_address: IPv4 address in the subnet.
         zone: availability zone "1" to "3"; None for none.
-        size: its size.
-        host_key: by which SSH knows the machine.
         ssh_port: port under which SSH finds it from outside.
     """
 
@@ -48,11 +45,7 @@ class MachineSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a stack can say, by section.
-
-    Args:
-        before: what there was before this update.
-    """
+    """All that a stack can say, by section."""
 
     before: Recorded
     names: NamesSection
@@ -140,7 +133,6 @@ class Settings:
         )
 
     def checks(self) -> Iterable[Check]:
-        """Return how the sections have to fit each other."""
         return (
             ("existingSubnetId", self._subnet_is_not_our_own),
             ("endpointAddress", self._endpoint_has_an_address_of_its_own),

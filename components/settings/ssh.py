@@ -110,19 +110,6 @@ def _differ(one: KeyPair | None, other: KeyPair | None) -> None:
 
 
 class SshSection(Section):
-    """Administration by SSH.
-
-    Args:
-        admin_user: the account that SSH logs in to.
-        admin_cidrs: networks that may connect, in CIDR form.
-        ssh_access: "nat-rules", ports of the endpoint's address; or "node-addresses", one a machine.
-        ssh_ports: the ports of the endpoint's address: the nodes', and one that is kept for a witness.
-        ssh_private_key: key of the admin user.
-        ssh_previous_private_key: its key before, while it is being changed; None otherwise.
-        ssh_host_keys: those of the nodes, and of the witness.
-        cluster_ssh_key: key by which the nodes reach each other.
-    """
-
     admin_user: Annotated[str, given(text, _admin_user)]
     admin_cidrs: Annotated[tuple[str, ...], given(texts, sources("SSH"))]
     ssh_access: Annotated[Literal["nat-rules", "node-addresses"], given(text, choice("nat-rules", "node-addresses"))]

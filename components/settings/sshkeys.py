@@ -35,7 +35,6 @@ class PrivateKey:
     Args:
         kind: the algorithm's name in SSH, such as "ssh-ed25519".
         public: the line of the public key without a comment, "ssh-ed25519 AAAA...".
-        encrypted: whether a passphrase protects it.
     """
 
     kind: str
@@ -45,9 +44,6 @@ class PrivateKey:
 
 def parse(text: str) -> PrivateKey:
     """Read a private key in OpenSSH's own form, which ssh-keygen writes by default.
-
-    Args:
-        text: the whole file, with its first and its last line.
 
     Raises:
         SshKeyError: it is something else, or damaged.

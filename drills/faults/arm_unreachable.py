@@ -16,7 +16,6 @@ HELD_SECONDS = 90.0
 
 
 def run(drill: Drill) -> None:
-    """Take the API away, kill, see that nobody serves, and give it back."""
     drill.event("Azure's API cannot be reached from the machines any more")
     drill.lab.reach_api(False)
     at = drill.fault("power is cut", drill.serving)

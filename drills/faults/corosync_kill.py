@@ -12,6 +12,5 @@ EXPECTED = Expectation(fencings=(0, 1))
 
 
 def run(drill: Drill) -> None:
-    """Kill Corosync."""
     at = drill.fault_on(drill.serving, "corosync is killed with SIGKILL", "pkill -KILL --exact corosync")
     drill.wait_writes(at + 15)

@@ -20,7 +20,6 @@ _ALL_IO = 0x7F
 
 
 def run(drill: Drill) -> None:
-    """Let all I/O fail, see that rows are written, and mend."""
     node = drill.serving
     command = f"cd {DRBD_PARAMETERS} && echo 0 >fault_devs && echo 100 >fault_rate && echo {_ALL_IO} >enable_faults"
     at = drill.fault_on(node, "all I/O of the data disk fails", command)

@@ -15,7 +15,6 @@ NEEDS_LAB = "Azure offers no way to stop a machine's clock"
 
 
 def run(drill: Drill) -> None:
-    """Freeze, wait for the peer, and thaw."""
     frozen = drill.serving
     at = drill.fault("the machine stands still (SIGSTOP)", frozen)
     before = drill.lab.power_cycle(frozen)

@@ -13,7 +13,6 @@ EXPECTED = Expectation(fencings=(1, 1), moves=0)
 
 
 def run(drill: Drill) -> None:
-    """Cut the power of the idle machine; the server must be the same all along."""
     server = drill.seen.server(drill.serving)
     drill.fault("power is cut", drill.idle)
     drill.target.cut_power(drill.idle)

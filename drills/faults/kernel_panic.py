@@ -12,7 +12,6 @@ EXPECTED = Expectation(fencings=(1, 1))
 
 
 def run(drill: Drill) -> None:
-    """Crash the kernel, and wait for the peer."""
     command = "echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger"
     at = drill.fault_on(drill.serving, "the kernel panics (SysRq c)", command)
     drill.wait_served(drill.idle, at)

@@ -18,7 +18,6 @@ MISSED_MIB = 64
 
 
 def run(drill: Drill) -> None:
-    """Make one node miss much, kill the other while it copies, and see who is promoted."""
     source, target = drill.serving, drill.idle
     drill.event("standby", target)
     target.run(f"crm node standby {target.name}", timeout=120)

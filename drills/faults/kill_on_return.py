@@ -17,7 +17,6 @@ HELD_SECONDS = 60.0
 
 
 def run(drill: Drill) -> None:
-    """Kill the idle node, and the serving one when it is back; see that nobody serves what is old."""
     survivor, returned = drill.serving, drill.idle
     drill.fault("power is cut", returned)
     drill.target.cut_power(returned)

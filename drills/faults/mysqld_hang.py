@@ -13,6 +13,5 @@ SETTLE_SECONDS = 420.0
 
 
 def run(drill: Drill) -> None:
-    """Stop the server's process, and wait for rows."""
     at = drill.fault_on(drill.serving, "mysqld hangs (SIGSTOP)", "pkill -STOP --exact 'mariadbd|mysqld'")
     drill.wait_writes(at + 1, 480)

@@ -13,7 +13,6 @@ WITHOUT_FENCING = True
 
 
 def run(drill: Drill) -> None:
-    """Kill the server, and wait for rows."""
     command = "pkill -KILL --exact 'mariadbd|mysqld'"
     at = drill.fault_on(drill.serving, "mysqld is killed with SIGKILL", command)
     drill.wait_writes(at + 1)

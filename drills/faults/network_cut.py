@@ -17,7 +17,6 @@ EXPECTED = Expectation(fencings=(1, 1))
 
 
 def run(drill: Drill) -> None:
-    """Part the nodes, see that one of them serves alone, and mend."""
     drill.fault("the network between the nodes is cut")
     drill.target.part()
     drill.wait("fencing", drill.seen.fenced, 240)

@@ -16,7 +16,6 @@ EXPECTED = Expectation(fencings=(1, 1))
 
 
 def run(drill: Drill) -> None:
-    """Let the serving node hear nothing, see that one serves, and mend."""
     drill.fault("hears nothing from its peer any more", drill.serving)
     network.drop_from(drill.serving, drill.idle)
     drill.wait("fencing", drill.seen.fenced, 240)

@@ -15,7 +15,6 @@ NEEDS_WITNESS = True
 
 
 def run(drill: Drill) -> None:
-    """Part the nodes, see that the witness's side serves, and mend."""
     drill.fault("the network between the nodes is cut; the witness sees both")
     drill.target.part()
     drill.wait("fencing", drill.seen.fenced, 240)

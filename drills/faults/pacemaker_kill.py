@@ -12,6 +12,5 @@ EXPECTED = Expectation(fencings=(0, 1))
 
 
 def run(drill: Drill) -> None:
-    """Kill the daemons; not what they have started."""
     at = drill.fault_on(drill.serving, "all of Pacemaker is killed with SIGKILL", "pkill -KILL '^pacemaker'")
     drill.wait_writes(at + 15)

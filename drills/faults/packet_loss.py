@@ -15,7 +15,6 @@ PERCENT = 30
 
 
 def run(drill: Drill) -> None:
-    """Lose packets for a minute."""
     at = drill.fault(f"{PERCENT} % of the packets between the nodes are lost")
     for node in drill.nodes:
         network.lose(node, drill.other(node), PERCENT)

@@ -16,7 +16,6 @@ SETTLE_SECONDS = 420.0
 
 
 def run(drill: Drill) -> None:
-    """Cut both, wait a little, start both."""
     drill.fault("power of both machines is cut")
     for node in drill.nodes:
         drill.target.cut_power(node)

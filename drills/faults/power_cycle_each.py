@@ -16,7 +16,6 @@ SETTLE_SECONDS = 420.0
 
 
 def run(drill: Drill) -> None:
-    """Power-cycle the idle node, then the serving one."""
     for node in (drill.idle, drill.serving):
         drill.fault("power is cut", node)
         drill.target.cut_power(node)

@@ -13,7 +13,6 @@ EXPECTED = Expectation(fencings=(1, 1))
 
 
 def run(drill: Drill) -> None:
-    """Cut the power, and wait for the peer."""
     at = drill.fault("power is cut", drill.serving)
     drill.target.cut_power(drill.serving)
     drill.wait_served(drill.idle, at)

@@ -20,7 +20,6 @@ PROBE_PORT = 61500
 
 
 def run(drill: Drill) -> None:
-    """Drop the probe until new connections fail, see that they go nowhere, and mend."""
     drill.fault("the balancer's probe gets no answer", drill.serving)
     network.drop_probe(drill.serving, drill.idle, PROBE_PORT)
     drill.wait("the balancer to notice", lambda: not connects(drill), 60, every=1)

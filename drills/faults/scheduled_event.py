@@ -19,7 +19,6 @@ NOTICE_SECONDS = 240.0
 
 
 def run(drill: Drill) -> None:
-    """Announce, see that the service moves in time, and wait for the reboot's end."""
     at = drill.fault(f"a reboot of its host is announced, in {NOTICE_SECONDS:.0f} s", drill.serving)
     before = drill.seen.last_boot(drill.serving)
     drill.lab.announce(drill.serving, NOTICE_SECONDS)

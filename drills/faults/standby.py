@@ -14,7 +14,6 @@ WITHOUT_FENCING = True
 
 
 def run(drill: Drill) -> None:
-    """Move the service to and fro."""
     for number in range(1, drill.moves + 1):
         drill.find_serving()
         before, after = drill.serving, drill.idle

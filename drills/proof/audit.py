@@ -14,15 +14,10 @@ class Evidence:
     """What was seen.
 
     Args:
-        writes: every attempt.
         rows: what is in the table: sequence number and the server that took it; None where it could not be read.
         promoted: one list of spans a witness (samples, journals): each must hold for itself.
-        servers: the times in which servers ran.
-        fencings: how often a machine was fenced.
         disks: DRBD's own state of each node's disk in the end, such as UpToDate.
         full_strength: whether both nodes were members with good data in the end, without a hand.
-        damage: what the checks of InnoDB and the file system complained of.
-        failures: what the scenario itself found wrong.
     """
 
     writes: Sequence[Write]
@@ -37,7 +32,6 @@ class Evidence:
 
     @property
     def acknowledged(self) -> list[Write]:
-        """The writes that were acknowledged."""
         return [write for write in self.writes if write.acknowledged is not None]
 
     @property
@@ -79,13 +73,7 @@ class Expectation:
 
 
 def judge(evidence: Evidence, expected: Expectation, outage_seconds: float) -> list[str]:
-    """Return what is wrong, a clear line each; nothing where all is well.
-
-    Args:
-        evidence: what was seen.
-        expected: what the scenario promises.
-        outage_seconds: the longest time between two acknowledgements.
-    """
+    """Return what is wrong, a clear line each; nothing where all is well."""
     wrong = list(evidence.failures)
     if evidence.rows is None:
         wrong.append("the rows cannot be read through the endpoint")

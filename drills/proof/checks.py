@@ -16,11 +16,7 @@ _FROZEN_SECONDS = 60
 
 
 def innodb(serving: Node) -> list[str]:
-    """Let the server check every table, and return what it complains of.
-
-    Args:
-        serving: the node that serves.
-    """
+    """Let the server check every table, and return what it complains of."""
     # MariaDB's own name for it; Debian 13 has left the old one to another package.
     check = "$(command -v mariadb-check || command -v mysqlcheck) --all-databases --silent"
     run = serving.run(f"{check} 2>&1; echo exit $?", timeout=120, check=False)
@@ -33,10 +29,6 @@ def file_systems(serving: Node, nodes: Sequence[Node]) -> list[str]:
 
     The file system is frozen meanwhile, so it is whole on the disk without its journal, and DRBD has written the same
     to both disks: below DRBD, reading only, each node's copy is checked for itself.  Clients must have stopped.
-
-    Args:
-        serving: the node that has it mounted.
-        nodes: the nodes whose disks are checked.
     """
     wrong: list[str] = []
     with _frozen(serving):
@@ -80,7 +72,6 @@ def server_log(node: Node, begin: int) -> list[str]:
     """Return what a node's server has logged.
 
     Args:
-        node: whose.
         begin: how many bytes to leave out, from the beginning.
     """
     return node.run(f"tail --bytes=+{begin + 1} {ERROR_LOG}", check=False).splitlines()

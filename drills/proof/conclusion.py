@@ -26,10 +26,6 @@ def conclude(
 
     Args:
         drill: it is over, and no longer observed.
-        scenario: what was done.
-        number: which repetition, from 1.
-        evidence: what was seen.
-        fencings: since the drill began.
         strong_at: when full strength was reached, in seconds of the epoch; None where it was not.
         end: of the drill, likewise.
     """
@@ -73,13 +69,7 @@ def conclude(
 
 
 def keep(drill: Drill, fencings: Sequence[Fencing], folder: Path) -> None:
-    """Write what the verdict was made from, for who doubts it.
-
-    Args:
-        drill: it is over.
-        fencings: since it began.
-        folder: its own.
-    """
+    """Write what the verdict was made from, for who doubts it."""
     with (folder / "samples.jsonl").open("w") as output:
         for sample in sorted(drill.seen.sampler.samples, key=lambda one: one.at):
             print(json.dumps(asdict(sample)), file=output)

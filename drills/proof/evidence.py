@@ -30,8 +30,6 @@ def gather(
         drill: it is over; gets marks of what the servers' logs tell.
         folder: gets those logs.
         log_sizes: the sizes in bytes that they had when the drill began, by node.
-        fencings: how often a machine was fenced.
-        strong: whether the cluster is at full strength.
         end: of the drill, in seconds of the epoch.
     """
     drill.say("audit")

@@ -56,7 +56,6 @@ def from_journal(node: str, lines: Iterable[str]) -> list[Mark]:
     """Return what a node's journal tells of an outage.
 
     Args:
-        node: its name.
         lines: of `journalctl --output=short-unix`.
     """
     found: list[Mark] = []
@@ -85,7 +84,6 @@ def from_error_log(node: str, lines: Iterable[str]) -> list[Mark]:
 
     Args:
         node: whose log it is; its time zone is UTC.
-        lines: of the log.
     """
     found: list[Mark] = []
     for line in lines:
@@ -110,7 +108,6 @@ def fencings(journals: Iterable[Iterable[str]], since: float) -> list[tuple[floa
     """Return the fencings that Pacemaker says are done: time and machine; each counts once, whoever tells of it.
 
     Args:
-        journals: of all nodes.
         since: seconds of the epoch.
     """
     found: list[tuple[float, str]] = []

@@ -41,14 +41,11 @@ _FIRST_COUNTS = {"fault", "detected", "fencing"}
 
 @dataclass(frozen=True)
 class Interval:
-    """A time from `begin` to `end`."""
-
     begin: float
     end: float
 
     @property
     def seconds(self) -> float:
-        """Its length."""
         return self.end - self.begin
 
 
@@ -83,7 +80,6 @@ class History:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
         return f"{self.record.scenario}-{self.record.number}"
 
     @property
@@ -120,9 +116,6 @@ def gaps(writes: Sequence[Write]) -> list[Gap]:
 
     The time before the first acknowledgement counts from the first attempt on, that after the last one until the last
     attempt: where nobody tried, nothing is known.
-
-    Args:
-        writes: in the order in which they were sent.
     """
     if not writes:
         return []

@@ -20,9 +20,7 @@ class Mark:
 
     Args:
         at: seconds of the epoch.
-        kind: what it is for the outage's parts.
         node: where; None for what is of the cluster.
-        text: for a reader.
     """
 
     at: float
@@ -36,7 +34,6 @@ class Span:
     """A time in which something was so.
 
     Args:
-        node: where.
         what: DRBD promoted, a database server running, or the machine's power on.
         begin, end: seconds of the epoch.
     """
@@ -52,11 +49,8 @@ class Result:
     """A drill in figures.
 
     Args:
-        scenario: its name.
-        acknowledged: rows that were acknowledged.
         lost: how many of them are missing.
         promoted_max, servers_max: most nodes with DRBD promoted, with a server running, at the same instant.
-        fencings: how often a machine was fenced.
         outage_seconds: longest time between two neighbouring acknowledgements since the fault, or around it.
         recovered_seconds: from the fault to full strength; None where that was not reached.
         verdict: pass, or FAIL: and the reasons.
@@ -74,7 +68,6 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether all was as it should be."""
         return self.verdict == "pass"
 
 
@@ -94,17 +87,11 @@ class Record:
     result: Result
 
     def save(self, file: Path) -> None:
-        """Write it as JSON."""
         file.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
 def save_results(results: Sequence[Result], run: Path) -> None:
-    """Write a run's `results.json`, as far as the run has come.
-
-    Args:
-        results: of its drills.
-        run: the run's folder.
-    """
+    """Write a run's `results.json`, as far as the run has come."""
     (run / "results.json").write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
 
 

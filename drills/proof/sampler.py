@@ -22,7 +22,6 @@ class Stream(threading.Thread):
     """Runs a command on a node and hands over its lines; starts it again whenever it ends.
 
     Args:
-        node: where.
         command: shell text; its standard input stays open as long as somebody listens.
         receive: called with each line, in this thread.
     """
@@ -36,7 +35,6 @@ class Stream(threading.Thread):
         self._process: subprocess.Popen[str] | None = None
 
     def stop(self) -> None:
-        """End the stream."""
         self._ended.set()
         if self._process is not None:
             self._process.kill()
@@ -60,11 +58,7 @@ class Stream(threading.Thread):
 
 
 class Sampler:
-    """Samples of all nodes, about five a second each.
-
-    Args:
-        nodes: to look at.
-    """
+    """Samples of all nodes, about five a second each."""
 
     def __init__(self, nodes: list[Node]) -> None:
         self.samples: list[Sample] = []
@@ -82,12 +76,10 @@ class Sampler:
         return receive
 
     def start(self) -> None:
-        """Begin."""
         for stream in self._streams:
             stream.start()
 
     def stop(self) -> None:
-        """End."""
         for stream in self._streams:
             stream.stop()
 
@@ -101,7 +93,6 @@ class Journal:
     """A node's journal, followed: what a machine said just before its power failed is on no disk.
 
     Args:
-        node: whose.
         since: seconds of the epoch.
         file: gets the lines, in the form of short-unix; after an interruption those that were missed, and none twice.
     """
@@ -123,7 +114,6 @@ class Journal:
             print(line, file=self._output)
 
     def start(self) -> None:
-        """Begin."""
         self._stream.start()
 
     def stop(self) -> None:

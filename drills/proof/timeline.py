@@ -14,7 +14,6 @@ class Sample:
     """A node at an instant.
 
     Args:
-        node: its name.
         at: seconds of the epoch, by the node's clock.
         booted: seconds of the epoch at which its kernel started.
         role: DRBD's, Primary or Secondary; - where DRBD is down.
@@ -35,7 +34,6 @@ class Sample:
 
     @property
     def is_promoted(self) -> bool:
-        """Whether DRBD is promoted."""
         return self.role == "Primary"
 
     @property
@@ -79,7 +77,6 @@ def spans(samples: Iterable[Sample], powers: Iterable[Power], what: SpanKind, en
     later sample says otherwise: what is not known counts as the worse.
 
     Args:
-        samples: of all nodes.
         powers: of all machines, in the order of time.
         what: promoted or server.
         end: seconds of the epoch at which observation ended.
@@ -141,9 +138,7 @@ def journal_spans(node: str, lines: Iterable[str], powers: Iterable[Power], end:
     """Return the times in which a node was promoted, by its kernel's own word.
 
     Args:
-        node: its name.
         lines: of `journalctl --output=short-unix`, in the order of time.
-        powers: of all machines.
         end: seconds of the epoch at which observation ended.
     """
     ends = [power.at for power in powers if power.node == node and not power.on]
@@ -194,7 +189,6 @@ def longest_gap(writes: Iterable[Write], fault: float, end: float) -> tuple[floa
     """Return the longest time without an acknowledgement, of those not over before the fault.
 
     Args:
-        writes: all attempts.
         fault: seconds of the epoch.
         end: seconds of the epoch at which observation ended; a pause may last until then.
 

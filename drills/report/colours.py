@@ -2,7 +2,7 @@
 
 INK, MUTED, RULE = "#1f2933", "#5f6b7a", "#dfe4ea"
 # Okabe and Ito's colours, which people who confuse red and green tell apart; some darker, to be read as text.
-VERMILION, BLUE, GREEN, PURPLE, AMBER, SKY = "#c2410c", "#0072b2", "#00805f", "#9c4a86", "#9a6700", "#56b4e9"
+VERMILION, BLUE, GREEN, PURPLE, AMBER = "#c2410c", "#0072b2", "#00805f", "#9c4a86", "#9a6700"
 LATENCY, LATENCY_PALE = "#33526e", "#b9c9d8"
 GAP, GAP_EDGE = "#fbe9dd", "#eebf9f"
 

@@ -30,7 +30,6 @@ class TakenApart:
 
     Args:
         kind: what ends it, a key of `PARTS`.
-        seconds: its median.
         starts: median of the processes and threads started in it, on the node that started more.
     """
 
@@ -48,7 +47,6 @@ def starts(samples: Iterable[Sample], begin: float, end: float) -> int:
     """Return how many processes and threads the busier node started in a time.
 
     Args:
-        samples: of all nodes.
         begin, end: seconds of the epoch.
     """
     by_boot: dict[tuple[str, int], list[Sample]] = {}
@@ -66,11 +64,7 @@ def starts(samples: Iterable[Sample], begin: float, end: float) -> int:
 
 
 def take_apart(outages: Sequence[tuple[Outage, Sequence[Sample]]]) -> list[TakenApart]:
-    """Return the parts of outages of one scenario, in the order of `PARTS`.
-
-    Args:
-        outages: each with the samples of its drill.
-    """
+    """Return the parts of outages of one scenario, in the order of `PARTS`."""
     seconds: dict[str, list[float]] = {}
     counts: dict[str, list[int]] = {}
     for one, samples in outages:
@@ -89,9 +83,6 @@ def take_apart(outages: Sequence[tuple[Outage, Sequence[Sample]]]) -> list[Taken
 
 def read_outages(folder: Path) -> list[tuple[Outage, Sequence[Sample]]]:
     """Return the outages of a drill that a fault began: of most there is one, of standby one a move.
-
-    Args:
-        folder: the drill's.
 
     Raises:
         ValueError: its record is not of the form.

@@ -32,15 +32,7 @@ def place(shown: Sequence[tuple[int, Mark]], window: Interval) -> tuple[list[lay
 
 
 def draw(axes: Axes, back: Axes, shown: Sequence[tuple[int, Mark]], placed: Sequence[layout.Flag], named: bool) -> None:
-    """Draw a line for each mark through all panels, and its label on top of it.
-
-    Args:
-        axes: the space above the panels, for the labels.
-        back: what reaches over all panels.
-        shown: the marks and their numbers.
-        placed: their labels.
-        named: whether the labels have names.
-    """
+    """Draw a line for each mark through all panels, and its label on top of it."""
     height = axes.bbox.height / axes.figure.dpi * DPI
     axes.set_ylim(0, height)
     width = 0.9 if named else 0.5  # where there are many, they must not hide what is behind

@@ -32,7 +32,6 @@ def thin(writes: Iterable[Write], window: Interval, count: int) -> list[Bucket]:
 
     Args:
         writes: those sent outside of the window are left out.
-        window: the time that the picture shows.
         count: number of equal times that it is divided into, 1 or more.
 
     Returns:
@@ -68,9 +67,6 @@ def flags(positions: Sequence[float], widths: Sequence[float], rows: int) -> lis
         positions: of the marks' lines, in pixels, ascending.
         widths: of the labels, in pixels; one that others may join must have room for two numbers.
         rows: how many rows there are, 1 or more.
-
-    Returns:
-        The labels, the last mark's first.
     """
     edges = [float("inf")] * rows  # where the leftmost label of each row begins
     placed: list[Flag] = []

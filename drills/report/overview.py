@@ -22,7 +22,6 @@ def draw(runs: Mapping[str, Sequence[float]], name: str) -> str:
 
     Args:
         runs: scenario and its outages in seconds; not empty, nor is any of them.
-        name: the picture's name, unique on its page.
     """
     with style():
         top, row = 10, 38

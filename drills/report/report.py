@@ -72,9 +72,6 @@ def write(run: Path) -> Path:
     Args:
         run: the run's folder: a folder with record.json for each drill; results.json, if it is there.
 
-    Returns:
-        The page, report.html in that folder.
-
     Raises:
         ValueError: there is no record, or one is not of the form.
     """

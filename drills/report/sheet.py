@@ -56,11 +56,7 @@ def style() -> Generator[None]:
 
 
 class Sheet:
-    """A figure laid out in pixels from its top left corner.
-
-    Args:
-        height: of the figure.
-    """
+    """A figure laid out in pixels from its top left corner."""
 
     def __init__(self, height: float) -> None:
         self.figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
@@ -110,9 +106,7 @@ def svg(figure: Figure, name: str, description: str) -> str:
     """Return the figure as an <svg> element.
 
     Args:
-        figure: what is drawn.
         name: begins every id in it, so that several pictures can be on a page.
-        description: what the picture shows, for those who do not see it.
     """
     buffer = io.StringIO()
     # Without any of these there is no block of metadata, which would point to vocabularies on the web.

@@ -47,11 +47,6 @@ def draw(history: History, window: Interval, name: str) -> str:
 
     From top to bottom: the marks, numbered as in its record from 1; the latency of writes, gaps shaded; attempts
     that failed; for each node what it was when.
-
-    Args:
-        history: the drill.
-        window: the time to show.
-        name: the picture's name, unique on its page.
     """
     with style():
         return _draw(history, window, name)

@@ -9,9 +9,6 @@ class Account:
 
     Args:
         subscription_id: GUID of the subscription; may be empty where nothing is asked of ARM.
-        tenant_id: GUID of the tenant.
-        client_id: GUID of the service principal's application.
-        client_secret: its password.
         metadata_host: host, and port where it is not 443, that tells the cloud's endpoints; empty for public Azure.
     """
 

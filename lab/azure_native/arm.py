@@ -20,12 +20,7 @@ _Result = TypeVar("_Result")
 
 
 class Arm:
-    """A client of ARM for one account.
-
-    Args:
-        account: who asks.
-        user_agent: how it names itself.
-    """
+    """A client of ARM for one account."""
 
     def __init__(self, account: Account, user_agent: str) -> None:
         self._account = account
@@ -54,9 +49,6 @@ class Arm:
         """Create or change a resource, and wait until ARM is done with it.
 
         Args:
-            path: ARM id of the resource.
-            api_version: the api-version to speak.
-            body: the whole resource.
             seconds: how long to wait at most.
 
         Returns:
@@ -79,12 +71,7 @@ class Arm:
         """Delete a resource and wait until it is gone; one that is not there is fine.
 
         Args:
-            path: ARM id of the resource.
-            api_version: the api-version to speak.
             seconds: how long to wait at most.
-
-        Raises:
-            ArmError: ARM refused, or failed on the way.
         """
         deadline = time.monotonic() + seconds
         try:
@@ -97,11 +84,6 @@ class Arm:
                 raise
 
     async def claims(self) -> Object:
-        """Return the claims of a token for Microsoft Graph: who the service principal is.
-
-        Raises:
-            ArmError: no token is to be had.
-        """
         return await self._in_thread(lambda: self._connected().claims())
 
     async def _in_thread(self, call: Callable[[], _Result]) -> _Result:

@@ -24,8 +24,6 @@ def to_body(shape: Shape, inputs: Mapping[str, Value], resource_id: str) -> Obje
     """Return the body of a PUT.
 
     Args:
-        shape: the object's shape.
-        inputs: the program's properties; what the shape does not know is left out.
         resource_id: ARM id of the resource: ``$self`` at the start of a reference's id stands for it.
     """
     body: Object = {}
@@ -101,7 +99,6 @@ def overlay(old: Value, new: Value) -> Value:
     object unknown to the program.
 
     Args:
-        old: outputs as they are.
         new: outputs as `to_preview` foresees them.
     """
     if is_object(old) and is_object(new):

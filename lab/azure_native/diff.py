@@ -21,12 +21,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """One property that differs.
-
-    Args:
-        kind: what happened to it.
-        replaces: whether the resource must be replaced for it.
-    """
+    """One property that differs."""
 
     kind: Kind
     replaces: bool
@@ -41,7 +36,6 @@ def compare(old: Mapping[str, Value], new: Mapping[str, Value], replacing: Itera
     """Return every property that differs, by its path, such as ``securityRules[0].priority``.
 
     Args:
-        old: the inputs as they were.
         new: the inputs as they are to be; an unknown value counts as a changed one.
         replacing: names of the top-level properties whose change replaces the resource.
     """
@@ -102,11 +96,6 @@ def carry_over(inputs: Value, old: Value, new: Value) -> Value:
 
     Azure completes a resource with defaults that the program did not set, so its answer cannot simply become the
     inputs. Only what differs between two answers can: that is somebody's doing. The real plug-in refreshes so too.
-
-    Args:
-        inputs: what the program set last.
-        old: the earlier answer, in the form of inputs.
-        new: the answer of now, in the form of inputs.
     """
     if equal(old, new):
         return inputs

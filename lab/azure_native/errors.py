@@ -12,7 +12,6 @@ class ArmError(Exception):
     """ARM refused, or could not be asked.
 
     Args:
-        message: one line.
         status: HTTP status; 0 where there was no answer.
         accepted: whether ARM had taken the request on, so that something may be there now.
     """
@@ -42,7 +41,6 @@ def refusal(response: "HttpResponse", accepted: bool = False) -> ArmError:
 
     Args:
         response: the refusal; or the last answer of a long-running operation, which may have failed in a good one.
-        accepted: see ArmError.
     """
     body, status = body_of(response), response.status_code
     if status < 400 and "error" not in body:

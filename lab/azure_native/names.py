@@ -18,9 +18,7 @@ def identify(kind: ResourceType, subscription_id: str, inputs: Mapping[str, Valu
     """Return the ARM id that follows from a resource's inputs.
 
     Args:
-        kind: the resource's type.
         subscription_id: GUID of the subscription; may be empty for what is in none.
-        inputs: its inputs.
 
     Raises:
         ResourceError: a part of the id is no string, or there is no subscription.
@@ -59,8 +57,6 @@ def random_name(kind: ResourceType, name: str, seed: bytes) -> str:
     """Return a name for a resource that has none.
 
     Args:
-        kind: its type.
-        name: its name in the program.
         seed: randomness that the engine may repeat; empty for another name each time.
     """
     digest = hashlib.sha256(seed + b"\0" + name.encode()).digest() if seed else os.urandom(32)

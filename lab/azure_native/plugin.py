@@ -17,11 +17,7 @@ _DERIVED_BY = ("schema.py", "sdk.py")
 
 
 def version() -> str:
-    """Return the version that the plug-in reports: the installed SDK's, since that asks for its like.
-
-    Raises:
-        importlib.metadata.PackageNotFoundError: the SDK is not installed.
-    """
+    """Return the version that the plug-in reports: the installed SDK's, since that asks for its like."""
     return importlib.metadata.version(_SDK)
 
 

@@ -42,7 +42,6 @@ class Provider:
     """The plug-in's answers.
 
     Args:
-        version: version of the SDK that it serves.
         types: the resource types that it knows, by the SDK's token.
         environment: environment variables; the process's own by default.
     """
@@ -95,13 +94,7 @@ class Provider:
         """Complete a program's inputs with defaults, and say what is missing.
 
         Args:
-            urn: the resource's URN.
             old: inputs of the last time; names that were made up then stay.
-            new: what the program says.
-            seed: randomness for a name.
-
-        Returns:
-            The inputs, and what is wrong with them.
         """
         kind = self._find(type_of(urn))
         inputs: Object = {key: value for key, value in new.items() if value is not None}
@@ -124,14 +117,7 @@ class Provider:
     def diff(
         self, urn: str, old_inputs: Mapping[str, Value], old_state: Mapping[str, Value], new: Mapping[str, Value]
     ) -> Difference:
-        """Compare a program's inputs with those of the last time; what Azure says of the resource is no matter here.
-
-        Args:
-            urn: the resource's URN.
-            old_inputs: inputs of the last time.
-            old_state: outputs of the last time.
-            new: the inputs, checked.
-        """
+        """Compare a program's inputs with those of the last time; what Azure says of the resource is no matter here."""
         kind = self._find(type_of(urn))
         before, state, after = cast(Object, plain(old_inputs)), cast(Object, plain(old_state)), cast(Object, plain(new))
         before = dict(before)
@@ -154,12 +140,7 @@ class Provider:
         """Make a resource.
 
         Args:
-            urn: its URN.
-            inputs: its inputs, checked.
             seconds: how long to wait for ARM; 0 for two hours.
-
-        Returns:
-            Its ARM id and its outputs.
 
         Raises:
             ResourceError: ARM refused, or there is such a resource already.
@@ -191,26 +172,11 @@ class Provider:
             outputs = cast(Object, overlay(old, outputs))
         return _complete(kind, with_secrets_of(with_secrets_of(outputs, state), inputs))
 
-    async def update(
-        self,
-        urn: str,
-        resource_id: str,
-        inputs: Mapping[str, Value],
-        seconds: float = 0,
-    ) -> Object:
+    async def update(self, urn: str, resource_id: str, inputs: Mapping[str, Value], seconds: float = 0) -> Object:
         """Change a resource, by sending the whole of it.
 
         Args:
-            urn: its URN.
-            resource_id: its ARM id.
-            inputs: its new inputs, checked.
             seconds: how long to wait for ARM; 0 for two hours.
-
-        Returns:
-            Its outputs.
-
-        Raises:
-            ResourceError: ARM refused.
         """
         kind = self._find(type_of(urn))
         values = cast(Object, plain(inputs))
@@ -228,16 +194,7 @@ class Provider:
         """Look at a resource.
 
         Args:
-            urn: its URN.
-            resource_id: its ARM id.
             inputs: inputs of the last time; empty for a resource that no program made.
-            state: outputs of the last time.
-
-        Returns:
-            The resource; None if it is gone.
-
-        Raises:
-            ResourceError: ARM refused.
         """
         kind = self._find(type_of(urn))
         try:
@@ -263,12 +220,7 @@ class Provider:
         """Delete a resource; one that is gone already is fine.
 
         Args:
-            urn: its URN.
-            resource_id: its ARM id.
             seconds: how long to wait for ARM; 0 for two hours.
-
-        Raises:
-            ResourceError: ARM refused.
         """
         kind = self._find(type_of(urn))
         try:

@@ -11,9 +11,7 @@ class ResourceError(Exception):
     """An operation failed; the message is one line without secrets.
 
     Args:
-        message: what went wrong.
         resource_id: ARM id of what is there all the same; empty if there is nothing.
-        state: outputs of what is there.
     """
 
     def __init__(self, message: str, resource_id: str = "", state: Object | None = None) -> None:
@@ -24,13 +22,6 @@ class ResourceError(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """A property that cannot be.
-
-    Args:
-        property: its path.
-        reason: why.
-    """
-
     property: str
     reason: str
 
@@ -65,7 +56,6 @@ class Found:
     """A resource as it is in Azure.
 
     Args:
-        outputs: its properties.
         inputs: what a program would have had to set for that.
     """
 

@@ -32,7 +32,6 @@ class ResourceType:
     Args:
         path: ARM's path, with the SDK's names of its parts in braces.
         api_version: what the SDK's release speaks by default.
-        shape: its properties.
         required: inputs that must be there, beside the parts of the path.
         replaced_by: inputs whose change replaces the resource, beside the parts of the path.
         kept: lists that are resources of their own as well: left as they are in Azure where the program is silent.

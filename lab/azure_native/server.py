@@ -73,11 +73,7 @@ async def _abort(context: _Context, error: ResourceError, inputs: struct_pb2.Str
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """The engine's calls, answered by a provider.
-
-    Args:
-        provider: who answers.
-    """
+    """The engine's calls, answered by a provider."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -215,9 +211,6 @@ async def serve(provider: Provider) -> None:
     """Answer the engine until it goes or says so.
 
     Prints the port on standard output, as every plug-in does.
-
-    Args:
-        provider: who answers.
     """
     parent = os.getppid()
     over = asyncio.Event()

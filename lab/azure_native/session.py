@@ -56,14 +56,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody who is logged in.
-
-    Args:
-        account: who.
-        endpoints: of the cloud.
-        client: speaks to ARM, with a token.
-        credential: gives tokens.
-    """
+    """Somebody who is logged in."""
 
     account: Account
     endpoints: Endpoints
@@ -71,11 +64,7 @@ class Session:
     credential: ClientSecretCredential
 
     def send(self, method: str, path: str, api_version: str, body: Object | None = None) -> Answer:
-        """Send a request, and again where that may help.
-
-        Raises:
-            ArmError: there is no answer.
-        """
+        """Send a request, and again where that may help."""
         url = self.endpoints.management + path
         request = HttpRequest(method, url, params={"api-version": api_version}, json=body)
         try:
@@ -89,9 +78,6 @@ class Session:
         Args:
             begun: its answer to the request.
             deadline: when to give up, of the monotonic clock.
-
-        Returns:
-            The resource, or what else the last answer has.
 
         Raises:
             ArmError: it failed, or is not done in time.
@@ -164,8 +150,6 @@ def connect(account: Account, user_agent: str, cancelled: threading.Event, conne
     """Log in.
 
     Args:
-        account: who.
-        user_agent: how the client names itself.
         cancelled: set when whatever is under way is to end.
         connections: how many requests may be under way at once.
 

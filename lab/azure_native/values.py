@@ -37,11 +37,7 @@ _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that is written nowhere in clear.
-
-    Args:
-        value: the value.
-    """
+    """A value that is written nowhere in clear."""
 
     value: Value
 

@@ -112,7 +112,6 @@ def facts(seconds: int) -> dict[str, str]:
 
 
 def main() -> int:
-    """Measure, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lab.benchmarks", description=__doc__)
     parser.add_argument("--lab", default="bench", help="name of the lab that is made for it (default: bench)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of the load and power kills each (default: 3)")

@@ -30,8 +30,6 @@ class Candidate:
         victim: names the machine that is written to.
         kill: cuts a machine's power.
         restore: sees that it is all as before, and returns when it is.
-        machines: all that it consists of.
-        versions: of what it runs, by name.
     """
 
     ways: Mapping[str, Target]
@@ -97,10 +95,7 @@ def our_cluster(lab: Lab) -> Generator[Candidate]:
 
         endpoint = target(outputs["endpoint"]["host"], int(outputs["endpoint"]["port"]))
         yield Candidate(
-            ways={
-                "direct": target(str(addresses[serving.name]), ports.MYSQL),
-                "through the lab's balancer": endpoint,
-            },
+            ways={"direct": target(str(addresses[serving.name]), ports.MYSQL), "through the lab's balancer": endpoint},
             failover=(endpoint,),
             victim=lambda: service.serving(lab).name,
             kill=lambda name: power.kill(lab, name),

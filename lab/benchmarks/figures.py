@@ -41,8 +41,6 @@ class Outage:
         seconds: the longest time between two acknowledged writes around it.
         rejoin_stall_seconds: the longest such time from then on, until all was as before.
         whole_seconds: from the kill until all was as before: redundant, and in step.
-        acknowledged: how many writes were acknowledged.
-        lost: how many of those were not there afterwards.
     """
 
     seconds: float
@@ -54,14 +52,7 @@ class Outage:
 
 @dataclass
 class Result:
-    """All that was measured of one candidate.
-
-    Args:
-        name: what it is.
-        versions: of what it runs, by name.
-        loads: by the way to it, such as "through the balancer".
-        outages: one a power kill.
-    """
+    """All that was measured of one candidate."""
 
     name: str
     versions: dict[str, str] = field(default_factory=dict[str, str])
@@ -94,7 +85,6 @@ def read_sysbench(report: str, connections: int, processor_seconds: float) -> Lo
     """Return what a report of `sysbench --histogram` says.
 
     Args:
-        report: its text.
         connections: how many threads it was told to have.
         processor_seconds: what sysbench itself took of the processors.
 
@@ -140,7 +130,6 @@ def markdown(results: Sequence[Result], facts: Mapping[str, str]) -> str:
     """Return the tables of a comparison, with what they were measured on.
 
     Args:
-        results: one a candidate.
         facts: what to say of machine and run, by what it is.
     """
     loads = [
@@ -184,8 +173,5 @@ def markdown(results: Sequence[Result], facts: Mapping[str, str]) -> str:
         ]
     if outages:
         head = ["", "kills", "outage, s", "stall at the return, s", "whole again after, s", "acknowledged rows lost"]
-        parts += [
-            ["Power kill of the machine written to; median (lowest to highest):"],
-            _table(head, outages),
-        ]
+        parts += [["Power kill of the machine written to; median (lowest to highest):"], _table(head, outages)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"

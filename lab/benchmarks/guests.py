@@ -72,10 +72,7 @@ class Guest:
 
     Args:
         lab: a lab without a cloud; its namespace is there.
-        name: host name.
-        address: one of `SUBNET`.
         guest: the image, `SYSTEM` or `image.ARBITRATOR`.
-        memory_mib: memory in MiB.
         files: what is written at the first boot, by path; only root can read it.
         data_disk: whether it has a data disk, of the size of our cluster's.
     """
@@ -150,12 +147,10 @@ class Guest:
 
     @property
     def target(self) -> Target:
-        """Its server."""
         user, password = ACCOUNT
         return Target(str(self.address), ports.MYSQL, user, password, "app")
 
     def start(self) -> None:
-        """Switch it on."""
         with namespace.inside(self.lab.paths.namespace):
             self.machine.start()
 

@@ -20,10 +20,7 @@ class Target:
     """A server, and how to log in to it.
 
     Args:
-        host: IPv4 address.
-        port: TCP port.
         user: an account that may create tables.
-        password: its password.
         database: a database that is there.
     """
 
@@ -39,7 +36,6 @@ class Sysbench:
 
     Args:
         prefix: what to run it with, such as `ip netns exec NAME`.
-        target: whom it writes to.
         options: file that it is given its options in, for the password's sake; overwritten.
     """
 
@@ -76,10 +72,6 @@ class Sysbench:
 
     def run(self, connections: int, seconds: int) -> Load:
         """Write for some time.
-
-        Args:
-            connections: how many write at once.
-            seconds: for how long.
 
         Raises:
             RuntimeError: sysbench failed; the text is what it said.

@@ -22,7 +22,6 @@ _KNOWN_RATE_SECONDS = 5
 
 
 def main() -> None:
-    """Measure, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m lab.benchmarks.resync", description=__doc__)
     parser.add_argument("--lab", default="lab", help="name of the lab (default: lab)")
     parser.add_argument("--seconds", type=int, default=20, help="length of each measurement (default: 20)")

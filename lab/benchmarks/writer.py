@@ -19,7 +19,6 @@ def writing(lab: Lab, targets: Sequence[Target], file: Path) -> Generator[Writer
     """Write numbered rows, one a transaction, while the body runs.
 
     Args:
-        lab: in whose network it is.
         targets: whom it may write to; it begins with the first, and on any error tries the next.
         file: gets a line of JSON for each attempt.
     """

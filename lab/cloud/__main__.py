@@ -10,7 +10,6 @@ from lab.paths import LabPaths
 
 
 def main() -> int:
-    """Run one verb and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lab.cloud", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, text in (

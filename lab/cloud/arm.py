@@ -23,14 +23,7 @@ from lab.cloud.tokens import SUBSCRIPTION, InvalidToken, Principal, Tokens
 
 
 class ResourceManager:
-    """The REST side of the cloud.
-
-    Args:
-        site: the resources, and what they act upon.
-        tokens: checks who asks.
-        work: the long-running operations.
-        faults: may cut off the machines.
-    """
+    """The REST side of the cloud."""
 
     def __init__(self, site: Site, tokens: Tokens, work: Operations, faults: Faults) -> None:
         self._site = site
@@ -120,8 +113,7 @@ class ResourceManager:
             return await self._changes.put(request, kind, target)
         if request.method == "HEAD":
             return web.Response(status=404 if group is None else 204)
-        if group is None:
-            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        group = self._site.inventory.require_group(target)
         if request.method == "GET":
             return web.json_response(kind.shown(self._site.inventory, group))
         if request.method == "PATCH":
@@ -137,8 +129,7 @@ class ResourceManager:
         raise ArmError(405, "MethodNotAllowed", f"{request.method} is not allowed here.")
 
     async def _resource_level(self, request: web.Request, target: ResourceId) -> web.StreamResponse:
-        if self._site.inventory.group(target.subscription, target.group) is None:
-            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        self._site.inventory.require_group(target)
         if target.is_collection:
             last, owner = target.types[-1].lower(), target.parent
             if owner.types and owner.type.lower() == MACHINE.lower():

@@ -28,7 +28,6 @@ class Need:
 
     Args:
         operation: such as `Microsoft.Compute/virtualMachines/powerOff/action`.
-        scope: where.
         listing: whether the answer is a list, which leaves out what the caller may not read.
         open: whether a caller without any right gets an empty list, and no refusal.
     """
@@ -53,10 +52,7 @@ def in_subscription(method: str, target: ResourceId, words: list[str], store: St
     """Return what a request to the subscription itself needs.
 
     Args:
-        method: of the request.
-        target: the subscription.
         words: the path after it, in lower case.
-        store: has the operations that may be asked for.
     """
     here = str(target)
     verb = _VERBS.get(method, "action")
@@ -98,7 +94,6 @@ def in_group(method: str, target: ResourceId) -> Need:
     """Return what a request to a resource group, to what is in it, or to an extension of something needs.
 
     Args:
-        method: of the request.
         target: a group, resource, collection, or a machine with a verb.
     """
     verb = _VERBS.get(method, "action")
@@ -118,9 +113,6 @@ class Access:
     """Answers who may do what.
 
     The engine's service principal owns the subscription; everybody else has what role assignments say.
-
-    Args:
-        inventory: has the assignments.
     """
 
     def __init__(self, inventory: Inventory) -> None:

@@ -35,13 +35,7 @@ _SWEEP_SECONDS = 5.0
 
 
 def hashed(client: tuple[str, int], listener: Listener, count: int) -> int:
-    """Return which of so many backends a flow goes to: the same for ever for the same flow.
-
-    Args:
-        client: its address and port.
-        listener: that it connects to.
-        count: how many backends there are.
-    """
+    """Return which of so many backends a flow goes to: the same for ever for the same flow."""
     words = [int(IPv4Address(client[0])), int(listener.address), listener.port]
     if not listener.by_source:
         words.append(client[1])
@@ -64,12 +58,7 @@ class _Open:
 
 
 class Balancer:
-    """All listeners of the cloud.
-
-    Args:
-        inventory: what there is.
-        is_running: tells whether a machine of that name is on.
-    """
+    """All listeners of the cloud."""
 
     def __init__(self, inventory: Inventory, is_running: Callable[[str], bool]) -> None:
         self._inventory = inventory
@@ -145,7 +134,6 @@ class Balancer:
         return None
 
     async def close(self) -> None:
-        """Close everything."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._close(list(self._open.values()))
@@ -204,10 +192,6 @@ class Balancer:
 
     def choose(self, spec: Listener, client: tuple[str, int]) -> tuple[str, Backend] | None:
         """Choose where a client's flow goes.
-
-        Args:
-            spec: the listener.
-            client: address and port.
 
         Returns:
             the source address that the backend sees, and the backend; None where the flow has no way.

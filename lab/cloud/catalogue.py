@@ -79,11 +79,6 @@ class Size:
     """A size of virtual machine.
 
     Args:
-        cores: as in Azure's tables.
-        memory_mib: memory on Azure.
-        data_disks: how many data disks it takes.
-        premium: whether it takes Premium disks.
-        accelerated: whether it may have accelerated networking.
         generations: of machines that it boots.
         controllers: how it attaches disks, the one that Azure takes where nothing is said first.
     """

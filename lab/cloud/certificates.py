@@ -83,11 +83,7 @@ def subject_hash(certificate: x509.Certificate) -> str:
 
 
 def ensure(folder: Path) -> None:
-    """Make the authority (ca.pem, ca.key) and the server's certificate (server.pem, server.key) where they are missing.
-
-    Args:
-        folder: the cloud's.
-    """
+    """Make the authority (ca.pem, ca.key) and the server's certificate (server.pem, server.key), if missing."""
     parts = [folder / name for name in ("ca.pem", "ca.key", "server.pem", "server.key")]
     if all(part.exists() for part in parts):
         return
@@ -120,11 +116,6 @@ def ensure(folder: Path) -> None:
 
 
 def context(folder: Path) -> ssl.SSLContext:
-    """Return the server's side of TLS.
-
-    Args:
-        folder: the cloud's.
-    """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(folder / "server.pem", folder / "server.key")
     return made

@@ -5,7 +5,7 @@ from typing import cast
 
 from aiohttp import web
 
-from lab.cloud import resources
+from lab.cloud import known, resources
 from lab.cloud.errors import ArmError
 from lab.cloud.inventory import MACHINE
 from lab.cloud.model import Json
@@ -15,8 +15,7 @@ from lab.cloud.reading import Reading
 from lab.cloud.request import CALLER, body_of
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.base import Kind, checked_tags
-from lab.cloud.resources.virtual_machine.instance_view import instance_view
-from lab.cloud.resources.virtual_machine.power import ACTIONS
+from lab.cloud.resources.virtual_machine.power import ACTIONS, instance_view
 from lab.cloud.site import Site
 from lab.cloud.state import Operation
 
@@ -25,13 +24,7 @@ _QUICK_SECONDS = 2.0
 
 
 class Changes:
-    """Answers PUT, PATCH, DELETE, and what is asked of a machine.
-
-    Args:
-        site: the resources, and what they act upon.
-        operations: the long-running operations.
-        reading: shows what has become of a resource.
-    """
+    """Answers PUT, PATCH, DELETE, and what is asked of a machine."""
 
     def __init__(self, site: Site, operations: Operations, reading: Reading) -> None:
         self._site = site
@@ -42,6 +35,7 @@ class Changes:
     async def put(self, request: web.Request, kind: Kind, target: ResourceId) -> web.Response:
         """Create or replace a resource."""
         body = await body_of(request)
+        known.check(kind.type, body)
         return await self._accept(request, kind, target, body)
 
     async def patch(self, request: web.Request, kind: Kind, target: ResourceId) -> web.Response:

@@ -41,12 +41,14 @@ class Loopback(TypedDict):
 class MachineStatus(TypedDict):
     """A machine.
 
-    `power` is running, stopped, deallocated or starting; `boot_seconds` from power to SSH, None before that;
+    `zone` is its availability zone, empty for none; `power` is running, stopped, deallocated or starting;
+    `boot_seconds` from power to SSH, None before that;
     `taps` are the interfaces' ends in the lab's network.
     """
 
     name: str
     group: str
+    zone: str
     power: str
     provisioning: str
     boot_seconds: float | None
@@ -74,9 +76,10 @@ class BalancerStatus(TypedDict):
 
 
 class Faults(TypedDict):
-    """What drills have broken; `arm` is ok or unreachable."""
+    """What drills have broken; `arm` is ok or unreachable, `zone` the availability zone that is away, or empty."""
 
     arm: str
+    zone: str
 
 
 class PowerAction(TypedDict):
@@ -111,11 +114,7 @@ def ca_file(paths: LabPaths) -> Path:
 
 
 def environment(paths: LabPaths) -> dict[str, str]:
-    """Return the variables by which Azure's clients find this cloud and log in to it.
-
-    Args:
-        paths: of the lab.
-    """
+    """Return the variables by which Azure's clients find this cloud and log in to it."""
     from lab.cloud import tokens
 
     return {
@@ -163,32 +162,19 @@ def _ask(paths: LabPaths, method: str, path: str, body: dict[str, Any] | None = 
 
 
 def status(paths: LabPaths) -> Status:
-    """Ask the cloud how it is.
-
-    Args:
-        paths: of the lab.
-
-    Raises:
-        CloudError: it does not run.
-    """
     return _ask(paths, "GET", "/status")
 
 
-def set_faults(paths: LabPaths, *, arm: Literal["ok", "unreachable"]) -> Faults:
-    """Break something, or mend it.
+def set_faults(paths: LabPaths, *, arm: Literal["ok", "unreachable"] | None = None, zone: str | None = None) -> Faults:
+    """Break something, or mend it; what is not named stays as it is.
 
     Args:
-        paths: of the lab.
         arm: unreachable cuts the machines off from Resource Manager, the login service and their identities' tokens:
             packets are dropped, so callers wait.  The engine and the tests are not concerned.
-
-    Returns:
-        the faults that are on now.
-
-    Raises:
-        CloudError: the cloud does not run.
+        zone: availability zone whose part of the network is away, and whose machines do not start; empty for none.
     """
-    return _ask(paths, "POST", "/faults", {"arm": arm})
+    asked = {"arm": arm, "zone": zone}
+    return _ask(paths, "POST", "/faults", {name: value for name, value in asked.items() if value is not None})
 
 
 def announce_event(
@@ -197,13 +183,8 @@ def announce_event(
     """Announce a scheduled event to a machine, and to those of its availability set.
 
     Args:
-        paths: of the lab.
-        machine: its name.
         type_: what will happen: a restart for Reboot and Redeploy, some seconds of standstill for Freeze.
         not_before: seconds from now to the time at which it starts without approval, 0 to 86400.
-
-    Returns:
-        the event's id.
 
     Raises:
         CloudError: there is no such machine, or the cloud does not run.
@@ -215,10 +196,6 @@ def announce_event(
 def withdraw_event(paths: LabPaths, event: str) -> None:
     """Take back a scheduled event.
 
-    Args:
-        paths: of the lab.
-        event: its id.
-
     Raises:
         CloudError: there is none, it has started, or the cloud does not run.
     """
@@ -226,14 +203,7 @@ def withdraw_event(paths: LabPaths, event: str) -> None:
 
 
 def scheduled_events(paths: LabPaths) -> list[dict[str, Any]]:
-    """Return the scheduled events of all machines, as the machines see them; those that are over are gone.
-
-    Args:
-        paths: of the lab.
-
-    Raises:
-        CloudError: the cloud does not run.
-    """
+    """Return the scheduled events of all machines, as the machines see them; those that are over are gone."""
     return _ask(paths, "GET", "/scheduled-events")
 
 
@@ -241,12 +211,6 @@ def power_actions(paths: LabPaths) -> list[PowerAction]:
     """Return the power actions that somebody has asked for, oldest first; the last 100 operations at least are known.
 
     Azure has these in its Activity Log.
-
-    Args:
-        paths: of the lab.
-
-    Raises:
-        CloudError: the cloud does not run.
     """
     return _ask(paths, "GET", "/activity")
 
@@ -280,12 +244,7 @@ def start(
     Must be called in the host's network namespace: that is where the loopback port will be.
 
     Args:
-        paths: of the lab; its namespace is there.
-        progress: told when it is ready.
         loopback_port: port on 127.0.0.1; where it is taken, another.
-
-    Returns:
-        what it says of itself.
 
     Raises:
         CloudError: it ends, or is not ready in time; the text has the end of its log.
@@ -322,11 +281,7 @@ def start(
 
 
 def stop(paths: LabPaths) -> None:
-    """End the cloud process where it runs; machines go on.  One that does not answer is killed.
-
-    Args:
-        paths: of the lab.
-    """
+    """End the cloud process where it runs; machines go on.  One that does not answer is killed."""
     with contextlib.suppress(CloudError):
         _ask(paths, "POST", "/stop")
     deadline = time.monotonic() + _STOP_SECONDS

@@ -9,10 +9,13 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from lab.cloud import activity
 from lab.cloud.faults import REACHES, Faults, Reach
 from lab.cloud.inventory import MACHINE, Inventory
+from lab.cloud.model import Json
+from lab.cloud.resource_id import parse
 from lab.cloud.scheduled_events import EVENT_TYPES, EventType, ScheduledEvents
+from lab.cloud.tokens import OBJECT_ID
+from lab.cloud.zones import ZONES
 
 Status = Callable[[], dict[str, Any]]
 
@@ -24,16 +27,19 @@ class _BadRequestError(Exception):
 
 
 def application(
-    status: Status, stop: asyncio.Event, inventory: Inventory, events: ScheduledEvents, faults: Faults
+    status: Status,
+    stop: asyncio.Event,
+    inventory: Inventory,
+    events: ScheduledEvents,
+    faults: Faults,
+    rewire: Callable[[], Awaitable[None]],
 ) -> web.Application:
     """Return the control socket's web application.
 
     Args:
-        status: returns what GET /status answers.
-        stop: set by POST /stop.
-        inventory: has the machines that events are announced for, and the power actions of GET /activity.
         events: GET /scheduled-events lists, POST announces, DELETE /scheduled-events/ID withdraws.
         faults: POST /faults sets.
+        rewire: lets listeners follow a fault.
     """
 
     async def show(request: web.Request) -> web.Response:
@@ -44,14 +50,18 @@ def application(
         return web.json_response({"pid": os.getpid()})
 
     async def acted(request: web.Request) -> web.Response:
-        return web.json_response(activity.power_actions(inventory))
+        return web.json_response(power_actions(inventory))
 
     async def fault(request: web.Request) -> web.Response:
         body = await _body(request)
-        if set(body) != {"arm"}:
-            raise _BadRequestError(f"a fault is arm, not {', '.join(body) or 'nothing'}")
-        faults.set_arm(cast(Reach, _word(body, "arm", REACHES)))
-        return web.json_response({"arm": faults.arm})
+        if not body or not body.keys() <= {"arm", "zone"}:
+            raise _BadRequestError(f"a fault is arm or zone, not {', '.join(body) or 'nothing'}")
+        if "arm" in body:
+            faults.set_arm(cast(Reach, _word(body, "arm", REACHES)))
+        if "zone" in body:
+            faults.set_zone(_word(body, "zone", ("", *ZONES)))
+            await rewire()
+        return web.json_response({"arm": faults.arm, "zone": faults.zone})
 
     async def announced(request: web.Request) -> web.Response:
         return web.json_response(events.all())
@@ -114,7 +124,6 @@ async def listen(runner: web.AppRunner, path: Path) -> None:
     """Open the control socket.
 
     Args:
-        runner: of the application, set up.
         path: the socket's; its folder is open, so that a long path does not matter.
     """
     path.unlink(missing_ok=True)
@@ -126,3 +135,29 @@ async def listen(runner: web.AppRunner, path: Path) -> None:
         path.chmod(0o600)
     finally:
         os.close(folder)
+
+
+_OTHER_VERBS = ("write", "delete")
+
+
+def power_actions(inventory: Inventory) -> list[Json]:
+    """Return the power actions that are remembered, oldest first, in the form of `client.PowerAction`."""
+    return [
+        {
+            "action": operation.verb,
+            "machine": parse(operation.resource).name,
+            "caller": _name(inventory, operation.caller),
+            "began": operation.began_at,
+            "ended": operation.ended_at,
+            "status": operation.status,
+        }
+        for operation in inventory.store.operations()
+        if operation.verb not in _OTHER_VERBS
+    ]
+
+
+def _name(inventory: Inventory, caller: str) -> str:
+    if caller in ("", OBJECT_ID):
+        return "engine" if caller else "platform"
+    machine = inventory.machine_of_principal(caller)
+    return machine.name if machine is not None else caller

@@ -85,11 +85,6 @@ def _reverse_address(name: str) -> IPv4Address | None:
 def answer(query: bytes, forward: Lookup, reverse: ReverseLookup) -> bytes | None:
     """Return the answer to a query.
 
-    Args:
-        query: a DNS message (RFC 1035).
-        forward: name → address.
-        reverse: address → name.
-
     Returns:
         the answer's message; None where the query is not even a header.
     """
@@ -129,11 +124,7 @@ def answer(query: bytes, forward: Lookup, reverse: ReverseLookup) -> bytes | Non
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """The server's socket.
-
-    Args:
-        forward, reverse: as for `answer`.
-    """
+    """The server's socket."""
 
     def __init__(self, forward: Lookup, reverse: ReverseLookup) -> None:
         self._forward = forward
@@ -141,11 +132,9 @@ class NameServer(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the socket."""
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Answer a query."""
         try:
             reply = answer(data, self._forward, self._reverse)
         except Exception:

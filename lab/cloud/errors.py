@@ -25,7 +25,6 @@ class ArmError(Exception):
         self.target = target
 
     def body(self) -> dict[str, Any]:
-        """Return the JSON body of the answer."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.target:
             error["target"] = self.target
@@ -42,10 +41,11 @@ def conflict(code: str, message: str, target: str | None = None) -> ArmError:
     return ArmError(409, code, message, target)
 
 
-def not_in_lab(what: str) -> ArmError:
-    """Return a 400 for something that Azure can do and this lab cannot.
+def invalid(message: str, target: str) -> ArmError:
+    """Return compute's refusal of a parameter."""
+    return bad_request("InvalidParameter", message, target)
 
-    Args:
-        what: the thing, as the start of a sentence.
-    """
-    return ArmError(400, "LabNotSupported", f"{what} is not supported by the lab cloud.")
+
+def not_in_lab(message: str, target: str | None = None) -> ArmError:
+    """Return the refusal of what Azure can do and this lab cannot."""
+    return bad_request("LabNotSupported", message, target)

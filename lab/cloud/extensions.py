@@ -5,7 +5,7 @@ import re
 from aiohttp import web
 
 from lab.cloud import roles
-from lab.cloud.errors import ArmError, bad_request
+from lab.cloud.errors import ArmError, not_in_lab
 from lab.cloud.fields import text
 from lab.cloud.inventory import LOCK, ROLE_ASSIGNMENT
 from lab.cloud.model import Resource
@@ -17,13 +17,6 @@ from lab.cloud.site import Site
 
 
 class Extensions:
-    """Answers for extensions.
-
-    Args:
-        site: the resources.
-        reading: shows them.
-    """
-
     def __init__(self, site: Site, reading: Reading) -> None:
         self._site = site
         self._reading = reading
@@ -65,8 +58,8 @@ class Extensions:
 
     def _check_scope(self, target: ResourceId) -> None:
         """Refuse a scope that is not there."""
-        if target.group and self._site.inventory.group(target.subscription, target.group) is None:
-            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        if target.group:
+            self._site.inventory.require_group(target)
         if target.on:
             holder = parse(target.on)
             self._reading.existing(kind_of(holder), holder)
@@ -86,8 +79,6 @@ def _filtered(found: list[Resource], target: ResourceId, condition: str) -> list
     """Apply the filters of role definitions and assignments.
 
     Args:
-        found: what there is.
-        target: the collection.
         condition: `atScope()`, `assignedTo('GUID')`, or `principalId`, `roleName` or `type` `eq` something; several
             with `and`; empty for no condition.
 
@@ -103,5 +94,5 @@ def _filtered(found: list[Resource], target: ResourceId, condition: str) -> list
             name, value = equal[1] or "principalId", equal[2] if equal[1] else equal[4]
             found = [r for r in found if text(r.properties, name).lower() == value.lower()]
         else:
-            raise bad_request("LabNotSupported", f"The lab cloud does not know the filter '{part}'.")
+            raise not_in_lab(f"The lab cloud does not know the filter '{part}'.")
     return found

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from aiohttp import web
 
-from lab.cloud import synfilter
+from lab.cloud import synfilter, zones
 from lab.cloud.inventory import NETWORK, Inventory
 
 Reach = Literal["ok", "unreachable"]
@@ -19,11 +19,7 @@ _KEY = "fault_arm"
 
 
 class Faults:
-    """The faults that are on; they outlast the cloud process, and end with the lab.
-
-    Args:
-        inventory: has the virtual networks, whose machines are the ones that suffer.
-    """
+    """The faults that are on; they outlast the cloud process, and end with the lab."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
@@ -54,9 +50,23 @@ class Faults:
         self._inventory.store.save()
         self._filter()
         if reach == "ok":
-            # Those that wait see their connection end, and may ask anew.
-            self._mended.set()
-            self._mended = asyncio.Event()
+            self._release()
+
+    @property
+    def zone(self) -> str:
+        """The availability zone that is away; empty where none is."""
+        return zones.away(self._inventory.store)
+
+    def set_zone(self, zone: str) -> None:
+        """Take a zone away, or bring all back, as far as the network goes; its machines are the caller's to end."""
+        zones.set_away(self._inventory.store, zone)
+        if not zone:
+            self._release()
+
+    def _release(self) -> None:
+        # Those that wait see their connection end, and may ask anew.
+        self._mended.set()
+        self._mended = asyncio.Event()
 
     def _networks(self) -> list[synfilter.Verdict]:
         return [
@@ -74,14 +84,15 @@ class Faults:
             synfilter.attach(self._door, synfilter.assemble(self._networks(), otherwise=True))
 
     def suffers(self, remote: str | None) -> bool:
-        """Tell whether a caller is cut off now.
-
-        Args:
-            remote: its address.
-        """
+        """Tell whether a caller is cut off now."""
         if self.arm == "ok" or remote is None:
             return False
         return any(IPv4Address(remote) in network for network, _ in self._networks())
+
+    def is_stranded(self, remote: str | None) -> bool:
+        """Tell whether a caller is a machine that has no way out of its network."""
+        owner = self._inventory.machine_addresses().get(IPv4Address(remote)) if remote else None
+        return owner is not None and self._inventory.egress_address(owner[1]) is None
 
     async def hold(self, request: web.Request) -> None:
         """Leave a caller that is cut off without an answer, and end its connection once the fault is mended.
@@ -91,8 +102,10 @@ class Faults:
         Raises:
             ConnectionResetError: the caller was cut off; its connection is no more.
         """
-        if not self.suffers(request.remote):
-            return
+        if self.suffers(request.remote):
+            await self._drop(request)
+
+    async def _drop(self, request: web.Request) -> None:
         await self._mended.wait()
         if request.transport is not None:
             request.transport.abort()
@@ -102,6 +115,8 @@ class Faults:
     async def middleware(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Hold every request of a caller that is cut off."""
+        """Hold every request of a caller that is cut off, or that has no way to Resource Manager."""
         await self.hold(request)
+        if self.is_stranded(request.remote):
+            await self._drop(request)
         return await handler(request)

@@ -3,64 +3,58 @@
 import re
 from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from lab.cloud.errors import bad_request
 from lab.cloud.model import Json
+
+T = TypeVar("T")
 
 
 def _invalid(path: str, expected: str) -> Exception:
     return bad_request("InvalidRequestContent", f"The value of '{path}' is not valid: expected {expected}.", path)
 
 
-def section(body: Json, name: str) -> Json:
-    """Return an object; an empty one where it is absent or null."""
+def _of_kind(body: Json, name: str, kind: type[T], default: T, expected: str) -> T:
+    """Return a value; the default where it is absent or null."""
     value = body.get(name)
     if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise _invalid(name, "an object")
-    return cast(Json, value)
+        return default
+    if not isinstance(value, kind):
+        raise _invalid(name, expected)
+    return value
+
+
+def section(body: Json, name: str) -> Json:
+    """Return an object; an empty one where it is absent or null."""
+    return cast(Json, _of_kind(body, name, dict, {}, "an object"))
+
+
+def _list(body: Json, name: str, kind: type[T], expected: str) -> list[T]:
+    values: list[Any] = _of_kind(body, name, list, [], expected)
+    if not all(isinstance(item, kind) for item in values):
+        raise _invalid(name, expected)
+    return values
 
 
 def items(body: Json, name: str) -> list[Json]:
     """Return a list of objects; an empty one where it is absent or null."""
-    value = body.get(name)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in cast(list[Any], value)):
-        raise _invalid(name, "a list of objects")
-    return cast(list[Json], value)
+    return cast(list[Json], _list(body, name, dict, "a list of objects"))
 
 
 def texts(body: Json, name: str) -> list[str]:
     """Return a list of strings; an empty one where it is absent or null."""
-    value = body.get(name)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in cast(list[Any], value)):
-        raise _invalid(name, "a list of strings")
-    return cast(list[str], value)
+    return _list(body, name, str, "a list of strings")
 
 
 def text(body: Json, name: str, default: str = "") -> str:
     """Return a string, or the default where it is absent or null."""
-    value = body.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, str):
-        raise _invalid(name, "a string")
-    return value
+    return _of_kind(body, name, str, default, "a string")
 
 
 def flag(body: Json, name: str, default: bool = False) -> bool:
     """Return a truth value, or the default where it is absent or null."""
-    value = body.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, bool):
-        raise _invalid(name, "true or false")
-    return value
+    return _of_kind(body, name, bool, default, "true or false")
 
 
 def integer(body: Json, name: str, default: int | None = None) -> int:
@@ -151,11 +145,6 @@ def network(value: str, what: str) -> IPv4Network:
 
 def unique_names(entries: list[Json], what: str, pattern: re.Pattern[str]) -> list[str]:
     """Return the names of a list's entries.
-
-    Args:
-        entries: objects with a `name`.
-        what: the list, for the message.
-        pattern: what a name must look like.
 
     Raises:
         ArmError: an entry without a legal name (InvalidResourceName), or two of one name (InvalidRequestFormat).

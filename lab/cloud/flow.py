@@ -110,12 +110,7 @@ class _Side(asyncio.Protocol):
 
 
 class Flow:
-    """A connection that is passed on.
-
-    Args:
-        source: address that the backend sees.
-        backend: address and port of the machine.
-    """
+    """A connection that is passed on."""
 
     CONNECT_SECONDS = 20.0
 
@@ -179,22 +174,14 @@ class Flow:
             self._done.set_result(None)
 
     def rest(self, seconds: float) -> float:
-        """Return for how long the flow has rested.
-
-        Args:
-            seconds: time since the last call.
-        """
+        """Return for how long the flow has rested."""
         segments = self.client.segments() + self.server.segments()
         self._rested = 0.0 if segments != self._segments else self._rested + seconds
         self._segments = segments
         return self._rested
 
     def expire(self, reset: bool) -> None:
-        """End a flow that has rested too long.
-
-        Args:
-            reset: whether both sides are told.
-        """
+        """End a flow that has rested too long."""
         for side in (self.client, self.server):
             if reset:
                 side.reset()

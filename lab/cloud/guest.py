@@ -20,8 +20,6 @@ class GuestInterface:
 
     Args:
         mac: six hex octets with colons.
-        address: static private address.
-        prefix: the subnet.
         gateway: the subnet's gateway; None on all but the primary interface.
     """
 
@@ -58,11 +56,7 @@ def seed(
 
     Args:
         vm_id: the machine's GUID; cloud-init's instance-id.
-        host_name: the computer name.
-        admin: the administrator's account.
-        ssh_keys: its public keys.
         ca_certificate: PEM text that the guest is to trust; empty for none.
-        custom_data: the user's data, decoded.
         interfaces: the primary one first.
     """
     vendor: dict[str, object] = {
@@ -129,12 +123,4 @@ ln -sf lab-cloud.pem {subject_hash(certificate)}.0
 
 
 def decode(custom_data: str) -> bytes:
-    """Return custom data as the machine gets it.
-
-    Args:
-        custom_data: base64.
-
-    Raises:
-        ValueError: not base64.
-    """
     return base64.b64decode(custom_data, validate=True)

@@ -24,14 +24,7 @@ def _error(status: int, error: str) -> web.Response:
 
 
 class MetadataService:
-    """What answers at 169.254.169.254.
-
-    Args:
-        site: the resources.
-        tokens: makes the tokens of the machines' identities.
-        events: what is announced to the machines.
-        faults: may keep the tokens from them.
-    """
+    """What answers at 169.254.169.254."""
 
     def __init__(self, site: Site, tokens: Tokens, events: ScheduledEvents, faults: Faults) -> None:
         self._site = site
@@ -40,7 +33,6 @@ class MetadataService:
         self._faults = faults
 
     def application(self) -> web.Application:
-        """Return the web application."""
         application = web.Application(middlewares=[log_requests])
         application.router.add_get("/metadata/versions", self._versions)
         application.router.add_get("/metadata/instance", self._instance)
@@ -158,12 +150,7 @@ def _token_error(description: str) -> web.Response:
 
 
 def instance(site: Site, machine: Resource) -> Json:
-    """Return what a machine is told about itself.
-
-    Args:
-        site: the resources.
-        machine: the one that asks.
-    """
+    """Return what a machine is told about itself."""
     properties = machine.properties
     storage = properties["storageProfile"]
     image = storage["imageReference"]

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from lab.cloud import nsg
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import ArmError, bad_request
 from lab.cloud.fields import items, reference, references, section, text, texts
 from lab.cloud.model import Json, Resource
-from lab.cloud.resource_id import key_of, parse
+from lab.cloud.resource_id import ResourceId, key_of
 from lab.cloud.state import Store
+from lab.cloud.zones import is_network_away
 
 GROUP = "Microsoft.Resources/resourceGroups"
 NETWORK = "Microsoft.Network/virtualNetworks"
@@ -34,18 +35,11 @@ VAULT_KEY = "Microsoft.KeyVault/vaults/keys"
 
 
 class Inventory:
-    """A view of the store.
-
-    Args:
-        store: where the resources are.
-    """
-
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @property
     def store(self) -> Store:
-        """Where the resources are."""
         return self._store
 
     def of_type(self, type_: str) -> Iterator[Resource]:
@@ -58,11 +52,16 @@ class Inventory:
         return resource if resource is not None and resource.type == type_ else None
 
     def group(self, subscription: str, name: str) -> Resource | None:
-        """Return a resource group."""
         return self.get(f"/subscriptions/{subscription}/resourceGroups/{name}", GROUP)
 
+    def require_group(self, target: ResourceId) -> Resource:
+        """Return the resource group that something is in; a 404 where it is not there."""
+        group = self.group(target.subscription, target.group)
+        if group is None:
+            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        return group
+
     def members(self, group: Resource) -> list[Resource]:
-        """Return what is in a resource group."""
         prefix = group.key + "/"
         return [resource for resource in self._store if resource.key.startswith(prefix)]
 
@@ -70,9 +69,6 @@ class Inventory:
         """Return a resource that another refers to.
 
         Args:
-            identity: the reference.
-            type_: what it must be.
-            by: identity of the one that refers, for the message.
             location: the region in which both must be.
 
         Raises:
@@ -80,11 +76,7 @@ class Inventory:
         """
         resource = self.get(identity, type_)
         if resource is None or resource.location != location or resource.provisioning == "Deleting":
-            raise bad_request(
-                "InvalidResourceReference",
-                f"Resource {identity} referenced by resource {by} was not found. Please make sure that the "
-                "referenced resource exists, and that both resources are in the same region.",
-            )
+            raise _not_found(identity, by)
         return resource
 
     # Networks
@@ -107,35 +99,29 @@ class Inventory:
         return None
 
     def require_subnet(self, identity: str, by: str, location: str) -> tuple[Resource, Json]:
-        """Return a subnet that another resource refers to.
-
-        Raises:
-            ArmError: as `require`.
-        """
+        """Return a subnet that another resource refers to."""
         found = self.subnet(identity)
         if found is None or found[0].location != location:
-            raise bad_request(
-                "InvalidResourceReference",
-                f"Resource {identity} referenced by resource {by} was not found. Please make sure that the "
-                "referenced resource exists, and that both resources are in the same region.",
-            )
+            raise _not_found(identity, by)
         return found
 
     def subnet_users(self, subnet_id: str) -> dict[IPv4Address, str]:
         """Return the addresses in use in a subnet, with the identity of the configuration that uses each."""
-        users: dict[IPv4Address, str] = {}
         wanted = key_of(subnet_id)
+        return {
+            IPv4Address(text(properties, "privateIPAddress")): identity
+            for identity, properties in self._configurations()
+            if key_of(reference(properties, "subnet")) == wanted
+        }
+
+    def _configurations(self) -> Iterator[tuple[str, Json]]:
+        """Yield what can have an address, of an interface or a balancer: its identity and its properties."""
         for owner, listname in ((INTERFACE, "ipConfigurations"), (BALANCER, "frontendIPConfigurations")):
             for resource in self.of_type(owner):
-                for configuration in items(resource.properties, listname):
-                    properties = section(configuration, "properties")
-                    if key_of(reference(properties, "subnet")) == wanted:
-                        address = IPv4Address(text(properties, "privateIPAddress"))
-                        users[address] = f"{resource.id}/{listname}/{text(configuration, 'name')}"
-        return users
+                for entry in items(resource.properties, listname):
+                    yield f"{resource.id}/{listname}/{text(entry, 'name')}", section(entry, "properties")
 
     def address_space(self, network: Resource) -> tuple[IPv4Network, ...]:
-        """Return the prefixes of a virtual network."""
         prefixes = texts(section(network.properties, "addressSpace"), "addressPrefixes")
         return tuple(IPv4Network(prefix) for prefix in prefixes)
 
@@ -144,11 +130,9 @@ class Inventory:
     def public_address_user(self, identity: str) -> str | None:
         """Return the identity of the configuration that a public address belongs to."""
         wanted = key_of(identity)
-        for owner, listname in ((INTERFACE, "ipConfigurations"), (BALANCER, "frontendIPConfigurations")):
-            for resource in self.of_type(owner):
-                for configuration in items(resource.properties, listname):
-                    if key_of(reference(section(configuration, "properties"), "publicIPAddress")) == wanted:
-                        return f"{resource.id}/{listname}/{text(configuration, 'name')}"
+        for user, properties in self._configurations():
+            if key_of(reference(properties, "publicIPAddress")) == wanted:
+                return user
         for gateway in self.of_type(NAT_GATEWAY):
             if wanted in map(key_of, references(gateway.properties, "publicIpAddresses")):
                 return gateway.id
@@ -164,7 +148,6 @@ class Inventory:
         ]
 
     def interfaces_with_group(self, identity: str) -> list[Resource]:
-        """Return the interfaces that a security group is on."""
         wanted = key_of(identity)
         return [
             interface
@@ -177,7 +160,6 @@ class Inventory:
 
         Args:
             listname: `loadBalancerBackendAddressPools` or `loadBalancerInboundNatRules`.
-            identity: of the pool or rule.
         """
         wanted = key_of(identity)
         return [
@@ -188,7 +170,6 @@ class Inventory:
         ]
 
     def machine_of_interface(self, identity: str) -> Resource | None:
-        """Return the machine that an interface is on."""
         wanted = key_of(identity)
         for machine in self.of_type(MACHINE):
             profile = section(machine.properties, "networkProfile")
@@ -197,7 +178,6 @@ class Inventory:
         return None
 
     def machine_of_disk(self, identity: str) -> Resource | None:
-        """Return the machine that a disk is attached to."""
         wanted = key_of(identity)
         for machine in self.of_type(MACHINE):
             storage = section(machine.properties, "storageProfile")
@@ -207,7 +187,6 @@ class Inventory:
         return None
 
     def machines_of_set(self, identity: str) -> list[Resource]:
-        """Return the machines of an availability set."""
         wanted = key_of(identity)
         return [
             machine
@@ -271,9 +250,7 @@ class Inventory:
         """Tell whether traffic may reach a machine's port.
 
         Args:
-            interface: the machine's.
             source: the client, or a network whose addresses are all treated alike.
-            port: destination port on the machine.
             public: whether it comes by a public address, which is closed where no group says otherwise
                 ("secure by default").
         """
@@ -286,15 +263,20 @@ class Inventory:
         return all(nsg.decide(nsg.rules_of(group.properties), packet, space).allow for group in groups)
 
     def public_ip(self, identity: str) -> IPv4Address | None:
-        """Return the address of a public IP address resource."""
         resource = self.get(identity, PUBLIC_ADDRESS)
         return IPv4Address(resource.properties["ipAddress"]) if resource else None
+
+    def _working_ip(self, identity: str) -> IPv4Address | None:
+        """Return the address of a public IP address resource that no fault has taken away."""
+        resource = self.get(identity, PUBLIC_ADDRESS)
+        return None if resource is None or is_network_away(self._store, resource) else self.public_ip(identity)
 
     def egress_address(self, interface: Resource) -> IPv4Address | str | None:
         """Return the public address that a machine's own connections to the outside come from.
 
         Returns:
-            an address; "default" where Azure gives default outbound access; None where there is no way out.
+            an address; "default" where Azure gives default outbound access; None where there is no way out, or it is
+            in a zone that is away.
         """
         _, subnet = self.network_of(interface)
         properties = section(subnet, "properties")
@@ -302,12 +284,12 @@ class Inventory:
         gateway = self.get(reference(properties, "natGateway"), NAT_GATEWAY)
         if gateway is not None:
             for identity in references(gateway.properties, "publicIpAddresses"):
-                if (address := self.public_ip(identity)) is not None:
-                    return address
+                if self.public_ip(identity) is not None:
+                    return None if is_network_away(self._store, gateway) else self._working_ip(identity)
         configurations = [section(c, "properties") for c in items(interface.properties, "ipConfigurations")]
         for configuration in configurations:
-            if (address := self.public_ip(reference(configuration, "publicIPAddress"))) is not None:
-                return address
+            if self.public_ip(public := reference(configuration, "publicIPAddress")) is not None:
+                return self._working_ip(public)
         pools = {key_of(pool) for c in configurations for pool in references(c, "loadBalancerBackendAddressPools")}
         for balancer in self.of_type(BALANCER):
             if (address := self._balancer_egress(balancer, pools)) is not None:
@@ -317,7 +299,7 @@ class Inventory:
     def _balancer_egress(self, balancer: Resource, pools: set[str]) -> IPv4Address | None:
         properties = balancer.properties
         frontends = {
-            f"{balancer.id}/frontendIPConfigurations/{frontend['name']}".lower(): self.public_ip(
+            f"{balancer.id}/frontendIPConfigurations/{frontend['name']}".lower(): self._working_ip(
                 reference(section(frontend, "properties"), "publicIPAddress")
             )
             for frontend in items(properties, "frontendIPConfigurations")
@@ -337,6 +319,9 @@ class Inventory:
         return None
 
 
-def name_of(identity: str) -> str:
-    """Return the innermost name of an identity."""
-    return parse(identity).name
+def _not_found(identity: str, by: str) -> ArmError:
+    return bad_request(
+        "InvalidResourceReference",
+        f"Resource {identity} referenced by resource {by} was not found. Please make sure that the referenced "
+        "resource exists, and that both resources are in the same region.",
+    )

@@ -16,11 +16,6 @@ _READ = ("GET", "HEAD")
 def check(inventory: Inventory, method: str, target: ResourceId) -> None:
     """Refuse a request that a lock forbids.
 
-    Args:
-        inventory: has the locks.
-        method: of the request.
-        target: a group, a resource, or a machine with a verb.
-
     Raises:
         ArmError: 409, ScopeLocked.
     """

@@ -15,7 +15,6 @@ def add_routes(application: web.Application, issuer: Tokens) -> None:
 
     Args:
         application: that answers as login.microsoftonline.com as well.
-        issuer: makes the tokens.
     """
 
     async def token(request: web.Request) -> web.Response:

@@ -39,7 +39,6 @@ async def serve(listener: socket.socket, frontend: Callable[[], tuple[str, int] 
     """Pass every connection on to the balancer, as a client from outside.
 
     Args:
-        listener: as `open_listener` returns it.
         frontend: returns address and port of the balancer's rule; None while there is none, and the client is
             turned away.
     """

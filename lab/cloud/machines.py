@@ -1,4 +1,4 @@
-"""The seam to the virtual machines: what the cloud wants of them, and User-Mode Linux as it does it."""
+"""The seam to the virtual machines."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 from lab import image, kernel
 from lab.cloud.addresses import PLATFORM
@@ -25,13 +24,7 @@ class Definition:
     """A machine as the cloud's resources describe it.
 
     Args:
-        name: its name.
-        directory: its own folder: system disk, console, seed.
-        guest: operating system, one of the lab's.
-        memory_mib: memory of the guest.
         interfaces: tap and MAC address of each, the primary one first.
-        data_disks: LUN → raw file.
-        seed: what cloud-init reads.
     """
 
     name: str
@@ -43,54 +36,6 @@ class Definition:
     seed: Seed
 
 
-class MachineDriver(Protocol):
-    """What the cloud needs of machines.  Calls for one machine never overlap, but for the questions."""
-
-    async def start(self, machine: Definition) -> None:
-        """Switch it on; nothing happens where it is on.
-
-        Raises:
-            Exception: it does not start; the text says why.
-        """
-        ...
-
-    def is_running(self, machine: Definition) -> bool:
-        """Tell whether it is on; False only when every process of it is gone."""
-        ...
-
-    async def power_off(self, machine: Definition) -> None:
-        """Cut its power; on return it is gone."""
-        ...
-
-    async def shut_down(self, machine: Definition) -> None:
-        """Ask the guest to shut down, and cut the power where it does not."""
-        ...
-
-    async def freeze(self, machine: Definition) -> None:
-        """Stop a running machine where it stands; nothing happens where it stands already."""
-        ...
-
-    async def thaw(self, machine: Definition) -> None:
-        """Let a frozen machine go on; nothing happens where it runs."""
-        ...
-
-    async def attach(self, machine: Definition, lun: int, path: Path) -> None:
-        """Give a running machine a data disk."""
-        ...
-
-    async def detach(self, machine: Definition, lun: int) -> None:
-        """Take a data disk from a running machine."""
-        ...
-
-    async def discard(self, directory: Path) -> None:
-        """Delete a machine's folder; the machine is off."""
-        ...
-
-    async def answers(self, address: str) -> bool:
-        """Tell whether the guest at an address lets in by SSH."""
-        ...
-
-
 _SHUTDOWN_SECONDS = 60
 """What a guest gets to shut down; Azure's own patience is minutes, a unit's in systemd 90 s."""
 
@@ -100,7 +45,7 @@ _NO_KERNEL = Kernel("", (), Path(), (), "")
 
 
 class UmlDriver:
-    """User-Mode Linux machines.
+    """User-Mode Linux machines. Calls for one machine never overlap, but for the questions.
 
     Args:
         progress: told when an image or kernel must be made first, which takes minutes.
@@ -130,7 +75,7 @@ class UmlDriver:
         return machine
 
     async def start(self, machine: Definition) -> None:
-        """Switch it on, with a seed written anew."""
+        """Switch it on, with a seed written anew, unless it is on. An exception says why it does not start."""
 
         def do() -> None:
             made = self._machine(machine)
@@ -153,7 +98,7 @@ class UmlDriver:
         await asyncio.to_thread(do)
 
     def is_running(self, machine: Definition) -> bool:
-        """Tell whether it is on."""
+        """Tell whether it is on; False only when every process of it is gone."""
         made = self._machines.get(machine.directory)
         if made is None:
             if not machine.directory.exists():
@@ -162,33 +107,30 @@ class UmlDriver:
         return made.is_running()
 
     async def power_off(self, machine: Definition) -> None:
-        """Cut its power."""
+        """Cut its power; on return it is gone."""
         if machine.directory.exists():
             await asyncio.to_thread(lambda: self._machine(machine).power_off())
 
     async def shut_down(self, machine: Definition) -> None:
-        """Ask the guest first."""
+        """Ask the guest to shut down, and cut the power where it does not."""
         if machine.directory.exists():
             await asyncio.to_thread(lambda: self._machine(machine).shut_down(_SHUTDOWN_SECONDS))
 
     async def freeze(self, machine: Definition) -> None:
-        """Stop all its processes."""
+        """Stop a running machine where it stands; nothing happens where it stands already."""
         await asyncio.to_thread(lambda: self._machine(machine).freeze())
 
     async def thaw(self, machine: Definition) -> None:
-        """Let all its processes go on."""
         await asyncio.to_thread(lambda: self._machine(machine).thaw())
 
     async def attach(self, machine: Definition, lun: int, path: Path) -> None:
-        """Plug a disk in."""
         await asyncio.to_thread(lambda: self._machine(machine).attach_disk(lun, path))
 
     async def detach(self, machine: Definition, lun: int) -> None:
-        """Unplug a disk."""
         await asyncio.to_thread(lambda: self._machine(machine).detach_disk(lun))
 
     async def discard(self, directory: Path) -> None:
-        """Delete the folder and the seed."""
+        """Delete the folder of a machine that is off."""
         self._machines.pop(directory, None)
         _seed_file(directory).unlink(missing_ok=True)
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)

@@ -25,8 +25,6 @@ class Resource:
     Args:
         id: its identity, spelled as at its creation.
         type: full type, in the table's spelling.
-        name: its own name.
-        group: name of its resource group.
         location: region in the short form, such as `westeurope`.
         body: what a client sees besides: properties, sku, tags, zones, identity.
         hidden: what no client sees: custom data, names of taps, the state of the power.
@@ -51,7 +49,6 @@ class Resource:
 
     @property
     def properties(self) -> Json:
-        """The `properties` of the body."""
         properties: Json = self.body.setdefault("properties", {})
         return properties
 
@@ -63,7 +60,6 @@ class Resource:
 
     @property
     def zones(self) -> list[str]:
-        """Availability zones, such as `["1"]`."""
         zones: list[Any] = self.body.get("zones") or []
         return [str(zone) for zone in zones]
 
@@ -72,10 +68,8 @@ class Resource:
         self.etag = _etag()
 
     def copy(self) -> "Resource":
-        """Return an independent copy."""
         return copy.deepcopy(self)
 
     @staticmethod
     def from_json(data: Json) -> "Resource":
-        """Read the form of the state file."""
         return Resource(**data)

@@ -18,9 +18,6 @@ class NamespaceError(RuntimeError):
 def enter(name: str) -> None:
     """Move the calling thread, and the threads and processes that it starts from now on, into a network namespace.
 
-    Args:
-        name: as `ip netns list` shows it.
-
     Raises:
         NamespaceError: it is not there, or other threads run, which would stay behind.
     """
@@ -33,9 +30,6 @@ def enter(name: str) -> None:
 @contextmanager
 def inside(name: str) -> Generator[None]:
     """Let the calling thread, and what it starts meanwhile, be in a network namespace.
-
-    Args:
-        name: as `ip netns list` shows it.
 
     Raises:
         NamespaceError: it is not there.

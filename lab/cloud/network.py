@@ -11,11 +11,7 @@ from lab import fabric
 
 
 class LabFabric:
-    """Bridges, taps and addresses in a lab's namespace.
-
-    Args:
-        namespace: its name.
-    """
+    """Bridges, taps and addresses in a lab's namespace. Every call may be repeated."""
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
@@ -26,7 +22,7 @@ class LabFabric:
             await asyncio.to_thread(call)
 
     async def ensure_bridge(self, bridge: str, addresses: list[str]) -> None:
-        """Make a bridge with exactly these addresses."""
+        """Make a bridge, and see that it has these addresses (`10.0.0.1/24`) and no others."""
 
         def do() -> None:
             for address in addresses:
@@ -39,23 +35,18 @@ class LabFabric:
         await self._do(do)
 
     async def remove_bridge(self, bridge: str) -> None:
-        """Remove a bridge."""
         await self._do(lambda: fabric.remove_bridge(self._namespace, bridge))
 
     async def ensure_tap(self, tap: str, bridge: str) -> None:
-        """Make a tap on a bridge."""
         await self._do(lambda: fabric.add_tap(self._namespace, tap, bridge))
 
     async def remove_tap(self, tap: str) -> None:
-        """Remove a tap."""
         await self._do(lambda: fabric.remove_tap(self._namespace, tap))
 
     async def ensure_public_address(self, address: str) -> None:
-        """Add a public address."""
         await self._do(lambda: fabric.add_public_address(self._namespace, address))
 
     async def remove_public_address(self, address: str) -> None:
-        """Take a public address away."""
         await self._do(lambda: fabric.remove_public_address(self._namespace, address))
 
     def _ip(self, *words: str) -> str:

@@ -23,15 +23,10 @@ class Rule:
     """One security rule.
 
     Args:
-        name: for messages and for whoever asks which rule decided.
         priority: 100 to 4096 for a person's rules, 65000 and up for Azure's defaults; the lowest decides.
-        inbound: its direction.
-        allow: its access.
         protocol: Tcp, Udp, Icmp, Esp, Ah or `*`.
         sources: prefixes, addresses, service tags or `*`.
         source_ports: ports, ranges such as `1000-2000`, or `*`.
-        destinations: as sources.
-        ports: destination ports, as source_ports.
     """
 
     name: str
@@ -67,8 +62,6 @@ class Packet:
 
     Args:
         source: the client; a network stands for every address of it alike.
-        destination: the machine's private address.
-        port: destination port on the machine.
         protocol: Tcp or Udp.
     """
 
@@ -84,11 +77,7 @@ def _listed(properties: Json, one: str, many: str) -> tuple[str, ...]:
 
 
 def rules_of(group: Json) -> tuple[Rule, ...]:
-    """Return the rules of a security group in the order in which they decide.
-
-    Args:
-        group: the `properties` of a checked NetworkSecurityGroup.
-    """
+    """Return the rules of a security group in the order in which they decide."""
     rules = list(DEFAULT_RULES)
     for entry in items(group, "securityRules"):
         properties: Json = entry["properties"]
@@ -116,7 +105,6 @@ def matches_address(network: IPv4Network, words: Sequence[str], virtual_network:
     """Tell whether a rule's prefixes and tags cover a network.
 
     Args:
-        network: the address or network in question.
         words: prefixes, addresses, service tags or `*`.
         virtual_network: the address space that the tag VirtualNetwork stands for.
     """
@@ -158,10 +146,8 @@ def decide(rules: Sequence[Rule], packet: Packet, virtual_network: Sequence[IPv4
     """Return the inbound rule that decides about a packet.
 
     Args:
-        rules: of one group, as `rules_of` returns them.
         packet: the first packet of the flow; its source port is not known, so that a rule which names source
             ports never matches.
-        virtual_network: the address space that the tag VirtualNetwork stands for.
     """
     for rule in rules:
         if (

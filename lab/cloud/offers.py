@@ -24,17 +24,8 @@ from lab.cloud.inventory import (
 )
 from lab.cloud.model import Json, Resource
 from lab.cloud.request import body_of
+from lab.cloud.resources.virtual_machine.quota import cores_used, family, limit, restrictions
 from lab.cloud.resources.virtual_network import subnet_prefix
-
-LIMITS = "limits"
-"""The store's fact with limits of the quota that are not as in a new subscription, by name."""
-
-RESTRICTED = "restricted"
-"""The store's fact with sizes that the subscription may not have, and their zones; no zones for nowhere at all."""
-
-_CORES = 100
-_OTHERS = 1000
-"""Limits; those of a new subscription differ by its offer."""
 
 _ZONES = ("1", "2", "3")
 
@@ -93,7 +84,7 @@ class Offers:
     def _skus(self, location: str) -> Iterator[Json]:
         zones = [] if location in catalogue.ZONELESS_REGIONS else list(_ZONES)
         here = [{"location": location, "zones": zones, "zoneDetails": []}]
-        restricted: Json = self._inventory.store.facts.get(RESTRICTED, {})
+        restricted = restrictions(self._inventory)
         for name, size in sorted(catalogue.SIZES.items()):
             capabilities = {
                 "vCPUs": size.cores,
@@ -101,9 +92,9 @@ class Offers:
                 "MaxDataDiskCount": size.data_disks,
                 "PremiumIO": size.premium,
                 "AcceleratedNetworkingEnabled": size.accelerated,
-                "HyperVGenerations": _generations(name),
+                "HyperVGenerations": ",".join(size.generations),
                 "CpuArchitectureType": "x64",
-                **({"DiskControllerTypes": "NVMe"} if name.endswith("_v6") else {}),
+                "DiskControllerTypes": ",".join(size.controllers),
             }
             yield {
                 "resourceType": "virtualMachines",
@@ -127,22 +118,18 @@ class Offers:
             }
 
     def _usages(self, used: Counter[str], names: Iterator[str]) -> Iterator[Json]:
-        limits: Json = self._inventory.store.facts.get(LIMITS, {})
         for name in names:
-            cores = name == "cores" or name.endswith("Family")
             yield {
                 "unit": "Count",
                 "currentValue": used[name],
-                "limit": limits.get(name, _CORES if cores else _OTHERS),
+                "limit": limit(self._inventory, name),
                 "name": {"value": name, "localizedValue": name},
             }
 
     def _compute(self, location: str) -> Iterator[Json]:
-        used: Counter[str] = Counter()
+        used = cores_used(self._inventory, location)
         for machine in self._in(MACHINE, location):
-            size = machine.properties["hardwareProfile"]["vmSize"]
-            cores = catalogue.SIZES[size].cores
-            used.update({"cores": cores, family(size): cores, "virtualMachines": 1})
+            used["virtualMachines"] += 1
             system = section(section(machine.properties, "storageProfile"), "osDisk")
             used[_DISK_COUNTERS[section(system, "managedDisk")["storageAccountType"]]] += 1
         used.update(_DISK_COUNTERS[disk.sku] for disk in self._in(DISK, location))
@@ -169,18 +156,6 @@ class Offers:
             message = f"The vault name '{name}' is already in use."
             return {"nameAvailable": False, "reason": "AlreadyExists", "message": message}
         return {"nameAvailable": True}
-
-
-def family(size: str) -> str:
-    """Return the family that a size's processors are counted in, in Azure's way of naming them."""
-    parts = re.fullmatch(r"Standard_([A-Z]+)\d+([a-z]*)_?(v\d+)?", size)
-    assert parts is not None, size
-    return f"standard{parts[1]}{parts[2].upper()}{parts[3] or ''}Family"
-
-
-def _generations(size: str) -> str:
-    """Return which generations of machines a size has (learn.microsoft.com/azure/virtual-machines/generation-2)."""
-    return "V1" if size.startswith("Standard_A") else "V2" if size.endswith("_v6") else "V1,V2"
 
 
 def _restriction(location: str, zones: list[str]) -> Json:

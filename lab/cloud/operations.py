@@ -23,11 +23,7 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Operations:
-    """Runs operations, one at a time for each resource.
-
-    Args:
-        site: what they act upon.
-    """
+    """Runs operations, one at a time for each resource."""
 
     def __init__(self, site: Site) -> None:
         self._site = site

@@ -5,10 +5,11 @@ from ipaddress import IPv4Address, IPv4Network
 
 from lab.cloud import nsg
 from lab.cloud.addresses import DEFAULT_OUTBOUND
-from lab.cloud.fields import items, reference, section
+from lab.cloud.fields import items, reference, section, texts
 from lab.cloud.inventory import BALANCER, INTERFACE, PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import key_of
+from lab.cloud.zones import are_away, is_network_away
 
 _DEFAULT_PORTS = (22, 3306)
 """Ports on which a machine's own public address is listened on, besides those that its security groups name."""
@@ -25,7 +26,6 @@ class Probe:
 
     Args:
         interface: identity of the interface that it goes to, for comparing.
-        address, port: what is connected to.
         interval: seconds from one probe to the next, and the longest that one may take.
         threshold: how many in a row change the verdict.
     """
@@ -43,8 +43,6 @@ class Backend:
 
     Args:
         machine: name of the machine; empty where the interface is on none.
-        interface: identity of the interface, for comparing.
-        address, port: where it listens.
         probe: what says whether it is healthy; None where it always is.
     """
 
@@ -60,13 +58,11 @@ class Listener:
     """An address and port that clients connect to.
 
     Args:
-        address, port: of the frontend.
         name: identity of the rule that it comes from.
         backends: in the order of their addresses.
         idle_seconds: a flow that rests longer is forgotten.
         reset: whether both sides of such a flow are told, by a reset.
         by_source: whether a client's flows all go to one backend; else each by its own hash.
-        public: whether the frontend is a public address.
         balanced: whether it is a load-balancing rule: the one that is shown in the status.
     """
 
@@ -101,7 +97,7 @@ def _of_balancer(inventory: Inventory, balancer: Resource) -> list[Listener]:
         details = section(frontend, "properties")
         public = reference(details, "publicIPAddress")
         address = inventory.public_ip(public) if public else IPv4Address(details["privateIPAddress"])
-        if address is not None:
+        if address is not None and not _is_away(inventory, frontend, public):
             frontends[f"{balancer.key}/frontendipconfigurations/{frontend['name'].lower()}"] = (address, bool(public))
     probes = {
         f"{balancer.key}/probes/{probe['name'].lower()}": section(probe, "properties")
@@ -137,6 +133,12 @@ def _of_balancer(inventory: Inventory, balancer: Resource) -> list[Listener]:
     return found
 
 
+def _is_away(inventory: Inventory, frontend: Json, public: str) -> bool:
+    """Tell whether a frontend is in the zone that is away: a public one is where its address is."""
+    resource = inventory.get(public, PUBLIC_ADDRESS)
+    return are_away(inventory.store, resource.zones if resource else texts(frontend, "zones"))
+
+
 def _backend(inventory: Inventory, interface: Resource, port: int, probe: Json | None) -> Backend:
     machine = inventory.machine_of_interface(interface.id)
     address = inventory.private_address(interface)
@@ -163,7 +165,7 @@ def _of_instances(inventory: Inventory) -> list[Listener]:
     for address in inventory.of_type(PUBLIC_ADDRESS):
         user = inventory.public_address_user(address.id) or ""
         interface = inventory.get(user.partition("/ipConfigurations/")[0], INTERFACE)
-        if interface is None:
+        if interface is None or is_network_away(inventory.store, address):
             continue
         ports = set[int](_DEFAULT_PORTS)
         for group in inventory.security_groups(interface):
@@ -191,11 +193,6 @@ def _of_instances(inventory: Inventory) -> list[Listener]:
 
 def translated(inventory: Inventory, listener: Listener, client: IPv4Address) -> IPv4Address | None:
     """Return the address that a listener's backends see a client as.
-
-    Args:
-        inventory: what there is.
-        listener: that the client connects to.
-        client: the address that it comes from.
 
     Returns:
         its own, for the outside world and inside a virtual network; its public one, for a machine that leaves its
@@ -228,11 +225,6 @@ def verdicts(
     inventory: Inventory, listener: Listener, usable: list[Backend]
 ) -> tuple[list[tuple[IPv4Network, bool]], bool]:
     """Return whose packets a listener wants to see.
-
-    Args:
-        inventory: what there is.
-        listener: the listener.
-        usable: its backends that may get new flows.
 
     Returns:
         every network that is treated alike, with its verdict (the longest prefix decides), and that of all others.

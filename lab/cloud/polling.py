@@ -13,11 +13,7 @@ RETRY_SECONDS = 1
 
 
 class Polling:
-    """Says where an operation can be asked for, and how it is.
-
-    Args:
-        site: that has the operations.
-    """
+    """Says where an operation can be asked for, and how it is."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -39,22 +35,13 @@ class Polling:
         return headers
 
     def operation(self, identity: str) -> Operation:
-        """Return an operation.
-
-        Raises:
-            ArmError: there is none of that name.
-        """
         operation = self._site.store.operation(identity)
         if operation is None:
             raise ArmError(404, "NotFound", f"The entity '{identity}' was not found.")
         return operation
 
     def result(self, request: web.Request, identity: str) -> web.Response:
-        """Answer at the address of an operation's result.
-
-        Raises:
-            ArmError: it failed.
-        """
+        """Answer at the address of an operation's result."""
         operation = self.operation(identity)
         if operation.status == "InProgress":
             return web.Response(status=202, headers={"Location": str(request.url), "Retry-After": "1"})

@@ -12,14 +12,7 @@ LOG = logging.getLogger("cloud.probes")
 
 
 class Prober:
-    """Probes one port for ever.
-
-    Args:
-        probe: what, and how often.
-        admitted: tells whether the security groups let it through now.
-        changed: called when the verdict changes.
-        source: address that it connects from.
-    """
+    """Probes one port for ever."""
 
     def __init__(
         self, probe: Probe, admitted: Callable[[Probe], bool], changed: Callable[[], None], source: str = PLATFORM
@@ -34,7 +27,6 @@ class Prober:
         self._task = asyncio.create_task(self._run(), name=f"probe {probe.address}:{probe.port}")
 
     def close(self) -> None:
-        """Stop probing."""
         self._task.cancel()
 
     async def _run(self) -> None:

@@ -12,16 +12,12 @@ from lab.cloud.model import Json, Resource
 from lab.cloud.request import CALLER
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.base import Kind
-from lab.cloud.resources.virtual_machine.instance_view import instance_view
+from lab.cloud.resources.virtual_machine.power import instance_view
 from lab.cloud.site import Site
 
 
 def kind_of(target: ResourceId) -> Kind:
-    """Return the resource type of an identity.
-
-    Raises:
-        ArmError: the lab has none of that name.
-    """
+    """Return the resource type of an identity."""
     kind = resources.kind_of(target.type)
     if kind is None:
         raise ArmError(
@@ -34,21 +30,10 @@ def kind_of(target: ResourceId) -> Kind:
 
 
 class Reading:
-    """Shows the resources of a site.
-
-    Args:
-        site: the resources, and what they act upon.
-    """
-
     def __init__(self, site: Site) -> None:
         self._site = site
 
     def existing(self, kind: Kind, target: ResourceId) -> Resource:
-        """Return a resource.
-
-        Raises:
-            ArmError: it is not there.
-        """
         resource = kind.locate(self._site.store, target)
         if resource is None:
             names = "/".join(target.names)

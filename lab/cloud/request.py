@@ -44,11 +44,6 @@ def checked_version(request: web.Request) -> str:
 
 
 async def body_of(request: web.Request) -> Json:
-    """Return the JSON object in a request.
-
-    Raises:
-        ArmError: there is none.
-    """
     try:
         body: Any = json.loads(await request.text() or "{}")
     except (ValueError, UnicodeDecodeError):

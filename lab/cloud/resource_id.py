@@ -14,7 +14,6 @@ class ResourceId:
     """The identity of a resource, or of a collection of resources.
 
     Args:
-        subscription: a GUID.
         group: the resource group's name; empty for a path of the subscription itself.
         namespace: the provider, such as `Microsoft.Network`; empty for a resource group.
         types: type segments, outermost first, such as `("virtualNetworks", "subnets")`.
@@ -57,12 +56,6 @@ class ResourceId:
         return self.on or (f"{text}/resourceGroups/{self.group}" if self.group else text)
 
     def child(self, type_: str, name: str) -> "ResourceId":
-        """Return the identity of a sub-resource.
-
-        Args:
-            type_: the child's own type segment, such as `subnets`.
-            name: the child's name.
-        """
         return replace(self, types=(*self.types, type_), names=(*self.names, name))
 
     def __str__(self) -> str:

@@ -77,7 +77,6 @@ def covers(outer: str, inner: str) -> bool:
 
     Args:
         outer: path of a subscription, resource group or resource; `/` is above all.
-        inner: the other.
     """
     above, below = outer.lower().rstrip("/"), inner.lower().rstrip("/")
     return below == above or below.startswith(f"{above}/")

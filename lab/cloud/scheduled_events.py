@@ -46,13 +46,6 @@ class Event(TypedDict):
 
 
 class ScheduledEvents:
-    """The events of all machines.
-
-    Args:
-        site: what they act upon; they are among the facts of its store.
-        work: runs the restarts.
-    """
-
     def __init__(self, site: Site, work: Operations) -> None:
         self._site = site
         self._operations = work
@@ -78,12 +71,7 @@ class ScheduledEvents:
         """Announce an event.
 
         Args:
-            machine: the one that it is about.
-            type_: what will happen.
             seconds: from now to the time at which it starts without approval.  Azure gives 10 to 15 minutes at least.
-
-        Returns:
-            the event as machines see it.
         """
         event = Event(
             id=str(uuid.uuid4()).upper(),
@@ -109,7 +97,6 @@ class ScheduledEvents:
         return False
 
     def all(self) -> list[Json]:
-        """Return every machine's events."""
         return [self._shown(event) for event in self._events]
 
     def document(self, machine: Resource) -> Json:
@@ -124,10 +111,6 @@ class ScheduledEvents:
 
         Args:
             machine: the one that asks; it need not be the one that the event is about.
-            identities: the events'.
-
-        Returns:
-            whether the machine is told of all of them.
         """
         wanted = {identity.lower() for identity in identities}
         found = [event for event in self._events if event["id"].lower() in wanted and self._concerns(event, machine)]

@@ -60,7 +60,6 @@ def serve(paths: LabPaths, loopback_port: int) -> None:
     """Run the cloud of a lab until it is told to stop.
 
     Args:
-        paths: of the lab; its namespace is there.
         loopback_port: port on the host's 127.0.0.1 that leads to the balancer's port 3306; where it is taken, another.
 
     Raises:
@@ -128,14 +127,13 @@ class _Cloud:
                 lambda: dns.NameServer(*dns.lookup_in(self._inventory)), local_addr=(PLATFORM, 53)
             )
             stack.callback(transport.close)
-            for task in (
-                loopback.serve(self._door, lambda: self._balancer.frontend(ports.MYSQL)),
-                self._watch(),
-            ):
+            for task in (loopback.serve(self._door, lambda: self._balancer.frontend(ports.MYSQL)), self._watch()):
                 stack.push_async_callback(_cancel, asyncio.create_task(task))
             self._operations.resume()
             stack.push_async_callback(self._operations.close)
-            commands = control.application(self._status, self._stop, self._inventory, self._events, self._faults)
+            commands = control.application(
+                self._status, self._stop, self._inventory, self._events, self._faults, self._balancer.rewire
+            )
             # Last: who can ask finds everything ready.
             runner = await stack.enter_async_context(_running(commands))
             await control.listen(runner, self._paths.cloud / "control.sock")
@@ -199,6 +197,7 @@ class _Cloud:
                 {
                     "name": machine.name,
                     "group": parse(machine.id).group,
+                    "zone": next(iter(machine.zones), ""),
                     "power": power_state(self._site, machine),
                     "provisioning": machine.provisioning,
                     "boot_seconds": machine.hidden.get("boot_seconds"),
@@ -210,7 +209,7 @@ class _Cloud:
                 for interfaces, defined in [(self._inventory.interfaces_of(machine), define(self._site, machine))]
             ],
             "balancers": self._balancer.status(),
-            "faults": {"arm": self._faults.arm},
+            "faults": {"arm": self._faults.arm, "zone": self._faults.zone},
         }
 
 
@@ -231,11 +230,7 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 
 def log_to(path: Path | None) -> None:
-    """Let the cloud's log go to a file, or to standard error.
-
-    Args:
-        path: the file; appended to.
-    """
+    """Let the cloud's log go to a file, or to standard error."""
     handler = logging.FileHandler(path) if path else logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -20,11 +20,8 @@ class Operation:
     """A long-running operation, as a client polls it.
 
     Args:
-        id: a GUID.
         verb: write, delete, or a power action such as powerOff.
-        resource: identity of what it works on.
         status: InProgress, Succeeded or Failed.
-        error: code and message where it failed.
         caller: object id of who asked for it; empty where the platform itself did.
         began_at, ended_at: seconds of the epoch; 0 and None where not known or not ended.
     """
@@ -50,7 +47,6 @@ def write_private(path: Path, text: str) -> None:
 
     Args:
         path: the file; its folder is made with mode 0700 where it is missing.
-        text: the content.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -96,7 +92,6 @@ class Store:
         self.facts = data["facts"]
 
     def save(self) -> None:
-        """Write the state file."""
         if self._path is None:
             return
         finished = [o.id for o in self._operations.values() if o.status != "InProgress"]
@@ -121,7 +116,6 @@ class Store:
         self.save()
 
     def discard(self, identity: str) -> None:
-        """Forget a resource."""
         self._resources.pop(identity.lower(), None)
         self.save()
 
@@ -129,16 +123,13 @@ class Store:
         return iter(list(self._resources.values()))
 
     def add_operation(self, operation: Operation) -> None:
-        """Remember an operation."""
         self._operations[operation.id] = operation
         self.save()
 
     def operation(self, identity: str) -> Operation | None:
-        """Return an operation by its id."""
         return self._operations.get(identity.lower())
 
     def operations(self) -> list[Operation]:
-        """Return the operations that are remembered, oldest first."""
         return list(self._operations.values())
 
     def unfinished(self) -> list[Operation]:

@@ -15,12 +15,7 @@ from lab.cloud.tokens import SUBSCRIPTION
 
 
 class Subscription:
-    """Answers for the subscription: its collections, and operations under way.
-
-    Args:
-        site: the resources.
-        reading: shows them.
-    """
+    """Answers for the subscription: its collections, and operations under way."""
 
     def __init__(self, site: Site, reading: Reading) -> None:
         self._site = site

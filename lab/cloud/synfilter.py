@@ -35,7 +35,6 @@ def assemble(verdicts: Sequence[Verdict], otherwise: bool) -> list[tuple[int, in
 
     Args:
         verdicts: networks and whether their packets are kept; the longest prefix decides.
-        otherwise: whether the packets of all others are kept.
 
     Raises:
         ValueError: too many networks for one filter.
@@ -71,12 +70,7 @@ def run(program: Sequence[tuple[int, int, int, int]], source: IPv4Address) -> bo
 
 
 def attach(listener: socket.socket, program: Sequence[tuple[int, int, int, int]]) -> None:
-    """Put a filter on a listening socket, in place of the one it has.
-
-    Args:
-        listener: a TCP socket.
-        program: as `assemble` returns it.
-    """
+    """Put a filter on a listening socket, in place of the one it has."""
     code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog: a 16-bit length, padding, and a pointer that the kernel copies from at once.

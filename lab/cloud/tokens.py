@@ -33,12 +33,7 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True)
 class Principal:
-    """Whom a token speaks for.
-
-    Args:
-        object_id: of a service principal or a managed identity.
-        client_id: its application.
-    """
+    """Whom a token speaks for."""
 
     object_id: str
     client_id: str
@@ -65,11 +60,7 @@ class Tokens:
 
     @staticmethod
     def of_lab(path: Path) -> "Tokens":
-        """Return the tokens of a lab, whose key is made once.
-
-        Args:
-            path: the key's file.
-        """
+        """Return the tokens of a lab, whose key is made once."""
         if not path.exists():
             write_private(path, secrets.token_hex(32))
         return Tokens(bytes.fromhex(path.read_text()))
@@ -78,8 +69,6 @@ class Tokens:
         """Return a token that is good for an hour.
 
         Args:
-            principal: whom it speaks for.
-            audience: the resource that it is for.
             resource: identity of the machine whose own identity the principal is.
         """
         now = int(time.time())

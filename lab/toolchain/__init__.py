@@ -29,7 +29,7 @@ SOURCE = Path(__file__).resolve().parent
 """The folder of go.mod, of the language host's own module, and of the stand-in's sources."""
 
 COMMAND_VERSION = "1.2.1"
-"""The version of the command provider; the same as in requirements.lock."""
+"""The version of the command provider; the same as in requirements.txt."""
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?")
 _SDK_VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
@@ -52,9 +52,7 @@ class Toolchain:
     """Where the engine and what it starts are.
 
     Args:
-        pulumi: the CLI.
         bin: the folder to put first on PATH; holds the language host and its exec script.
-        command_plugin: the command provider's executable.
         version: the CLI's version, without a leading v.
         stand_ins: the parts that are this project's own and not Pulumi's.
     """
@@ -120,7 +118,6 @@ def cache_key(parts: Sequence[str], go_version: str, source: Path = SOURCE) -> s
     Args:
         parts: what is built, of "pulumi", "host" and "command".
         go_version: what `go version` prints.
-        source: the folder of what is built, as `SOURCE`.
     """
     digest = hashlib.sha256()
     for text in (*parts, _COMMAND, go_version):
@@ -156,8 +153,6 @@ def link_plugin(home: Path, name: str, version: str, executable: Path) -> None:
     """Make a resource plug-in known to an engine, as `pulumi plugin install` would; may be repeated.
 
     Args:
-        home: the engine's PULUMI_HOME.
-        name: the plug-in's name, as "azure-native".
         version: its version without a leading v; the one that the Python SDK asks for.
         executable: what the engine runs with its own address as argument.
     """
@@ -171,12 +166,7 @@ def link_plugin(home: Path, name: str, version: str, executable: Path) -> None:
 
 
 def prepare_home(home: Path, toolchain: Toolchain) -> None:
-    """Make a PULUMI_HOME that holds the command provider; may be repeated.
-
-    Args:
-        home: the folder; made where it is missing.
-        toolchain: what `ensure` returned.
-    """
+    """Make a PULUMI_HOME that holds the command provider; may be repeated."""
     link_plugin(home, "command", COMMAND_VERSION, toolchain.command_plugin)
 
 

@@ -1,7 +1,8 @@
 """What all questions are asked of: the plan, the subscription, and what more than one of them reads there."""
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +23,7 @@ class Asked:
 
     plan: Plan
     azure: Reader
+    _one_asks: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def group(self) -> str:
@@ -44,7 +46,9 @@ class Asked:
             kind: "virtualMachines" or "disks".
             name: of the size, or of the disk's SKU.
         """
-        of_kind = (sku for sku in self._skus if sku["resourceType"].lower() == kind.lower())
+        with self._one_asks:  # it is a long list
+            skus = self._skus
+        of_kind = (sku for sku in skus if sku["resourceType"].lower() == kind.lower())
         return next((sku for sku in of_kind if sku["name"].lower() == name.lower()), None)
 
     def images(self, image: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@ class Node:
     Args:
         name: its host name, under which the agent knows its host key.
         login: the stack's own SSH command, such as "ssh -p 22 azureuser@203.0.113.4".
-        agent: has the keys.
         prefix: what to run ssh with, such as `ip netns exec NAME`.
     """
 
@@ -41,19 +40,11 @@ class Node:
 
         Args:
             remote: the shell line. It is seen in lists of processes, so no secret may be in it.
-            options: as of `ssh`.
         """
         return [*self.ssh(*options), f"sudo bash -c {shlex.quote(remote)}"]
 
     def run(self, remote: str, *options: str, timeout: float = 60, check: bool = True, text: str = "") -> str:
         """Run a shell line as root on the machine and return what it prints.
-
-        Args:
-            remote: the shell line.
-            options: as of `ssh`.
-            timeout: seconds.
-            check: whether a failure is an error.
-            text: what it reads from its standard input.
 
         Raises:
             subprocess.CalledProcessError: it failed; its output is in the exception's text.
@@ -77,5 +68,4 @@ class Node:
 
 
 def by_name(nodes: Sequence[Node], name: str) -> Node:
-    """Return the node of that name."""
     return next(node for node in nodes if node.name == name)

@@ -30,7 +30,6 @@ class FileSystem:
     """One file system.
 
     Args:
-        place: where it is mounted.
         percent, inodes_percent: how full it is, in bytes and in files.
         read_only: whether it takes no writes at all.
     """
@@ -87,12 +86,7 @@ class ResourceStatus:
 
 @dataclass(frozen=True)
 class Facts:
-    """The nodes, and what of their Pacemakers' views is believed.
-
-    Args:
-        nodes: all of them, in the stack's order.
-        witness: the witness, if there is one.
-    """
+    """The nodes, and what of their Pacemakers' views is believed."""
 
     nodes: tuple[NodeFacts, ...]
     witness: WitnessStatus | None = None
@@ -163,7 +157,6 @@ class Facts:
 
     @cached_property
     def fence_devices(self) -> list[ElementTree.Element]:
-        """Pacemaker's fence devices."""
         resources = self.everything("resources/resource")
         return [resource for resource in resources if resource.get("resource_agent", "").startswith("stonith:")]
 
@@ -189,12 +182,7 @@ def has_quorum(view: ElementTree.Element) -> bool:
 
 
 def ask(nodes: Sequence[Node], witness: str | None = None) -> Facts:
-    """Ask every node, each with one login.
-
-    Args:
-        nodes: the nodes to ask.
-        witness: the witness's name, if there is one.
-    """
+    """Ask every node, each with one login."""
     wanted = (*_WANTED, *(_WANTED_WITH_WITNESS if witness else ()))
 
     def answer(node: Node) -> str:
@@ -213,7 +201,6 @@ def read(answers: Mapping[str, str], witness: str | None = None) -> Facts:
 
     Args:
         answers: what configs/pacemaker/look.py has printed, by node; empty where it was not to be run.
-        witness: the witness's name, if there is one.
     """
     nodes = tuple(_read_node(name, answer) for name, answer in answers.items())
     votes = quorum.read(witness, {node.name: node.votes for node in nodes}) if witness else None

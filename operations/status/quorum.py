@@ -10,7 +10,6 @@ class WitnessStatus:
     """The witness.
 
     Args:
-        name: its host name.
         unreached_by: the nodes of those that answer that have no connection to it.
         votes: votes of the partition with most of them, the witness's included; 0 if no node answers.
         expected_votes: all votes that there are.
@@ -22,7 +21,6 @@ class WitnessStatus:
     expected_votes: int
 
     def as_text(self) -> str:
-        """Return it for a person."""
         if not self.votes:
             return f"witness   {self.name}, unknown: no node answers"
         state = f"NOT REACHED by {' and '.join(self.unreached_by)}" if self.unreached_by else "connected"
@@ -33,7 +31,6 @@ def read(name: str, answers: Mapping[str, str]) -> WitnessStatus:
     """Read what corosync-quorumtool and corosync-qdevice-tool say.
 
     Args:
-        name: the witness's.
         answers: both tools' output one behind the other, by node; empty where it cannot be asked.
     """
     return WitnessStatus(

@@ -44,11 +44,9 @@ class Status:
     alarms: list[str]
 
     def as_json(self) -> dict[str, Any]:
-        """Return it in the form of `status --json`."""
         return asdict(self)
 
     def as_text(self) -> str:
-        """Return it for a person."""
         lines = [f"endpoint  {self.endpoint['host']}:{self.endpoint['port']}, served by {self.serving or 'NOBODY'}"]
         if self.loopback:
             lines.append(f"          on this machine at {self.loopback['host']}:{self.loopback['port']}")
@@ -67,9 +65,6 @@ class Status:
 def ask(stack: Stack) -> Status:
     """Ask every node.
 
-    Args:
-        stack: whose.
-
     Raises:
         OperationError: there is no cluster, or it is not known how it is reached.
     """
@@ -81,8 +76,6 @@ def of(seen: Facts, endpoint: dict[str, Any], loopback: Mapping[str, Any] | None
     """Return the status that follows from the nodes' facts.
 
     Args:
-        seen: the facts.
-        endpoint: host and port of the endpoint.
         loopback: host and port by which the endpoint answers on this machine, if it does.
     """
     return Status(

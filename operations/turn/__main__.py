@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import cast
+from typing import TextIO, cast
 
 from operations.error import OperationError
 from operations.ssh import Node
@@ -22,15 +22,13 @@ from operations.turn.view import Wanted
 def main(environment: Mapping[str, str] = os.environ) -> int:
     """Take a node's turn, as the variables HA_* say that components/azure/nodes.py sets.
 
-    Args:
-        environment: environment variables.
-
     Returns:
         0 when the machine may go, 1 when it must not.
     """
 
-    def tell(line: str) -> None:
-        print(line, flush=True)
+    def tell(line: str, to: TextIO = sys.stdout) -> None:
+        # After a line of 64 KiB Pulumi's command provider waits for ever (its bufio.Scanner gives up).
+        print(line[:4096], file=to, flush=True)
 
     machines = cast(dict[str, dict[str, str]], json.loads(environment["HA_SSH"]))
     keys = (environment["HA_SSH_PRIVATE_KEY"], environment["HA_SSH_PREVIOUS_PRIVATE_KEY"])
@@ -43,7 +41,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
             wanted = Wanted(environment["HA_VM_SIZE"], environment["HA_IMAGE"], environment["HA_OS_DISK_SKU"])
             Turn(node, peer, environment["HA_FIRST"] == "yes", wanted, tell).take()
     except OperationError as error:
-        print(f"STOPPED before {environment['HA_NODE']}: {error}.", file=sys.stderr)
+        tell(f"STOPPED before {environment['HA_NODE']}: {error}.", sys.stderr)
         return 1
     return 0
 

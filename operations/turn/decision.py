@@ -26,9 +26,7 @@ class Go:
     """The machine may be restarted or replaced.
 
     Args:
-        why: what allows it.
         leave: whether the node is a member, and is to leave first.
-        peer_must_serve: whether the peer is to serve before.
     """
 
     why: str
@@ -41,7 +39,6 @@ class Wait:
     """Not yet.
 
     Args:
-        what_for: what is waited for.
         seconds: how long nothing may change in that.
     """
 
@@ -56,8 +53,6 @@ def decide(node: str, peer: str, *, first: bool, wanted: Wanted, own: View | Non
     """Tell whether a node's machine may go now.
 
     Args:
-        node: its name.
-        peer: the other one's.
         first: whether it goes first where neither serves.
         wanted: what its machine is to be.
         own: how it is; None where it cannot be reached.

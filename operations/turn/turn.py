@@ -1,15 +1,40 @@
 """One node's turn: waits until its machine may go, and has the node leave first."""
 
 import shlex
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.checkout import CONFIGS
 from operations.ssh import Node
-from operations.turn.commands import do, look
 from operations.turn.decision import Done, Go, TurnError, Wait, decide
-from operations.turn.view import View, Wanted
+from operations.turn.view import View, Wanted, read_view
+
+# A node that vanishes in between is noticed within 15 s.
+_SSH_OPTIONS = ("-oConnectTimeout=20", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
+
+_LOOK = (CONFIGS / "pacemaker" / "look.py").read_text(encoding="utf-8")
+
+
+def look(node: Node) -> View | None:
+    """Ask the node how it is; None where it cannot be reached."""
+    try:
+        return read_view(node.run("python3 -", *_SSH_OPTIONS, text=_LOOK, timeout=300))
+    except (subprocess.SubprocessError, ValueError):
+        return None
+
+
+def do(node: Node, script: str, seconds: float) -> None:
+    try:
+        node.run("bash -s", *_SSH_OPTIONS, text=f"set -euo pipefail\n{script}", timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise TurnError(f"{node.name} has not done within {seconds:.0f} s: {script!r}") from None
+    except subprocess.CalledProcessError as error:
+        why = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        raise TurnError(f"{node.name} has failed to do {script!r}: {why}") from None
+
 
 # What runs on a node leaves this there, where a restart takes it away: a node that has left and is not to restart after
 # all is brought back by it. configs/pacemaker/look.py tells of it.

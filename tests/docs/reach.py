@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from operations import stack_configuration as configuration
-from operations.recording import Resource, record
+from tests.support import stack_configuration as configuration
+from tests.support.recording import Resource, record
 
 STACK = "dev"
 _SCRIPT = "command:remote:Command"

@@ -7,10 +7,10 @@ import textwrap
 from typing import Any
 
 from components.checkout import CHECKOUT
-from operations.recording import EXISTING
-from operations.stack_configuration import schema
 from tests.docs.reach import Another, Reach
 from tests.support.keys import ssh_key
+from tests.support.recording import EXISTING
+from tests.support.stack_configuration import schema
 
 PAGE = CHECKOUT / "docs" / "settings.md"
 

@@ -10,9 +10,9 @@ import yaml
 
 from components.settings import sshkeys
 from components.settings.membership import key_file
-from operations import stack_configuration as configuration
-from operations.recording import EXISTING, Resource, record
+from tests.support import stack_configuration as configuration
 from tests.support.keys import ssh_key
+from tests.support.recording import EXISTING, Resource, record
 
 
 @dataclass(frozen=True)

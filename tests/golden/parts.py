@@ -1,7 +1,9 @@
-"""What several scripts of one machine have in common is in a file of its own, and they name it."""
+"""What several scripts of one machine have in common is in a file of its own, and they name it; or in configs/."""
 
 import re
 from collections.abc import Mapping
+
+from components.checkout import CONFIGS
 
 # Name, as in configs/: the text. What is part of another comes before that.
 _PARTS = {
@@ -9,7 +11,6 @@ _PARTS = {
     "host-ssh": r"over_ssh\(\) .*?^}\n",
     "drbd-functions": r"# Once Pacemaker knows the DRBD resource, .*?^is_blank\(\) .*?^}\n",
     "drbd-partition": r"# Azure's stable names of the disk .*?^partition_is_there\(\) [^\n]*\n",
-    "pacemaker-by_hand.py": r'"""What a person has set in the cluster.*?^if __name__ == .*?^ +print\(line\)\n',
     "pacemaker-functions": r"# set_by_hand service\|copy: .*?^}\n",
     "mysql-application": r"as_application\(\) .*?^application_works\(\) .*?^}\n",
     "mysql-functions": r"serving_node\(\) .*?^is_held_back\(\) .*?^}\n",
@@ -18,7 +19,9 @@ _PARTS = {
     "corosync-corosync.conf": r"# Written by Pulumi\.\ntotem .*?(?=^FILE\n)",
 }
 NAMES = tuple(_PARTS)
-_REFERENCE = re.compile(r"^<<< (included/\S+) >>>\n", re.MULTILINE)
+# Programs that stand in a script word for word.
+_PROGRAMS = {f"configs/{file.relative_to(CONFIGS)}": file.read_text() for file in sorted(CONFIGS.rglob("*.py"))}
+_REFERENCE = re.compile(r"^<<< (included/\S+|configs/\S+) >>>\n", re.MULTILINE)
 
 
 def taken_apart(scripts: Mapping[str, str]) -> dict[str, str]:
@@ -37,7 +40,7 @@ def taken_apart(scripts: Mapping[str, str]) -> dict[str, str]:
 
 def whole(files: Mapping[str, str], name: str) -> str:
     """Return a script with its parts in their places."""
-    return _REFERENCE.sub(lambda reference: whole(files, reference[1]), files[name])
+    return _REFERENCE.sub(lambda reference: whole(files, reference[1]), files.get(name) or _PROGRAMS[name])
 
 
 def _first_node(scripts: Mapping[str, str]) -> str:
@@ -45,6 +48,8 @@ def _first_node(scripts: Mapping[str, str]) -> str:
 
 
 def _with_references(text: str, prefix: str, files: dict[str, str]) -> str:
+    for name, program in _PROGRAMS.items():
+        text = text.replace(program, f"<<< {name} >>>\n")
     for part, pattern in _PARTS.items():
         found = re.search(f"^{pattern}", text, re.MULTILINE | re.DOTALL)
         if not found:

@@ -1,11 +1,11 @@
-"""The picture in README and architecture is what operations/diagram makes of the program."""
+"""The picture in README and architecture is what tests/docs/diagram makes of the program."""
 
 import re
 from itertools import combinations
 
 import pytest
 
-from operations.diagram.picture import PICTURE, STACK, draw
+from tests.docs.diagram.picture import PICTURE, STACK, draw
 from tests.golden.cases import resources
 from tests.support.expected import hold_against
 

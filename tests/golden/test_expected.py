@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from operations import stack_configuration as configuration
-from operations.recording import record
 from tests.golden.cases import CASES, resources
 from tests.golden.files import files
+from tests.support import stack_configuration as configuration
 from tests.support.expected import EXPECTED, hold_against, is_written
+from tests.support.recording import record
 
 pytestmark = pytest.mark.xdist_group("recorded")
 

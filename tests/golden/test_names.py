@@ -20,7 +20,6 @@ ABBREVIATIONS: dict[str, tuple[str, ...]] = {
     "compute:Disk": ("disk",),
     "compute:DiskEncryptionSet": ("des",),
     "network:LoadBalancer": ("lbe", "lbi"),
-    "network:NatGateway": ("ng",),
     "network:NetworkInterface": ("nic",),
     "network:NetworkSecurityGroup": ("nsg",),
     "network:PublicIPAddress": ("pip",),
@@ -28,7 +27,7 @@ ABBREVIATIONS: dict[str, tuple[str, ...]] = {
     "network:VirtualNetwork": ("vnet",),
     "resources:ResourceGroup": ("rg",),
 }
-RULES = {"inboundNatRules": "rule", "loadBalancingRules": "rule", "securityRules": "nsgsr"}
+RULES = {"inboundNatRules": "rule", "loadBalancingRules": "rule", "outboundRules": "rule", "securityRules": "nsgsr"}
 # A machine is called as its host and its node are: docs/architecture.md, "Names in Azure".
 OTHERWISE_NAMED = {
     "compute:VirtualMachine",

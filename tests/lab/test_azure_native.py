@@ -25,8 +25,6 @@ import pytest
 from aiohttp import web
 
 from lab import azure_native, toolchain
-from lab.azure_native import fake_arm
-from lab.azure_native.fake_arm import FakeArm
 from lab.azure_native.provider import UPDATE_PREVIEW
 from lab.cloud import certificates, tokens
 from lab.cloud.arm import ResourceManager
@@ -38,8 +36,9 @@ from lab.cloud.state import Store
 from lab.lab import wait_until
 from operations.cli import Cli
 from operations.resume import resume
-from tests.support import cloud_bench
+from tests.support import cloud_bench, fake_arm
 from tests.support.cloud_bench import SSH_KEY
+from tests.support.fake_arm import FakeArm
 
 pytestmark = pytest.mark.timeout(1800)  # a cold build of the tool chain takes minutes
 

@@ -27,6 +27,7 @@ from lab import fabric, preflight
 from lab.cloud import client, namespace
 from lab.cloud.addresses import OUTSIDE
 from lab.paths import LabPaths
+from tests.support import cloud_bench
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -199,51 +200,16 @@ def machine_body(azure: Azure, number: int, data_disk: str, set_id: str) -> dict
             ["systemd-run", "--unit=probe", "/usr/local/bin/say", f"vm{number}", str(PROBE)],
         ],
     }
-    return {
-        "location": REGION,
-        "identity": {"type": "SystemAssigned"},
-        "tags": {"number": str(number)},
-        "properties": {
-            "hardwareProfile": {"vmSize": "Standard_B2s"},
-            "availabilitySet": {"id": set_id},
-            "osProfile": {
-                "computerName": f"vm{number}",
-                "adminUsername": "azureuser",
-                "customData": base64.b64encode(f"#cloud-config\n{json.dumps(custom)}\n".encode()).decode(),
-                "linuxConfiguration": {
-                    "disablePasswordAuthentication": True,
-                    "ssh": {
-                        "publicKeys": [
-                            {
-                                "path": "/home/azureuser/.ssh/authorized_keys",
-                                "keyData": (azure.folder / "key.pub").read_text(),
-                            }
-                        ]
-                    },
-                },
-            },
-            "storageProfile": {
-                "imageReference": {
-                    "publisher": "Debian",
-                    "offer": "debian-12",
-                    "sku": "12-gen2",
-                    "version": "latest",
-                },
-                "osDisk": {
-                    "name": f"os{number}",
-                    "createOption": "FromImage",
-                    "deleteOption": "Delete",
-                    "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
-                },
-                "dataDisks": [{"lun": 0, "createOption": "Attach", "managedDisk": {"id": data_disk}}],
-            },
-            "networkProfile": {
-                "networkInterfaces": [
-                    {"id": azure.identity(f"networkInterfaces/nic{number}"), "properties": {"primary": True}}
-                ]
-            },
-        },
-    }
+    body = cloud_bench.machine(number)
+    properties = body["properties"]
+    properties["availabilitySet"]["id"] = set_id
+    profile = properties["osProfile"]
+    profile["computerName"] = f"vm{number}"
+    profile["customData"] = base64.b64encode(f"#cloud-config\n{json.dumps(custom)}\n".encode()).decode()
+    profile["linuxConfiguration"]["ssh"]["publicKeys"][0]["keyData"] = (azure.folder / "key.pub").read_text()
+    properties["storageProfile"]["dataDisks"][0]["managedDisk"]["id"] = data_disk
+    properties["networkProfile"]["networkInterfaces"][0]["id"] = azure.identity(f"networkInterfaces/nic{number}")
+    return {**body, "tags": {"number": str(number)}}
 
 
 @pytest.fixture(scope="module")

@@ -158,6 +158,17 @@ def test_status(cluster: Cluster) -> None:
     assert status["alarms"] == []
 
 
+def test_check(cluster: Cluster) -> None:
+    """Asked of the lab's cloud by the real client: all is well, the machines' SSH answers, and all has a price."""
+    run = trial.command_line(cluster.lab, "check", "--json")
+    assert run.returncode == 0, run.stdout + run.stderr
+    lines = [(line["question"], line["answer"]["verdict"], line["answer"]["text"]) for line in json.loads(run.stdout)]
+    assert {verdict for _, verdict, _ in lines} == {"yes"}
+    assert [text for question, _, text in lines if question == "ssh"] == ["answers"] * 2
+    [price] = [text for question, _, text in lines if question == "price"]
+    assert re.fullmatch(r"[1-9]\d+\.\d\d USD, \+0\.00 by this update", price)
+
+
 def test_up_again_changes_nothing(cluster: Cluster) -> None:
     lab = cluster.lab
     pids = {node.name: trial.server_pid(node) for node in lab.nodes()}
@@ -338,6 +349,8 @@ def test_preview_of_dev_works_offline(lab: Lab) -> None:
             "address ipv4 10.32.0.4:7789",
             "ring0_addr: 10.32.0.4",
             "mysql-server",
+            "Price per month: unknown, since the price list is not reached",
+            "make check STACK=dev",
         ):
             assert shown in run.stdout, shown
         secrets = secret_texts(offline.engine("dev"))

@@ -22,11 +22,11 @@ from lab.engine import EngineError
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations import drift
-from operations.recording import record
 from operations.resume import resume
 from operations.ssh import Node, by_name
 from tests.support import trial
 from tests.support.interruption import Kind, end_engine, interrupt, up_in_background
+from tests.support.recording import record
 from tests.support.scripts import Script, scripts_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]

@@ -72,7 +72,7 @@ CHANGES = {
         },
         True,
         "/usr/bin/systemctl",
-        "restart azure-mysql-ha-server*",
+        "restart?azure-mysql-ha-server*",
         lambda node: node.run(f"{trial.ROOT} --execute 'select @@performance_schema'").strip(),
         {"engine": "1", "connection": "0", "power": "1"},
     ),

@@ -12,9 +12,12 @@ from aiohttp.web import Application, Request
 
 from lab.cloud import registration
 from lab.cloud.arm import ResourceManager
+from lab.cloud.balancer import Balancer
 from lab.cloud.faults import Faults
+from lab.cloud.inventory import Inventory
 from lab.cloud.login import ENGINE
-from lab.cloud.machines import Definition
+from lab.cloud.machines import Definition, UmlDriver
+from lab.cloud.network import LabFabric
 from lab.cloud.operations import Operations
 from lab.cloud.scheduled_events import ScheduledEvents
 from lab.cloud.site import Site
@@ -29,10 +32,11 @@ REGION = "westeurope"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxh a@b"
 
 
-class RememberedMachines:
+class RememberedMachines(UmlDriver):
     """A machine driver without machines."""
 
     def __init__(self) -> None:
+        super().__init__(print)
         self.running: dict[str, Definition] = {}
         self.calls: list[tuple[str, str]] = []
         self.refuse_to_start = ""
@@ -74,10 +78,11 @@ class RememberedMachines:
         return self.let_in
 
 
-class RememberedFabric:
+class RememberedFabric(LabFabric):
     """A fabric without a network."""
 
     def __init__(self) -> None:
+        super().__init__("")
         self.bridges: dict[str, list[str]] = {}
         self.taps: dict[str, str] = {}
         self.public: set[str] = set()
@@ -101,8 +106,11 @@ class RememberedFabric:
         self.public.discard(address)
 
 
-class NoTraffic:
+class NoTraffic(Balancer):
     """No listeners."""
+
+    def __init__(self) -> None:
+        super().__init__(Inventory(Store(None)), lambda _name: False)
 
     async def rewire(self) -> None:
         """Do nothing."""

@@ -7,7 +7,7 @@ the older ones have tables, and name an enumeration's values in their docstrings
 import importlib
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import cache
 from types import SimpleNamespace
@@ -56,6 +56,38 @@ def _hints(model: Any) -> Mapping[str, Any]:
     module = importlib.import_module(model.__module__)
     every = importlib.import_module(model.__module__.rpartition(".")[0])
     return typing.get_type_hints(model, {**vars(module), "_models": SimpleNamespace(**vars(module) | vars(every))})
+
+
+def properties(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the properties of some classes and of all that is in them, each with the class that it holds, or "".
+
+    Args:
+        names: such as "compute.Disk", of models of the newer kind.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        module, _, kind = name.partition(".")
+        package = next(place for place, _ in MODELS.values() if place.split(".")[2] == module)
+        _add_properties(getattr(importlib.import_module(package), kind), found)
+    return found
+
+
+def _add_properties(model: Any, found: dict[str, dict[str, str]]) -> str:
+    name = f"{model.__module__.split('.')[2]}.{model.__name__}"
+    if name not in found:
+        found[name] = {}
+        model({})
+        for attribute, field in model._attr_to_rest_field.items():
+            inner = next(_models_in(_hints(model)[attribute]), None)
+            found[name][field._rest_name] = _add_properties(inner, found) if inner else ""
+    return name
+
+
+def _models_in(hint: Any) -> Iterator[Any]:
+    if hasattr(hint, "_is_model"):
+        yield hint
+    for inner in typing.get_args(hint):
+        yield from _models_in(inner)
 
 
 def _by_fields(model: Any, body: Mapping[str, Any], where: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from operations.plan import Change, Plan
-from operations.recording import record
+from tests.support.recording import record
 
 _AZURE = "azure-native:"
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from lab.azure_native import fake_arm, install, version
-from lab.azure_native.fake_arm import SECRET, SUBSCRIPTION, Canned, FakeArm
+from lab.azure_native import install, version
 from lab.azure_native.provider import NOBODY, UPDATE_PREVIEW, Provider
 from lab.azure_native.results import Found, ResourceError
 from lab.azure_native.sdk import resource_types
 from lab.azure_native.values import UNKNOWN, Secret
+from tests.support import fake_arm
+from tests.support.fake_arm import SECRET, SUBSCRIPTION, Canned, FakeArm
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g"
 VM_ID = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm"

@@ -1,97 +1,31 @@
 """What `make check` answers, asked of the lab cloud: a yes for all of it, and each no."""
 
-import asyncio
-import socket
-import threading
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.cloud import offers, registration
+from lab.cloud import registration
+from lab.cloud.resources.virtual_machine import quota
 from lab.cloud.tokens import SUBSCRIPTION, TENANT, Principal
-from operations.azure import Json, Refusal
+from operations.azure import Json
 from operations.check import check
 from operations.check.asked import Asked
-from operations.check.questions import ssh
 from operations.plan import Plan
-from operations.price import retail
 from tests.support import cloud_bench
 from tests.support.cloud_bench import GROUP, NETWORK, Bench, network
 from tests.support.plans import changed, done, first
+from tests.support.questions import Arrange, BenchReader, ask, comes_from, nothing, wrong
 
 _ROLES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
 READER, CONTRIBUTOR = "acdd72a7-3385-48ef-bd42-f606fba81ae7", "b24988ac-6180-42a0-ab88-20f7382dd24c"
-
-REAL_SOURCE = ssh.source_towards
-
-Arrange = Callable[[Bench], Awaitable[None]]
-
-
-class BenchReader:
-    """Reads the lab cloud of a bench, for whom a token speaks."""
-
-    def __init__(self, bench: Bench, token: str | None = None) -> None:
-        self._bench, self._token, self._loop = bench, token, asyncio.get_running_loop()
-        self.subscription = f"/subscriptions/{SUBSCRIPTION}"
-
-    def get(self, path: str, api_version: str, query: Mapping[str, str] | None = None) -> Json:
-        """As of `Reader.get`."""
-        return self._ask("GET", path, None, "".join(f"&{name}={value}" for name, value in (query or {}).items()))
-
-    def post(self, path: str, api_version: str, body: Json) -> Json:
-        """As of `Reader.post`."""
-        return self._ask("POST", path, body, "")
-
-    def _ask(self, method: str, path: str, body: Any, query: str) -> Json:
-        asked = self._bench.ask(method, path, body, token=self._token, query=query)
-        status, answer, _ = asyncio.run_coroutine_threadsafe(asked, self._loop).result()
-        if status >= 400:
-            raise Refusal(status, answer["error"]["message"])
-        return {"value": answer} if isinstance(answer, list) else answer
-
-
-async def nothing(bench: Bench) -> None:
-    """Arrange nothing."""
-
-
-def ask(
-    tmp_path: Path, plan: Plan, arrange: Arrange = nothing, reader: Callable[[Bench], BenchReader] = BenchReader
-) -> list[check.Line]:
-    """Ask all questions of a fresh lab cloud, which is its own price list too."""
-    found: list[check.Line] = []
-
-    async def test(bench: Bench) -> None:
-        await arrange(bench)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(retail, "URL", str(bench.web.make_url("/api/retail/prices")))
-            found.extend(await asyncio.to_thread(check.ask, Asked(plan, reader(bench))))
-
-    cloud_bench.run(tmp_path, test)
-    return found
-
-
-def wrong(lines: list[check.Line], verdict: str = "no") -> list[str]:
-    """Return question, what it is about and text of what is not well."""
-    return [f"{one.question}: {one.answer.about}: {one.answer.text}" for one in lines if one.answer.verdict == verdict]
 
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this machine be where prod's file says that administrators are."""
     comes_from(monkeypatch, "203.0.113.7")
-
-
-def comes_from(monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
-    """Let this machine's connections come from an address; None for no route."""
-
-    def source(towards: str) -> IPv4Address | None:
-        return IPv4Address(address) if address else None
-
-    monkeypatch.setattr(ssh, "source_towards", source)
 
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
@@ -145,7 +79,7 @@ def sized(size: str) -> Plan:
 
 def imaged(**parts: str) -> Plan:
     """Return prod's plan with another image of one machine."""
-    image = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+    image = {"publisher": "Canonical", "offer": "ubuntu-26_04-lts", "sku": "server", "version": "latest"}
     return changed(PROD, VM, "storageProfile.imageReference", image | parts)
 
 
@@ -153,8 +87,8 @@ def imaged(**parts: str) -> Plan:
     ("plan", "arrange", "told"),
     [
         (PROD, unregister, ["providers: Microsoft.Network: NotRegistered: az provider register --wait --namespace M"]),
-        (imaged(sku="servre"), nothing, ["images: Canonical:ubuntu-24_04-lts:servre:latest: not in westeurope"]),
-        (imaged(version="1.2.3"), nothing, ["images: Canonical:ubuntu-24_04-lts:server:1.2.3: not in westeurope"]),
+        (imaged(sku="servre"), nothing, ["images: Canonical:ubuntu-26_04-lts:servre:latest: not in westeurope"]),
+        (imaged(version="1.2.3"), nothing, ["images: Canonical:ubuntu-26_04-lts:server:1.2.3: not in westeurope"]),
         (sized("Standard_Z4s"), nothing, [f"sizes: {VM}: Standard_Z4s: is not offered in westeurope"]),
         (sized("Standard_A2_v2"), nothing, ["has no machines of generation 2, which its image needs; takes no disks "
                                            "Premium_LRS; has no accelerated networking"]),
@@ -170,7 +104,7 @@ def imaged(**parts: str) -> Plan:
         (PROD, facts(limits={"cores": 9}), ["quota: cores: 10 asked for, 9 of 9 left: ask for more of cores"]),
         (PROD, facts(limits={"standardDSv5Family": 7}), ["quota: standardDSv5Family: 8 asked for, 7 of 7 left"]),
         (PROD, facts(limits={"PremiumDiskCount": 4}), ["quota: PremiumDiskCount: 5 asked for, 4 of 4 left"]),
-        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 1 asked for, 0 of 0"]),
+        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 2 asked for, 0 of 0"]),
         (PROD, take_group, ["names: rg-mysql-prod: a group of that name is there, and not in this stack"]),
         (changed(first("dev"), "network:PublicIPAddress", "dnsSettings.domainNameLabel", "shop"), take_label,
             ["names: shop.westeurope.cloudapp.azure.com: taken"]),
@@ -207,7 +141,7 @@ def test_an_image_with_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return {"name": "1", "properties": {"plan": {"name": "paid"}}}
 
     monkeypatch.setattr(Asked, "image", image)
-    assert "az vm image terms accept --urn Canonical:ubuntu-24_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
+    assert "az vm image terms accept --urn Canonical:ubuntu-26_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
 
 
 async def granted(bench: Bench, role: str) -> None:
@@ -332,68 +266,6 @@ def test_a_network_that_is_peered_with_one_of_the_same_addresses(tmp_path: Path)
     )
 
 
-@pytest.mark.parametrize(
-    ("stack", "source", "verdict", "text"),
-    [
-        ("prod", "10.0.0.9", "no", "this machine would come from 10.0.0.9: put that into adminCidrs"),
-        ("prod", None, "no", "this machine has no route to 10.34.0.10"),
-        ("dev", "93.184.216.34", "no", "this machine would come from 93.184.216.34"),
-        ("dev", "10.0.0.9", "no", "is for examples (RFC 5737), and lets nobody in"),
-        ("dev", "203.0.113.9", "yes", "203.0.113.9 of this machine is let in"),
-    ],
-)
-def test_the_way_to_ssh_before_there_is_a_machine(
-    stack: str, source: str | None, verdict: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    comes_from(monkeypatch, source)
-    answers = [line.answer for line in ask(tmp_path, first(stack)) if line.question == "ssh"]
-    assert [(one.verdict, text in one.text) for one in answers] == [(verdict, True)], answers
-
-
-def test_behind_a_gateway_nobody_knows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    comes_from(monkeypatch, "10.0.0.9")
-    lines = ask(tmp_path, first("dev", {"adminCidrs": ["93.184.216.0/24"]}))
-    assert any(line.startswith("ssh: 93.184.216.0/24: 10.0.0.9") for line in wrong(lines, "unknown"))
-
-
-def test_the_source_towards_an_address() -> None:
-    assert REAL_SOURCE("127.0.0.1") == IPv4Address("127.0.0.1")
-
-
-def test_ssh_of_machines_that_are_there_is_tried(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as closed:
-        port, dead = server.getsockname()[1], closed.getsockname()[1]
-        closed.close()
-
-        def greet() -> None:
-            connection, _ = server.accept()
-            connection.sendall(b"SSH-2.0-x\r\n")
-            connection.close()
-
-        thread = threading.Thread(target=greet)
-        thread.start()
-
-        async def arrange(bench: Bench) -> None:
-            await bench.furnish()
-            address = bench.site.store.get(f"{NETWORK}/publicIPAddresses/pip")
-            balancer = bench.site.store.get(f"{NETWORK}/loadBalancers/lb")
-            assert address is not None and balancer is not None
-            address.properties["ipAddress"] = "127.0.0.1"
-            for rule, number in zip(balancer.properties["inboundNatRules"], (port, dead), strict=True):
-                rule["properties"]["frontendPort"] = number
-
-        plan = Plan(
-            tuple(
-                replace(change, id=f"{NETWORK}/loadBalancers/lb") if change.type == "network:LoadBalancer" else change
-                for change in first("dev").changes
-            )
-        )
-        answers = [line.answer for line in ask(tmp_path, plan, arrange) if line.question == "ssh"]
-        thread.join()
-    assert [(one.verdict, one.about) for one in answers] == [("yes", f"127.0.0.1:{port}"), ("no", f"127.0.0.1:{dead}")]
-    assert "refused" in answers[1].text and "adminCidrs" in answers[1].text
-
-
 def test_a_vault_name_is_one_in_all_of_azure(tmp_path: Path) -> None:
     async def arrange(bench: Bench) -> None:
         await bench.furnish()
@@ -414,4 +286,32 @@ def test_families_are_named_as_azure_names_them() -> None:
     names = {"Standard_D4s_v5": "standardDSv5Family", "Standard_B2s": "standardBSFamily",
              "Standard_D2ads_v5": "standardDADSv5Family", "Standard_A2_v2": "standardAv2Family",
              "Standard_B2ts_v2": "standardBTSv2Family"}  # fmt: skip
-    assert {size: offers.family(size) for size in names} == names
+    assert {size: quota.family(size) for size in names} == names
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"limits": {"cores": 3}}, "409 OperationNotAllowed"),
+        ({"limits": {"standardBSFamily": 3}}, "409 OperationNotAllowed"),
+        ({"restricted": {"Standard_B2s": []}}, "409 SkuNotAvailable"),
+    ],
+)
+def test_the_cloud_refuses_what_the_check_says_no_to(given: Any, refused: str, tmp_path: Path) -> None:
+    """Two machines of two processors; the one that stands is left in peace."""
+
+    async def test(bench: Bench) -> None:
+        bodies = cloud_bench.everything()
+        path, body = bodies.popitem()
+        await bench.put(GROUP, {"location": "westeurope"})
+        for one, its in bodies.items():
+            await bench.put(one, its)
+        await facts(**given)(bench)
+        assert await bench.refused("PUT", path, body) == refused
+        standing, its = bodies.popitem()
+        await bench.put(standing, its)
+        bench.site.store.facts.clear()
+        registration.set_up(bench.site.store)
+        await bench.put(path, body)
+
+    cloud_bench.run(tmp_path, test)

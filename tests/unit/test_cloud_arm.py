@@ -446,6 +446,16 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         changed(machine(3), "properties/storageProfile/osDisk/name", "data1"),
         "409 ConflictingUserInput",
     ),
+    # properties that there are none of
+    ("unknown of a disk", DATA1, changed(disk(), "properties/diskSizeGiB", 4), "400 BadRequest"),
+    ("unknown beside", SET, {"location": REGION, "skew": {"name": "Aligned"}}, "400 BadRequest"),
+    ("unknown of a rule", NSG, security_group(rule(sourcePort="*")), "400 InvalidRequestFormat"),
+    (
+        "unknown in a machine",
+        VM3,
+        changed(machine(3), "properties/storageProfile/dataDisks/0/cache", "None"),
+        "400 BadRequest",
+    ),
     # machine: changed
     (
         "a size with another controller",

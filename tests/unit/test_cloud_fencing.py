@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from lab.azure_native.convert import to_body, to_outputs
 from lab.azure_native.sdk import resource_types
-from lab.cloud import activity, client, control, roles
+from lab.cloud import client, control, roles
 from lab.cloud.faults import Faults
 from lab.cloud.imds import MetadataService
 from lab.cloud.inventory import MACHINE
@@ -315,7 +315,7 @@ def test_an_identity_can_do_what_its_role_says_and_no_more(tmp_path: Path) -> No
         assert (await ask("POST", f"{VM2}/powerOff", query="&skipShutdown=true"))[0] == 200
         assert "vm2" not in bench.machines.running
         assert (await ask("POST", f"{VM2}/start"))[0] == 200
-        done = activity.power_actions(bench.site.inventory)
+        done = control.power_actions(bench.site.inventory)
         assert [(one["action"], one["machine"], one["caller"], one["status"]) for one in done] == [
             ("powerOffAbrupt", "vm2", "vm1", "Succeeded"),
             ("start", "vm2", "vm1", "Succeeded"),
@@ -608,15 +608,26 @@ def test_the_control_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         await bench.furnish()
         paths = LabPaths("test")
         monkeypatch.setattr(LabPaths, "cloud", tmp_path)
-        application = control.application(dict, asyncio.Event(), bench.site.inventory, bench.events, bench.faults)
+        rewired: list[str] = []
+
+        async def rewire() -> None:
+            rewired.append(bench.faults.zone)
+
+        things = (dict, asyncio.Event(), bench.site.inventory, bench.events, bench.faults, rewire)
+        application = control.application(*things)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
         await control.listen(runner, tmp_path / "control.sock")
 
         def drive() -> None:
-            assert client.set_faults(paths, arm="unreachable") == {"arm": "unreachable"}
+            assert client.set_faults(paths, arm="unreachable") == {"arm": "unreachable", "zone": ""}
             assert bench.faults.arm == "unreachable"
-            assert client.set_faults(paths, arm="ok") == {"arm": "ok"}
+            assert client.set_faults(paths, arm="ok") == {"arm": "ok", "zone": ""}
+            assert client.set_faults(paths, zone="2") == {"arm": "ok", "zone": "2"}
+            assert client.set_faults(paths, zone="") == {"arm": "ok", "zone": ""}
+            assert rewired == ["2", ""]
+            with pytest.raises(client.CloudError, match="zone is one of , 1, 2, 3"):
+                client.set_faults(paths, zone="4")
             with pytest.raises(client.CloudError, match="arm is one of ok, unreachable"):
                 client.set_faults(paths, arm="gone")  # pyright: ignore[reportArgumentType]
             assert client.power_actions(paths) == []
@@ -634,7 +645,7 @@ def test_the_control_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
                 client.announce_event(paths, "vm1", "Preempt", 1)  # pyright: ignore[reportArgumentType]
 
         await asyncio.to_thread(drive)
-        again = control.application(dict, asyncio.Event(), bench.site.inventory, bench.events, bench.faults)
+        again = control.application(*things)
         async with TestClient(TestServer(again)) as web_client:
             for body in ("", "[]", "{}", '{"arm": "ok", "x": 1}'):
                 async with web_client.post("/faults", data=body) as response:

@@ -1,4 +1,4 @@
-"""What Azure refuses, and the lab cloud with it, for a reason beyond the request: a state, a version."""
+"""What Azure refuses, and the lab cloud with it, for more than the request: a state, a version, a registration."""
 
 import base64
 from pathlib import Path

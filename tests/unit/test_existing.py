@@ -10,8 +10,8 @@ from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 from components.azure.existing import Existing, find
 from components.azure.place import ExistingGroup
 from components.settings.load import SettingsError, load
-from operations.recording import EXISTING
-from operations.stack_configuration import use_stack
+from tests.support.recording import EXISTING
+from tests.support.stack_configuration import use_stack
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 ROLE = f"/subscriptions/{SUBSCRIPTION}{EXISTING['existingRoleDefinitionId']}"

@@ -20,7 +20,7 @@ from components.settings.names import cluster_name
 from operations import new_stack
 from operations.cli import Cli, CliError
 from operations.new_stack import FilledSecrets, NewStackError, fill_secrets
-from operations.stack_configuration import schema, use
+from tests.support.stack_configuration import schema, use
 
 PREFIX = "azure-mysql-ha:"
 ENCRYPTED = tuple(key for key, declared in schema().items() if declared.get("secret"))

@@ -34,7 +34,7 @@ ALL = ["dev", "prod"]
         (["components/azure/nodes.py"], ALL),
         (["configs/mysql/server.cnf.j2"], ALL),
         (["configs/os/debian-12.yaml"], ALL),
-        (["requirements.lock"], ALL),
+        (["requirements.txt"], ALL),
         (["requirements-test.lock"], ALL),
         (["policy/rules.py"], ALL),
         (["pipeline/engine.py"], ALL),

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from operations import recording
 from pipeline import stacks
 from policy import rules
+from tests.support import recording
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
@@ -92,8 +92,15 @@ def test_data_is_protected_in_production() -> None:
     assert list(rules.data_is_protected(of(DISK, {}, "dev"))) == []
 
 
+def test_no_disk_by_link() -> None:
+    closed = {"networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Disabled"}
+    assert list(rules.no_disk_by_link(of(DISK, closed))) == []
+    assert list(rules.no_disk_by_link(of(DISK, closed | {"networkAccessPolicy": "AllowAll"})))
+    assert len(list(rules.no_disk_by_link(of(DISK, {})))) == 2
+
+
 def test_standard_skus() -> None:
-    for type_ in (BALANCER, ADDRESS, "azure-native:network:NatGateway"):
+    for type_ in (BALANCER, ADDRESS):
         assert list(rules.standard_skus(of(type_, {"sku": {"name": "Standard"}}))) == []
         assert list(rules.standard_skus(of(type_, {"sku": {"name": "Basic"}})))
         assert list(rules.standard_skus(of(type_, {})))

@@ -51,7 +51,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_new_stack(asked: list[str]) -> None:
     bill = month.bill(first("dev"))
-    monthly = 2 * 0.1 * 730 + 4 * 2.4 + 2 * 0.005 * 730 + 0.025 * 730 + 0.045 * 730
+    monthly = 2 * 0.1 * 730 + 4 * 2.4 + 2 * 0.005 * 730 + 0.025 * 730
     assert bill.unknown == [] and bill.after == pytest.approx(monthly) == bill.difference
     assert bill.as_text().splitlines()[0] == f"Price per month: {monthly:.2f} USD, +{monthly:.2f} by this update"
     assert "    2 x machine Standard_B2s_v2     146.00  (now 0)" in bill.as_text().splitlines()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from components.checkout import CHECKOUT
-from operations.stack_configuration import schema
 from tests.docs.reach import Reach
 from tests.docs.settings import PAGE, SECTIONS, page, without_reach
+from tests.support.stack_configuration import schema
 
 README = CHECKOUT / "README.md"
 PAGES = [README, CHECKOUT / "CONTRIBUTING.md", CHECKOUT / "CHANGELOG.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]

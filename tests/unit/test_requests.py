@@ -1,6 +1,7 @@
 """Every request that makes a resource, in every golden case, is one that Microsoft's own types allow."""
 
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 
 from lab.azure_native.convert import to_body
 from lab.azure_native.sdk import resource_types
-from operations.recording import record
+from lab.cloud import known
 from tests.golden.cases import CASES
-from tests.support.microsoft import MODELS, judge
+from tests.support.expected import hold_against
+from tests.support.microsoft import MODELS, judge, properties
+from tests.support.recording import record
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
@@ -54,6 +57,11 @@ ALL = {name: (case.stack, case.changes) for name, case in CASES.items()} | FURTH
 def test_requests_are_of_microsofts_types(case: str) -> None:
     wrong = [line for name, body in bodies(*ALL[case]) for line in judge(name, body)]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_lab_cloud_knows_microsofts_properties() -> None:
+    lines = [f"  {json.dumps(name)}: {json.dumps(each)}" for name, each in properties(known.CLASSES.values()).items()]
+    hold_against(known.FILE, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def test_every_type_is_judged() -> None:

@@ -19,8 +19,8 @@ from components.settings.membership import key_file
 from components.settings.recorded import DataDisk, Recorded
 from components.settings.section import Section
 from components.settings.settings import MachineSettings, Settings
-from operations.stack_configuration import schema, throw_away_secrets, use, use_stack
 from tests.support.keys import ssh_key
+from tests.support.stack_configuration import schema, throw_away_secrets, use, use_stack
 
 PREFIX = "azure-mysql-ha:"
 

@@ -24,7 +24,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def look(port: int, told: list[str]) -> None:
-    asyncio.run(SshLook("mysql-1", told.append, tell_after=0.1, give_up_after=0.5).wait("127.0.0.1", port))
+    """Look for two scripts at once; raise what the one of them is told that is told last."""
+
+    async def both() -> None:
+        own = SshLook("mysql-1", told.append, tell_after=0.1, give_up_after=0.5)
+        first, second = await asyncio.gather(*(own.wait("127.0.0.1", port) for _ in range(2)), return_exceptions=True)
+        assert isinstance(first, SilentError)
+        if second:
+            raise second
+
+    asyncio.run(both())
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from operations.cli import Cli, CliError
 from operations.error import OperationError
 from operations.ssh_agent import Agent
 from operations.stack import Stack, host_keys
-from operations.stack_configuration import throw_away_secrets
 from tests.support.keys import ssh_key
+from tests.support.stack_configuration import throw_away_secrets
 
 SECRETS: dict[str, Any] = throw_away_secrets()
 PASSWORD: str = SECRETS["databasePassword"]

@@ -32,7 +32,7 @@ def test_version_is_compared_as_numbers() -> None:
 
 
 def test_lock_and_go_mod_pin_the_same_versions() -> None:
-    lock = (CHECKOUT / "requirements.lock").read_text()
+    lock = (CHECKOUT / "requirements.txt").read_text()
     assert f"pulumi=={toolchain.pinned_version()} " in lock
     assert f"pulumi-command=={toolchain.COMMAND_VERSION} " in lock
 

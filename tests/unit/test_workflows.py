@@ -43,11 +43,14 @@ def test_actions_and_images_are_pinned(file: Path) -> None:
             assert re.search(r"@sha256:[0-9a-f]{64}$", job["container"]["image"])
 
 
+def pulumi_versions(job: dict[str, Any]) -> list[str]:
+    return [step["with"]["pulumi-version"] for step in job["steps"] if "pulumi-version" in step.get("with", {})]
+
+
 @pytest.mark.parametrize("name", ["preview", "up", "drift"])
 def test_each_runs_the_cli_that_is_tested(name: str) -> None:
     job = jobs(CHECKOUT / f".github/workflows/{name}.yaml")[name]
-    versions = [step["with"]["pulumi-version"] for step in job["steps"] if "pulumi-version" in step.get("with", {})]
-    assert versions == [toolchain.pinned_version()]
+    assert pulumi_versions(job) == [toolchain.pinned_version()]
     assert f"-m pipeline {name} " in job["steps"][-1]["run"]
     # An environment names the identity: that of a preview is not that which may change something.
     assert job["environment"] == ("${{ matrix.stack }}" if name == "up" else "${{ matrix.stack }}-preview")
@@ -57,3 +60,13 @@ def test_a_fork_gets_no_identity() -> None:
     first = jobs(CHECKOUT / ".github/workflows/preview.yaml")["stacks"]
     assert "github.event.pull_request.head.repo.full_name == github.repository" in first["if"]
     assert jobs(CHECKOUT / ".github/workflows/preview.yaml")["preview"]["needs"] == "stacks"
+
+
+def test_the_lab_runs_with_pulumis_own_programs_too() -> None:
+    """The CLI of the pinned version, a fresh clone made ready by it, no stand-in, and tests that are there."""
+    job = jobs(CHECKOUT / ".github/workflows/test.yaml")["pulumi"]
+    assert pulumi_versions(job) == [toolchain.pinned_version()]
+    runs = [step["run"] for step in job["steps"] if "run" in step]
+    assert "pulumi install" in runs and any("lab.toolchain | grep" in run and "none" in run for run in runs)
+    named = re.findall(r"tests/\S+", runs[-1])
+    assert named and all((CHECKOUT / name).is_file() for name in named)

@@ -14,10 +14,7 @@ def chosen_address(inventory: Inventory, identity: str, given: Json, subnet_id: 
     """Return the address part of an IP configuration: subnet, allocation method and address.
 
     Args:
-        inventory: what there is; holds the subnet.
-        identity: of the configuration that wants the address.
         given: its properties as the client sent them.
-        subnet_id: the subnet.
         before: its properties as they stand, which a dynamic address survives.
 
     Raises:

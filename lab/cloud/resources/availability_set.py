@@ -9,8 +9,6 @@ from lab.cloud.resources.base import COMPUTE_NAME, Kind
 
 
 class AvailabilitySetKind(Kind):
-    """`Microsoft.Compute/availabilitySets`."""
-
     type = AVAILABILITY_SET
     name = COMPUTE_NAME
     compute = True
@@ -42,12 +40,10 @@ class AvailabilitySetKind(Kind):
         return resource
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add the machines."""
         machines = [{"id": machine.id} for machine in inventory.machines_of_set(resource.id)]
         return {**resource.properties, "virtualMachines": machines}
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A set goes only when it is empty."""
         if inventory.machines_of_set(resource.id):
             raise conflict(
                 "OperationNotAllowed",

@@ -4,7 +4,7 @@ import re
 from typing import ClassVar
 
 from lab.cloud import catalogue
-from lab.cloud.errors import ArmError, bad_request, conflict
+from lab.cloud.errors import bad_request, conflict
 from lab.cloud.fields import section, text
 from lab.cloud.inventory import Inventory
 from lab.cloud.model import Json, Resource
@@ -26,11 +26,6 @@ def normal_location(location: str) -> str:
 
 def checked_zones(body: Json, location: str, most: int = 3) -> list[str]:
     """Return the zones of a body.
-
-    Args:
-        body: the request's.
-        location: short form of the region.
-        most: how many the type takes.
 
     Raises:
         ArmError: not a list of "1" to "3" (InvalidAvailabilityZone), too many, or a region without zones.
@@ -87,14 +82,8 @@ class Kind:
         return [r for r in store if r.type == self.type and r.key.startswith(prefix)]
 
     def envelope(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
-        """Check what all types have: group, name, location, tags; return the new form without properties.
-
-        Raises:
-            ArmError: with Azure's code for each.
-        """
-        group = inventory.group(target.subscription, target.group)
-        if group is None:
-            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        """Check what all types have: group, name, location, tags; return the new form without properties."""
+        group = inventory.require_group(target)
         if group.provisioning == "Deleting":
             raise conflict(
                 "ResourceGroupBeingDeleted",
@@ -132,13 +121,7 @@ class Kind:
         """Check a request and return what the resource becomes.
 
         Args:
-            inventory: what there is.
             target: the resource's identity as the request spells it.
-            body: the request's body, whole.
-            existing: the resource as it stands; None for a new one.
-
-        Raises:
-            ArmError: the request is refused.
         """
         raise NotImplementedError
 
@@ -147,11 +130,7 @@ class Kind:
         return resource.properties
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """Refuse the removal of what is in use.
-
-        Raises:
-            ArmError: it is in use.
-        """
+        """Refuse the removal of what is in use."""
 
     async def apply(self, site: Site, resource: Resource) -> None:
         """Make it so.  Called under the resource's lock; may be called again.

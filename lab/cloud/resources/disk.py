@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from lab.cloud import catalogue
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import bad_request, conflict, not_in_lab
 from lab.cloud.fields import choice, flag, integer, section, text
 from lab.cloud.inventory import DISK, Inventory
 from lab.cloud.model import Json, Resource, now
@@ -25,8 +25,6 @@ def disk_file(site: Site, disk: Resource) -> Path:
 
 
 class DiskKind(Kind):
-    """`Microsoft.Compute/disks`."""
-
     type = DISK
     name = COMPUTE_NAME
     compute = True
@@ -41,7 +39,7 @@ class DiskKind(Kind):
         if existing is not None:
             creation = section(existing.properties, "creationData")
         elif choice(creation, "createOption", ("Empty", "Copy", "FromImage", "Import", "Restore", "Upload")) != "Empty":
-            raise bad_request("LabNotSupported", "The lab cloud makes empty disks only.", "creationData.createOption")
+            raise not_in_lab("The lab cloud makes empty disks only.", "creationData.createOption")
         size = integer(given, "diskSizeGB", existing.properties["diskSizeGB"] if existing else None)
         if not 1 <= size <= 32767:
             raise bad_request(
@@ -50,7 +48,7 @@ class DiskKind(Kind):
                 "disk.diskSizeGB",
             )
         if flag(given, "burstingEnabled") or integer(given, "maxShares", 1) > 1:
-            raise bad_request("LabNotSupported", "Shared and bursting disks are not supported by the lab cloud.")
+            raise not_in_lab("Shared and bursting disks are not supported by the lab cloud.")
         zones = checked_zones(body, resource.location, 1)
         if existing is None and sku in catalogue.PERFORMANCE_SKUS and not zones:
             raise bad_request(
@@ -121,12 +119,10 @@ class DiskKind(Kind):
         return wanted
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add whether it is attached."""
         machine = inventory.machine_of_disk(resource.id)
         return {**resource.properties, "diskState": "Attached" if machine else "Unattached"}
 
     def shown(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add the machine it is attached to."""
         shown = super().shown(inventory, resource)
         machine = inventory.machine_of_disk(resource.id)
         if machine is not None:
@@ -134,13 +130,11 @@ class DiskKind(Kind):
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A disk goes only when it is attached to no machine."""
         machine = inventory.machine_of_disk(resource.id)
         if machine is not None:
             raise conflict("OperationNotAllowed", f"Disk {resource.name} is attached to VM {machine.id}.")
 
     async def apply(self, site: Site, resource: Resource) -> None:
-        """Make the file, or make it longer."""
         if resource.hidden.get("folder"):
             return  # an operating system's disk: the machine's own
         path = disk_file(site, resource)
@@ -150,7 +144,6 @@ class DiskKind(Kind):
                 file.truncate(resource.properties["diskSizeBytes"])
 
     async def remove(self, site: Site, resource: Resource) -> None:
-        """Delete the file."""
         if folder := resource.hidden.get("folder"):
             await site.machines.discard(Path(folder))
         else:

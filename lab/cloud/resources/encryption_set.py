@@ -3,7 +3,7 @@
 import uuid
 
 from lab.cloud import roles
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import bad_request, conflict, not_in_lab
 from lab.cloud.fields import choice, flag, items, section, text
 from lab.cloud.inventory import DISK, ENCRYPTION_SET, ROLE_ASSIGNMENT, VAULT, VAULT_KEY, Inventory
 from lab.cloud.model import Json, Resource
@@ -16,8 +16,6 @@ _KEY_USES = tuple(f"Microsoft.KeyVault/vaults/keys/{use}" for use in ("read", "w
 
 
 class EncryptionSetKind(Kind):
-    """`Microsoft.Compute/diskEncryptionSets`."""
-
     type = ENCRYPTION_SET
     name = COMPUTE_NAME
     compute = True
@@ -27,7 +25,7 @@ class EncryptionSetKind(Kind):
         resource = self.envelope(inventory, target, body, existing)
         identity = section(body, "identity")
         if choice(identity, "type", ("None", "SystemAssigned", "UserAssigned"), "None") != "SystemAssigned":
-            raise bad_request("LabNotSupported", "The lab cloud's encryption sets have a system-assigned identity.")
+            raise not_in_lab("The lab cloud's encryption sets have a system-assigned identity.")
         old = section(existing.body, "identity") if existing else {}
         resource.body["identity"] = {
             "type": "SystemAssigned",
@@ -37,7 +35,7 @@ class EncryptionSetKind(Kind):
         given = section(body, "properties")
         kind = choice(given, "encryptionType", ("EncryptionAtRestWithCustomerKey",), "EncryptionAtRestWithCustomerKey")
         if flag(given, "rotationToLatestKeyVersionEnabled"):
-            raise bad_request("LabNotSupported", "Keys of the lab have one version, and are not rotated.")
+            raise not_in_lab("Keys of the lab have one version, and are not rotated.")
         url = text(section(given, "activeKey"), "keyUrl")
         key = next((k for k in inventory.of_type(VAULT_KEY) if k.properties["keyUriWithVersion"] == url), None)
         if key is None:
@@ -60,7 +58,6 @@ class EncryptionSetKind(Kind):
         return resource
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A set goes only when it encrypts no disk."""
         users = [disk.id for disk in inventory.of_type(DISK) if _set_of(disk) == resource.key]
         if users:
             raise conflict("OperationNotAllowed", f"Disk encryption set {resource.name} encrypts {', '.join(users)}.")
@@ -72,11 +69,6 @@ def _set_of(disk: Resource) -> str:
 
 def checked_set(inventory: Inventory, identity: str, by: Resource) -> str:
     """Return the id of an encryption set that may use its key.
-
-    Args:
-        inventory: what there is.
-        identity: of the set.
-        by: the disk, or the machine whose disk it is.
 
     Raises:
         ArmError: the set is not there, or Key Vault would not let it use the key (KeyVaultAccessForbidden).

@@ -13,8 +13,6 @@ from lab.cloud.state import Store
 
 
 class GroupKind(Kind):
-    """`Microsoft.Resources/resourceGroups`."""
-
     type = GROUP
     name = re.compile(r"[-\w.()]{0,89}[-\w()]")
 
@@ -55,7 +53,6 @@ class GroupKind(Kind):
         return resource
 
     def members(self, store: Store, target: ResourceId) -> list[Resource]:
-        """Return the groups of a subscription."""
         prefix = f"/subscriptions/{target.subscription}/".lower()
         return [r for r in store if r.type == GROUP and r.key.startswith(prefix)]
 

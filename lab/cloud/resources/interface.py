@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, not_in_lab
 from lab.cloud.fields import flag, items, reference, references, section, text, unique_names
 from lab.cloud.inventory import BALANCER, INTERFACE, PUBLIC_ADDRESS, SECURITY_GROUP, Inventory
 from lab.cloud.model import Json, Resource
@@ -18,8 +18,6 @@ _REFERENCES = (
 
 
 class InterfaceKind(Kind):
-    """`Microsoft.Network/networkInterfaces`."""
-
     type = INTERFACE
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
@@ -34,7 +32,7 @@ class InterfaceKind(Kind):
             )
         unique_names(entries, "ipConfigurations", NETWORK_NAME)
         if len(entries) > 1:
-            raise bad_request("LabNotSupported", "Several IP configurations are not supported by the lab cloud.")
+            raise not_in_lab("Several IP configurations are not supported by the lab cloud.")
         if group := reference(given, "networkSecurityGroup"):
             inventory.require(group, SECURITY_GROUP, resource.id, resource.location)
             resource.properties["networkSecurityGroup"] = {"id": group}
@@ -100,8 +98,7 @@ class InterfaceKind(Kind):
                     taken = [nic.id for nic, _ in others if nic.key != resource.key]
                     if taken:
                         raise bad_request(
-                            "LabInboundNatRuleInUse",
-                            f"Inbound NAT rule {wanted} leads to {taken[0]} already.",
+                            "LabInboundNatRuleInUse", f"Inbound NAT rule {wanted} leads to {taken[0]} already."
                         )
             if found:
                 checked[listname] = found
@@ -146,7 +143,6 @@ class InterfaceKind(Kind):
             )
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add identities and the machine."""
         shown = dict(resource.properties)
         shown["ipConfigurations"] = [
             {
@@ -166,7 +162,6 @@ class InterfaceKind(Kind):
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """An interface goes only when it is on no machine."""
         machine = inventory.machine_of_interface(resource.id)
         if machine is not None:
             raise bad_request(

@@ -15,8 +15,6 @@ from lab.cloud.tokens import TENANT
 
 
 class VaultKind(Kind):
-    """`Microsoft.KeyVault/vaults`."""
-
     type = VAULT
     name = re.compile(r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]")
 

@@ -1,7 +1,7 @@
 """Load balancers; `lab.cloud.plan` says what their rules become."""
 
-from lab.cloud.errors import bad_request
-from lab.cloud.fields import address, choice, items, reference, section, text, unique_names
+from lab.cloud.errors import bad_request, not_in_lab
+from lab.cloud.fields import choice, items, reference, section, text, unique_names
 from lab.cloud.inventory import BALANCER, NETWORK, PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId, key_of
@@ -33,8 +33,6 @@ _FORBIDDEN_PARTS = ("inboundNatPools",)
 
 
 class LoadBalancerKind(Kind):
-    """`Microsoft.Network/loadBalancers`."""
-
     type = BALANCER
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
@@ -46,7 +44,7 @@ class LoadBalancerKind(Kind):
             raise bad_request("SkuPropertyCannotBeUpdated", f"Sku property of {target} cannot be changed.")
         for part in _FORBIDDEN_PARTS:
             if items(given, part):
-                raise bad_request("LabNotSupported", f"'{part}' is not supported by the lab cloud.", part)
+                raise not_in_lab(f"'{part}' is not supported by the lab cloud.", part)
         names = {part: unique_names(items(given, part), part, NETWORK_NAME) for part in PARTS}
         resource.body["sku"] = {"name": sku, "tier": "Regional"}
         frontends = [
@@ -191,11 +189,9 @@ class LoadBalancerKind(Kind):
             await VirtualNetworkKind().apply(site, network)
 
     async def removed(self, site: Site, resource: Resource) -> None:
-        """Take its addresses from the bridges."""
         await self.apply(site, resource)
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A balancer goes only when no interface is in its pools or has its NAT rules."""
         users: list[str] = []
         for part, listname in (
             ("backendAddressPools", "loadBalancerBackendAddressPools"),
@@ -221,12 +217,3 @@ def _part(resource: Resource | None, part: str, name: str) -> Json | None:
     return next(
         (section(e, "properties") for e in items(resource.properties, part) if e["name"].lower() == name.lower()), None
     )
-
-
-def frontend_address(inventory: Inventory, frontend: Json) -> str | None:
-    """Return the address of a checked frontend; None where its public address is gone."""
-    details = section(frontend, "properties")
-    if public := reference(details, "publicIPAddress"):
-        found = inventory.public_ip(public)
-        return str(found) if found else None
-    return str(address(text(details, "privateIPAddress"), "frontend"))

@@ -2,30 +2,21 @@
 
 from typing import Any
 
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, not_in_lab
 from lab.cloud.fields import choice, flag, integer, reference, references, section, text
 from lab.cloud.model import Json
 from lab.cloud.resource_id import key_of
 
 
 class OwnParts:
-    """The balancer's own parts, for checking the references among them.
-
-    Args:
-        identity: the balancer's.
-        names: of its parts, by their list.
-    """
+    """The balancer's own parts, for checking the references among them."""
 
     def __init__(self, identity: str, names: dict[str, list[str]]) -> None:
         self._identity = identity
         self._known = {f"{identity}/{part}/{name}".lower() for part, of_part in names.items() for name in of_part}
 
     def require(self, reference_: str, part: str, by: str) -> str:
-        """Return a reference to a part that is there.
-
-        Raises:
-            ArmError: it is not.
-        """
+        """Return a reference to a part that is there."""
         if key_of(reference_) not in self._known or f"/{part}/".lower() not in reference_.lower():
             raise bad_request(
                 "InvalidResourceReference",
@@ -56,11 +47,7 @@ def _idle(details: Json, rule: str) -> int:
 
 
 def checked_probe(entry: Json) -> Json:
-    """Return a probe as the balancer keeps it.
-
-    Raises:
-        ArmError: it is refused.
-    """
+    """Return a probe as the balancer keeps it."""
     given = section(entry, "properties")
     name = text(entry, "name")
     protocol = choice(given, "protocol", ("Tcp", "Http", "Https"))
@@ -84,7 +71,7 @@ def checked_probe(entry: Json) -> Json:
             "ProbeRequestPathInvalid", f"Probe {name}: requestPath is for Http and Https, and needed there."
         )
     if protocol != "Tcp":
-        raise bad_request("LabNotSupported", "Http and Https probes are not supported by the lab cloud.", "protocol")
+        raise not_in_lab("Http and Https probes are not supported by the lab cloud.", "protocol")
     return {
         "name": name,
         "properties": {
@@ -103,9 +90,9 @@ def _common_rule(own: OwnParts, entry: Json, part: str) -> tuple[str, Json, Json
     frontend = own.require(reference(given, "frontendIPConfiguration"), "frontendIPConfigurations", f"{part}/{name}")
     protocol = choice(given, "protocol", ("Tcp", "Udp", "All"))
     if protocol != "Tcp":
-        raise bad_request("LabNotSupported", f"Protocol {protocol} is not supported by the lab cloud.", "protocol")
+        raise not_in_lab(f"Protocol {protocol} is not supported by the lab cloud.", "protocol")
     if flag(given, "enableFloatingIP"):
-        raise bad_request("LabNotSupported", "Floating IP is not supported by the lab cloud.", "enableFloatingIP")
+        raise not_in_lab("Floating IP is not supported by the lab cloud.", "enableFloatingIP")
     checked: Json = {
         "frontendIPConfiguration": {"id": frontend},
         "protocol": protocol,
@@ -119,15 +106,11 @@ def _common_rule(own: OwnParts, entry: Json, part: str) -> tuple[str, Json, Json
 
 
 def checked_rule(own: OwnParts, entry: Json) -> Json:
-    """Return a load balancing rule as the balancer keeps it.
-
-    Raises:
-        ArmError: it is refused.
-    """
+    """Return a load balancing rule as the balancer keeps it."""
     name, given, checked = _common_rule(own, entry, "loadBalancingRules")
     pools = references(given, "backendAddressPools") or [reference(given, "backendAddressPool")]
     if len(pools) > 1:
-        raise bad_request("LabNotSupported", "Several pools for one rule are not supported by the lab cloud.")
+        raise not_in_lab("Several pools for one rule are not supported by the lab cloud.")
     if pools[0]:
         own.require(pools[0], "backendAddressPools", f"loadBalancingRules/{name}")
         checked["backendAddressPool"] = {"id": pools[0]}
@@ -143,23 +126,15 @@ def checked_rule(own: OwnParts, entry: Json) -> Json:
 
 
 def checked_nat_rule(own: OwnParts, entry: Json) -> Json:
-    """Return an inbound NAT rule as the balancer keeps it.
-
-    Raises:
-        ArmError: it is refused.
-    """
+    """Return an inbound NAT rule as the balancer keeps it."""
     name, given, checked = _common_rule(own, entry, "inboundNatRules")
     if given.get("frontendPortRangeStart") or reference(given, "backendAddressPool"):
-        raise bad_request("LabNotSupported", "NAT rules of a pool are not supported by the lab cloud.")
+        raise not_in_lab("NAT rules of a pool are not supported by the lab cloud.")
     return {"name": name, "properties": checked}
 
 
 def checked_outbound_rule(own: OwnParts, entry: Json) -> Json:
-    """Return an outbound rule as the balancer keeps it.
-
-    Raises:
-        ArmError: it is refused.
-    """
+    """Return an outbound rule as the balancer keeps it."""
     given = section(entry, "properties")
     name = text(entry, "name")
     frontends = references(given, "frontendIPConfigurations")

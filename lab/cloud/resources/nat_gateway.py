@@ -1,6 +1,6 @@
 """NAT gateways: the address that a subnet's own connections come from."""
 
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, not_in_lab
 from lab.cloud.fields import choice, integer, items, references, section
 from lab.cloud.inventory import NAT_GATEWAY, PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
@@ -10,12 +10,9 @@ from lab.cloud.resources.public_address import check_standard_v2
 
 
 class NatGatewayKind(Kind):
-    """`Microsoft.Network/natGateways`."""
-
     type = NAT_GATEWAY
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
-        """Check the SKU and the addresses."""
         resource = self.envelope(inventory, target, body, existing)
         given = section(body, "properties")
         sku = choice(section(body, "sku"), "name", ("Standard", "StandardV2"), "Standard")
@@ -26,7 +23,7 @@ class NatGatewayKind(Kind):
                 "NatGatewayIdleTimeoutOutOfRange", f"The idle time-out of {target} must be 4 to 120 minutes."
             )
         if items(given, "publicIpPrefixes"):
-            raise bad_request("LabNotSupported", "Public IP prefixes are not supported by the lab cloud.")
+            raise not_in_lab("Public IP prefixes are not supported by the lab cloud.")
         addresses = references(given, "publicIpAddresses")
         for identity in addresses:
             address = inventory.require(identity, PUBLIC_ADDRESS, resource.id, resource.location)
@@ -44,7 +41,7 @@ class NatGatewayKind(Kind):
                 )
         if existing is not None and existing.sku != sku:
             raise bad_request("SkuPropertyCannotBeUpdated", f"Sku property of {target} cannot be changed.")
-        resource.body["sku"] = {"name": sku, "tier": "Regional"}
+        resource.body["sku"] = {"name": sku}
         resource.body["zones"] = checked_zones(body, resource.location, 1 if sku == "Standard" else 3)
         resource.properties.update(
             {"idleTimeoutInMinutes": idle, "publicIpAddresses": [{"id": identity} for identity in addresses]}
@@ -52,14 +49,12 @@ class NatGatewayKind(Kind):
         return resource
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add the subnets that use it."""
         shown = dict(resource.properties)
         if subnets := inventory.subnets_with("natGateway", resource.id):
             shown["subnets"] = [{"id": identity} for identity in subnets]
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A gateway goes only when no subnet uses it."""
         if subnets := inventory.subnets_with("natGateway", resource.id):
             raise bad_request(
                 "InUseNatGatewayCannotBeDeleted",

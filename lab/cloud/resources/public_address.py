@@ -1,7 +1,7 @@
 """Public IP addresses: addresses of the namespace's own loopback."""
 
 from lab.cloud.addresses import DEFAULT_OUTBOUND, PUBLIC_POOL
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import bad_request, conflict, not_in_lab
 from lab.cloud.fields import choice, integer, section, text
 from lab.cloud.inventory import PUBLIC_ADDRESS, Inventory
 from lab.cloud.model import Json, Resource
@@ -14,12 +14,9 @@ _STANDARD_V2_SINCE = "2024-07-01"
 
 
 class PublicAddressKind(Kind):
-    """`Microsoft.Network/publicIPAddresses`."""
-
     type = PUBLIC_ADDRESS
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
-        """Check SKU and allocation, and choose the address."""
         resource = self.envelope(inventory, target, body, existing)
         given = section(body, "properties")
         sku = choice(section(body, "sku"), "name", ("Basic", "Standard", "StandardV2"), "Basic")
@@ -38,7 +35,7 @@ class PublicAddressKind(Kind):
                 "publicIPAllocationMethod",
             )
         if choice(given, "publicIPAddressVersion", ("IPv4", "IPv6"), "IPv4") != "IPv4":
-            raise bad_request("LabNotSupported", "IPv6 is not supported by the lab cloud.", "publicIPAddressVersion")
+            raise not_in_lab("IPv6 is not supported by the lab cloud.", "publicIPAddressVersion")
         if existing is not None and existing.sku != sku:
             raise bad_request(
                 "SkuPropertyCannotBeUpdated", f"Sku property of {target} cannot be changed once it is made."
@@ -75,14 +72,12 @@ class PublicAddressKind(Kind):
         return resource
 
     def view(self, inventory: Inventory, resource: Resource) -> Json:
-        """Add who uses it."""
         shown = dict(resource.properties)
         if user := inventory.public_address_user(resource.id):
             shown["natGateway" if "/natgateways/" in user.lower() else "ipConfiguration"] = {"id": user}
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """An address goes only when nothing uses it."""
         if user := inventory.public_address_user(resource.id):
             raise bad_request(
                 "PublicIPAddressCannotBeDeleted",
@@ -91,11 +86,9 @@ class PublicAddressKind(Kind):
             )
 
     async def apply(self, site: Site, resource: Resource) -> None:
-        """Add the address."""
         await site.fabric.ensure_public_address(resource.properties["ipAddress"])
 
     async def remove(self, site: Site, resource: Resource) -> None:
-        """Take the address away."""
         await site.fabric.remove_public_address(resource.properties["ipAddress"])
 
 

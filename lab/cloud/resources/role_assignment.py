@@ -1,7 +1,7 @@
 """Role assignments: who has a role, and at which scope."""
 
 from lab.cloud import roles
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import bad_request, conflict, not_in_lab
 from lab.cloud.fields import choice, section, text, texts
 from lab.cloud.inventory import ROLE_ASSIGNMENT, Inventory
 from lab.cloud.model import Json, Resource, now
@@ -60,7 +60,7 @@ class RoleAssignmentKind(Kind):
             }
         }
         if resource.properties["condition"]:
-            raise bad_request("LabNotSupported", "Conditions of role assignments are not supported by the lab cloud.")
+            raise not_in_lab("Conditions of role assignments are not supported by the lab cloud.")
         return resource
 
     def _role(self, inventory: Inventory, target: ResourceId, wanted: str) -> Resource:

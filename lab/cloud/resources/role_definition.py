@@ -25,7 +25,6 @@ def role_of(store: Store, identity: str) -> Resource | None:
     """Return a role, built-in or custom.
 
     Args:
-        store: the resources.
         identity: any path that ends with its GUID.
     """
     parent, _, guid = key_of(identity).rpartition("/")
@@ -35,7 +34,6 @@ def role_of(store: Store, identity: str) -> Resource | None:
 
 
 def assignments_of(inventory: Inventory, role: Resource) -> list[Resource]:
-    """Return the assignments of a role."""
     wanted = role.name.lower()
     return [
         assignment
@@ -45,8 +43,6 @@ def assignments_of(inventory: Inventory, role: Resource) -> list[Resource]:
 
 
 class RoleDefinitionKind(Kind):
-    """`Microsoft.Authorization/roleDefinitions`."""
-
     type = ROLE_DEFINITION
     name = GUID
 
@@ -177,9 +173,4 @@ class RoleDefinitionKind(Kind):
 
 def bare(resource: Resource) -> Json:
     """Return the form in which Azure shows roles and assignments."""
-    return {
-        "id": resource.id,
-        "name": resource.name,
-        "type": resource.type,
-        "properties": dict(resource.properties),
-    }
+    return {"id": resource.id, "name": resource.name, "type": resource.type, "properties": dict(resource.properties)}

@@ -3,7 +3,7 @@
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 
 from lab.cloud import nsg
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, not_in_lab
 from lab.cloud.fields import choice, integer, items, section, text, texts, unique_names
 from lab.cloud.inventory import SECURITY_GROUP, Inventory
 from lab.cloud.model import Json, Resource
@@ -71,9 +71,6 @@ def checked_rule(entry: Json) -> Json:
 
     Args:
         entry: `name` and `properties` as a client sends them.
-
-    Raises:
-        ArmError: with Azure's SecurityRule… codes.
     """
     rule = section(entry, "properties")
     priority = integer(rule, "priority")
@@ -99,7 +96,7 @@ def checked_rule(entry: Json) -> Json:
         checked["description"] = description
     for unsupported in ("sourceApplicationSecurityGroups", "destinationApplicationSecurityGroups"):
         if items(rule, unsupported):
-            raise bad_request("LabNotSupported", "Application security groups are not supported by the lab cloud.")
+            raise not_in_lab("Application security groups are not supported by the lab cloud.")
     return {"name": text(entry, "name"), "properties": checked}
 
 
@@ -122,8 +119,6 @@ def _default_shown(group: Resource, rule: nsg.Rule) -> Json:
 
 
 class SecurityGroupKind(Kind):
-    """`Microsoft.Network/networkSecurityGroups`."""
-
     type = SECURITY_GROUP
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
@@ -166,7 +161,6 @@ class SecurityGroupKind(Kind):
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A group goes only when it is on nothing."""
         users = inventory.subnets_with("networkSecurityGroup", resource.id)
         users += [interface.id for interface in inventory.interfaces_with_group(resource.id)]
         if users:

@@ -3,7 +3,7 @@
 import hashlib
 from ipaddress import IPv4Network
 
-from lab.cloud.errors import ArmError, bad_request, conflict
+from lab.cloud.errors import ArmError, bad_request, conflict, not_in_lab
 from lab.cloud.fields import flag, items, network, reference, section, text, texts, unique_names
 from lab.cloud.inventory import NAT_GATEWAY, NETWORK, SECURITY_GROUP, SUBNET, Inventory
 from lab.cloud.model import Json, Resource
@@ -74,7 +74,7 @@ def _checked_subnet(
                 )
     for name_, what in (("routeTable", "A route table"), ("delegations", "Delegation of a subnet")):
         if properties.get(name_):
-            raise bad_request("LabNotSupported", f"{what} is not supported by the lab cloud.", name_)
+            raise not_in_lab(f"{what} is not supported by the lab cloud.", name_)
     if users := inventory.subnet_users(identity):
         outside = [str(address) for address in users if address not in prefix]
         if outside:
@@ -97,8 +97,6 @@ def _check_subnet_removal(inventory: Inventory, identity: str, name: str) -> Non
 
 
 class VirtualNetworkKind(Kind):
-    """`Microsoft.Network/virtualNetworks`."""
-
     type = NETWORK
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
@@ -152,7 +150,6 @@ class VirtualNetworkKind(Kind):
         return shown
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A network goes only when nothing is in its subnets."""
         for subnet in items(resource.properties, "subnets"):
             _check_subnet_removal(inventory, f"{resource.id}/subnets/{subnet['name']}", subnet["name"])
 
@@ -168,7 +165,6 @@ class VirtualNetworkKind(Kind):
         await site.fabric.ensure_bridge(bridge_name(resource.id), addresses)
 
     async def remove(self, site: Site, resource: Resource) -> None:
-        """Remove the bridge."""
         await site.fabric.remove_bridge(bridge_name(resource.id))
 
 
@@ -178,13 +174,7 @@ def subnet_shown(inventory: Inventory, owner: Resource, subnet: Json) -> Json:
     properties: Json = {**subnet["properties"], "provisioningState": "Succeeded"}
     if users := inventory.subnet_users(identity):
         properties["ipConfigurations"] = [{"id": user} for user in users.values()]
-    return {
-        "id": identity,
-        "name": subnet["name"],
-        "type": SUBNET,
-        "etag": owner.etag,
-        "properties": properties,
-    }
+    return {"id": identity, "name": subnet["name"], "type": SUBNET, "etag": owner.etag, "properties": properties}
 
 
 class SubnetKind(Kind):
@@ -205,12 +195,10 @@ class SubnetKind(Kind):
         )
 
     def locate(self, store: Store, target: ResourceId) -> Resource | None:
-        """Find the subnet in its network."""
         found = Inventory(store).subnet(str(target))
         return self._as_resource(*found) if found else None
 
     def members(self, store: Store, target: ResourceId) -> list[Resource]:
-        """Return the subnets of a network."""
         owner = store.get(target.parent.key)
         if owner is None:
             raise ArmError(404, "ResourceNotFound", f"The Resource '{NETWORK}/{target.names[0]}' was not found.", None)
@@ -218,8 +206,7 @@ class SubnetKind(Kind):
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
         """Check the subnet against its network and its neighbours."""
-        if inventory.group(target.subscription, target.group) is None:
-            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{target.group}' could not be found.")
+        inventory.require_group(target)
         owner = inventory.get(str(target.parent), NETWORK)
         if owner is None:
             raise ArmError(
@@ -271,14 +258,12 @@ class SubnetKind(Kind):
         store.put(owner)
 
     def shown(self, inventory: Inventory, resource: Resource) -> Json:
-        """Show it as its network does."""
         found = inventory.subnet(resource.id)
         if found is None:
             return super().shown(inventory, resource)
         return subnet_shown(inventory, *found)
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
-        """A subnet goes only when nothing is in it."""
         _check_subnet_removal(inventory, resource.id, resource.name)
 
     async def apply(self, site: Site, resource: Resource) -> None:
@@ -291,5 +276,4 @@ class SubnetKind(Kind):
         """Nothing by itself: the network is applied again once the subnet is out of it."""
 
     async def removed(self, site: Site, resource: Resource) -> None:
-        """Take the gateway's address from the bridge."""
         await self.apply(site, resource)

@@ -99,6 +99,15 @@ func (c *commands) run(ctx context.Context, urn string, t *task, command string)
 	defer cancel()
 	defer context.AfterFunc(c.stopping, cancel)()
 
+	var session *ssh.Session
+	if t.Connection != nil {
+		var err error
+		dialled := func(failures, limit int) { c.say(urn, fmt.Sprintf("Dial %d/%d failed: retrying", failures, limit)) }
+		if session, err = t.session(ctx, dialled); err != nil {
+			return output{}, err
+		}
+		defer session.Close()
+	}
 	reader, writer := io.Pipe()
 	logged := make(chan struct{})
 	go func() {
@@ -119,13 +128,9 @@ func (c *commands) run(ctx context.Context, urn string, t *task, command string)
 	}
 
 	var err error
-	if t.Connection != nil {
-		// As of the real one, the connection stays until the provider ends, and nothing cuts a command short.
-		var client *ssh.Client
-		dialled := func(failures, limit int) { c.say(urn, fmt.Sprintf("Dial %d/%d failed: retrying", failures, limit)) }
-		if client, err = t.Connection.dial(ctx, dialled); err == nil {
-			err = t.overSSH(client, command, stdin, out, errs)
-		}
+	if session != nil { // which nothing cuts short
+		session.Stdin, session.Stdout, session.Stderr = stdin, out, errs
+		err = session.Run(command)
 	} else {
 		err = t.here(ctx, command, stdin, out, errs)
 	}
@@ -157,19 +162,22 @@ func (t *task) here(ctx context.Context, command string, stdin io.Reader, out, e
 	return cmd.Run() // an interrupt kills it at once
 }
 
-func (t *task) overSSH(client *ssh.Client, command string, stdin io.Reader, out, errs io.Writer) error {
+// session connects, and begins what a command is run in.  The connection stays until the provider ends.
+func (t *task) session(ctx context.Context, failed func(failures, limit int)) (*ssh.Session, error) {
+	client, err := t.Connection.dial(ctx, failed)
+	if err != nil {
+		return nil, err
+	}
 	session, err := client.NewSession()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer session.Close()
 	for key, value := range t.environment() {
 		if err := session.Setenv(key, value); err != nil {
-			return fmt.Errorf("environment variable %q is not accepted (AcceptEnv in sshd's configuration): %w", key, err)
+			return nil, fmt.Errorf("environment variable %q is not accepted (AcceptEnv in sshd's configuration): %w", key, err)
 		}
 	}
-	session.Stdin, session.Stdout, session.Stderr = stdin, out, errs
-	return session.Run(command)
+	return session, nil
 }
 
 // dial tries until it succeeds or dialErrorLimit tries more than one have failed.  perDialTimeout bounds the TCP

@@ -22,6 +22,8 @@ _OUTSIDE = "203.0.113.1"
 def ask(asked: Asked) -> Iterator[Answer]:
     """Answer for each machine that is there; before there is any, for whom the network would let in."""
     for balancer in asked.plan.of("network:LoadBalancer"):
+        if not _leads(items(balancer.wanted, "inboundNatRules")):
+            continue
         if balancer.id:
             yield from _knock(asked, balancer)
         else:
@@ -30,18 +32,22 @@ def ask(asked: Asked) -> Iterator[Answer]:
 
 def _knock(asked: Asked, balancer: Change) -> Iterator[Answer]:
     properties = asked.azure.get(balancer.id, "2024-05-01")["properties"]
-    host = _address(asked, properties["frontendIPConfigurations"][0]["properties"])
-    for rule in items(properties, "inboundNatRules"):
-        if rule["properties"]["backendPort"] == _PORT:
-            port = rule["properties"]["frontendPort"]
-            about = f"{host}:{port}"
-            try:
-                with socket.create_connection((host, port), _SECONDS) as connection:
-                    said = connection.recv(4)
-            except OSError as error:
-                yield Answer("no", about, f"{error.strerror or error}: is this machine in adminCidrs, and the node on?")
-                continue
-            yield Answer("yes", about, "answers") if said == b"SSH-" else Answer("no", about, "is not SSH")
+    frontends = {each["id"].lower(): each["properties"] for each in properties["frontendIPConfigurations"]}
+    for rule in _leads([each["properties"] for each in items(properties, "inboundNatRules")]):
+        host, port = _address(asked, frontends[rule["frontendIPConfiguration"]["id"].lower()]), rule["frontendPort"]
+        about = f"{host}:{port}"
+        try:
+            with socket.create_connection((host, port), _SECONDS) as connection:
+                said = connection.recv(4)
+        except OSError as error:
+            yield Answer("no", about, f"{error.strerror or error}: is this machine in adminCidrs, and the node on?")
+            continue
+        yield Answer("yes", about, "answers") if said == b"SSH-" else Answer("no", about, "is not SSH")
+
+
+def _leads(rules: list[Any]) -> list[Any]:
+    """Return the rules that lead to SSH."""
+    return [rule for rule in rules if rule["backendPort"] == _PORT]
 
 
 def _address(asked: Asked, frontend: dict[str, Any]) -> str:

@@ -24,7 +24,6 @@ class Alarm:
     page: str
 
     def __str__(self) -> str:
-        """Return it for a person."""
         return f"{self.text}. docs/operations/{self.page}.md"
 
 

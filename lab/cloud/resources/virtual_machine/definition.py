@@ -14,7 +14,6 @@ from lab.cloud.site import Site
 
 
 def machine_folder(site: Site, resource: Resource) -> Path:
-    """Return the folder of a machine."""
     return site.machine_folders / resource.name
 
 

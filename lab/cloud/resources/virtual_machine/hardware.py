@@ -1,10 +1,9 @@
 """A machine's size, and what it can do."""
 
 from lab.cloud import catalogue
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, invalid
 from lab.cloud.fields import choice, section, text
 from lab.cloud.model import Json, Resource
-from lab.cloud.resources.virtual_machine.refusal import invalid
 
 
 def checked_size(given: Json) -> str:
@@ -21,7 +20,6 @@ def checked_size(given: Json) -> str:
 
 
 def size_of(resource: Resource) -> catalogue.Size:
-    """Return what a machine's size has."""
     return catalogue.SIZES[resource.properties["hardwareProfile"]["vmSize"]]
 
 

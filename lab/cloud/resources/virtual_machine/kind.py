@@ -6,30 +6,28 @@ import time
 import uuid
 from pathlib import Path
 
-from lab.cloud.errors import bad_request, conflict
-from lab.cloud.fields import choice, section
-from lab.cloud.inventory import DISK, MACHINE, Inventory
+from lab.cloud.errors import bad_request, conflict, not_in_lab
+from lab.cloud.fields import choice, reference, section
+from lab.cloud.inventory import AVAILABILITY_SET, DISK, MACHINE, Inventory
 from lab.cloud.model import Json, Resource, now
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.base import Kind, checked_zones
 from lab.cloud.resources.disk import DiskKind
 from lab.cloud.resources.virtual_machine.definition import define, machine_folder
 from lab.cloud.resources.virtual_machine.hardware import checked_security, checked_size
-from lab.cloud.resources.virtual_machine.identity import checked_identity
 from lab.cloud.resources.virtual_machine.network import network_profile
 from lab.cloud.resources.virtual_machine.os_profile import os_profile
-from lab.cloud.resources.virtual_machine.placement import place
 from lab.cloud.resources.virtual_machine.power import observe, switch_on
+from lab.cloud.resources.virtual_machine.quota import check_stock
 from lab.cloud.resources.virtual_machine.storage import storage_profile, system_disk
 from lab.cloud.resources.virtual_machine.unchanged import check_unchanged
 from lab.cloud.resources.virtual_network import bridge_name
 from lab.cloud.site import Site
 from lab.cloud.state import Store
+from lab.cloud.tokens import TENANT
 
 
 class VirtualMachineKind(Kind):
-    """`Microsoft.Compute/virtualMachines`."""
-
     type = MACHINE
     name = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?")
     compute = True
@@ -51,6 +49,7 @@ class VirtualMachineKind(Kind):
         resource.body["zones"] = checked_zones(body, resource.location, 1)
         resource.body["identity"] = checked_identity(section(body, "identity"), existing)
         resource.properties["hardwareProfile"] = {"vmSize": checked_size(given)}
+        check_stock(inventory, resource, existing)
         resource.properties["osProfile"] = os_profile(section(given, "osProfile"), resource, existing)
         place(inventory, resource, given)
         resource.properties["storageProfile"] = storage_profile(
@@ -62,7 +61,7 @@ class VirtualMachineKind(Kind):
             if given.get(name) is not None:
                 resource.properties[name] = section(given, name)
         if choice(given, "priority", ("Regular", "Spot", "Low"), "Regular") != "Regular":
-            raise bad_request("LabNotSupported", "Spot machines are not supported by the lab cloud.", "priority")
+            raise not_in_lab("Spot machines are not supported by the lab cloud.", "priority")
         if existing is not None:
             check_unchanged(existing, resource)
         return resource
@@ -162,3 +161,37 @@ class VirtualMachineKind(Kind):
         for entry in resource.properties["networkProfile"]["networkInterfaces"]:
             if section(entry, "properties").get("deleteOption") == "Delete":
                 site.store.discard(entry["id"])
+
+
+def checked_identity(given: Json, existing: Resource | None) -> Json:
+    """Return what a machine's identity becomes; one that it has stays."""
+    kind = choice(given, "type", ("None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned"), "None")
+    if "User" in kind:
+        raise not_in_lab("User-assigned identities are not supported by the lab cloud.")
+    if kind == "None":
+        return {}
+    old = section(existing.body, "identity") if existing else {}
+    return {"type": kind, "principalId": old.get("principalId") or str(uuid.uuid4()), "tenantId": TENANT}
+
+
+def place(inventory: Inventory, resource: Resource, given: Json) -> None:
+    """Put a machine into the availability set that a body names, if it names one and that fits."""
+    wanted = reference(given, "availabilitySet")
+    if not wanted:
+        return
+    if resource.zones:
+        raise bad_request(
+            "BadRequest",
+            "Availability zone and availability set cannot both be specified for a virtual machine.",
+            "zones",
+        )
+    found = inventory.require(wanted, AVAILABILITY_SET, resource.id, resource.location)
+    if found.group.lower() != resource.group.lower():
+        raise bad_request("BadRequest", f"Availability set {wanted} is in another resource group than the machine.")
+    if found.sku != "Aligned":
+        raise conflict(
+            "OperationNotAllowed",
+            f"Addition of a VM with managed disks to non-managed Availability Set '{found.name}' is not "
+            "supported: its sku must be Aligned.",
+        )
+    resource.properties["availabilitySet"] = {"id": wanted}

@@ -1,25 +1,15 @@
 """A machine's network interfaces."""
 
-from lab.cloud.errors import bad_request
+from lab.cloud.errors import bad_request, invalid
 from lab.cloud.fields import choice, items, section, text
 from lab.cloud.inventory import INTERFACE, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import key_of
 from lab.cloud.resources.virtual_machine.hardware import check_acceleration
-from lab.cloud.resources.virtual_machine.refusal import invalid
 
 
 def network_profile(inventory: Inventory, resource: Resource, given: Json) -> Json:
-    """Check the interfaces and return the network profile.
-
-    Args:
-        inventory: what there is.
-        resource: the machine, with its hardware profile.
-        given: the body's network profile.
-
-    Raises:
-        ArmError: the platform refuses it; with Azure's code for each.
-    """
+    """Check the interfaces and return the network profile."""
     entries = items(given, "networkInterfaces")
     if not entries:
         raise bad_request(

@@ -4,11 +4,10 @@ import base64
 import binascii
 import re
 
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import conflict, invalid, not_in_lab
 from lab.cloud.fields import flag, items, section, text
 from lab.cloud.guest import decode
 from lab.cloud.model import Json, Resource
-from lab.cloud.resources.virtual_machine.refusal import invalid
 
 _RESERVED_USERS = re.compile(
     "administrator|admin[12]?|user[1-5]?|test[1-3]?|1|123|a|actuser|adm|aspnet|backup|console|david|guest|john|owner|"
@@ -21,16 +20,7 @@ _CUSTOM_DATA_LIMIT = 65535
 
 
 def os_profile(given: Json, resource: Resource, existing: Resource | None) -> Json:
-    """Check names, keys and custom data, and return the profile that a client sees.
-
-    Args:
-        given: the body's profile; may be empty for a machine that stands.
-        resource: the machine; a new one's custom data is kept in it, hidden.
-        existing: the machine as it stands.
-
-    Raises:
-        ArmError: the platform refuses it; with Azure's code for each.
-    """
+    """Check names, keys and custom data, and return the profile that a client sees."""
     if existing is not None and not given:
         return section(existing.properties, "osProfile")
     computer = text(given, "computerName") or resource.name
@@ -52,11 +42,9 @@ def os_profile(given: Json, resource: Resource, existing: Resource | None) -> Js
         raise invalid("The Admin Username specified is not allowed.", "adminUsername")
     linux = section(given, "linuxConfiguration")
     if given.get("windowsConfiguration") is not None:
-        raise bad_request("LabNotSupported", "Windows is not supported by the lab cloud.", "windowsConfiguration")
+        raise not_in_lab("Windows is not supported by the lab cloud.", "windowsConfiguration")
     if text(given, "adminPassword") or not flag(linux, "disablePasswordAuthentication"):
-        raise bad_request(
-            "LabNotSupported", "The lab's guests take SSH keys only: disablePasswordAuthentication must be true."
-        )
+        raise not_in_lab("The lab's guests take SSH keys only: disablePasswordAuthentication must be true.")
     keys = items(section(linux, "ssh"), "publicKeys")
     if not keys:
         raise invalid(

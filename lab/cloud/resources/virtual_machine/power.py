@@ -2,8 +2,9 @@
 
 import time
 
+from lab.cloud import zones
 from lab.cloud.errors import ArmError, conflict
-from lab.cloud.model import Resource
+from lab.cloud.model import Json, Resource, now
 from lab.cloud.resources.virtual_machine.definition import define
 from lab.cloud.resources.virtual_network import bridge_name
 from lab.cloud.site import Site
@@ -14,6 +15,7 @@ ACTIONS = {"start": "start", "poweroff": "powerOff", "restart": "restart", "deal
 
 async def switch_on(site: Site, resource: Resource) -> None:
     """Start the machine on the disks and interfaces that it has now."""
+    zones.check_start(site.store, resource)
     definition = define(site, resource)
     for interface in site.inventory.interfaces_of(resource):
         network, _ = site.inventory.network_of(interface)
@@ -40,8 +42,6 @@ async def act(site: Site, resource: Resource, action: str, abrupt: bool) -> None
     """Carry out a power action.
 
     Args:
-        site: what to act upon.
-        resource: the machine.
         action: start, powerOff, restart or deallocate.
         abrupt: whether powerOff cuts the power (`skipShutdown`); else the guest is asked first.
     """
@@ -51,8 +51,7 @@ async def act(site: Site, resource: Resource, action: str, abrupt: bool) -> None
     elif action == "restart":
         if not site.machines.is_running(definition):
             raise conflict(
-                "OperationNotAllowed",
-                f"Cannot restart VM '{resource.name}' since it is not running. Start it instead.",
+                "OperationNotAllowed", f"Cannot restart VM '{resource.name}' since it is not running. Start it instead."
             )
         await site.machines.shut_down(definition)
         await switch_on(site, resource)
@@ -86,3 +85,32 @@ async def observe(site: Site, resource: Resource) -> bool:
         resource.hidden["boot_seconds"] = round(time.time() - resource.hidden.get("started", time.time()), 2)
         site.store.save()
     return True
+
+
+def instance_view(site: Site, resource: Resource) -> Json:
+    """Return what the platform sees of a machine now."""
+    storage = resource.properties["storageProfile"]
+    disks = [storage["osDisk"], *storage["dataDisks"]]
+    attached = {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"}
+    return {
+        "computerName": resource.properties["osProfile"]["computerName"],
+        "osName": resource.hidden["guest"].split("-")[0],
+        "hyperVGeneration": "V2",
+        "disks": [{"name": disk["name"], "statuses": [attached]} for disk in disks],
+        "statuses": _statuses(site, resource),
+    }
+
+
+def _statuses(site: Site, resource: Resource) -> list[Json]:
+    """Return the statuses of the instance view: provisioning and power."""
+    state = resource.provisioning.lower()
+    power = power_state(site, resource)
+    return [
+        {
+            "code": f"ProvisioningState/{state}",
+            "level": "Error" if state == "failed" else "Info",
+            "displayStatus": f"Provisioning {state}",
+            "time": now(),
+        },
+        {"code": f"PowerState/{power}", "level": "Info", "displayStatus": f"VM {power}"},
+    ]

@@ -3,7 +3,7 @@
 import uuid
 
 from lab.cloud import catalogue
-from lab.cloud.errors import bad_request, conflict
+from lab.cloud.errors import ArmError, bad_request, conflict, invalid, not_in_lab
 from lab.cloud.fields import choice, integer, items, reference, section, text
 from lab.cloud.inventory import DISK, Inventory
 from lab.cloud.machines import MOST_LUNS
@@ -13,25 +13,13 @@ from lab.cloud.resources.base import COMPUTE_NAME
 from lab.cloud.resources.disk import GIB
 from lab.cloud.resources.encryption_set import checked_set
 from lab.cloud.resources.virtual_machine.hardware import check_generation, check_premium, checked_controller, size_of
-from lab.cloud.resources.virtual_machine.image import exact_version, guest_of
-from lab.cloud.resources.virtual_machine.refusal import invalid
 
 _SYSTEM_DISK_GIB = 30
 """Size of the system disk of Azure's Debian images."""
 
 
 def storage_profile(inventory: Inventory, resource: Resource, given: Json, existing: Resource | None) -> Json:
-    """Check image and disks and return the storage profile.
-
-    Args:
-        inventory: what there is.
-        resource: the machine, with its hardware profile and its availability set.
-        given: the body's storage profile.
-        existing: the machine as it stands.
-
-    Raises:
-        ArmError: the platform refuses it; with Azure's code for each.
-    """
+    """Check image and disks and return the storage profile."""
     image = section(given, "imageReference")
     if existing is not None and not image:
         image = section(section(existing.properties, "storageProfile"), "imageReference")
@@ -55,9 +43,7 @@ def storage_profile(inventory: Inventory, resource: Resource, given: Json, exist
 def _os_disk(inventory: Inventory, resource: Resource, given: Json, existing: Resource | None) -> Json:
     old = section(section(existing.properties, "storageProfile"), "osDisk") if existing else {}
     if choice(given, "createOption", ("FromImage", "Attach", "Empty"), old.get("createOption")) != "FromImage":
-        raise bad_request(
-            "LabNotSupported", "The lab cloud makes system disks from images only.", "osDisk.createOption"
-        )
+        raise not_in_lab("The lab cloud makes system disks from images only.", "osDisk.createOption")
     name = text(given, "name") or old.get("name") or f"{resource.name}_OsDisk_1_{uuid.uuid4().hex}"
     identity = f"{parse(resource.id).parent}/disks/{name}"
     if not COMPUTE_NAME.fullmatch(name):
@@ -119,11 +105,10 @@ def _data_disks(inventory: Inventory, resource: Resource, entries: list[Json]) -
         if lun in luns:
             raise invalid(f"A disk at LUN {lun} already exists.", "dataDisk.lun")
         if lun >= MOST_LUNS:
-            raise bad_request("LabNotSupported", f"The lab's machines have LUN 0 to {MOST_LUNS - 1}.", "dataDisk.lun")
+            raise not_in_lab(f"The lab's machines have LUN 0 to {MOST_LUNS - 1}.", "dataDisk.lun")
         luns.add(lun)
         if choice(entry, "createOption", ("Attach", "Empty", "FromImage")) != "Attach":
-            raise bad_request(
-                "LabNotSupported",
+            raise not_in_lab(
                 "The lab cloud attaches data disks that are resources of their own: createOption Attach.",
                 "dataDisk.createOption",
             )
@@ -166,7 +151,6 @@ def _data_disk(inventory: Inventory, resource: Resource, entry: Json, lun: int) 
 
 
 def os_disk_sku(os_disk: Json) -> str:
-    """Return the SKU of a system disk."""
     return str(section(os_disk, "managedDisk").get("storageAccountType") or "Standard_LRS")
 
 
@@ -195,3 +179,36 @@ def system_disk(machine: Resource) -> Resource:
     }
     disk.hidden = {"folder": "of its machine"}
     return disk
+
+
+def guest_of(image: Json) -> str:
+    """Return the lab's guest for an image reference.
+
+    Raises:
+        ArmError: the image is not there (404, PlatformImageNotFound), or is one's own.
+    """
+    if text(image, "id"):
+        raise not_in_lab("Images of one's own are not supported by the lab cloud.", "imageReference")
+    words = [text(image, name) for name in ("publisher", "offer", "sku")]
+    if not all(words):
+        raise invalid("imageReference needs publisher, offer, sku and version.", "imageReference")
+    key = (words[0].lower(), words[1].lower(), words[2].lower())
+    guest = catalogue.GUESTS.get(key)
+    if guest is not None and exact_version(image) in catalogue.IMAGE_VERSIONS:
+        return guest
+    named = ":".join([*words, text(image, "version") or "latest"])
+    there = ", ".join(sorted({":".join(known) for known in catalogue.GUESTS}))
+    known = "exists on Azure, and the lab has no guest for it" if key in catalogue.KNOWN_IMAGES else "is not available"
+    raise ArmError(
+        404,
+        "PlatformImageNotFound",
+        f"The platform image '{named}' {known}. The lab has: {there}, in versions "
+        f"{', '.join(catalogue.IMAGE_VERSIONS)}.",
+        "imageReference",
+    )
+
+
+def exact_version(image: Json) -> str:
+    """Return the version that an image reference means: latest is that of the day on which the machine is made."""
+    version = text(image, "version") or "latest"
+    return catalogue.IMAGE_VERSIONS[-1] if version == "latest" else version

@@ -3,6 +3,14 @@ find_disk() {
   for disk in /dev/disk/azure/scsi1/lun0 /dev/disk/azure/data/by-lun/0; do
     [[ -b $disk ]] && return
   done
+  # Images without azure-vm-utils have no name for an NVMe disk: LUN 0 is the second namespace of the controller of remote
+  # disks (learn.microsoft.com/azure/virtual-machines/nvme-linux).
+  local controller
+  for controller in /sys/class/nvme/*; do
+    [[ -r $controller/model && $(<"$controller/model") == 'MSFT NVMe Accelerator'* ]] || continue
+    disk=/dev/${controller##*/}n2
+    [[ -b $disk ]] && return
+  done
   return 1
 }
 

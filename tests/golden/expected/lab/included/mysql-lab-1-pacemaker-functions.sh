@@ -4,6 +4,6 @@ set_by_hand() {
   local cib
   cib=$(cibadmin --query 2>/dev/null) || return 0
   python3 - <(printf '%s' "$cib") "$1" <<'PYTHON'
-<<< included/mysql-lab-1-pacemaker-by_hand.py >>>
+<<< configs/pacemaker/by_hand.py >>>
 PYTHON
 }

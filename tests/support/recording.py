@@ -17,7 +17,7 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from components.checkout import CHECKOUT
 from components.wire import readable
-from operations import stack_configuration as configuration
+from tests.support import stack_configuration as configuration
 
 _SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
 _NETWORK = f"{_SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network"
@@ -29,10 +29,8 @@ class Resource:
 
     Args:
         type: Pulumi's type, such as "azure-native:compute:Disk".
-        name: its name in the program.
         parent: name of its parent; empty for the stack.
         dependencies: names of all it depends on, sorted.
-        protect: whether Pulumi refuses to delete it.
         delete_before_replace: whether a replacement is made after the old one is gone.
         inputs: its inputs as the engine would see them; secrets as {"secret": ...}.
     """
@@ -152,10 +150,6 @@ def _name(urn: str) -> str:
 
 def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resource]:
     """Run the program with a tracked stack's settings and throw-away secrets; once, for all who ask for the same.
-
-    Args:
-        stack: the stack's name.
-        changes: settings in place of the tracked ones.
 
     Returns:
         The resources, sorted by type and name; not to be changed.

@@ -15,15 +15,9 @@ from typing import Any
 import pulumi
 import yaml
 
-from components.checkout import CHECKOUT
+from components.checkout import CHECKOUT, schema
 from operations.cli import PROJECT
 from operations.new_stack import make_ssh_key
-
-
-@functools.cache
-def schema() -> dict[str, dict[str, Any]]:
-    """Return the project's settings as Pulumi.yaml declares them."""
-    return yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
 
 
 @functools.cache
@@ -52,9 +46,6 @@ def use(values: Mapping[str, Any], *, secret: bool = True) -> pulumi.Config:
     Args:
         values: settings, keys without the project's name; a value None takes the key out.
         secret: whether the secrets among them count as encrypted.
-
-    Returns:
-        The configuration to read them from.
     """
     _have_an_event_loop()
     merged = {key: declared["default"] for key, declared in schema().items()} | dict(values)

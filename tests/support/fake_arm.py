@@ -31,15 +31,6 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """A request that came.
-
-    Args:
-        method: HTTP method.
-        path: path without its query.
-        query: the query.
-        body: the JSON in it.
-    """
-
     method: str
     path: str
     query: str
@@ -48,13 +39,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Canned:
-    """An answer to give instead of the right one.
-
-    Args:
-        status: HTTP status.
-        body: JSON to send.
-        headers: further headers.
-    """
+    """An answer to give instead of the right one."""
 
     status: int
     body: Json
@@ -65,11 +50,7 @@ class FakeArm:
     """The server's state, which tests may look at and change.
 
     Attributes:
-        host: host and port.
-        certificate: file with the certificate to trust.
         resources: every resource by its path in lower case.
-        calls: what was asked of ARM, in order.
-        tokens: how many tokens were handed out.
         style: how a PUT or DELETE ends: "at-once", "operation" (Azure-AsyncOperation), "location", "state".
         work_seconds: how long the last three take.
         canned: next answers by method and last part of the path, in order.
@@ -279,11 +260,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def running(directory: Path) -> Generator[FakeArm]:
-    """Run a server on a free port of the loopback while the context lasts.
-
-    Args:
-        directory: where its certificates are put.
-    """
+    """Run a server on a free port of the loopback while the context lasts."""
     certificates.ensure(directory)
     server = _Server(("127.0.0.1", 0), _Handler)
     server.socket = certificates.context(directory).wrap_socket(server.socket, server_side=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from operations.recording import Resource
+from tests.support.recording import Resource
 
 BOX = (116, 43)  # width and height, in pixels
 
@@ -12,14 +12,11 @@ class Box:
     """A resource and its place.
 
     Args:
-        resource: what it stands for.
         band: the component that it is part of, by its name.
         side: the group of lanes that it may stand in.
         needs: names of those that it needs and that nothing else that it needs needs.
-        row: from the top.
         x: its middle.
         y: its upper edge.
-        width: how broad it is.
     """
 
     resource: Resource
@@ -33,5 +30,4 @@ class Box:
 
     @property
     def bottom(self) -> float:
-        """Its lower edge."""
         return self.y + BOX[1]

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from operations.diagram.box import BOX, Box
-from operations.diagram.drawing import WIDTH
-from operations.diagram.graph import ranked
+from tests.docs.diagram.box import BOX, Box
+from tests.docs.diagram.drawing import WIDTH
+from tests.docs.diagram.graph import ranked
 
 # All in pixels.
 _BROAD = 170  # of a box in the middle, which stands alone
@@ -27,7 +27,6 @@ def place(boxes: Mapping[str, Box], machines: Sequence[str]) -> dict[str, tuple[
     """Give each box its row, lane and place.
 
     Args:
-        boxes: all boxes by their resource's name, with what they need.
         machines: names of the machines, the first node first.
 
     Returns:

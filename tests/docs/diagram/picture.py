@@ -1,7 +1,7 @@
 """Draws docs/architecture.svg of the resources that the program registers: `make diagram`.
 
 Which boxes there are, what is written on them, where they stand and what leads to what all come of the recorded
-graph (operations/recording.py), so the picture is the program's. Known here is only how to draw it: a band for each
+graph (tests/support/recording.py), so the picture is the program's. Known here is only how to draw it: a band for each
 component, what needs something below it, the resources of a node on its side and what there is once in the middle.
 """
 
@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from components.checkout import CHECKOUT
-from operations.diagram.box import BOX, Box
-from operations.diagram.drawing import WIDTH, Drawing
-from operations.diagram.facts import SCRIPT, facts
-from operations.diagram.graph import reduced
-from operations.diagram.places import TOP, place
-from operations.diagram.traffic import draw_traffic
-from operations.recording import Resource
+from tests.docs.diagram.box import BOX, Box
+from tests.docs.diagram.drawing import WIDTH, Drawing
+from tests.docs.diagram.facts import SCRIPT, facts
+from tests.docs.diagram.graph import reduced
+from tests.docs.diagram.places import TOP, place
+from tests.docs.diagram.traffic import draw_traffic
+from tests.support.recording import Resource
 
 PICTURE = CHECKOUT / "docs" / "architecture.svg"
 STACK = "dev"
@@ -26,9 +26,6 @@ _TRACK = 5  # pixels between two horizontal lines in one gap
 
 def draw(resources: Sequence[Resource]) -> str:
     """Draw the picture.
-
-    Args:
-        resources: what the program registers, as `record` returns it.
 
     Returns:
         An SVG document; the same for the same resources.

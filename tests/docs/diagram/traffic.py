@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from operations.diagram.box import BOX, Box
-from operations.diagram.drawing import Drawing
-from operations.diagram.facts import let_in_ports
+from tests.docs.diagram.box import BOX, Box
+from tests.docs.diagram.drawing import Drawing
+from tests.docs.diagram.facts import let_in_ports
 
 _PROTOCOLS = {"22": "SSH", "3306": "MySQL", "5405": "Corosync", "7789": "DRBD"}
 
@@ -14,8 +14,6 @@ def draw_traffic(picture: Drawing, boxes: Mapping[str, Box], machines: Sequence[
     """Draw who speaks with whom, as far as the balancer's and the security group's rules say it.
 
     Args:
-        picture: what to draw in.
-        boxes: all boxes by their resource's name, each in its place.
         machines: names of the machines, the two nodes first.
     """
     by_type = {box.resource.type.split(":")[-1]: box for box in boxes.values()}

@@ -48,7 +48,6 @@ class Drawing:
         ElementTree.SubElement(self._root, "path", {"class": kind, "d": path, **tips})
 
     def document(self, height: float) -> str:
-        """Return all of it."""
         about = (
             "Every resource of the program, grouped by component, above those that need it; and who speaks with whom"
         )

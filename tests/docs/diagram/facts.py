@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from operations.recording import Resource
+from tests.support.recording import Resource
 
 SCRIPT = "command:remote:Command"
 
@@ -53,11 +53,7 @@ def facts(resource: Resource, width: int) -> list[str]:
 
 
 def let_in_ports(rules: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the ports that rules let in, in order.
-
-    Args:
-        rules: security rules, as a network security group's inputs have them.
-    """
+    """Return the ports that rules let in, in order."""
     return sorted(
         {port for rule in rules if rule["access"] == "Allow" for port in rule["destinationPortRanges"]}, key=int
     )
