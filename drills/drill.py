@@ -193,10 +193,11 @@ class Drill:
             with connection.cursor() as cursor:
                 cursor.execute("drop table if exists drill_bulk")
                 cursor.execute("create table drill_bulk (number int primary key, data longblob not null)")
-                for number in range(mib):
+                # In pieces, since a whole MiB may take a busy lab longer than a connection waits for an answer.
+                for number in range(8 * mib):
                     # Bytes that no layer can take for zeros.
                     cursor.execute(
-                        "insert into drill_bulk values (%s, repeat(char(%s), 1048576))", (number, 33 + number)
+                        "insert into drill_bulk values (%s, repeat(char(%s), 131072))", (number, 33 + number % 64)
                     )
             with connection.cursor() as cursor:
                 cursor.execute("drop table drill_bulk")

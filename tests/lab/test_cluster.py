@@ -303,14 +303,15 @@ def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: 
     assert "error" not in said.lower(), said
 
     document = _document(scripts["resources-document"], "cluster.crm")
-    cib = "/run/rendered/cib.xml"
-    said = read(
-        document,
-        f"cibadmin --empty >{cib} && export CIB_file={cib} && crm --force configure load update /run/rendered/file"
-        f" && crm_verify --xml-file {cib} && crm configure verify",
-    )
-    errors = [line for line in said.splitlines() if "ERROR" in line and "lack of quorum" not in line]
-    assert not errors, said  # a configuration in a file has no quorum
+    if f"{trial.SYSTEM.fencing_prefix}-enabled=" in document:  # other Pacemakers have other names
+        cib = "/run/rendered/cib.xml"
+        said = read(
+            document,
+            f"cibadmin --empty >{cib} && export CIB_file={cib} && crm --force configure load update /run/rendered/file"
+            f" && crm_verify --xml-file {cib} && crm configure verify",
+        )
+        errors = [line for line in said.splitlines() if "ERROR" in line and "lack of quorum" not in line]
+        assert not errors, said  # a configuration in a file has no quorum
 
     if trial.DATABASE.program in scripts[f"{first}-server"]:  # MariaDB's own options are for MariaDB to check
         server = _document(scripts[f"{first}-server"], Path(trial.DATABASE.config_file).name)

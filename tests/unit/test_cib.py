@@ -170,6 +170,16 @@ def test_the_document_wins_over_all_else_and_says_so(tmp_path: Path) -> None:
     ]
 
 
+def test_attributes_stay_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:
+    """To crm_diff another order is a difference, and to cibadmin --patch it is nothing to do."""
+    written, ours = '<nvpair id="n" name="cluster-name" value="x"/>', '<nvpair name="cluster-name" value="x" id="n"/>'
+    plain = '<nvpair name="cluster-name" value="x"/>'
+    new, _ = merge(tmp_path, CURRENT.replace(plain, written), DESIRED.replace(plain, ours))
+    assert written.replace("/>", " />") in ElementTree.tostring(new, encoding="unicode")
+    other, _ = merge(tmp_path, CURRENT.replace(plain, written), DESIRED.replace(plain, ours.replace('"x"', '"y"')))
+    assert '<nvpair id="n" name="cluster-name" value="y" />' in ElementTree.tostring(other, encoding="unicode")
+
+
 def test_it_goes_with_its_resource(tmp_path: Path) -> None:
     current = CURRENT.replace('<primitive id="mysql-probe"/>', '<primitive id="mysql-probe"/><primitive id="old"/>')
     current = current.replace(*location("cli-ban-old-on-one", "old", "-INFINITY"))
