@@ -27,6 +27,7 @@ def main() -> int:
     up = verbs.add_parser("up", help="bring up a cluster, and tell how to reach it")
     up.add_argument("--operating-system", help=f"the nodes' operating system: {', '.join(image.systems())}")
     up.add_argument("--witness", action=argparse.BooleanOptionalAction, help="a third machine with a vote, or none")
+    up.add_argument("--zones", action=argparse.BooleanOptionalAction, help="a zone for each node, or racks of one zone")
     set_up = verbs.add_parser("set-up", help="make what takes long only once: tool chain, kernel, images")
     guests = f"of {', '.join(image.systems())}; by default those that the tests of each change run"
     set_up.add_argument("operating_systems", nargs="*", default=image.everyday_systems(), help=guests)
@@ -47,6 +48,8 @@ def main() -> int:
         match arguments.verb:
             case "up":
                 asked = {"operatingSystem": arguments.operating_system, "witness": arguments.witness}
+                if arguments.zones is not None:
+                    asked |= {"zones": ["1", "2"] if arguments.zones else [], "availabilitySet": not arguments.zones}
                 reader = lab.up({key: value for key, value in asked.items() if value is not None}, further)
                 _tell(lab, reader)
             case "set-up":

@@ -92,13 +92,6 @@ def _balancer(inputs: Inputs) -> Paid:
     return tuple(Meter(title, "Load Balancer", inputs["location"], names=(name,)) for title, name in rules)
 
 
-def _gateway(inputs: Inputs) -> Paid:
-    sku = inputs["sku"]["name"]
-    if sku != "Standard":
-        return (f"NAT gateway {sku}",)
-    return (Meter("NAT gateway", "NAT Gateway", inputs["location"], names=("Standard Gateway",)),)
-
-
 def _nothing(inputs: Inputs) -> Paid:
     return ()
 
@@ -109,7 +102,6 @@ _PAID: dict[str, Callable[[Inputs], Paid]] = {
     "compute:DiskEncryptionSet": _nothing,
     "compute:VirtualMachine": _machine,
     "network:LoadBalancer": _balancer,
-    "network:NatGateway": _gateway,
     "network:NetworkInterface": _nothing,
     "network:NetworkSecurityGroup": _nothing,
     "network:PublicIPAddress": _address,

@@ -182,3 +182,14 @@ def _record(stack: str, changes: str) -> list[Resource]:
         gc.enable()
         loop.close()
     return sorted(recorder.recorded, key=lambda resource: (resource.type, resource.name))
+
+
+def as_sent(value: Any) -> Any:
+    """Return inputs as the engine hands them over: whole numbers as such, secrets in clear."""
+    if isinstance(value, dict):
+        if set(value) == {"secret"}:  # pyright: ignore[reportUnknownArgumentType]
+            return as_sent(value["secret"])
+        return {key: as_sent(inner) for key, inner in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [as_sent(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -13,7 +13,7 @@ from lab.cloud import known
 from tests.golden.cases import CASES
 from tests.support.expected import hold_against
 from tests.support.microsoft import MODELS, judge, properties
-from tests.support.recording import record
+from tests.support.recording import as_sent, record
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
@@ -36,18 +36,7 @@ def bodies(stack: str, changes: dict[str, Any]) -> Iterator[tuple[str, dict[str,
         if resource.type.startswith("azure-native:"):
             shape = resource_types()[resource.type].shape
             name = resource.type.removeprefix("azure-native:")
-            yield name, to_body(shape, _with_numbers(copy.deepcopy(resource.inputs)), "/subscriptions/0")
-
-
-def _with_numbers(value: Any) -> Any:
-    """Return inputs as the engine hands them over: whole numbers as such, secrets in clear."""
-    if isinstance(value, dict):
-        if set(value) == {"secret"}:  # pyright: ignore[reportUnknownArgumentType]
-            return _with_numbers(value["secret"])
-        return {key: _with_numbers(inner) for key, inner in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [_with_numbers(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+            yield name, to_body(shape, as_sent(copy.deepcopy(resource.inputs)), "/subscriptions/0")
 
 
 ALL = {name: (case.stack, case.changes) for name, case in CASES.items()} | FURTHER

@@ -11,7 +11,6 @@ from operations.plan import Inputs
 _COUNTERS: dict[str, tuple[str, ...]] = {
     "compute:AvailabilitySet": ("availabilitySets",),
     "network:LoadBalancer": ("LoadBalancers", "StandardSkuLoadBalancers"),
-    "network:NatGateway": ("NatGateways",),
     "network:NetworkInterface": ("NetworkInterfaces",),
     "network:NetworkSecurityGroup": ("NetworkSecurityGroups",),
     "network:PublicIPAddress": (

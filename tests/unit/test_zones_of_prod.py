@@ -1,0 +1,82 @@
+"""What stack prod asks of Azure, made in the lab cloud: whichever zone fails, all that is elsewhere has a way out."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.azure_native.convert import to_body
+from lab.azure_native.sdk import resource_types
+from lab.cloud import plan, zones
+from lab.cloud.inventory import INTERFACE
+from lab.cloud.tokens import SUBSCRIPTION
+from operations.resume import id_of
+from tests.support import cloud_bench
+from tests.support.cloud_bench import Bench
+from tests.support.recording import Resource, as_sent, record
+
+pytestmark = pytest.mark.xdist_group("recorded")
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def in_order(resources: list[Resource]) -> Iterator[Resource]:
+    """Yield resources after what they depend on."""
+    left = {one.name: one for one in resources}
+    while left:
+        for one in [one for one in left.values() if not left.keys() & {*one.dependencies}]:
+            yield left.pop(one.name)
+
+
+def requests(stack: str, changes: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield path and body of the requests that make a stack, but for roles and locks."""
+    made = [
+        one
+        for one in record(stack, changes)
+        if one.type.startswith("azure-native:") and ":authorization:" not in one.type
+    ]
+    ids = {one.name: id_of({"urn": one.name, "type": one.type, "inputs": one.inputs}, SUBSCRIPTION) for one in made}
+    for one in in_order(made):
+        text = json.dumps(as_sent(one.inputs))
+        for other in made:
+            kind = other.type.rpartition(":")[2]
+            for end in ('"', "/"):
+                recorded = f"/subscriptions/{NOBODY}/{kind}/{other.name}{end}"
+                text = text.replace(recorded, f"{ids[other.name]}{end}")
+        inputs = json.loads(text.replace(NOBODY, SUBSCRIPTION))
+        yield ids[one.name], to_body(resource_types()[one.type].shape, inputs, ids[one.name])
+
+
+@pytest.mark.parametrize(
+    ("stack", "changes"),
+    [
+        ("prod", {}),
+        ("staging", {}),
+        ("prod", {"endpoint": "public"}),
+        ("prod", {"endpoint": "public", "sshAccess": "node-addresses"}),
+    ],
+    ids=["prod", "staging", "public", "public, with addresses of their own"],
+)
+def test_no_zone_takes_the_way_out_of_another(stack: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    # The lab has a guest for this system; where it is made and what it may reach is the same.
+    asked = list(requests(stack, changes | {"operatingSystem": "debian-12"}))
+
+    async def check(bench: Bench) -> None:
+        for path, body in asked:
+            status, answer, _ = await bench.ask("PUT", path, body, version="2024-05-01")
+            assert status in (200, 201), answer
+        inventory = bench.site.inventory
+        interfaces = list(inventory.of_type(INTERFACE))
+        assert len(interfaces) == 3
+        for zone in zones.ZONES:
+            zones.set_away(bench.site.store, zone)
+            for interface in interfaces:
+                machine = inventory.machine_of_interface(interface.id)
+                assert machine is not None
+                if machine.zones != [zone]:
+                    assert inventory.egress_address(interface) is not None, f"{machine.name}, without zone {zone}"
+            assert any(listener.balanced for listener in plan.listeners(inventory)), "the endpoint is gone"
+
+    cloud_bench.run(tmp_path, check)
