@@ -46,7 +46,8 @@ alert start-fenced-node /usr/local/lib/azure-mysql-ha/start-fenced-node \
   select fencing \
   meta timeout=3600s
 
-# Its own priority: of two nodes that lose sight of each other, the fencing of the one with more of it is put off.
+# Its own priority: of two nodes that lose sight of each other, the fencing of the one with more of it is put off. As much
+# as the group's: once a promotion has failed, Pacemaker goes on with what has more, so it mounted what was not Primary.
 # Without notifications: they are a start of the agent on each node before and after each of its actions, one behind the
 # other, 2.3 s of a move's 10.6 in the lab (docs/drills.md). The agent would look at the peer again and set its score; it
 # does so at each start and each monitor anyway, and what may be promoted DRBD and its fence-peer handler decide.
@@ -63,7 +64,7 @@ primitive drbd-r0 ocf:linbit:drbd \
   op monitor interval=31s role=Unpromoted timeout=20s
 clone drbd-r0-clone drbd-r0 \
   meta promotable=true promoted-max=1 promoted-node-max=1 clone-max=2 clone-node-max=1 notify=false interleave=true \
-    priority=1
+    priority=10
 
 primitive mysql-fs ocf:heartbeat:Filesystem \
   params device=/dev/drbd1 directory=/var/lib/mysql fstype=ext4 options=noatime \
