@@ -65,12 +65,11 @@ nodes = Nodes(
         existing=before.machines,
     ),
 )
-fencing = (
-    Fencing("fencing", FencingArgs(place, machines=nodes.machines, existing_role_id=existing.role_id))
+fence_device = (
+    Fencing("fencing", FencingArgs(place, machines=nodes.machines, existing_role_id=existing.role_id)).device
     if settings.fencing.fencing
     else None
 )
-fence_device = fencing.device if fencing else None
 Cluster(
     "cluster",
     ScriptContext(settings, nodes.cluster_nodes, nodes.witness),
