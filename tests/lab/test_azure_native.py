@@ -276,7 +276,7 @@ def _running_cloud(folder: Path) -> Generator[Cloud]:
     def ask(method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"https://{host}{path}?api-version=1", data, headers, method=method)
+        request = urllib.request.Request(f"https://{host}{path}?api-version=2024-05-01", data, headers, method=method)
         with urllib.request.urlopen(request, context=trusting, timeout=30) as answer:
             return json.loads(answer.read() or b"null")
 

@@ -28,6 +28,9 @@ SERVER = Path(DATABASE.program).name
 ROOT = f"{DATABASE.client} --no-defaults --user=root --batch --skip-column-names"
 """Its client, as root on the node that serves."""
 
+PASSWORD_LOGIN = "identified with caching_sha2_password by" if DATABASE.server == "mysql" else "identified by"
+"""How an account is told to come in by password: `identified by` alone leaves MySQL's root its socket."""
+
 LABS: list[Lab] = []
 """The labs whose logs are gathered when a test fails."""
 

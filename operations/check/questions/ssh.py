@@ -34,6 +34,8 @@ def _knock(asked: Asked, balancer: Change) -> Iterator[Answer]:
     properties = asked.azure.get(balancer.id, "2024-05-01")["properties"]
     frontends = {each["id"].lower(): each["properties"] for each in properties["frontendIPConfigurations"]}
     for rule in _leads([each["properties"] for each in items(properties, "inboundNatRules")]):
+        if "backendIPConfiguration" not in rule:
+            continue  # the witness's, where there is none
         host, port = _address(asked, frontends[rule["frontendIPConfiguration"]["id"].lower()]), rule["frontendPort"]
         about = f"{host}:{port}"
         try:

@@ -83,7 +83,7 @@ def test_no_connection_is_left(lab: Lab, serving: Node) -> None:
 
 
 def test_root_has_a_password(serving: Node) -> None:
-    serving.run(f"{trial.ROOT} --execute \"alter user root@localhost identified by 'Somebody-5et-1t'\"")
+    serving.run(f"{trial.ROOT} --execute \"alter user root@localhost {trial.PASSWORD_LOGIN} 'Somebody-5et-1t'\"")
     try:
         assert "Access denied" in serving.run(f"{trial.ROOT} --execute 'select 1' 2>&1", check=False)
         _looks_twice(serving)

@@ -152,7 +152,7 @@ def test_a_root_with_a_password(lab: Lab) -> None:
     """Scripts do not wait for what waiting does not change, and say how it is mended."""
     server = Server(lab)
     node = server.node
-    server.sql("alter user root@localhost identified by 'known'")
+    server.sql(f"alter user root@localhost {trial.PASSWORD_LOGIN} 'known'")
     for name in ("options", "accounts"):
         begin = time.monotonic()
         done = server.script(name).run(node)
