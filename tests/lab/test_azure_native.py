@@ -369,6 +369,7 @@ def test_up_offline_says_what_is_missing(offline: Stack) -> None:
     assert "no Azure subscription: set ARM_SUBSCRIPTION_ID" in shown
 
 
+@pytest.mark.long
 def test_a_whole_life(stack: Stack, arm: FakeArm) -> None:
     begun = time.monotonic()
     shown = stack.pulumi("up", "--yes", "--skip-preview")

@@ -65,6 +65,7 @@ def variable(lab: Lab, name: str) -> str:
     return str(application.query(lab, f"select @@global.{name}")[0][0])
 
 
+@pytest.mark.long
 def test_tags_and_networks(cluster: Lab) -> None:
     """No script runs."""
     changes = {
@@ -208,6 +209,7 @@ def test_the_applications_account(cluster: Lab) -> None:
         assert before.query("select 1") == [(1,)]
 
 
+@pytest.mark.long
 def test_the_ssh_keys(cluster: Lab) -> None:
     """The administrator's and the nodes' own; the ones before open nothing any more."""
     logins = cluster.nodes()  # whose agent has the key that they have now

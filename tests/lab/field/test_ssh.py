@@ -96,6 +96,7 @@ def test_ctrl_c_once_waits_for_scripts(lab: Lab) -> None:
     lab.up(options=options)
 
 
+@pytest.mark.long
 def test_a_server_of_ssh_that_says_nothing(lab: Lab) -> None:
     node = lab.nodes()[0]
     # The kernel still takes connections for it.
