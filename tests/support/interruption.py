@@ -13,6 +13,7 @@ from lab import fabric, power
 from lab.engine import EngineError
 from lab.lab import Lab, wait_until
 from operations.ssh import Node
+from tests.support import trial
 
 Kind = Literal["script", "connection", "power", "engine"]
 """What is interrupted: the script with all that it has started, SSH's end of its connection, the machine's power, or
@@ -20,13 +21,14 @@ the engine, after which the script goes on to its end."""
 
 _INTERRUPTER = """#!/bin/bash
 # Once, for one of Pulumi's scripts: begins what it stands for, and interrupts, or waits until others have.
-case "$*" in {arguments}) ;; *) exec {real} "$@" ;; esac
+give_way() {{ if [[ -e $0.real ]]; then exec "$0.real" "$@"; else exec {real} "$@"; fi; }}
+case "$*" in {arguments}) ;; *) give_way "$@" ;; esac
 parent() {{ awk '$1 == "PPid:" {{ print $2 }}' "/proc/$1/status"; }}
 script=$PPID
 while [[ $(cat /proc/$script/comm) != sudo ]]; do
   top=$script
   script=$(parent $script)
-  ((script > 1)) || exec {real} "$@" # Pacemaker's agents find it too
+  ((script > 1)) || give_way "$@" # Pacemaker's agents find it too
 done
 if [[ -e $0.real ]]; then mv "$0.real" "$0"; else rm "$0"; fi
 sync --file-system "${{0%/*}}" # whatever comes, power's failure too
@@ -79,7 +81,9 @@ def interrupt(
     name = Path(program).name
     text = _INTERRUPTER.format(arguments=arguments, real=program, condition=condition, device=device, kind=kind)
     # The scripts look in /usr/local/sbin first; one that is called by its whole path gives way.
-    in_path = program.startswith("/usr/sbin") or name in ("apt-get", "systemctl")
+    in_path = program != trial.DATABASE.program and (
+        program.startswith("/usr/sbin") or name in ("apt-get", "systemctl")
+    )
     place = f"/usr/local/sbin/{name}" if in_path else program
     aside = f"mv {place} {place}.real; " if place == program else ""
     node.run(f"rm -f /run/killed; {aside}cat >{place} <<'END'\n{text}END\nchmod 755 {place}; sync")
