@@ -5,6 +5,7 @@ The stack must be empty: all of it is destroyed at the end, whatever has happene
 
 import contextlib
 import dataclasses
+import functools
 import subprocess
 import tempfile
 import time
@@ -107,14 +108,14 @@ class Whole:
 
     def _with_a_cluster(self) -> None:
         self._stage("up again, without a change", lambda: self._pulumi("up", "--expect-no-changes"))
-        reached: list[Target] = []
-        if not self._stage("a row", lambda: _row(reached, self.target)):
+        target = functools.cache(self.target)
+        if not self._stage("a row", lambda: _row(target())):
             return
         story = "The stack's settings are changed, and an update brings that while rows are written."
         never = Expectation(fencings=(0, 0), moves=0)
         changes = Scenario("changes", 0, story, never, self._change, without_fencing=True)
         for scenario in (*choose(["standby"]), *choose(list(FOUR)), changes):
-            self._stage(scenario.name, lambda scenario=scenario: self._drill(reached[0], scenario))
+            self._stage(scenario.name, lambda scenario=scenario: self._drill(target(), scenario))
 
     def _stage(self, name: str, do: Callable[[], "str | EventReader"]) -> bool:
         self.progress(f"--- {name}")
@@ -193,10 +194,8 @@ class Whole:
         return done
 
 
-def _row(reached: list[Target], reach: Callable[[], Target]) -> str:
-    """Write a row and read it; the cluster is added to what is reached."""
-    target = reach()
-    reached.append(target)
+def _row(target: Target) -> str:
+    """Write a row and read it."""
     with target.inside(), contextlib.closing(target.connect()) as connection, connection.cursor() as cursor:
         writer.make_table(connection)
         cursor.execute(f"insert into {writer.TABLE} values (1, @@hostname)")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import cast
 
+from components.settings.azure_id import region
+
 from .values import Object, Value, is_object
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
@@ -27,11 +29,6 @@ class Change:
     replaces: bool
 
 
-def same_place(old: str, new: str) -> bool:
-    """Return whether two names of an Azure region mean the same: case and blanks do not count."""
-    return old.replace(" ", "").lower() == new.replace(" ", "").lower()
-
-
 def compare(old: Mapping[str, Value], new: Mapping[str, Value], replacing: Iterable[str]) -> dict[str, Change]:
     """Return every property that differs, by its path, such as ``securityRules[0].priority``.
 
@@ -43,7 +40,7 @@ def compare(old: Mapping[str, Value], new: Mapping[str, Value], replacing: Itera
     changes: dict[str, Change] = {}
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
-        if key == "location" and isinstance(before, str) and isinstance(after, str) and same_place(before, after):
+        if key == "location" and isinstance(before, str) and isinstance(after, str) and region(before) == region(after):
             continue
         for path, kind in _differences(before, after, _step("", key)):
             changes[path] = Change(kind, key in names)

@@ -3,6 +3,7 @@
 import re
 from typing import ClassVar
 
+from components.settings.azure_id import region
 from lab.cloud import catalogue
 from lab.cloud.errors import bad_request, conflict
 from lab.cloud.fields import section, text
@@ -17,11 +18,6 @@ NETWORK_NAME = re.compile(r"[A-Za-z0-9_](?:[\w.-]{0,78}\w)?", re.ASCII)
 
 COMPUTE_NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,78}\w)?", re.ASCII)
 """Names of disks and availability sets: the same, and no `_` at the start."""
-
-
-def normal_location(location: str) -> str:
-    """Return a region's short form: `West Europe` is `westeurope`."""
-    return location.replace(" ", "").lower()
 
 
 def checked_zones(body: Json, location: str, most: int = 3) -> list[str]:
@@ -91,7 +87,7 @@ class Kind:
             )
         if not self.name.fullmatch(target.name):
             raise bad_request("InvalidResourceName", f"Resource name {target.name} is invalid for {self.type}.")
-        location = normal_location(text(body, "location"))
+        location = region(text(body, "location"))
         if not location:
             raise bad_request("LocationRequired", "The location property is required for this definition.")
         if location not in catalogue.REGIONS:

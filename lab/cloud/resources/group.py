@@ -2,13 +2,14 @@
 
 import re
 
+from components.settings.azure_id import region
 from lab.cloud import catalogue
 from lab.cloud.errors import bad_request, conflict
 from lab.cloud.fields import text
 from lab.cloud.inventory import GROUP, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId
-from lab.cloud.resources.base import Kind, checked_tags, normal_location
+from lab.cloud.resources.base import Kind, checked_tags
 from lab.cloud.state import Store
 
 
@@ -24,7 +25,7 @@ class GroupKind(Kind):
                 f"The provided resource group name '{target.group}' is not valid: up to 90 letters, digits, "
                 "underscores, hyphens, periods and parentheses, and no period at the end.",
             )
-        location = normal_location(text(body, "location"))
+        location = region(text(body, "location"))
         if not location:
             raise bad_request("LocationRequired", "The location property is required for this definition.")
         if location not in catalogue.REGIONS:
