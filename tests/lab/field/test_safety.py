@@ -230,6 +230,7 @@ def test_a_killed_turn(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert have_the_key() == []
     assert not list(tmp_path.glob("azure-mysql-ha-*"))
     idle.run("drbdadm connect r0")
+    lab.up({"vmSize": "Standard_B2s_v2"})
     service.wait_until_well(lab, trial.bar(120))
 
 
