@@ -2,29 +2,18 @@
 
 import os
 import subprocess
-import urllib.parse
 from collections.abc import Mapping
 from typing import Any, cast
 
 from azure.core import PipelineClient
-from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
-from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
-from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
+from components.azure import cloud
+from components.azure.cloud import CloudNotReachedError
 from operations.azure import Json, Refusal
 from operations.error import OperationError
-
-_HOSTS = {
-    "public": "management.azure.com",
-    "usgovernment": "management.usgovcloudapi.net",
-    "china": "management.chinacloudapi.cn",
-}
-"""Resource Manager by ARM_ENVIRONMENT."""
-
-_SECONDS = 60
 
 
 class Azure:
@@ -38,19 +27,15 @@ class Azure:
     """
 
     def __init__(self, subscription: str = "") -> None:
-        # As Go does for the provider; requests itself reads REQUESTS_CA_BUNDLE only.
-        transport: Any = RequestsTransport(  # pyright: ignore[reportUnknownVariableType] - untyped in azure-core
-            connection_verify=os.environ.get("SSL_CERT_FILE") or True, read_timeout=_SECONDS
-        )
-        found = _metadata(transport)
-        arm: str = found["resourceManager"].rstrip("/")
-        audience: str = found["authentication"]["audiences"][0].rstrip("/")
-        credential = _credential(found["authentication"]["loginEndpoint"].rstrip("/"), transport)
-        token = BearerTokenCredentialPolicy[Any, Any](credential, f"{audience}/.default")
+        try:
+            found = cloud.find()
+        except CloudNotReachedError as error:
+            raise OperationError(str(error)) from None
+        token = BearerTokenCredentialPolicy[Any, Any](found.credential, f"{found.audience}/.default")
         self._client: PipelineClient[Any, HttpResponse] = PipelineClient(
-            arm, policies=[RetryPolicy[Any, Any](), token], transport=transport
+            found.arm, policies=[RetryPolicy[Any, Any](), token], transport=found.transport
         )
-        self._arm = arm
+        self._arm = found.arm
         self.subscription = f"/subscriptions/{subscription or _subscription()}"
 
     def get(self, path: str, api_version: str, query: Mapping[str, str] | None = None) -> Json:
@@ -87,32 +72,6 @@ def _content(answer: HttpResponse) -> Json:
         error: Json = content.get("error") or {}
         raise Refusal(answer.status_code, str(error.get("message") or answer.reason))
     return content
-
-
-def _metadata(transport: Any) -> Json:
-    host = os.environ.get("ARM_METADATA_HOSTNAME") or _HOSTS[os.environ.get("ARM_ENVIRONMENT") or "public"]
-    client: PipelineClient[Any, HttpResponse] = PipelineClient(
-        f"https://{host}", policies=[RetryPolicy[Any, Any](retry_total=2)], transport=transport
-    )
-    try:
-        url = f"https://{host}/metadata/endpoints"
-        return _content(client.send_request(HttpRequest("GET", url, params={"api-version": "2022-09-01"})))
-    except AzureError as error:
-        raise OperationError(f"Azure is not reached at {host}: {str(error).splitlines()[0]}") from None
-
-
-def _credential(login: str, transport: Any) -> TokenCredential:
-    """Return who asks: as of the provider, a service principal that ARM_* names, else what a login is found for.
-
-    That is GitHub's or Kubernetes' token in a file, a machine's own identity, or the Azure CLI.
-    """
-    env = os.environ
-    if secret := env.get("ARM_CLIENT_SECRET"):
-        return ClientSecretCredential(
-            env["ARM_TENANT_ID"], env["ARM_CLIENT_ID"], secret, authority=login, transport=transport,
-            disable_instance_discovery=True,
-        )  # fmt: skip
-    return DefaultAzureCredential(authority=urllib.parse.urlsplit(login).netloc)
 
 
 def _subscription() -> str:
