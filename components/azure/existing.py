@@ -58,8 +58,7 @@ def find(settings: Settings) -> Existing:
         in_zones = len(settings.machines.zones) > 1
         subnet_id = check("existingSubnetId", lambda: _subnet(subnet, settings.network, location, in_zones=in_zones))
     if (role := settings.fencing.existing_role_definition_id) and settings.fencing.fencing:
-        group_name = settings.names.existing_resource_group or settings.names.own_resource_group
-        role_id = check("existingRoleDefinitionId", lambda: _role(role, group_name))
+        role_id = check("existingRoleDefinitionId", lambda: _role(role, settings.names.resource_group))
     if key := settings.encryption.key:
         check("diskEncryptionKeyVaultId", lambda: _check_vault(key, location))
     if mistakes:

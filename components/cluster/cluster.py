@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.backup_store import BackupStore
 from components.cluster.database import Access, Options, Server
 from components.cluster.membership import Membership
 from components.cluster.packages import Login, Packages
@@ -17,11 +18,20 @@ class Cluster(pulumi.ComponentResource):
 
     Args:
         fence_device: how a node is fenced; None for a cluster without fencing.
+        backup_store: where backups go; None for a cluster without.
+        restore_store: the backup that a new cluster begins with; None for none.
         endpoint_host: the address that leads to the node that serves.
     """
 
     def __init__(
-        self, name: str, context: ScriptContext, *, fence_device: FenceDevice | None, endpoint_host: pulumi.Input[str]
+        self,
+        name: str,
+        context: ScriptContext,
+        *,
+        fence_device: FenceDevice | None,
+        backup_store: BackupStore | None = None,
+        restore_store: BackupStore | None = None,
+        endpoint_host: pulumi.Input[str],
     ) -> None:
         super().__init__("azure-mysql-ha:index:Cluster", name)
         child = pulumi.ResourceOptions(parent=self)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
+from components.settings.backup import BackupSection
 from components.settings.database import DatabaseSection
 from components.settings.disks import DisksSection
 from components.settings.encryption import EncryptionSection
@@ -66,6 +67,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
         encryption=reader.section(EncryptionSection),
         ssh=reader.section(SshSection),
         database=reader.section(DatabaseSection),
+        backup=reader.section(BackupSection),
         membership=reader.section(MembershipSection),
         replication=reader.section(ReplicationSection),
         fencing=reader.section(FencingSection),

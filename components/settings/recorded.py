@@ -14,6 +14,9 @@ _DISK = f"{_AZURE}compute:Disk"
 _GROUP = f"{_AZURE}resources:ResourceGroup"
 _BALANCER = f"{_AZURE}network:LoadBalancer"
 
+RESTORE = "azure-mysql-ha:index:Restore"
+"""The component whose outputs tell what a new cluster has begun with."""
+
 # The engine saves its record as soon as the program begins. In a folder (file://), what lies beside it is written anew
 # in place (gocloud.dev/blob/fileblob, setAttrs); who reads it then is told "failed to load checkpoint: EOF".
 _BEING_SAVED = "failed to load checkpoint"
@@ -44,6 +47,19 @@ class DataDisk:
 
 
 @dataclass(frozen=True)
+class Restored:
+    """The backup that a cluster has been made with.
+
+    Args:
+        source: resource id of the storage account.
+        to: as `restoreTo` was then.
+    """
+
+    source: str
+    to: str
+
+
+@dataclass(frozen=True)
 class Recorded:
     """What there was, by the resource's name in the program.
 
@@ -52,6 +68,7 @@ class Recorded:
         sizes: Azure's name of each machine's size.
         resource_group: where they are; None where the record does not tell.
         own_group: whether this stack has made it.
+        restored: the backup that the cluster has been made with; None for none.
     """
 
     azure: frozenset[tuple[str, str]] = frozenset()
@@ -59,6 +76,7 @@ class Recorded:
     sizes: Mapping[str, str] = field(default_factory=dict[str, str])
     resource_group: str | None = None
     own_group: bool = False
+    restored: Restored | None = None
 
     @property
     def machines(self) -> frozenset[str]:
@@ -77,11 +95,16 @@ def read() -> Recorded:
     found = _ask(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
     of_type: dict[str, dict[str, dict[str, Any]]] = {}
     for urn, each in found.items():
-        if each["type"].startswith(_AZURE):
+        if each["type"].startswith((_AZURE, RESTORE)):
             of_type.setdefault(each["type"], {})[urn.split("::")[-1]] = each["outputs"]
     own_group = next((str(group["name"]) for group in of_type.get(_GROUP, {}).values()), None)
     return Recorded(
-        azure=frozenset((kind.removeprefix(_AZURE), name) for kind, some in of_type.items() for name in some),
+        azure=frozenset(
+            (kind.removeprefix(_AZURE), name)
+            for kind, some in of_type.items()
+            for name in some
+            if kind.startswith(_AZURE)
+        ),
         data_disks={name: _data_disk(outputs) for name, outputs in of_type.get(_DISK, {}).items()},
         sizes={
             name: outputs["hardwareProfile"]["vmSize"]
@@ -90,6 +113,7 @@ def read() -> Recorded:
         },
         resource_group=own_group or _group_of_balancer(of_type.get(_BALANCER, {})),
         own_group=own_group is not None,
+        restored=next((Restored(each["source"], each["to"]) for each in of_type.get(RESTORE, {}).values()), None),
     )
 
 

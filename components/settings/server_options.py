@@ -9,7 +9,7 @@ without asking whether others begin so too: those the server would refuse.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from components.settings.mistake import Mistake
 
@@ -99,6 +99,27 @@ _REFUSED: Mapping[str, str] = {
     "name_resolve": "the cluster's configuration has it on already",
 }
 
+# The same, with `backup` on. By these the binary log ends, has gaps, or is such as nobody can read elsewhere.
+_OF_BACKUP = (
+    "binlog_directory",
+    "binlog_do_db",
+    "binlog_error_action",
+    "binlog_expire_logs_auto_purge",
+    "binlog_expire_logs_seconds",
+    "binlog_format",
+    "binlog_ignore_db",
+    "binlog_space_limit",
+    "binlog_storage_engine",
+    "encrypt_binlog",
+    "enforce_gtid_consistency",
+    "expire_logs_days",
+    "gtid_mode",
+    "log_bin",
+    "log_bin_index",
+    "max_binlog_total_size",
+    "slave_connections_needed_for_purge",
+)
+
 # All options whose names begin so.
 _REFUSED_BEGINNINGS: Mapping[str, str] = {
     "keyring_": "MySQL keeps the keys on the disk of the node that has made them, and the other could read nothing",
@@ -156,21 +177,41 @@ def server_options(values: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
+def check_binary_log(options: Iterable[str]) -> None:
+    """Check that no option is one of the binary log's that backups have set.
+
+    Args:
+        options: names, spelt with _ throughout.
+    """
+    for name in options:
+        for rest, _ in _readings(name):
+            if option := next((each for each in _OF_BACKUP if each.startswith(rest)), None):
+                _say(name, option, "with backup on, backups are made of the binary log, and set it")
+
+
 def _refuse(name: str, plain: str, value: str) -> None:
-    words: list[str] = []
-    rest = plain
-    while True:
+    for rest, words in _readings(plain):
         option = _stands_for(rest)
         reason = _REFUSED.get(option) or _REFUSED_BEGINNINGS.get(option)
         if option in _FILES:
             reason = _misplaces(option, words, value)
         if reason:
-            is_itself = option in (plain, *_REFUSED_BEGINNINGS)
-            raise Mistake(f"{name} {'is' if is_itself else f'stands for {option}, which is'} refused: {reason}")
-        if not (word := _WORD.match(rest)):
-            return
-        words.append(word[1])
-        rest = rest[word.end() :]
+            _say(name, plain if option in _REFUSED_BEGINNINGS else option, reason)
+
+
+def _say(name: str, option: str, reason: str) -> None:
+    is_itself = option == name.replace("-", "_")
+    raise Mistake(f"{name} {'is' if is_itself else f'stands for {option}, which is'} refused: {reason}")
+
+
+def _readings(plain: str) -> Iterator[tuple[str, list[str]]]:
+    """Return a name as it is, and without the words before it, one after the other; each with those words."""
+    words: list[str] = []
+    yield plain, words
+    while word := _WORD.match(plain):
+        words = [*words, word[1]]
+        plain = plain[word.end() :]
+        yield plain, words
 
 
 def _stands_for(plain: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import ports
+from components.settings.backup import BackupSection
 from components.settings.data_disk import GROW_WITHOUT_BOUND, MOST_WHILE_ATTACHED
 from components.settings.database import DatabaseSection
 from components.settings.disks import DisksSection
@@ -21,6 +22,7 @@ from components.settings.network import NetworkSection
 from components.settings.recorded import DataDisk, Recorded
 from components.settings.replication import ReplicationSection
 from components.settings.section import Check
+from components.settings.server_options import check_binary_log
 from components.settings.ssh import KeyPair, SshSection
 from components.settings.vm_size import VmSize, parse
 
@@ -56,6 +58,7 @@ class Settings:
     encryption: EncryptionSection
     ssh: SshSection
     database: DatabaseSection
+    backup: BackupSection
     membership: MembershipSection
     replication: ReplicationSection
     fencing: FencingSection
@@ -115,6 +118,12 @@ class Settings:
         return self.replication.min_rate(self.disks.data_disk_sku, self.disks.data_disk_size_gb)
 
     @property
+    def backup_account(self) -> str:
+        """The name of the storage account that backups are in."""
+        existing = self.backup.existing_backup_storage_account_id
+        return existing.names[0] if existing else self.backup.backup_storage_account or self.names.own_storage_account
+
+    @property
     def deleted_disks(self) -> tuple[DataDisk, ...]:
         """The data disks that this update deletes, as the stack allows."""
         going = [disk for some in self._losses().values() for disk in some]
@@ -126,7 +135,7 @@ class Settings:
             Wanted(
                 zones=dict(zip(self.names.nodes, self.machines.zones_of_nodes, strict=True)),
                 location=self.names.location,
-                resource_group=self.names.existing_resource_group or self.names.own_resource_group,
+                resource_group=self.names.resource_group,
                 named=bool(self.names.node_names),
                 group_is_there=self.names.existing_resource_group is not None,
             ),
@@ -145,6 +154,11 @@ class Settings:
             ("dataDiskSku", self._attached_disks_keep_their_sku),
             ("dataDiskSku", lambda: premium_fits(self.disks.data_disk_sku, "vmSize", self.machines.vm_size)),
             ("dataDiskSku", self._sku_fits_zones),
+            ("mysqlOptions", self._binary_log_is_of_the_backups),
+            ("existingBackupStorageAccountId", self._account_is_not_our_own),
+            ("restoreFrom", self._restores_from_another_cluster),
+            ("restoreFrom", self._backup_is_restored_once),
+            ("restoreTo", self._time_of_the_restore_stays),
             ("sshPorts", self._ports_differ),
             ("sshPorts", lambda: self._has_one_for_the_witness(self.ssh.ssh_ports, "ports")),
             ("sshHostKeys", self._has_a_host_key_for_the_witness),
@@ -227,6 +241,39 @@ class Settings:
     def _sku_fits_zones(self) -> None:
         if self.disks.data_disk_sku == "PremiumV2_LRS" and not self.machines.zones:
             raise Mistake(f"{self.disks.data_disk_sku} needs zones; an availability set cannot have it")
+
+    def _binary_log_is_of_the_backups(self) -> None:
+        if self.backup.backup:
+            check_binary_log(self.database.mysql_options)
+
+    def _account_is_not_our_own(self) -> None:
+        account, names = self.backup.existing_backup_storage_account_id, self.names
+        # Taken out of the program, the account that it has made would be deleted with all backups.
+        own = (names.own_resource_group, names.own_storage_account)
+        if account and (account.group.lower(), account.names[0].lower()) == own:
+            raise Mistake("is the storage account that this stack makes for itself; leave this setting out")
+
+    def _restores_from_another_cluster(self) -> None:
+        source = self.backup.restore_from
+        if source and self.backup.backup and source.names[0].lower() == self.backup_account.lower():
+            raise Mistake("is the storage account of this stack's own backups; a backup is restored into a new stack")
+
+    def _backup_is_restored_once(self) -> None:
+        source, before = self.backup.restore_from, self.before.restored
+        if source and self._kept_disks() and (before is None or before.source.lower() != source.text.lower()):
+            had = f"the data of {before.source}" if before else "data"
+            raise Mistake(
+                f"this cluster has {had} already, and a backup is restored only into a new one: empty this setting, and"
+                " make another stack"
+            )
+
+    def _time_of_the_restore_stays(self) -> None:
+        to, before = self.backup.restore_to, self.before.restored
+        if self.backup.restore_from and before and self._kept_disks() and before.to != to:
+            raise Mistake(
+                f"is {to}, and this cluster has been made with {before.to}: set it back, or empty restoreFrom and"
+                " restoreTo, and make another stack"
+            )
 
     def _ports_differ(self) -> None:
         if self.endpoint.probe_port in self.ssh.ssh_ports:

@@ -16,6 +16,7 @@ PAGE = CHECKOUT / "docs" / "settings.md"
 
 _KEY = {key: EXISTING[key] for key in ("diskEncryptionKeyUrl", "diskEncryptionKeyVaultId")}
 _OTHER_VAULT = EXISTING["diskEncryptionKeyVaultId"].replace("/secrets/", "/others/")
+_OTHER_BACKUP = EXISTING["existingBackupStorageAccountId"].replace("storageAccounts/", "storageAccounts/other")
 # By section, in Pulumi.yaml's order, another value of each than the stack dev has.
 SECTIONS: dict[str, dict[str, Another]] = {
     "Cluster": {
@@ -71,6 +72,16 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "databaseUser": Another({"databaseUser": "shop"}),
         "databasePassword": Another({"databasePassword": "Another-throw-away-text-1"}),
         "mysqlOptions": Another({"mysqlOptions": {"max_connections": 300}}),
+    },
+    "Backup": {
+        "backup": Another({"backup": True}),
+        "backupDays": Another({"backupDays": 90}, {"backup": True}),
+        "backupStorageAccount": Another({"backupStorageAccount": "stanother1"}, {"backup": True}),
+        "existingBackupStorageAccountId": Another(
+            {"existingBackupStorageAccountId": EXISTING["existingBackupStorageAccountId"]}, {"backup": True}
+        ),
+        "restoreFrom": Another({"restoreFrom": _OTHER_BACKUP}),
+        "restoreTo": Another({"restoreTo": "2026-11-27T11:59:59Z"}, {"restoreFrom": _OTHER_BACKUP}),
     },
     "Membership and replication": {
         "corosyncTokenMs": Another({"corosyncTokenMs": 20000}),

@@ -114,6 +114,9 @@ EXISTING = {
     ),
     "diskEncryptionKeyUrl": "https://keys.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef",
     "diskEncryptionKeyVaultId": f"{_SUBSCRIPTION}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/keys",
+    "existingBackupStorageAccountId": (
+        f"{_SUBSCRIPTION}/resourceGroups/archive/providers/Microsoft.Storage/storageAccounts/starchive"
+    ),
 }
 
 

@@ -71,6 +71,16 @@ def test_machines_and_disks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [{"stackName": "organization/azure-mysql-ha/lab"}]
 
 
+def test_the_backup_that_a_cluster_was_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, OUTPUTS)
+    assert recorded.read().restored is None
+    restore = {"type": recorded.RESTORE, "outputs": {"source": "/an/account", "to": "latest"}}
+    answer(monkeypatch, OUTPUTS | {f"{URN}{recorded.RESTORE}::restore": restore})
+    found = recorded.read()
+    assert found.restored == recorded.Restored("/an/account", "latest")
+    assert not any("Restore" in kind for kind, _ in found.azure)
+
+
 def test_the_resource_group(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is there already is not in the record, but in the ids of what is."""
     answer(monkeypatch, OUTPUTS)

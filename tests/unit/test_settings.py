@@ -16,7 +16,7 @@ from components.checkout import CHECKOUT
 from components.settings import operating_system, vm_size
 from components.settings.load import SettingsError, load
 from components.settings.membership import key_file
-from components.settings.recorded import DataDisk, Recorded
+from components.settings.recorded import DataDisk, Recorded, Restored
 from components.settings.section import Section
 from components.settings.settings import MachineSettings, Settings
 from tests.support.keys import ssh_key
@@ -29,6 +29,8 @@ SUBNET_ID = f"{SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network/virt
 VAULT_ID = f"{SUBSCRIPTION}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/Keys-1"
 KEY_URL = "https://keys-1.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef"
 ROLE_ID = "/providers/Microsoft.Authorization/roleDefinitions/9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
+ACCOUNT_ID = f"{SUBSCRIPTION}/resourceGroups/archive/providers/Microsoft.Storage/storageAccounts/starchive"
+BACKUP = {"backup": True}
 INTERNAL = {"endpoint": "internal"}
 ZONES = {"availabilitySet": False, "zones": ["1", "2"]}
 MISSING = "is missing; make stack STACK=trial makes every secret that is not there"
@@ -320,6 +322,53 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"mysqlOptions": {"sql-mode": "x", "sql_mode": "y"}}, "mysqlOptions: sql_mode is there twice"),
     ({"mysqlOptions": {"sql_mode": ["x"]}}, 'mysqlOptions: has ["x"] where a text or a number is expected'),
     ({"mysqlOptions": ["sql_mode"]}, "mysqlOptions: '[\"sql_mode\"]' is not an object (name: value)"),
+    # Backups
+    ({"backup": "nightly"}, "backup: 'nightly' is neither true nor false"),
+    ({"backupDays": 6}, "backupDays: 6 is not from 7 to 365 days"),
+    ({"backupStorageAccount": "st-1"}, "backupStorageAccount: 'st-1' is not a storage account's name: 3 to 24 of a-z"),
+    (
+        {"existingBackupStorageAccountId": "starchive"},
+        "existingBackupStorageAccountId: 'starchive' is not of the form /subscriptions/ID/resourceGroups/NAME/"
+        "providers/Microsoft.Storage/storageAccounts/NAME",
+    ),
+    (
+        {"existingBackupStorageAccountId": ACCOUNT_ID, "backupStorageAccount": "stother"},
+        "existingBackupStorageAccountId: is there, and backupStorageAccount, which names one to make, is too",
+    ),
+    (
+        {
+            "clusterName": "a",
+            "existingBackupStorageAccountId": ACCOUNT_ID.replace("archive/", "rg-a/", 1).replace(
+                "starchive", "staff6d2041"
+            ),
+        },
+        "existingBackupStorageAccountId: is the storage account that this stack makes for itself; leave this setting",
+    ),
+    ({"restoreFrom": "prod"}, "restoreFrom: 'prod' is not of the form /subscriptions/ID/resourceGroups/NAME/providers"),
+    (
+        BACKUP | {"restoreFrom": ACCOUNT_ID, "backupStorageAccount": "starchive"},
+        "restoreFrom: is the storage account of this stack's own backups; a backup is restored into a new stack",
+    ),
+    ({"restoreTo": "2026-11-27T11:59:59Z"}, "restoreTo: is there, and restoreFrom, the backup that is restored, is"),
+    ({"restoreTo": ""}, "restoreTo: is missing"),
+    (
+        {"restoreFrom": ACCOUNT_ID, "restoreTo": "2026-11-27 11:59"},
+        "restoreTo: '2026-11-27 11:59' is not a time in UTC to the second; an example is 2026-11-27T11:59:59Z, or",
+    ),
+    (
+        {"restoreFrom": ACCOUNT_ID, "restoreTo": "2026-02-30T11:59:59Z"},
+        "restoreTo: '2026-02-30T11:59:59Z' is a time that there is not; an example is 2026-11-27T11:59:59Z, or latest",
+    ),
+    (
+        BACKUP | {"mysqlOptions": {"log-bin": "mysql-bin"}},
+        "mysqlOptions: log_bin is refused: with backup on, backups are made of the binary log, and set it",
+    ),
+    (
+        BACKUP | {"mysqlOptions": {"loose-skip-log-bin": True}},
+        "mysqlOptions: loose_skip_log_bin stands for log_bin, which is refused: with backup on",
+    ),
+    (BACKUP | {"mysqlOptions": {"binlog_form": "MIXED"}}, "mysqlOptions: binlog_form stands for binlog_format, which"),
+    (BACKUP | {"mysqlOptions": {"expire_logs_days": 1}}, "mysqlOptions: expire_logs_days is refused: with backup on"),
     ({"fencing": "azure"}, "fencing: 'azure' is not one of on, off"),
     ({"fencingDelaySeconds": -1}, "fencingDelaySeconds: -1 is not from 0 to 300 seconds"),
     ({"corosyncTokenMs": 300}, "corosyncTokenMs: 300 is not from 1000 to 60000 milliseconds"),
@@ -505,6 +554,11 @@ def test_sections_have_the_projects_settings_once_each() -> None:
         {"acceleratedNetworking": True, "vmSize": "Standard_B2s_v2"},
         {"acceleratedNetworking": True, "vmSize": "Standard_B12ms"},
         {"deletionLock": True},
+        BACKUP | {"backupStorageAccount": "a1b", "backupDays": 365},
+        BACKUP | {"existingBackupStorageAccountId": ACCOUNT_ID},
+        BACKUP | {"mysqlOptions": {"max_binlog_size": "64M", "log_bin_trust_function_creators": True}},
+        {"restoreFrom": ACCOUNT_ID, "restoreTo": "2026-11-27T11:59:59Z"},
+        {"restoreFrom": ACCOUNT_ID, "restoreTo": "latest", "backupStorageAccount": "starchive"},
     ],
     ids=str,
 )
@@ -604,6 +658,21 @@ def test_what_is_there_already() -> None:
     assert settings.encryption.key.id == f"{VAULT_ID}/keys/disks"
     assert settings.fencing.existing_role_definition_id
     assert settings.fencing.existing_role_definition_id.subscription == ""
+
+
+def test_the_storage_account_of_the_backups() -> None:
+    def account(**changes: Any) -> str:
+        return load(use(throw_away_secrets() | DEV | changes)).backup_account
+
+    assert re.fullmatch("stmysql[0-9a-f]{8}", account())
+    # Two clusters of one group, and two groups with a cluster of one name, have each their own.
+    names = {account(clusterName=name, existingResourceGroup=group) for name in ("a", "b") for group in ("x", "y")}
+    assert len(names) == 4
+    assert account(existingResourceGroup="Data") == account(existingResourceGroup="data")
+    longest = account(clusterName="the-longest-name-of-33-characters")
+    assert re.fullmatch("stthelongestname[0-9a-f]{8}", longest)
+    assert account(backupStorageAccount="stshop") == "stshop"
+    assert account(existingBackupStorageAccountId=ACCOUNT_ID) == "starchive"
 
 
 def test_an_address_space_around_the_subnet() -> None:
@@ -827,6 +896,31 @@ def with_disks(**properties: Any) -> Recorded:
     before = recorded(zone=properties.get("zone"))
     disks = {name: dataclasses.replace(disk, **properties) for name, disk in before.data_disks.items()}
     return dataclasses.replace(before, data_disks=disks)
+
+
+def test_a_backup_is_restored_into_a_new_cluster_only() -> None:
+    to = "2026-11-27T11:59:59Z"
+    restored = dataclasses.replace(recorded(), restored=Restored(ACCOUNT_ID, to))
+    assert not refused(Recorded(), restoreFrom=ACCOUNT_ID, restoreTo=to)
+    # An update that was interrupted is run again.
+    assert not refused(restored, restoreFrom=ACCOUNT_ID, restoreTo=to)
+    assert not refused(restored)
+    assert refused(recorded(), restoreFrom=ACCOUNT_ID) == [
+        "restoreFrom: this cluster has data already, and a backup is restored only into a new one: empty this setting,"
+        " and make another stack"
+    ]
+    other = ACCOUNT_ID.replace("starchive", "stother")
+    assert refused(restored, restoreFrom=other, restoreTo=to) == [
+        f"restoreFrom: this cluster has the data of {ACCOUNT_ID} already, and a backup is restored only into a new one:"
+        " empty this setting, and make another stack"
+    ]
+    assert refused(restored, restoreFrom=ACCOUNT_ID) == [
+        f"restoreTo: is latest, and this cluster has been made with {to}: set it back, or empty restoreFrom and"
+        " restoreTo, and make another stack"
+    ]
+    # Disks that are made anew have no data.
+    anew = {"location": "northeurope", "protectData": False, "deleteDataDisks": DISKS}
+    assert not refused(recorded(), **anew, restoreFrom=ACCOUNT_ID)
 
 
 def test_an_attached_disk_does_not_grow_beyond_4095_gib() -> None:

@@ -1,0 +1,25 @@
+"""Where backups are, as the nodes are told. Knows neither Azure's resources nor SSH."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+CONTAINER = "backup"
+"""The container of bases and logs: what is in it is never written over."""
+
+STATE_CONTAINER = "state"
+"""The container of small files that are written over."""
+
+
+@dataclass(frozen=True)
+class BackupStore:
+    """The backups of one cluster: in two containers, `CONTAINER` and `STATE_CONTAINER`, of a storage account.
+
+    Args:
+        account: the storage account's name; it answers as ACCOUNT.blob.core.windows.net.
+        ready: what must be there before a node can use it, by the name of that node.
+    """
+
+    account: str
+    ready: Mapping[str, Sequence[pulumi.Resource]]
