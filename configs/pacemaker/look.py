@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 METADATA = "http://169.254.169.254/metadata/instance/compute?api-version=2021-02-01"
@@ -113,6 +114,10 @@ FACTS = {
     "kernel": lambda: os.uname().release,
     "kernels": kernels,
     "cannot_ask": lambda: content("/run/azure-mysql-ha/cannot-ask"),
+    "time": time.time,
+    # What the programs of the backup have noted: with the data, and on the node that has proved a base.
+    "backup": lambda: content("/var/lib/mysql/data/azure-mysql-ha-backup.json"),
+    "proof": lambda: content("/var/lib/azure-mysql-ha/verified.json"),
     # It ends with 2 where there is no quorum.
     "quorum": lambda: output("corosync-quorumtool", "-s", good=(0, 2)),
     "qdevice": lambda: output("corosync-qdevice-tool", "-s"),

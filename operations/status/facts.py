@@ -12,7 +12,8 @@ from typing import Any
 
 from components.checkout import CONFIGS
 from operations.ssh import Node
-from operations.status import drbd, quorum
+from operations.status import backup, drbd, quorum
+from operations.status.backup import Backup, Proof
 from operations.status.drbd import Drbd
 from operations.status.quorum import WitnessStatus
 
@@ -20,7 +21,7 @@ LOOK = (CONFIGS / "pacemaker" / "look.py").read_text(encoding="utf-8")
 
 _WANTED = (
     *("host", "has_left", "crm_mon", "moves", "saved", "drbd", "file_systems", "listens", "cannot_ask"),
-    *("kernel", "kernels"),
+    *("kernel", "kernels", "time", "backup", "proof"),
 )
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
 
@@ -57,6 +58,8 @@ class NodeFacts:
         listens: whether something listens at the database's port.
         cannot_ask: why the server could not be asked at the last monitor; empty where it could.
         kernels_without_drbd: releases of the kernels that are newer than the one that runs, and lack DRBD's module.
+        backup: what has been noted of the backups where the data is; None where that is not, or there are none.
+        proof: the last proof of a base that ran on it; None where none has.
         votes: what Corosync's tools say of quorum and witness; empty where they were not asked.
     """
 
@@ -72,6 +75,8 @@ class NodeFacts:
     listens: bool = False
     cannot_ask: str = ""
     kernels_without_drbd: tuple[str, ...] = ()
+    backup: Backup | None = None
+    proof: Proof | None = None
     votes: str = ""
 
 
@@ -156,6 +161,17 @@ class Facts:
         return [name for name in self.started if name not in dumb]
 
     @cached_property
+    def backup(self) -> Backup | None:
+        """What there is of the backups, as the node that has the data tells; None where there are none."""
+        return next((node.backup for node in self.nodes if node.backup), None)
+
+    @cached_property
+    def proof(self) -> Proof | None:
+        """The last proof of a base: it runs on the node that does not serve, and that changes."""
+        found = [node.proof for node in self.nodes if node.proof]
+        return max(found, key=lambda proof: proof.at, default=None)
+
+    @cached_property
     def fence_devices(self) -> list[ElementTree.Element]:
         resources = self.everything("resources/resource")
         return [resource for resource in resources if resource.get("resource_agent", "").startswith("stonith:")]
@@ -230,6 +246,8 @@ def _read_node(name: str, answer: str) -> NodeFacts:
             for release, has_drbd in sorted(seen["kernels"].items())
             if not has_drbd and _age(release) > _age(seen["kernel"])
         ),
+        backup=backup.read(seen["backup"], seen["time"]),
+        proof=backup.read_proof(seen["proof"]),
         votes="".join(seen.get(key) or "" for key in _WANTED_WITH_WITNESS),
     )
 

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,15 @@ Total votes:      3
 State:                  Connected
 """
 
+ASKED = datetime(2026, 11, 28, 15, 7, tzinfo=UTC)
+BACKUP: dict[str, Any] = {
+    "history": "20261101T090000Z",
+    "complete_to": "20261128T150610Z",
+    "base": "20261128T021500Z",
+    "unshipped": 0,
+    "error": "",
+}
+
 Said = dict[str, dict[str, Any]]
 
 
@@ -96,6 +106,9 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
             "cannot_ask": None,
             "kernel": "6.8.0-1021-azure",
             "kernels": {"6.8.0-1009-azure": False, "6.8.0-1021-azure": True, "6.11.0-1003-azure": True},
+            "time": ASKED.timestamp(),
+            "backup": json.dumps(BACKUP) if name == "one" else None,
+            "proof": json.dumps({"at": "20261122T040000Z", "ok": True}) if name == "two" else None,
             "quorum": None,
             "qdevice": None,
         }
@@ -135,6 +148,15 @@ def node_two(state: str) -> tuple[str, str]:
 
 def node(name: str, **changes: Any) -> Callable[[Said], None]:
     return lambda nodes: nodes[name].update(changes)
+
+
+def backup(**changes: Any) -> Callable[[Said], None]:
+    """Change what the programs of the backup have noted; None for what is not there."""
+    return node("one", backup=json.dumps(BACKUP | changes))
+
+
+def proof(name: str, **noted: Any) -> Callable[[Said], None]:
+    return node(name, proof=json.dumps(noted))
 
 
 def disk(name: str, *changes: tuple[str, str]) -> Callable[[Said], None]:
@@ -333,6 +355,25 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("announced event",
      [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
      ["two is kept free of resources until"]),
+    ("logs gone unshipped", [backup(unshipped=3)], "",
+     ["3 binary logs had to go before the backup had it, or the disk would have been full: until there is a new base,"
+      " nothing after that can be restored. docs/operations/backup.md"]),
+    ("log late", [backup(complete_to="20261128T150159Z", error="rclone: connection refused")], "",
+     ["the backup has what was committed until 2026-11-28T15:01:59Z, and nothing of the last 5 minutes (rclone: conn"]),
+    ("log of hours late", [backup(complete_to="20261128T120659Z")], "",
+     ["the backup has what was committed until 2026-11-28T12:06:59Z, and nothing of the last 3 hours. docs/operations"]),
+    ("no log yet", [backup(history="20261128T145000Z", complete_to=None)], "",
+     ["the backup has nothing yet, and nothing of the last 17 minutes"]),
+    ("base late", [backup(base="20261127T130659Z")], "",
+     ["the backup has got no new base for 26 hours: the last is of 2026-11-27T13:06:59Z. docs/operations/backup.md"]),
+    ("no base yet", [backup(history="20261126T140000Z", base=None, error="mariadb-backup: full")], "",
+     ["the backup has got no new base for 2 days: there is none yet (mariadb-backup: full)"]),
+    ("proof failed", [proof("one", at="20261128T040000Z", ok=False, why="table shop.orders is corrupt")], "",
+     ["the backup's last proof, a restore at 2026-11-28T04:00:00Z, has failed (table shop.orders is corrupt)."]),
+    ("proof old", [proof("two", at="20261120T150600Z", ok=True)], "",
+     ["no base of the backup has been proved by a restore for 8 days: last on 2026-11-20T15:06:00Z"]),
+    ("never proved", [node("two", proof=None)], "",
+     ["no base of the backup has been proved by a restore for 27 days: not yet"]),
     ("a kernel without DRBD", [node("two", kernels={"6.8.0-1021-azure": True, "6.11.0-1003-azure": False})], "",
      ["two has the kernel 6.11.0-1003-azure, which has no DRBD: after its next start it would keep no data."]),
     ("host name", [node("two", host="web-7.example.com")], "",
@@ -366,6 +407,12 @@ NOT_TRUE: list[tuple[str, list[Callable[[Said], None]]]] = [
     ("nothing to save yet", [pacemaker(('<last_change time="Sat Nov 28 15:06:56 2026"', '<last_changes x=""'))]),
     ("in a domain", [node("two", host="two.example.com")]),
     ("fencing off", [pacemaker(('stonith-enabled="true"', 'stonith-enabled="false"'))]),
+    ("no backups", [node("one", backup=None), node("two", proof=None)]),
+    ("a backup of which nothing can be read", [node("one", backup="[")]),
+    ("a log of minutes ago", [backup(complete_to="20261128T150201Z", error="one failure")]),
+    ("a base of a night ago", [backup(base="20261127T130701Z")]),
+    ("a cluster of now", [backup(history="20261128T150600Z", complete_to=None, base=None), node("two", proof=None)]),
+    ("proved again", [proof("one", at="20261121T040000Z", ok=False, why="x")]),
     ("no inodes to count", [node("one", file_systems=[file_system("/boot/efi", inodes_percent=0)])]),
     ("switched on", [pacemaker(('id="mysql-probe"', 'id="mysql-probe" target_role="Started"'))]),
 ]  # fmt: skip
@@ -418,6 +465,13 @@ def test_a_node_that_is_lost_does_not_serve() -> None:
         "nobody serves: the server is Started on one",
         "there is no quorum, so nothing is served",
     ]
+
+
+def test_where_nobody_serves_no_copy_is_late() -> None:
+    nodes = said()
+    for change in (pacemaker(SERVER_IS_STOPPED), backup(complete_to="20261128T120000Z", base="20261120T120000Z")):
+        change(nodes)
+    assert [alarm.partition(".")[0] for alarm in read(nodes).alarms] == ["nobody serves"]
 
 
 @pytest.mark.parametrize(

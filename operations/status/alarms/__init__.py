@@ -7,7 +7,7 @@ another kind tells as the cause. docs/operations/README.md has the list too, hel
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from operations.status.alarms import copies, fencing, file_systems, nodes, resources, service
+from operations.status.alarms import backups, copies, fencing, file_systems, nodes, resources, service
 from operations.status.facts import Facts
 
 
@@ -68,6 +68,10 @@ KINDS: Sequence[Kind] = (
     Kind("the database's file system is full, or read-only", "full-disk", file_systems.data_full),
     Kind("another file system of a node is full, or read-only", "full-system-disk", file_systems.system_full),
     Kind("a node does not save the cluster's configuration", "full-system-disk", file_systems.not_saved),
+    Kind("binary logs had to go before the backup had them", "backup", backups.log_is_lost),
+    Kind("the backup lacks the last minutes", "backup", backups.log_is_late),
+    Kind("the backup has got no new base since the night before", "backup", backups.base_is_late),
+    Kind("the proof of the backup has failed, or is overdue", "backup", backups.proof_fails),
     Kind("a newer kernel of a node has no DRBD", "updates", nodes.next_kernel),
     Kind("maintenance, standby, unmanaged, switched off, banned, moved", "planned-maintenance", nodes.by_hand),
     Kind("Azure has announced an event for a node's host", "host-reboot", nodes.announced),
