@@ -6,7 +6,7 @@ from azure.core.exceptions import (
     HttpResponseError,
     ResourceNotFoundError,
 )
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, LinearRetry
 
 from components.azure.cloud import Cloud
 
@@ -15,6 +15,10 @@ READER = "Storage Blob Data Reader"
 
 _NO_RIGHT = "AuthorizationPermissionMismatch"
 """Azure's code for a role that is missing; it takes some minutes until a new one counts."""
+
+# Somebody waits; the client itself would try again for a minute.
+_RETRIES = 2
+_RETRY_SECONDS = 2
 
 
 class UnreadableError(Exception):
@@ -33,7 +37,8 @@ class Blobs:
         self.account = account
         self._service = BlobServiceClient(
             address or f"https://{account}.blob.{cloud.storage_suffix}",
-            credential=cloud.credential, transport=cloud.transport, retry_total=2,
+            credential=cloud.credential, transport=cloud.transport,
+            retry_policy=LinearRetry(backoff=_RETRY_SECONDS, retry_total=_RETRIES),
         )  # fmt: skip
 
     def sizes(self, container: str) -> dict[str, int]:

@@ -361,7 +361,7 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("log late", [backup(complete_to="20261128T150159Z", error="rclone: connection refused")], "",
      ["the backup has what was committed until 2026-11-28T15:01:59Z, and nothing of the last 5 minutes (rclone: conn"]),
     ("log of hours late", [backup(complete_to="20261128T120659Z")], "",
-     ["the backup has what was committed until 2026-11-28T12:06:59Z, and nothing of the last 3 hours. docs/operations"]),
+     ["the backup has what was committed until 2026-11-28T12:06:59Z, and nothing of the last 3 hours. docs/op"]),
     ("no log yet", [backup(history="20261128T145000Z", complete_to=None)], "",
      ["the backup has nothing yet, and nothing of the last 17 minutes"]),
     ("base late", [backup(base="20261127T130659Z")], "",
