@@ -24,6 +24,8 @@ FORBIDDEN: list[tuple[str, tuple[str, ...]]] = [
     ("operations", (*AROUND, "pipeline", "policy")),
     ("pipeline", AROUND),
     ("policy", AROUND),
+    # The nodes run it by itself.
+    ("configs", (*AROUND, "components", "operations", "pipeline", "policy")),
     ("lab", ("tests", "drills")),
     ("drills", ("tests",)),
 ]
