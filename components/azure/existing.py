@@ -61,6 +61,15 @@ def find(settings: Settings) -> Existing:
         role_id = check("existingRoleDefinitionId", lambda: _role(role, settings.names.resource_group))
     if key := settings.encryption.key:
         check("diskEncryptionKeyVaultId", lambda: _check_vault(key, location))
+    if source := settings.begins_with:
+        from components.azure import restorable  # Azure's clients take half a second to load
+
+        server = settings.machines.operating_system.database
+        backup = check("restoreFrom", lambda: restorable.read(source))
+        plan = backup and check("restoreTo", lambda: restorable.plan(backup, settings.backup.restore_to))
+        base = backup and plan and check("restoreFrom", lambda: restorable.base(backup, plan, server))
+        if base:
+            check("dataDiskSizeGb", lambda: restorable.check_size(base, settings.disks.data_disk_size_gb))
     if mistakes:
         raise SettingsError(pulumi.get_stack(), mistakes)
     return Existing(group, subnet_id, role_id)

@@ -36,6 +36,7 @@ class DatabaseServer:
 
     Args:
         server: "mysql" or "mariadb".
+        series: the first two numbers of its version, which a backup that a new cluster begins with must have.
         program: path of the server's program. Pacemaker starts it without the wrapper mysqld_safe, which would
             start it again by itself.
         client: path of the command-line client.
@@ -56,6 +57,7 @@ class DatabaseServer:
     """
 
     server: str
+    series: str
     program: str
     client: str
     client_tls: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import ports
+from components.settings.azure_id import AzureId
 from components.settings.backup import BackupSection
 from components.settings.data_disk import GROW_WITHOUT_BOUND, MOST_WHILE_ATTACHED
 from components.settings.database import DatabaseSection
@@ -122,6 +123,11 @@ class Settings:
         """The name of the storage account that backups are in."""
         existing = self.backup.existing_backup_storage_account_id
         return existing.names[0] if existing else self.backup.backup_storage_account or self.names.own_storage_account
+
+    @property
+    def begins_with(self) -> AzureId | None:
+        """The storage account of the backup that a cluster without data begins with; None where there is data."""
+        return None if self._kept_disks() else self.backup.restore_from
 
     @property
     def deleted_disks(self) -> tuple[DataDisk, ...]:

@@ -8,6 +8,7 @@ import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+from unittest.mock import patch
 
 import pulumi
 from google.protobuf.json_format import MessageToDict
@@ -180,7 +181,9 @@ def _record(stack: str, changes: str) -> list[Resource]:
     # The program's thousands of outputs all live until its end: to look for garbage among them doubles the time.
     gc.disable()
     try:
-        loop.run_until_complete(run_pulumi_func(program))
+        # What lies in a storage account is not asked of the provider, and none is here.
+        with patch("components.azure.restorable.read", return_value=None):
+            loop.run_until_complete(run_pulumi_func(program))
     finally:
         gc.enable()
         loop.close()
