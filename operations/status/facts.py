@@ -11,9 +11,10 @@ from functools import cached_property
 from typing import Any
 
 from components.checkout import CONFIGS
+from operations.backup import state
+from operations.backup.state import Backup, Proof
 from operations.ssh import Node
-from operations.status import backup, drbd, quorum
-from operations.status.backup import Backup, Proof
+from operations.status import drbd, quorum
 from operations.status.drbd import Drbd
 from operations.status.quorum import WitnessStatus
 
@@ -246,8 +247,8 @@ def _read_node(name: str, answer: str) -> NodeFacts:
             for release, has_drbd in sorted(seen["kernels"].items())
             if not has_drbd and _age(release) > _age(seen["kernel"])
         ),
-        backup=backup.read(seen["backup"], seen["time"]),
-        proof=backup.read_proof(seen["proof"]),
+        backup=state.read(seen["backup"], seen["time"]),
+        proof=state.read_proof(seen["proof"]),
         votes="".join(seen.get(key) or "" for key in _WANTED_WITH_WITNESS),
     )
 

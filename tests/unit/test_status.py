@@ -363,7 +363,7 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("log of hours late", [backup(complete_to="20261128T120659Z")], "",
      ["the backup has what was committed until 2026-11-28T12:06:59Z, and nothing of the last 3 hours. docs/op"]),
     ("no log yet", [backup(history="20261128T145000Z", complete_to=None)], "",
-     ["the backup has nothing yet, and nothing of the last 17 minutes"]),
+     ["the backup has no log yet, and nothing of the last 17 minutes"]),
     ("base late", [backup(base="20261127T130659Z")], "",
      ["the backup has got no new base for 26 hours: the last is of 2026-11-27T13:06:59Z. docs/operations/backup.md"]),
     ("no base yet", [backup(history="20261126T140000Z", base=None, error="mariadb-backup: full")], "",

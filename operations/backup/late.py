@@ -1,0 +1,69 @@
+"""What is not as it should be with backups: a line for each, without a full stop."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from configs.backup.chain import said
+from operations.backup.state import Backup, Proof
+
+LOG_MINUTES = 5
+"""The log is copied every minute, and a fail-over may take some of them."""
+
+BASE_HOURS = 26
+"""A base is made every night, at a time that differs by an hour, and takes its time."""
+
+PROOF_DAYS = 8
+"""A base is proved every week."""
+
+
+def log_is_late(backup: Backup) -> Iterator[str]:
+    age = backup.asked - (backup.complete_to or backup.since)
+    if age > timedelta(minutes=LOG_MINUTES):
+        has = f"what was committed until {said(backup.complete_to)}" if backup.complete_to else "no log yet"
+        yield f"the backup has {has}, and nothing of the last {long(age)}{_because(backup.error)}"
+
+
+def base_is_late(backup: Backup) -> Iterator[str]:
+    age = backup.asked - (backup.base or backup.since)
+    if age > timedelta(hours=BASE_HOURS):
+        last = f"the last is of {said(backup.base)}" if backup.base else "there is none yet"
+        yield f"the backup has got no new base for {long(age)}: {last}{_because(backup.error)}"
+
+
+def log_is_lost(backup: Backup) -> Iterator[str]:
+    if backup.unshipped:
+        logs = "1 binary log" if backup.unshipped == 1 else f"{backup.unshipped} binary logs"
+        yield (
+            f"{logs} had to go before the backup had it, or the disk would have been full: until there is a new base,"
+            " nothing after that can be restored"
+        )
+
+
+def proof_fails(proof: Proof | None) -> Iterator[str]:
+    if proof and not proof.ok:
+        yield f"the backup's last proof, a restore at {said(proof.at)}, has failed{_because(proof.why)}"
+
+
+def proof_is_late(backup: Backup, proof: Proof | None) -> Iterator[str]:
+    age = backup.asked - (proof.at if proof else backup.since)
+    if age > timedelta(days=PROOF_DAYS):
+        last = f"last on {said(proof.at)}" if proof else "not yet"
+        yield f"no base of the backup has been proved by a restore for {long(age)}: {last}"
+
+
+def long(span: timedelta) -> str:
+    """Return a span in its largest unit of which there are at least two."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Return how long ago something was."""
+    return f"{long(now - at)} ago"
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
