@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from configs.backup.chain import said
-from operations.backup.state import Backup, Proof
+from configs.backup.chain import Verified, from_stamp, said
+from operations.backup.state import Backup
 
 LOG_MINUTES = 5
 """The log is copied every minute, and a fail-over may take some of them."""
@@ -20,34 +20,34 @@ def log_is_late(backup: Backup) -> Iterator[str]:
     age = backup.asked - (backup.complete_to or backup.since)
     if age > timedelta(minutes=LOG_MINUTES):
         has = f"what was committed until {said(backup.complete_to)}" if backup.complete_to else "no log yet"
-        yield f"the backup has {has}, and nothing of the last {long(age)}{_because(backup.error)}"
+        yield f"the backup has {has}, and nothing of the last {long(age)}{_because(backup.log_error)}"
 
 
 def base_is_late(backup: Backup) -> Iterator[str]:
     age = backup.asked - (backup.base or backup.since)
     if age > timedelta(hours=BASE_HOURS):
         last = f"the last is of {said(backup.base)}" if backup.base else "there is none yet"
-        yield f"the backup has got no new base for {long(age)}: {last}{_because(backup.error)}"
+        yield f"the backup has got no new base for {long(age)}: {last}{_because(backup.base_error)}"
 
 
 def log_is_lost(backup: Backup) -> Iterator[str]:
-    if backup.unshipped:
-        logs = "1 binary log" if backup.unshipped == 1 else f"{backup.unshipped} binary logs"
+    if backup.lost:
+        logs = "1 binary log" if backup.lost == 1 else f"{backup.lost} binary logs"
         yield (
             f"{logs} had to go before the backup had it, or the disk would have been full: until there is a new base,"
             " nothing after that can be restored"
         )
 
 
-def proof_fails(proof: Proof | None) -> Iterator[str]:
+def proof_fails(proof: Verified | None) -> Iterator[str]:
     if proof and not proof.ok:
-        yield f"the backup's last proof, a restore at {said(proof.at)}, has failed{_because(proof.why)}"
+        yield f"the backup's last proof, a restore at {said(from_stamp(proof.at))}, has failed{_because(proof.why)}"
 
 
-def proof_is_late(backup: Backup, proof: Proof | None) -> Iterator[str]:
-    age = backup.asked - (proof.at if proof else backup.since)
+def proof_is_late(backup: Backup, proof: Verified | None) -> Iterator[str]:
+    age = backup.asked - (from_stamp(proof.at) if proof else backup.since)
     if age > timedelta(days=PROOF_DAYS):
-        last = f"last on {said(proof.at)}" if proof else "not yet"
+        last = f"last on {said(from_stamp(proof.at))}" if proof else "not yet"
         yield f"no base of the backup has been proved by a restore for {long(age)}: {last}"
 
 

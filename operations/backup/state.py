@@ -1,84 +1,86 @@
-"""The backups, as the programs on the nodes have noted what became of them."""
+"""What the programs on the nodes have noted of the backups: configs/backup/state.py has their side of it."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-
-@dataclass(frozen=True)
-class Proof:
-    """A base that was restored on the idle node, and looked through.
-
-    Args:
-        why: what was wrong; empty where it went well.
-    """
-
-    at: datetime
-    ok: bool
-    why: str = ""
+from configs.backup import chain
+from configs.backup.chain import Verified, from_stamp
 
 
 @dataclass(frozen=True)
 class Backup:
-    """What the backups have. Times are None for what has not been yet.
+    """How far the backups are. Times are None for what has not been yet.
 
     Args:
-        asked: the node's own time when it was asked.
+        asked: when it was so.
         since: when the binary log's history has begun.
         complete_to: what was committed before is in the storage account.
-        base: when the last base was whole.
-        unshipped: how many binary logs had to go before they were copied, since the last base.
-        error: what the last copy, or the last base, has failed with; empty where it has not.
+        base: when the last base of this history was whole.
+        lost: how many binary logs were removed before they were copied, and are in no base since.
+        log_error: why the last run has not copied all; empty where it has.
+        base_error: why the last base has failed; empty where it has not.
     """
 
     asked: datetime
     since: datetime
     complete_to: datetime | None = None
     base: datetime | None = None
-    unshipped: int = 0
-    error: str = ""
+    lost: int = 0
+    log_error: str = ""
+    base_error: str = ""
 
 
 def read(text: str | None, asked: float) -> Backup | None:
-    """Read what the node that has the data has noted.
+    """Read what the node that has the data has noted; None where there is nothing to read.
 
     Args:
         text: the file; None where it is not there.
         asked: the node's time, in seconds of the epoch.
     """
     noted = _object(text)
-    if "history" not in noted:
+    since = _time(noted, "history")
+    if since is None:
         return None
+    lost: list[Mapping[str, Any]] = noted.get("lost") or []
     return Backup(
         asked=datetime.fromtimestamp(asked, UTC),
-        since=_time(noted["history"]) or datetime.fromtimestamp(asked, UTC),
-        complete_to=_time(noted.get("complete_to")),
-        base=_time(noted.get("base")),
-        unshipped=int(noted.get("unshipped") or 0),
-        error=str(noted.get("error") or ""),
+        since=since,
+        complete_to=_time(noted, "complete_to"),
+        base=_time(noted, "base_ended"),
+        lost=sum(each["last"] - each["first"] + 1 for each in lost if each["last"] >= (noted.get("base_log") or 0)),
+        log_error=_line(noted, "ship_error"),
+        base_error=_line(noted, "base_error"),
     )
 
 
-def read_proof(text: str | None) -> Proof | None:
+def read_proof(text: str | None) -> Verified | None:
     """Read what a node has noted of the last proof that ran on it; None where none has."""
-    noted = _object(text)
-    at = _time(noted.get("at"))
-    return Proof(at, bool(noted.get("ok")), str(noted.get("why") or "")) if at else None
+    try:
+        found = chain.verified(text or "")
+        from_stamp(found.at)
+    except ValueError:
+        return None
+    return found
 
 
 def _object(text: str | None) -> Mapping[str, Any]:
     try:
-        found: Any = json.loads(text or "")
+        found: object = json.loads(text or "")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
 
-def _time(written: Any) -> datetime | None:
-    """Return a time that is written as 20261127T115959Z."""
+def _time(noted: Mapping[str, Any], key: str) -> datetime | None:
     try:
-        return datetime.strptime(str(written), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return from_stamp(str(noted.get(key)))
     except ValueError:
         return None
+
+
+def _line(noted: Mapping[str, Any], key: str) -> str:
+    """Return a program's words in one line."""
+    return " ".join(str(noted.get(key) or "").split()).rstrip(".")

@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from components.checkout import CONFIGS
+from configs.backup.chain import Verified
 from operations.backup import state
-from operations.backup.state import Backup, Proof
+from operations.backup.state import Backup
 from operations.ssh import Node
 from operations.status import drbd, quorum
 from operations.status.drbd import Drbd
@@ -77,7 +78,7 @@ class NodeFacts:
     cannot_ask: str = ""
     kernels_without_drbd: tuple[str, ...] = ()
     backup: Backup | None = None
-    proof: Proof | None = None
+    proof: Verified | None = None
     votes: str = ""
 
 
@@ -167,7 +168,7 @@ class Facts:
         return next((node.backup for node in self.nodes if node.backup), None)
 
     @cached_property
-    def proof(self) -> Proof | None:
+    def proof(self) -> Verified | None:
         """The last proof of a base: it runs on the node that does not serve, and that changes."""
         found = [node.proof for node in self.nodes if node.proof]
         return max(found, key=lambda proof: proof.at, default=None)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from components.checkout import CHECKOUT
+from configs.backup import chain
 from operations.ssh import Node
 from operations.ssh_agent import Agent
 from operations.status import alarms, facts, status
@@ -74,14 +75,27 @@ Total votes:      3
 State:                  Connected
 """
 
+
+def lost(first: int, last: int) -> dict[str, Any]:
+    return {"first": first, "last": last, "until": "20261127T120000Z"}
+
+
 ASKED = datetime(2026, 11, 28, 15, 7, tzinfo=UTC)
 BACKUP: dict[str, Any] = {
     "history": "20261101T090000Z",
     "complete_to": "20261128T150610Z",
-    "base": "20261128T021500Z",
-    "unshipped": 0,
-    "error": "",
+    "ship_error": "",
+    "base_ended": "20261128T021500Z",
+    "base_log": 40,
+    "base_error": "",
+    "lost": [lost(30, 39)],
 }
+
+
+def proved(at: str, why: str = "") -> str:
+    """Return what a proof by a restore has noted."""
+    return chain.to_json(chain.Verified(at, "20261121T021500Z", at, not why, 421, 5 << 30, 37, why))
+
 
 Said = dict[str, dict[str, Any]]
 
@@ -108,7 +122,7 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
             "kernels": {"6.8.0-1009-azure": False, "6.8.0-1021-azure": True, "6.11.0-1003-azure": True},
             "time": ASKED.timestamp(),
             "backup": json.dumps(BACKUP) if name == "one" else None,
-            "proof": json.dumps({"at": "20261122T040000Z", "ok": True}) if name == "two" else None,
+            "proof": proved("20261122T040000Z") if name == "two" else None,
             "quorum": None,
             "qdevice": None,
         }
@@ -155,8 +169,8 @@ def backup(**changes: Any) -> Callable[[Said], None]:
     return node("one", backup=json.dumps(BACKUP | changes))
 
 
-def proof(name: str, **noted: Any) -> Callable[[Said], None]:
-    return node(name, proof=json.dumps(noted))
+def proof(name: str, at: str, why: str = "") -> Callable[[Said], None]:
+    return node(name, proof=proved(at, why))
 
 
 def disk(name: str, *changes: tuple[str, str]) -> Callable[[Said], None]:
@@ -355,22 +369,23 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("announced event",
      [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
      ["two is kept free of resources until"]),
-    ("logs gone unshipped", [backup(unshipped=3)], "",
+    ("logs gone unshipped", [backup(lost=[lost(37, 39), lost(42, 44)])], "",
      ["3 binary logs had to go before the backup had it, or the disk would have been full: until there is a new base,"
       " nothing after that can be restored. docs/operations/backup.md"]),
-    ("log late", [backup(complete_to="20261128T150159Z", error="rclone: connection refused")], "",
-     ["the backup has what was committed until 2026-11-28T15:01:59Z, and nothing of the last 5 minutes (rclone: conn"]),
+    ("log late", [backup(complete_to="20261128T150159Z", ship_error="rclone: connection\nrefused.")], "",
+     ["the backup has what was committed until 2026-11-28T15:01:59Z, and nothing of the last 5 minutes"
+      " (rclone: connection refused). docs/operations/backup.md"]),
     ("log of hours late", [backup(complete_to="20261128T120659Z")], "",
      ["the backup has what was committed until 2026-11-28T12:06:59Z, and nothing of the last 3 hours. docs/op"]),
-    ("no log yet", [backup(history="20261128T145000Z", complete_to=None)], "",
+    ("no log yet", [backup(history="20261128T145000Z", complete_to="")], "",
      ["the backup has no log yet, and nothing of the last 17 minutes"]),
-    ("base late", [backup(base="20261127T130659Z")], "",
+    ("base late", [backup(base_ended="20261127T130659Z")], "",
      ["the backup has got no new base for 26 hours: the last is of 2026-11-27T13:06:59Z. docs/operations/backup.md"]),
-    ("no base yet", [backup(history="20261126T140000Z", base=None, error="mariadb-backup: full")], "",
+    ("no base yet", [backup(history="20261126T140000Z", base_ended="", base_error="mariadb-backup: full")], "",
      ["the backup has got no new base for 2 days: there is none yet (mariadb-backup: full)"]),
-    ("proof failed", [proof("one", at="20261128T040000Z", ok=False, why="table shop.orders is corrupt")], "",
+    ("proof failed", [proof("one", at="20261128T040000Z", why="table shop.orders is corrupt")], "",
      ["the backup's last proof, a restore at 2026-11-28T04:00:00Z, has failed (table shop.orders is corrupt)."]),
-    ("proof old", [proof("two", at="20261120T150600Z", ok=True)], "",
+    ("proof old", [proof("two", at="20261120T150600Z")], "",
      ["no base of the backup has been proved by a restore for 8 days: last on 2026-11-20T15:06:00Z"]),
     ("never proved", [node("two", proof=None)], "",
      ["no base of the backup has been proved by a restore for 27 days: not yet"]),
@@ -409,10 +424,10 @@ NOT_TRUE: list[tuple[str, list[Callable[[Said], None]]]] = [
     ("fencing off", [pacemaker(('stonith-enabled="true"', 'stonith-enabled="false"'))]),
     ("no backups", [node("one", backup=None), node("two", proof=None)]),
     ("a backup of which nothing can be read", [node("one", backup="[")]),
-    ("a log of minutes ago", [backup(complete_to="20261128T150201Z", error="one failure")]),
-    ("a base of a night ago", [backup(base="20261127T130701Z")]),
-    ("a cluster of now", [backup(history="20261128T150600Z", complete_to=None, base=None), node("two", proof=None)]),
-    ("proved again", [proof("one", at="20261121T040000Z", ok=False, why="x")]),
+    ("a log of minutes ago", [backup(complete_to="20261128T150201Z", ship_error="one failure")]),
+    ("a base of a night ago", [backup(base_ended="20261127T130701Z")]),
+    ("a cluster of now", [backup(history="20261128T150600Z", complete_to="", base_ended=""), node("two", proof=None)]),
+    ("proved again", [proof("one", at="20261121T040000Z", why="x")]),
     ("no inodes to count", [node("one", file_systems=[file_system("/boot/efi", inodes_percent=0)])]),
     ("switched on", [pacemaker(('id="mysql-probe"', 'id="mysql-probe" target_role="Started"'))]),
 ]  # fmt: skip
@@ -469,7 +484,7 @@ def test_a_node_that_is_lost_does_not_serve() -> None:
 
 def test_where_nobody_serves_no_copy_is_late() -> None:
     nodes = said()
-    for change in (pacemaker(SERVER_IS_STOPPED), backup(complete_to="20261128T120000Z", base="20261120T120000Z")):
+    for change in (pacemaker(SERVER_IS_STOPPED), backup(complete_to="20261128T120000Z", base_ended="20261120T120000Z")):
         change(nodes)
     assert [alarm.partition(".")[0] for alarm in read(nodes).alarms] == ["nobody serves"]
 
