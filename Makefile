@@ -13,15 +13,15 @@ RENDERED = build/rendered
 # Two workers, each with whole modules, in the order of tests/conftest.py.
 TWO = -n 2 --dist loadgroup --no-loadscope-reorder
 # What is done to any stack: to STACK, else to the lab's own.
-ON = $(if $(STACK),.venv/bin/python -m operations.$@ --stack $(STACK),$(COMMAND) $@)
+ON = $(if $(STACK),.venv/bin/python -m operations.$(subst -,_,$@) --stack $(STACK),$(COMMAND) $@)
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status mysql ssh logs drift resume check preview stacks stack rotate drill proof test test-all unit diagram lint lint-types \
-    lint-style lint-scripts benchmark
+.PHONY: help up down status mysql ssh logs drift backups verify-backup resume check preview stacks stack rotate drill \
+    proof test test-all unit diagram lint lint-types lint-style lint-scripts benchmark
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 up: .venv/.stamp ## bring up a cluster in the lab, and tell how to reach it
 	@$(COMMAND) up
@@ -42,6 +42,12 @@ logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, in
 	@$(ON) $(ARGS)
 
 drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod, else the lab)
+	@$(ON) $(ARGS)
+
+backups: .venv/.stamp ## show what can be restored, and how old it is (STACK=prod, else the lab; ARGS=--json)
+	@$(ON) $(ARGS)
+
+verify-backup: .venv/.stamp ## prove the backup by a restore, now, on the node that does not serve (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
 check: .venv/.stamp ## ask the subscription whether the stack can be made there, and its price (STACK=prod, else the lab)

@@ -20,7 +20,7 @@ class Command:
     """What a person runs on a stack that can be reached.
 
     Args:
-        name: the module's, and the verb of the lab's command.
+        name: the verb of the lab's command, and the module's, which has `_` for `-`.
         run: does it; returns the exit code, or raises OperationError.
     """
 
@@ -30,7 +30,7 @@ class Command:
     add_options: Callable[[argparse.ArgumentParser], None] = _no_options
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
-        """Run it as `python -m operations.NAME`; return the exit code."""
+        """Run it as a module of its own; return the exit code."""
         parser = stack_parser(self.name, self.text)
         self.add_options(parser)
         options = parser.parse_args(arguments)
@@ -43,7 +43,7 @@ class Command:
 
 def stack_parser(name: str, text: str) -> argparse.ArgumentParser:
     """Return a parser that knows how a stack is named."""
-    parser = argparse.ArgumentParser(prog=f"python -m operations.{name}", description=text)
+    parser = argparse.ArgumentParser(prog=f"python -m operations.{name.replace('-', '_')}", description=text)
     parser.add_argument("--stack", help="the stack (default: the one that is selected)")
     parser.add_argument("--config-file", type=Path, metavar="FILE", help="its settings (default: Pulumi.STACK.yaml)")
     parser.add_argument("--pulumi", default="pulumi", metavar="CLI", help="the Pulumi CLI")

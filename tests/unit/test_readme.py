@@ -32,8 +32,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=_id)
 def test_targets_of_make_are_there(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):.*##", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`(?:[a-z ']+\| )?make (?:-s )?([a-z]+)", page.read_text())) <= targets
+    targets = set(re.findall(r"^([a-z-]+):.*##", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`(?:[a-z ']+\| )?make (?:-s )?([a-z-]+)", page.read_text())) <= targets
 
 
 def test_pages_that_messages_name_are_there() -> None:

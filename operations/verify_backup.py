@@ -1,0 +1,75 @@
+"""Proves a stack's backup by a restore on the node that does not serve: `python -m operations.verify_backup`.
+
+It starts what a timer starts every week, shows what that says, and waits for its end.
+"""
+
+import argparse
+import sys
+
+from configs.backup.chain import Verified
+from operations.backup.listing import proof_line
+from operations.command import Command
+from operations.error import OperationError
+from operations.ssh import Node, by_name
+from operations.stack import Stack
+from operations.status import facts
+from operations.status.facts import Facts
+from operations.terminal import hand_over
+
+UNIT = "azure-mysql-ha-verify-backup.service"
+
+# The unit goes on where the connection, or this, ends; the journal is shown from where it is started or joined.
+_START_AND_WATCH = f"""
+set -u
+systemctl start --no-block {UNIT}
+journalctl --unit {UNIT} --output cat --follow --since "@$(date +%s)" &
+journal=$!
+trap 'kill "$journal"' EXIT
+sleep 1
+while systemctl show --property ActiveState --value {UNIT} | grep --quiet --line-regexp activating; do sleep 1; done
+sleep 1
+"""
+
+
+def prove(stack: Stack) -> Verified:
+    """Prove the backup, and return the result.
+
+    Raises:
+        OperationError: no node can do it, or it came to no result.
+    """
+    before = _ask(stack)
+    node = _idle(stack, before)
+    print(f"{node.name} restores the last base and all after it beside its own data, which takes minutes to hours.")
+    code = hand_over(node.command(_START_AND_WATCH))
+    after = _ask(stack)
+    if after.proof is None or after.proof == before.proof:
+        raise OperationError(
+            f"{node.name} has told no result yet (exit code {code}): where the connection was lost it goes on, and make"
+            f" verify-backup joins it; else make ssh NODE={node.name}, and there: journalctl --unit {UNIT}"
+        )
+    return after.proof
+
+
+def _ask(stack: Stack) -> Facts:
+    return facts.ask(stack.nodes, stack.outputs.get("witness"))
+
+
+def _idle(stack: Stack, seen: Facts) -> Node:
+    if len(seen.serving) != 1:
+        raise OperationError("no node serves, or both do; make status says why")
+    idle = [node.name for node in seen.nodes if node.reached and node.name not in seen.serving]
+    if not idle:
+        raise OperationError("the node that does not serve cannot be reached; make status says why")
+    return by_name(stack.nodes, idle[0])
+
+
+def _run(stack: Stack, _options: argparse.Namespace) -> int:
+    proof = prove(stack)
+    print(proof_line(proof))
+    return 0 if proof.ok else 1
+
+
+COMMAND = Command("verify-backup", "Prove the backup by a restore, now, on the node that does not serve.", _run)
+
+if __name__ == "__main__":
+    sys.exit(COMMAND.main())
