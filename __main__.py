@@ -4,6 +4,7 @@ import signal
 
 from components import outputs
 from components.azure.addresses import Addresses, AddressesArgs
+from components.azure.backup import Backup, BackupArgs
 from components.azure.encryption import Encryption, EncryptionArgs
 from components.azure.endpoint import Endpoint, EndpointArgs
 from components.azure.existing import find
@@ -11,6 +12,7 @@ from components.azure.fencing import Fencing, FencingArgs
 from components.azure.network import Network, NetworkArgs
 from components.azure.nodes import Nodes, NodesArgs
 from components.azure.place import make_place
+from components.azure.restore import Restore, RestoreArgs
 from components.azure.tags import tag_everything
 from components.cluster.cluster import Cluster
 from components.remote import ScriptContext
@@ -36,18 +38,7 @@ subnet_id = (
         NetworkArgs(place, settings.network, settings.endpoint, settings.ssh, settings.witness, addresses.ways_out),
     ).subnet_id
 )
-endpoint = Endpoint(
-    "endpoint",
-    EndpointArgs(
-        place,
-        settings.endpoint,
-        addresses,
-        private_address=settings.network.internal_endpoint,
-        subnet_id=subnet_id,
-        frontend_ports=settings.frontend_ports,
-        zones=settings.machines.zones_of_address,
-    ),
-)
+endpoint = Endpoint("endpoint", EndpointArgs(place, settings, addresses, subnet_id))
 key = settings.encryption.key
 nodes = Nodes(
     "nodes",
@@ -70,11 +61,16 @@ fence_device = (
     if settings.fencing.fencing
     else None
 )
+backup, source = settings.backup, settings.backup.restore_from
+backup_store = Backup("backup", BackupArgs(place, settings, nodes.machines)).store if backup.backup else None
+restore_store = Restore("restore", RestoreArgs(source, backup.restore_to, nodes.machines)).store if source else None
 Cluster(
     "cluster",
     ScriptContext(settings, nodes.cluster_nodes, nodes.witness),
     fence_device=fence_device,
+    backup_store=backup_store,
+    restore_store=restore_store,
     endpoint_host=endpoint.host,
 )
-outputs.export(settings, endpoint.host, nodes, fence_device)
+outputs.export(settings, endpoint.host, nodes, fence_device, backup_store)
 tell_what_goes()

@@ -18,8 +18,10 @@ class BackupStore:
 
     Args:
         account: the storage account's name; it answers as ACCOUNT.blob.core.windows.net.
+        account_id: its resource id.
         ready: what must be there before a node can use it, by the name of that node.
     """
 
     account: str
+    account_id: pulumi.Input[str]
     ready: Mapping[str, Sequence[pulumi.Resource]]

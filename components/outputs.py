@@ -4,12 +4,17 @@ import pulumi
 
 from components import ports
 from components.azure.nodes import Nodes
+from components.backup_store import BackupStore
 from components.fence_device import FenceDevice
 from components.settings.settings import Settings
 
 
 def export(
-    settings: Settings, endpoint_host: pulumi.Output[str], nodes: Nodes, fence_device: FenceDevice | None
+    settings: Settings,
+    endpoint_host: pulumi.Output[str],
+    nodes: Nodes,
+    fence_device: FenceDevice | None,
+    backup_store: BackupStore | None,
 ) -> None:
     name, user = settings.database.database_name, settings.database.database_user
     secret_hint = "pulumi config get azure-mysql-ha:"
@@ -35,3 +40,5 @@ def export(
         if fence_device
         else "OFF (fencing: off): a network split can let both nodes serve",
     )
+    # With this, another stack's restoreFrom restores it.
+    pulumi.export("backup", backup_store.account_id if backup_store else "OFF (backup: false)")

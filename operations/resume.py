@@ -18,6 +18,8 @@ from operations.command import cli_of, stack_parser, told
 from operations.error import OperationError
 
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
+_ACCOUNT = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}"
+_CONTAINER = f"{_ACCOUNT}/blobServices/default/containers/{{containerName}}"
 
 # Resource ids, by the names that the program gives.
 # learn.microsoft.com/azure/role-based-access-control/resource-provider-operations has the types.
@@ -47,6 +49,13 @@ ID_PATHS = {
         f"{_GROUP}/providers/Microsoft.Compute/diskEncryptionSets/{{diskEncryptionSetName}}"
     ),
     "azure-native:compute:VirtualMachine": f"{_GROUP}/providers/Microsoft.Compute/virtualMachines/{{vmName}}",
+    "azure-native:storage:StorageAccount": _ACCOUNT,
+    "azure-native:storage:BlobServiceProperties": f"{_ACCOUNT}/blobServices/{{blobServicesName}}",
+    "azure-native:storage:BlobContainer": _CONTAINER,
+    "azure-native:storage:BlobContainerImmutabilityPolicy": (
+        f"{_CONTAINER}/immutabilityPolicies/{{immutabilityPolicyName}}"
+    ),
+    "azure-native:storage:ManagementPolicy": f"{_ACCOUNT}/managementPolicies/{{managementPolicyName}}",
     "azure-native:authorization:ManagementLockByScope": "/{scope}/providers/Microsoft.Authorization/locks/{lockName}",
     "azure-native:authorization:RoleDefinition": (
         "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}"

@@ -23,10 +23,16 @@ _SHORTEST_PREFIX = 8
 # Azure's names for a source that is everybody.
 _EVERYBODY = ("*", "any", "internet")
 
+_FEWEST_DAYS = 7
+"""For which a backup must not be changed."""
+
 _COMMAND = "command:remote:Command"
 _DISK = "azure-native:compute:Disk"
 _MACHINE = "azure-native:compute:VirtualMachine"
 _SECURITY_GROUP = "azure-native:network:NetworkSecurityGroup"
+_STORAGE = "azure-native:storage:StorageAccount"
+_CONTAINER = "azure-native:storage:BlobContainer"
+_IMMUTABILITY = "azure-native:storage:BlobContainerImmutabilityPolicy"
 _BALANCER = "azure-native:network:LoadBalancer"
 _WITH_SKU = (_BALANCER, "azure-native:network:PublicIPAddress")
 
@@ -110,9 +116,10 @@ def no_password_login(resource: Resource) -> Iterator[str]:
 
 
 def data_is_protected(resource: Resource) -> Iterator[str]:
-    """Yield a production stack's data disk that Pulumi would delete."""
-    if resource.type == _DISK and resource.stack in PRODUCTION and not resource.protect:
-        yield f"the data disk of stack {resource.stack} is not protected; set protectData: true"
+    """Yield a production stack's data disk, or what holds its backups, that Pulumi would delete."""
+    what = {_DISK: "data disk", _STORAGE: "storage account of the backups", _CONTAINER: "container of backups"}
+    if resource.type in what and resource.stack in PRODUCTION and not resource.protect:
+        yield f"the {what[resource.type]} of stack {resource.stack} is not protected; set protectData: true"
 
 
 def no_disk_by_link(resource: Resource) -> Iterator[str]:
@@ -121,6 +128,35 @@ def no_disk_by_link(resource: Resource) -> Iterator[str]:
         for key, wanted in (("networkAccessPolicy", "DenyAll"), ("publicNetworkAccess", "Disabled")):
             if (found := plain(resource.properties.get(key))) != wanted:
                 yield f"{key} is {found or 'not set'}, not {wanted}"
+
+
+def backups_are_private(resource: Resource) -> Iterator[str]:
+    """Yield where a storage account would let somebody in without a role, or a listener read along."""
+    if resource.type == _STORAGE:
+        for key, wanted in (
+            ("allowSharedKeyAccess", False),
+            ("allowBlobPublicAccess", False),
+            ("allowCrossTenantReplication", False),
+            ("enableHttpsTrafficOnly", True),
+        ):
+            if plain(resource.properties.get(key)) is not wanted:
+                yield f"{key} is not {str(wanted).lower()}"
+        if plain(resource.properties.get("minimumTlsVersion")) not in ("TLS1_2", "TLS1_3"):
+            yield "minimumTlsVersion is not TLS1_2"
+    if resource.type == _CONTAINER and plain(resource.properties.get("publicAccess")) != "None":
+        yield "publicAccess is not None"
+
+
+def backups_stay(resource: Resource) -> Iterator[str]:
+    """Yield an immutability policy by which a backup could be changed within its first week."""
+    if resource.type == _IMMUTABILITY:
+        days = plain(resource.properties.get("immutabilityPeriodSinceCreationInDays"))
+        if not isinstance(days, (int, float)) or days < _FEWEST_DAYS:
+            yield f"immutabilityPeriodSinceCreationInDays is {days}, less than {_FEWEST_DAYS}"
+        if plain(resource.properties.get("allowProtectedAppendWrites")) or plain(
+            resource.properties.get("allowProtectedAppendWritesAll")
+        ):
+            yield "what has been written could be appended to"
 
 
 def standard_skus(resource: Resource) -> Iterator[str]:
@@ -176,8 +212,12 @@ def fencing_is_on(resources: Sequence[Resource]) -> Iterator[str]:
 RULES = (
     Rule("no-world-open-ssh", "SSH is for named networks, never for the world.", no_world_open_ssh),
     Rule("no-password-login", "Nobody logs in by password, and host keys are pinned.", no_password_login),
-    Rule("data-is-protected", "Pulumi refuses to delete the data disks of production.", data_is_protected),
+    Rule(
+        "data-is-protected", "Pulumi refuses to delete the data disks and the backups of production.", data_is_protected
+    ),
     Rule("no-disk-by-link", "Nobody exports a data disk by a link.", no_disk_by_link),
+    Rule("backups-are-private", "Backups are read by a role only, over TLS.", backups_are_private),
+    Rule("backups-stay", "Nobody changes a backup.", backups_stay),
     Rule("standard-skus", "Balancer and addresses are of the SKU Standard.", standard_skus),
     Rule("probe-is-not-mysql", "The balancer's probe asks who serves, not whether MySQL runs.", probe_is_not_mysql),
     Rule("secrets-are-marked", "What is secret is marked so.", secrets_are_marked, needs_marks=True),

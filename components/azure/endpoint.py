@@ -1,6 +1,5 @@
 """The one address that always leads to the node that serves, and the way in for administration."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -10,7 +9,7 @@ from components import ports
 from components.azure.addresses import Addresses
 from components.azure.egress import egress_parts, make_egress_balancer, pool_id
 from components.azure.place import Place
-from components.settings.endpoint import EndpointSection
+from components.settings.settings import Settings
 
 _FRONTEND = "endpoint"
 _POOL = "nodes"
@@ -22,19 +21,14 @@ class EndpointArgs:
     """What an endpoint is made of.
 
     Args:
+        settings: the stack's.
         addresses: its public address, if it has one, and what the machines come from when they leave.
-        private_address: an internal endpoint's IPv4 address in the subnet.
-        frontend_ports: port that leads to SSH for each machine, by its name; empty where SSH takes another way.
-        zones: availability zones of a private address; empty for none.
     """
 
     place: Place
-    endpoint: EndpointSection
+    settings: Settings
     addresses: Addresses
-    private_address: str
     subnet_id: pulumi.Input[str]
-    frontend_ports: Mapping[str, int]
-    zones: Sequence[str]
 
 
 class Endpoint(pulumi.ComponentResource):
@@ -54,7 +48,8 @@ class Endpoint(pulumi.ComponentResource):
     def __init__(self, name: str, args: EndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Endpoint", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        place, address, egress_address = args.place, args.addresses.endpoint, args.addresses.egress
+        place, settings = args.place, args.settings
+        address, egress_address = args.addresses.endpoint, args.addresses.egress
 
         if address:
             balancer_name = f"lbe-{place.cluster_name}"
@@ -67,11 +62,11 @@ class Endpoint(pulumi.ComponentResource):
             frontend = network.FrontendIPConfigurationArgs(
                 name=_FRONTEND,
                 subnet=network.SubnetArgs(id=args.subnet_id),
-                private_ip_address=args.private_address,
+                private_ip_address=settings.network.internal_endpoint,
                 private_ip_allocation_method=network.IPAllocationMethod.STATIC,
-                zones=list(args.zones) or None,
+                zones=list(settings.machines.zones_of_address) or None,
             )
-            self.host = pulumi.Output.from_input(args.private_address)
+            self.host = pulumi.Output.from_input(settings.network.internal_endpoint)
 
         # The balancer's own parts refer to each other by ids that follow from its name.
         balancer_id = pulumi.Output.concat(place.group_id, "/providers/Microsoft.Network/loadBalancers/", balancer_name)
@@ -101,7 +96,7 @@ class Endpoint(pulumi.ComponentResource):
                 network.ProbeArgs(
                     name=_PROBE,
                     protocol=network.ProbeProtocol.TCP,
-                    port=args.endpoint.probe_port,
+                    port=settings.endpoint.probe_port,
                     interval_in_seconds=5,
                     probe_threshold=1,
                 )
@@ -131,7 +126,7 @@ class Endpoint(pulumi.ComponentResource):
                     enable_tcp_reset=True,
                     idle_timeout_in_minutes=30,
                 )
-                for node, port in args.frontend_ports.items()
+                for node, port in settings.frontend_ports.items()
             ],
             opts=child,
         )
@@ -141,6 +136,6 @@ class Endpoint(pulumi.ComponentResource):
             self.egress_pool_id = make_egress_balancer(f"{name}-egress-balancer", place, egress_address, self)
         self.ssh_rule_ids = {
             node: self.balancer.id.apply(lambda id_, node=node: f"{id_}/inboundNatRules/rule-ssh-{node}")
-            for node in args.frontend_ports
+            for node in settings.frontend_ports
         }
         self.register_outputs({})

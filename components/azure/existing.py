@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 import pulumi
-from pulumi_azure_native import authorization, keyvault, network, resources
+from pulumi_azure_native import authorization, keyvault, network, resources, storage
 
 from components.azure.fencing import ACTIONS
 from components.azure.place import ExistingGroup
@@ -61,6 +61,8 @@ def find(settings: Settings) -> Existing:
         role_id = check("existingRoleDefinitionId", lambda: _role(role, settings.names.resource_group))
     if key := settings.encryption.key:
         check("diskEncryptionKeyVaultId", lambda: _check_vault(key, location))
+    if (account := settings.backup.existing_backup_storage_account_id) and settings.backup.backup:
+        check("existingBackupStorageAccountId", lambda: _check_account(account))
     if mistakes:
         raise SettingsError(pulumi.get_stack(), mistakes)
     return Existing(group, subnet_id, role_id)
@@ -199,3 +201,32 @@ def _check_vault(key: EncryptionKey, location: str) -> None:
     )
     if found_key.kty not in ("RSA", "RSA-HSM"):
         raise Mistake(f"key {key_name} is of type {found_key.kty}; Azure encrypts disks with RSA keys only")
+
+
+def _check_account(account: AzureId) -> None:
+    """Check that containers of backups can be made in a storage account, and warn of what the owner may mend."""
+    if (here := _read("the subscription", _subscription)).lower() != account.subscription.lower():
+        raise Mistake(f"is in subscription {account.subscription}; this stack makes its containers in {here}")
+    (name,) = account.names
+    found = _read(
+        f"storage account {name}",
+        lambda: storage.get_storage_account(resource_group_name=account.group, account_name=name),
+    )
+    if found.kind not in ("StorageV2", "BlockBlobStorage"):
+        raise Mistake(f"storage account {name} is of kind {found.kind}; backups need StorageV2 or BlockBlobStorage")
+    if found.is_hns_enabled:
+        raise Mistake(f"storage account {name} has a hierarchical namespace, which keeps no versions of blobs")
+    if found.public_network_access == "Disabled":
+        raise Mistake(f"storage account {name} is closed to all public networks, by which the nodes come")
+    if not found.enable_https_traffic_only or found.minimum_tls_version in (None, "TLS1_0", "TLS1_1"):
+        pulumi.log.warn(f"storage account {name} takes connections without TLS 1.2")
+    if found.allow_shared_key_access is not False:
+        pulumi.log.warn(f"whoever has a key of storage account {name} can read its backups")
+    service = _read(
+        f"the blob service of storage account {name}",
+        lambda: storage.get_blob_service_properties(
+            resource_group_name=account.group, account_name=name, blob_services_name="default"
+        ),
+    )
+    if not service.is_versioning_enabled:
+        pulumi.log.warn(f"storage account {name} keeps no versions of blobs")

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_azure_native import authorization, compute
 
 from components.azure.place import Place
-from components.azure.role import assign_role, guid
+from components.azure.role import assign_role, guid, principal_of
 from components.fence_device import FenceDevice
 
 # All that fence_azure_arm asks for: it lists and reads machines, stops and starts them.
@@ -71,7 +71,7 @@ class Fencing(pulumi.ComponentResource):
                     assign_role(
                         f"{node}-fences-its-peer",
                         role_id=role_id,
-                        principal_id=_principal(args.machines[node]),
+                        principal_id=principal_of(args.machines[node]),
                         scope=args.machines[peer].id,
                         parent=self,
                     )
@@ -97,7 +97,3 @@ class Fencing(pulumi.ComponentResource):
             permissions=[authorization.PermissionArgs(actions=list(ACTIONS))],
             opts=pulumi.ResourceOptions(parent=self),
         )
-
-
-def _principal(machine: compute.VirtualMachine) -> pulumi.Output[str]:
-    return machine.identity.apply(lambda identity: identity.principal_id if identity else "")

@@ -3,7 +3,7 @@
 import uuid
 
 import pulumi
-from pulumi_azure_native import authorization
+from pulumi_azure_native import authorization, compute
 
 # Azure names roles and assignments by GUIDs. These follow from what they name, so that they are the same in every
 # update, and another one where something else is meant.
@@ -13,6 +13,11 @@ _NAMESPACE = uuid.UUID("6a53b7d4-9f0c-5b0e-8a3e-3a1b6f1f1f52")
 def guid(what: str) -> str:
     """Return the GUID that stands for something; letter case does not matter, as in Azure's ids."""
     return str(uuid.uuid5(_NAMESPACE, what.lower()))
+
+
+def principal_of(machine: compute.VirtualMachine) -> pulumi.Output[str]:
+    """Return the object id of a machine's own identity."""
+    return machine.identity.apply(lambda identity: identity.principal_id if identity else "")
 
 
 def assign_role(

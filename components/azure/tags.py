@@ -11,6 +11,10 @@ _WITHOUT_TAGS = frozenset(
         "azure-native:authorization:RoleDefinition",
         "azure-native:authorization:RoleAssignment",
         "azure-native:authorization:ManagementLockByScope",
+        "azure-native:storage:BlobContainer",
+        "azure-native:storage:BlobContainerImmutabilityPolicy",
+        "azure-native:storage:BlobServiceProperties",
+        "azure-native:storage:ManagementPolicy",
     }
 )
 

@@ -29,8 +29,8 @@ class Cluster(pulumi.ComponentResource):
         context: ScriptContext,
         *,
         fence_device: FenceDevice | None,
-        backup_store: BackupStore | None = None,
-        restore_store: BackupStore | None = None,
+        backup_store: BackupStore | None,
+        restore_store: BackupStore | None,
         endpoint_host: pulumi.Input[str],
     ) -> None:
         super().__init__("azure-mysql-ha:index:Cluster", name)

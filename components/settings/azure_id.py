@@ -25,6 +25,10 @@ class AzureId:
     group: str
     names: tuple[str, ...]
 
+    @property
+    def group_id(self) -> str:
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+
 
 def id_of(kind: str) -> Callable[[str], AzureId]:
     """Return what parses the resource id of something in a resource group, whatever the case of its fixed words.

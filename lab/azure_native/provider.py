@@ -288,7 +288,7 @@ class Provider:
             if error.status:
                 raise ArmError(f"cannot check existence of resource '{resource_id}': {error}", error.status) from None
             raise
-        if found:
+        if found and not _is_as_it_begins(kind, to_outputs(kind.shape, found)):
             raise ArmError(f"cannot create already existing resource '{resource_id}'", 409)
 
     async def _keep(self, kind: ResourceType, resource_id: str, inputs: Object, body: Object) -> None:
@@ -323,6 +323,11 @@ class Provider:
             answer = {}
         state = _complete(kind, with_secrets_of(to_outputs(kind.shape, answer), inputs))
         return ResourceError(message, resource_id, state)
+
+
+def _is_as_it_begins(kind: ResourceType, outputs: Object) -> bool:
+    """Tell whether Azure has made it along with what it is a part of, and nobody has changed it since."""
+    return kind.beginning is not None and all(equal(outputs.get(key), value) for key, value in kind.beginning.items())
 
 
 def _complete(kind: ResourceType, outputs: Object) -> Object:

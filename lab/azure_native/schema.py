@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .values import Value
+
 
 @dataclass(frozen=True, eq=False)
 class Shape:
@@ -35,6 +37,7 @@ class ResourceType:
         required: inputs that must be there, beside the parts of the path.
         replaced_by: inputs whose change replaces the resource, beside the parts of the path.
         kept: lists that are resources of their own as well: left as they are in Azure where the program is silent.
+        beginning: what Azure has of it as soon as it has what it is a part of; None where it has nothing.
         random_name: "suffix" for the resource's name and eight hexadecimal digits, "uuid" for a GUID.
     """
 
@@ -45,6 +48,7 @@ class ResourceType:
     replaced_by: tuple[str, ...]
     kept: tuple[str, ...]
     random_name: str
+    beginning: Mapping[str, Value] | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:

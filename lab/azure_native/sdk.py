@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from pulumi import _types as classes  # pyright: ignore[reportPrivateUsage] - the SDK's only way to ask its classes
 
 from .schema import ResourceType, Shape
+from .values import Value
 
 _Hints: TypeAlias = Mapping[str, Any]
 _Pair: TypeAlias = tuple[type | None, type | None]
@@ -38,7 +39,7 @@ class _Known:
         required: inputs that the SDK holds for optional.
         replaced_by: inputs whose change replaces the resource, beside the parts of the path.
         renamed: ARM's name of a property, where the SDK has another.
-        random_name: see ResourceType.
+        random_name, beginning: see ResourceType.
     """
 
     path: str
@@ -46,6 +47,7 @@ class _Known:
     replaced_by: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
     random_name: str = "suffix"
+    beginning: Mapping[str, Value] | None = None
 
 
 def _in_group(path: str, *required: str, replaced_by: tuple[str, ...] = (), **renamed: str) -> _Known:
@@ -57,6 +59,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 _LOCATION = ("location",)
+_ACCOUNT = "Storage/storageAccounts/{accountName}"
+_CONTAINER = f"{_ACCOUNT}/blobServices/default/containers/{{containerName}}"
 RESOURCE_TYPES: Mapping[str, _Known] = {
     "resources:ResourceGroup": _Known(_IN_GROUP, _LOCATION, _LOCATION),
     "network:VirtualNetwork": _in_group("Network/virtualNetworks/{virtualNetworkName}", replaced_by=_LOCATION),
@@ -77,6 +81,18 @@ RESOURCE_TYPES: Mapping[str, _Known] = {
     "compute:VirtualMachine": _in_group("Compute/virtualMachines/{vmName}", "location"),
     "keyvault:Vault": _in_group("KeyVault/vaults/{vaultName}"),
     "keyvault:Key": _in_group("KeyVault/vaults/{vaultName}/keys/{keyName}"),
+    "storage:StorageAccount": _in_group(
+        _ACCOUNT, "location", replaced_by=_LOCATION, enableHttpsTrafficOnly="supportsHttpsTrafficOnly"
+    ),
+    "storage:BlobServiceProperties": _Known(
+        f"{_IN_GROUP}/providers/Microsoft.{_ACCOUNT}/blobServices/{{blobServicesName}}", beginning={}
+    ),
+    "storage:BlobContainer": _in_group(_CONTAINER),
+    "storage:BlobContainerImmutabilityPolicy": _Known(
+        f"{_IN_GROUP}/providers/Microsoft.{_CONTAINER}/immutabilityPolicies/{{immutabilityPolicyName}}",
+        beginning={"immutabilityPeriodSinceCreationInDays": 0},
+    ),
+    "storage:ManagementPolicy": _in_group(f"{_ACCOUNT}/managementPolicies/{{managementPolicyName}}"),
     "authorization:RoleDefinition": _Known(
         "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
         renamed={"roleType": "type"},
@@ -102,7 +118,7 @@ _FLATTENED = _words(
 )
 # What ARM keeps beside `properties`, of whatever has it.
 _BESIDE = _words(
-    """etag extendedLocation id identity location managedBy managedByExtended name placement plan resources sku
+    """etag extendedLocation id identity kind location managedBy managedByExtended name placement plan resources sku
     systemData tags type zones"""
 )
 _NOT_BESIDE: Mapping[str, frozenset[str]] = {"BackendAddressPool": frozenset({"location"})}
@@ -141,6 +157,7 @@ def _describe(name: str, known: _Known) -> ResourceType:
         replaced_by=known.replaced_by,
         kept=tuple(names[item] for item in kept),
         random_name=known.random_name,
+        beginning=known.beginning,
     )
 
 

@@ -26,6 +26,7 @@ ABBREVIATIONS: dict[str, tuple[str, ...]] = {
     "network:Subnet": ("snet",),
     "network:VirtualNetwork": ("vnet",),
     "resources:ResourceGroup": ("rg",),
+    "storage:StorageAccount": ("st",),
 }
 RULES = {"inboundNatRules": "rule", "loadBalancingRules": "rule", "outboundRules": "rule", "securityRules": "nsgsr"}
 # A machine is called as its host and its node are: docs/architecture.md, "Names in Azure".
@@ -34,7 +35,14 @@ OTHERWISE_NAMED = {
     "authorization:RoleAssignment",
     "authorization:RoleDefinition",
     "authorization:ManagementLockByScope",
+    # The words by which Azure and the nodes know them.
+    "storage:BlobServiceProperties",
+    "storage:BlobContainer",
+    "storage:BlobContainerImmutabilityPolicy",
+    "storage:ManagementPolicy",
 }
+# Of storage accounts' names, which have no dashes.
+WITHOUT_DASHES = {"storage:StorageAccount"}
 ENVIRONMENTS = ("dev", "staging", "prod")
 
 
@@ -57,7 +65,8 @@ def test_abbreviations(case: str) -> None:
         if kind in OTHERWISE_NAMED:
             continue
         name = name_of(kind, inputs)
-        assert name.partition("-")[0] in ABBREVIATIONS[kind], name
+        dash = "" if kind in WITHOUT_DASHES else "-"
+        assert name.startswith(tuple(f"{abbreviation}{dash}" for abbreviation in ABBREVIATIONS[kind])), name
         for part, abbreviation in RULES.items():
             for rule in cast(list[dict[str, Any]], inputs.get(part, [])):
                 assert rule["name"].startswith(f"{abbreviation}-"), rule["name"]
@@ -91,7 +100,11 @@ def test_environments_share_a_subscription() -> None:
         assert roles[0] and roles[1] and not roles[0] & roles[1]
         # Nothing has a name of the other's, be it in one group.
         named = [
-            {(kind, name_of(kind, i).lower()) for kind, i in azure(case) if not kind.startswith("authorization:Role")}
+            {
+                (kind, str(i.get("accountName")), name_of(kind, i).lower())
+                for kind, i in azure(case)
+                if not kind.startswith("authorization:Role")
+            }
             for case in (one, other)
         ]
         assert named[0] and named[1] and not named[0] & named[1]
@@ -113,6 +126,10 @@ def test_prod_is_protected() -> None:
     made = resources("prod")
     disks = [r for r in made if r.type == "azure-native:compute:Disk"]
     assert [disk.protect for disk in disks] == [True, True]
+    backups = [
+        r for r in made if r.type in ("azure-native:storage:StorageAccount", "azure-native:storage:BlobContainer")
+    ]
+    assert [each.protect for each in backups] == [True, True, True]
     locks = [r for r in made if r.type == "azure-native:authorization:ManagementLockByScope"]
     # On the data, and never on the group: a machine has to be made anew, a role taken away.
     assert [lock.dependencies for lock in locks] == [[disk.name] for disk in disks]

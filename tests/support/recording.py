@@ -96,6 +96,12 @@ class _Answers(Mocks):
                 "permissions": [{"actions": ["Microsoft.Compute/virtualMachines/*"], "notActions": []}],
                 "assignableScopes": ["/"],
             },
+            "azure-native:storage:getStorageAccount": {
+                "kind": "StorageV2",
+                "enableHttpsTrafficOnly": True,
+                "minimumTlsVersion": "TLS1_2",
+            },
+            "azure-native:storage:getBlobServiceProperties": {"isVersioningEnabled": True},
             "azure-native:keyvault:getKey": {"kty": "RSA"},
             "azure-native:keyvault:getVault": {
                 "location": "westeurope",
