@@ -31,12 +31,39 @@ class Image:
 
 
 @dataclass(frozen=True)
+class BackupPrograms:
+    """How the server's data are taken while it serves, and made again. Command lines are Bash's.
+
+    Args:
+        kind: what `dump` gives: "mbstream", which are files, or "sql".
+        dump: command line that writes all data to standard output.
+        position: regular expression of what it says, there or on standard error, of the binary log's number and the
+            position in it after which changes are not in that data.
+        unpack: command lines that make a data directory "$directory" of that data, which the first gets on standard
+            input. None where a new server's client takes it.
+        log_reader: command line of the program that makes statements of a binary log.
+        check: command line that checks all tables, and says for each which is well a line that ends with OK.
+        restore_options: with which the server that replays binary logs writes none itself.
+        log_options: lines of the option file by which its binary log has rows, and GTIDs where it can.
+    """
+
+    kind: str
+    dump: str
+    position: str
+    unpack: tuple[str, ...]
+    log_reader: str
+    check: str
+    restore_options: tuple[str, ...]
+    log_options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DatabaseServer:
     """Where the distribution's MySQL or MariaDB has its things.
 
     Args:
         server: "mysql" or "mariadb".
-        series: the first two numbers of its version, which a backup that a new cluster begins with must have.
+        series: the first two numbers of its version. A backup is restored by the same series only.
         program: path of the server's program. Pacemaker starts it without the wrapper mysqld_safe, which would
             start it again by itself.
         client: path of the command-line client.
@@ -54,6 +81,7 @@ class DatabaseServer:
         user: account that the server runs as.
         group: that account's group.
         error_log: path of its log.
+        backup: how its data are taken and made again.
     """
 
     server: str
@@ -72,6 +100,7 @@ class DatabaseServer:
     user: str
     group: str
     error_log: str
+    backup: BackupPrograms
 
 
 @dataclass(frozen=True)
@@ -85,6 +114,7 @@ class OperatingSystem:
         packages: what is installed on a node.
         witness_packages: what is installed on a witness.
         voter_packages: what is installed on a node of a cluster with a witness as well.
+        backup_packages: what is installed on a node of a cluster with backups, or that begins with one, as well.
         left_to_pacemaker: systemd's units that are not started at boot, since Pacemaker starts
             what they would start.
         never_restart: beginnings of the names of units that no update may restart by itself.
@@ -105,6 +135,7 @@ class OperatingSystem:
     packages: tuple[str, ...]
     witness_packages: tuple[str, ...]
     voter_packages: tuple[str, ...]
+    backup_packages: tuple[str, ...]
     left_to_pacemaker: tuple[str, ...]
     never_restart: tuple[str, ...]
     repairs: tuple[str, ...]

@@ -104,8 +104,9 @@ class Base:
 
 
 _TIME = _STAMPED.pattern
-_LOG = re.compile(rf"log/({_TIME})/(\d{{6,}})_({_TIME})_({_TIME})_([0-9a-f]{{16}})\.zst")
-_BASE = re.compile(rf"base/({_TIME})/({_TIME})/base_({_TIME})_(\d{{6,}})_(\d+)\.json")
+_NUMBER = r"\d{6,}"
+_LOG = re.compile(rf"log/({_TIME})/({_NUMBER})_({_TIME})_({_TIME})_([0-9a-f]+)\.zst")
+_BASE = re.compile(rf"base/({_TIME})/({_TIME})/base_({_TIME})_({_NUMBER})_(\d+)\.json")
 
 
 def log_of(name: str) -> Log | None:
@@ -317,9 +318,9 @@ class Chain:
 
     def __init__(self, names: Iterable[str], seen: Seen | None = None) -> None:
         names = list(names)
-        data = {*names}
+        found = set(names)
         self.seen = seen
-        self.bases = sorted(base for name in names if (base := base_of(name)) and base.data in data)
+        self.bases = sorted(base for name in names if (base := base_of(name)) and base.data in found)
         self._logs: dict[str, dict[int, list[Log]]] = {}
         for log in sorted(log for name in names if (log := log_of(name))):
             self._logs.setdefault(log.history, {}).setdefault(log.number, []).append(log)
@@ -333,9 +334,8 @@ class Chain:
     @property
     def histories(self) -> list[str]:
         """All histories, the last one last."""
-        return sorted(
-            {*self._logs, *(base.history for base in self.bases), *([self.seen.history] if self.seen else [])}
-        )
+        found = set(self._logs) | {base.history for base in self.bases}
+        return sorted(found | {self.seen.history} if self.seen else found)
 
     def end(self, base: Base) -> datetime | None:
         """Return the last second to which one can restore with a base; None if to none at all."""
@@ -416,7 +416,8 @@ class Chain:
         Raises:
             Refusal: the backup does not reach to that time, or not without a gap.
         """
-        bases = [base for base in self.bases if base not in {*without}]
+        damaged = set(without)
+        bases = [base for base in self.bases if base not in damaged]
         if not bases:
             no_base = "there is no base but damaged ones" if self.bases else "there is no base"
             raise Refusal(f"{no_base} in the backup, so nothing can be restored.")

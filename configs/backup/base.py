@@ -1,0 +1,162 @@
+"""Bring a base into the store: all data, streamed while the server serves, with no second copy on any disk.
+
+Run every night where the server serves, and at once where shipping finds that one is missing. It can be killed at any
+moment: what is not whole does not exist.
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import IO
+
+from . import chain, state
+from .chain import Base, Details, stamp
+from .configuration import RUN, Configuration, load
+from .packed import Failed, Packed
+from .server import Server, ServerError, end_with, serving_pid
+from .store import Store, StoreError
+
+# Bytes of data that are read in a second at most. The smallest data disk that is usual here, P10, gives 100 MB/s: more
+# than half is left to the server. 40 MB/s are 144 GB an hour.
+_RATE = 40 << 20
+
+# How long the dump may keep all writes waiting behind a statement that holds its lock up, before it is given up.
+_LOCK_SECONDS = 15
+
+# Where the position is looked for: in what the dump says, and at the beginning of what it gives.
+_HEAD = 64 << 10
+
+
+class Position:
+    """Where in the binary logs what comes after the base begins, as soon as the dump tells."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = re.compile(pattern.encode())
+        self._head = b""
+        self.found: tuple[int, int] | None = None
+        self.at: datetime | None = None
+
+    def look(self, piece: bytes) -> None:
+        if self.found or len(self._head) > _HEAD:
+            return
+        self._head += piece[:_HEAD]
+        self._search(self._head)
+
+    def hear(self, line: bytes) -> None:
+        if not self.found:
+            self._search(line)
+
+    def _search(self, text: bytes) -> None:
+        if told := self._pattern.search(text):
+            self.found = int(told[1]), int(told[2])
+            # All that is in the base was committed before: not in the same second.
+            self.at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+
+
+def _listen(errors: IO[bytes], heard: Callable[[bytes], None], last: list[str]) -> None:
+    for line in errors:
+        heard(line)
+        last[:] = [*last, line.decode(errors="replace").strip()][-5:]
+
+
+def _guard(server: Server, position: Position, dump: "subprocess.Popen[bytes]") -> None:
+    """Give the dump up where its lock waits for somebody's long statement, and everybody's writes for it."""
+    waits = (
+        "select count(*) from information_schema.processlist"
+        f" where info like 'FLUSH %TABLES%' and user = 'root' and time >= {_LOCK_SECONDS}"
+    )
+    while not position.found and dump.poll() is None:
+        with contextlib.suppress(ServerError):
+            if server.ask(waits) != [["0"]]:
+                dump.kill()
+        time.sleep(5)
+
+
+def _size(configuration: Configuration) -> int:
+    return sum(file.stat().st_size for file in configuration.directory.rglob("*") if file.is_file())
+
+
+def bring(configuration: Configuration, server: Server, history: str) -> Base:
+    """Make a base and bring it into the store.
+
+    Raises:
+        Failed, ServerError, StoreError: it is not there.
+    """
+    begun = datetime.now(UTC).replace(microsecond=0)
+    version = server.ask("select version()")[0][0]
+    store = Store(configuration.account, patient=True, largest=_size(configuration))
+    position, last = Position(configuration.position), list[str]()
+    RUN.mkdir(mode=0o700, exist_ok=True)
+    with subprocess.Popen(
+        ["bash", "-c", f"exec {configuration.dump}"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=RUN,
+    ) as dump:  # fmt: skip
+        assert dump.stdout and dump.stderr
+        listener = threading.Thread(target=_listen, args=(dump.stderr, position.hear, last), daemon=True)
+        listener.start()
+        if configuration.kind == "sql":
+            threading.Thread(target=_guard, args=(server, position, dump), daemon=True).start()
+
+        def finish() -> None:
+            listener.join()
+            if code := dump.wait():
+                raise Failed(f"the dump has ended with {code}: {' / '.join(last)[-300:]}")
+            if position.found is None:
+                raise Failed("the dump has not told where in the binary log it is")
+
+        packed = Packed(dump.stdout, rate=_RATE, look=position.look, finish=finish)
+        try:
+            # Its name is that of its beginning, since the rest is known at its end.
+            store.add(Base(history, begun, begun, 0, 0).data, packed)
+            assert position.found and position.at
+        except BaseException:
+            dump.kill()
+            raise
+    base = Base(history, position.at, begun, *position.found)
+    details = Details(
+        cluster=configuration.cluster,
+        server=configuration.server,
+        version=version,
+        kind=configuration.kind,
+        begun=stamp(base.begun),
+        ended=stamp(base.ended),
+        history=history,
+        log=base.log,
+        position=base.position,
+        bytes=packed.bytes,
+        sha256=packed.sha256,
+        unpacked=packed.unpacked,
+    )
+    store.add(base.name, chain.to_json(details).encode())
+    return base
+
+
+def main() -> int:
+    configuration = load()
+    pid = serving_pid(configuration)
+    known = state.read(configuration)
+    # Shipping finds out which history it is; it comes every minute.
+    if pid is None or not known.history or not os.path.ismount(configuration.mount_point):
+        return 0
+    end_with(pid)
+    state.change(configuration, base_tried=stamp(datetime.now(UTC)))
+    try:
+        base = bring(configuration, Server(configuration), known.history)
+    except (Failed, ServerError, StoreError, OSError) as error:
+        state.change(configuration, base_error=str(error))
+        print(error, file=sys.stderr)
+        return 1
+    if state.read(configuration).history == known.history:
+        state.change(configuration, base_ended=stamp(base.ended), base_log=base.log, base_error="")
+    print(f"base {base.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

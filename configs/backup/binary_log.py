@@ -1,0 +1,89 @@
+"""Binary logs as files: what a walk over the headers of their events tells, without reading what is in them.
+
+The form is the same in MySQL and MariaDB: a magic number, then events, each with a header of 19 bytes.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+_MAGIC = b"\xfebin"
+# Time, kind, server, length of the event, position of its end, flags.
+_HEADER = struct.Struct("<IBIIIH")
+
+# Kinds of events that hold nothing of the database's: stop, rotation, description, sets of GTIDs, checkpoint, encryption.
+_EMPTY = frozenset((3, 4, 15, 35, 161, 163, 164))
+# Kinds with which a transaction begins: MySQL's GTIDs (set, anonymous, tagged), MariaDB's.
+_BEGINNING = frozenset((33, 34, 42, 162))
+
+
+class NoBinaryLog(Exception):
+    """A file does not begin as a binary log does."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event.
+
+    Args:
+        time: of the statement's start, by the clock or as the session has set it; seconds since 1970.
+    """
+
+    position: int
+    end: int
+    time: int
+    kind: int
+
+
+def events(path: Path) -> Iterator[Event]:
+    """Yield the events of a log in their order, up to the first that is not there as a whole.
+
+    Raises:
+        NoBinaryLog: it is none.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise NoBinaryLog(f"{path} is no binary log")
+        size = path.stat().st_size
+        position = len(_MAGIC)
+        while len(header := file.read(_HEADER.size)) == _HEADER.size:
+            time, kind, _, length, _, _ = _HEADER.unpack(header)
+            if length < _HEADER.size or position + length > size:
+                return
+            yield Event(position, position + length, time, kind)
+            position += length
+            file.seek(position)
+
+
+def has_content(path: Path) -> bool:
+    """Tell whether there is anything of the database's in a log."""
+    return any(event.kind not in _EMPTY for event in events(path))
+
+
+def created(path: Path) -> int:
+    """Return the time of a log's first event, seconds since 1970; 0 if there is none."""
+    return next((event.time for event in events(path)), 0)
+
+
+def end(path: Path, to: datetime | None, last: datetime) -> int:
+    """Return the position in a log to which a replay goes.
+
+    That is the beginning of the first transaction of which anything has a time after `to`, as commits are in the order in
+    which they were made; without such a one, the end of the last event that is whole, since a log that a crash has ended
+    may end in the middle of one.
+
+    Args:
+        to: the last second that is wanted; None for all.
+        last: when the log was closed. What has a later time has it from its session (SET TIMESTAMP), so it tells nothing.
+    """
+    beginning = whole = len(_MAGIC)
+    for event in events(path):
+        if event.kind in _EMPTY or event.kind in _BEGINNING:
+            beginning = event.position
+        if to and event.kind not in _EMPTY and to < datetime.fromtimestamp(event.time, UTC) <= last:
+            return beginning
+        whole = event.end
+    return whole

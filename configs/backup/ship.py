@@ -1,0 +1,201 @@
+"""Bring the binary log into the store: run every minute where the server serves.
+
+The log is rotated when there is anything in it, and each closed file is brought that is not there yet. What was brought is
+removed from the disk an hour later. It can be killed at any moment: the next run, on this node or the other, goes on.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from . import binary_log, chain, state
+from .chain import Log, Seen, from_stamp, stamp
+from .configuration import Configuration, load
+from .packed import Failed, Packed
+from .server import Server, ServerError, end_with, serving_pid
+from .state import Lost, State
+from .store import Store, StoreError
+
+# What has been brought stays so long, for whoever wants to look at it here.
+_KEPT = timedelta(hours=1)
+
+# Of the data disk: beyond that the oldest logs go although they are not in the store, before the disk is full.
+_SHARE = 0.2
+
+_BASE_AFTER = timedelta(hours=25)
+_BASE_AGAIN_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class File:
+    """A binary log on the disk."""
+
+    number: int
+    path: Path
+
+    @property
+    def closed(self) -> datetime:
+        """When it was last written to, by the machine's clock: what sessions say of the time does not matter."""
+        return datetime.fromtimestamp(int(self.path.stat().st_mtime), UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def files(configuration: Configuration, server: Server) -> list[File]:
+    """Return the server's logs in their order; the last one is being written."""
+    names = [row[0] for row in server.ask("show binary logs")]
+    return [File(int(name.rpartition(".")[2]), configuration.directory / name) for name in names]
+
+
+def history(configuration: Configuration, known: State, present: list[File]) -> State:
+    """Return what is known of the history that the logs are of; a new one where their numbering began anew."""
+    path = configuration.directory / state.HISTORY
+    name = path.read_text(encoding="ascii").strip() if path.exists() else ""
+    by_number = {file.number: file for file in present}
+    again = present[-1].number < known.shipped or (
+        known.shipped_created > 0
+        and known.shipped in by_number
+        and binary_log.created(by_number[known.shipped].path) != known.shipped_created
+    )
+    if name and not (name == known.history and again):
+        return known if name == known.history else State(history=name)
+    name = stamp(now())
+    state.write_whole(path, name + "\n")
+    print(f"history {name} begins")
+    # What was before is of no use: no base is older.
+    return State(history=name, shipped=present[-1].number - 1)
+
+
+def from_store(store: Store, known: State) -> State:
+    """Return what the store knows of a history, where nothing on the disk does."""
+    found = chain.Chain([*store.names(f"{chain.LOGS}{known.history}/"), *store.names(f"{chain.BASES}{known.history}/")])
+    base = found.bases[-1] if found.bases else None
+    return State(
+        history=known.history,
+        shipped=max((log.number for log in found.logs), default=0),
+        shipped_last=stamp(max(log.last for log in found.logs)) if found.logs else "",
+        base_ended=stamp(base.ended) if base else "",
+        base_log=base.log if base else 0,
+    )
+
+
+def brought(store: Store, known: State, file: File) -> State:
+    """Bring one log into the store, and return what is known then."""
+    last = file.closed
+    created = binary_log.created(file.path)
+    first = datetime.fromtimestamp(created, UTC)
+    if known.shipped_last:
+        # It began when the one before was closed: its own word is that of a session, which may have set its time.
+        first = max(first, from_stamp(known.shipped_last))
+    with file.path.open("rb") as source:
+        sha = hashlib.file_digest(source, "sha256").hexdigest()[:16]
+        source.seek(0)
+        log = Log(known.history, file.number, min(first, last), last, sha)
+        store.add(log.name, Packed(source))
+    return replace(known, shipped=file.number, shipped_created=created, shipped_last=stamp(last))
+
+
+def removed(configuration: Configuration, server: Server, known: State, closed: list[File]) -> State:
+    """Remove logs that are in the store since long, and beyond the bound others too; return what is known then."""
+    disk = os.statvfs(configuration.mount_point)
+    bound = int(disk.f_blocks * disk.f_frsize * _SHARE)
+    sizes = {file.number: file.path.stat().st_size for file in closed}
+    total = sum(sizes.values())
+    kept = list(closed)
+    while kept and ((kept[0].number <= known.shipped and kept[0].closed < now() - _KEPT) or total > bound):
+        total -= sizes[kept.pop(0).number]
+    gone = closed[: len(closed) - len(kept)]
+    if not gone:
+        return known
+    unshipped = [file for file in gone if file.number > known.shipped]
+    lost = Lost(unshipped[0].number, unshipped[-1].number, stamp(unshipped[-1].closed)) if unshipped else None
+    after = gone[-1].path.with_name(f"{gone[-1].path.stem}.{gone[-1].number + 1:06}")
+    server.ask(f"purge binary logs to '{after.name}'")
+    if lost is None:
+        return known
+    print(f"logs {lost.first:06} to {lost.last:06} removed before they were in the store: no room", file=sys.stderr)
+    return replace(known, shipped=lost.last, shipped_last=lost.until, lost=[*known.lost, lost])
+
+
+def missed(known: State, closed: list[File], current: File) -> State:
+    """Return what is known of logs that somebody else has removed before they were in the store."""
+    first = closed[0].number if closed else current.number
+    if known.shipped < 0 or first <= known.shipped + 1:
+        return known
+    lost = Lost(known.shipped + 1, first - 1, stamp(now()))
+    return replace(known, shipped=first - 1, shipped_last="", lost=[*known.lost, lost])
+
+
+def base_is_due(known: State) -> bool:
+    """Tell whether a base is to be made now: none is there, none since something was lost, or the night's has failed."""
+    if known.base_tried and from_stamp(known.base_tried) > now() - _BASE_AGAIN_AFTER:
+        return False
+    return (
+        not known.base_ended or bool(state.lost_since_base(known)) or from_stamp(known.base_ended) < now() - _BASE_AFTER
+    )
+
+
+def ship(configuration: Configuration, server: Server, store: Store) -> State:
+    """Bring what is there; return what is known then."""
+    before = now()
+    present = files(configuration, server)
+    if binary_log.has_content(present[-1].path):
+        server.ask("flush binary logs")
+        present = files(configuration, server)
+    closed, current = present[:-1], present[-1]
+    known = history(configuration, state.read(configuration), present)
+    error = ""
+    try:
+        if known.shipped < 0:
+            known = from_store(store, known)
+        known = missed(known, closed, current)
+        for file in closed:
+            if file.number > known.shipped:
+                known = brought(store, known, file)
+                save(configuration, known)
+        store.write_state(
+            chain.SEEN, chain.to_json(Seen(stamp(now()), known.history, current.number - 1, stamp(before)))
+        )
+        known = replace(known, complete_to=stamp(before))
+    except (StoreError, Failed) as failure:
+        error = str(failure)
+    known = removed(configuration, server, known, closed)
+    waiting = sum(1 for file in closed if file.number > known.shipped and file.path.exists())
+    return save(configuration, replace(known, ship_at=stamp(now()), ship_error=error, waiting=waiting))
+
+
+_OF_BASES = ("base_ended", "base_log", "base_tried", "base_error")
+
+
+def save(configuration: Configuration, known: State) -> State:
+    """Write what shipping knows. What is known of bases is theirs to write, but where the history is another one."""
+    same = state.read(configuration).history == known.history
+    own = {name: value for name, value in vars(known).items() if not (same and name in _OF_BASES)}
+    return state.change(configuration, **own)
+
+
+def main() -> int:
+    configuration = load()
+    pid = serving_pid(configuration)
+    if pid is None or not os.path.ismount(configuration.mount_point):
+        return 0
+    end_with(pid)
+    try:
+        known = ship(configuration, Server(configuration), Store(configuration.account))
+    except (ServerError, binary_log.NoBinaryLog, OSError) as error:
+        known = state.change(configuration, ship_at=stamp(now()), ship_error=str(error))
+    if base_is_due(known):
+        subprocess.run(["systemctl", "start", "--no-block", "azure-mysql-ha-base.service"], check=False)
+    if known.ship_error:
+        print(known.ship_error, file=sys.stderr)
+    return 1 if known.ship_error else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
