@@ -16,6 +16,9 @@ READER = "Storage Blob Data Reader"
 _NO_RIGHT = "AuthorizationPermissionMismatch"
 """Azure's code for a role that is missing; it takes some minutes until a new one counts."""
 
+# The client's own newest version may be one that not every cloud has yet; this one has all that is used here.
+_API_VERSION = "2021-08-06"
+
 # Somebody waits; the client itself would try again for a minute.
 _RETRIES = 2
 _RETRY_SECONDS = 2
@@ -37,7 +40,7 @@ class Blobs:
         self.account = account
         self._service = BlobServiceClient(
             address or f"https://{account}.blob.{cloud.storage_suffix}",
-            credential=cloud.credential, transport=cloud.transport,
+            credential=cloud.credential, transport=cloud.transport, api_version=_API_VERSION,
             retry_policy=LinearRetry(backoff=_RETRY_SECONDS, retry_total=_RETRIES),
         )  # fmt: skip
 
