@@ -90,6 +90,31 @@ def test_backup(runner: Runner) -> None:
     assert application.query(lab, "select id, text from kept order by id") == rows
 
 
+def test_restore(runner: Runner, tmp_path: Path) -> None:
+    """Rows that are missing come back, what has been written since stays; then the whole table as it was."""
+    lab = runner.lab
+    runner.names |= {"RESTORED": runner.names["HOST"], "TABLE": "orders"}
+    shutil.copy2(tmp_path / "client.cnf", tmp_path / "restored.cnf")
+    application.query(
+        lab,
+        "create table orders (id int primary key, text varchar(40))",
+        "insert into orders values (1, 'one'), (2, 'two'), (3, 'three')",
+    )
+    for step in steps("restore"):
+        if step.command.endswith("< rows.sql"):
+            application.query(lab, "delete from orders where id > 1", "update orders set text = 'changed' where id = 1")
+            application.query(lab, "insert into orders values (4, 'new')")
+            runner.take(step)
+            found = application.query(lab, "select id, text from orders order by id")
+            assert found == [(1, "changed"), (2, "two"), (3, "three"), (4, "new")]
+            continue
+        if step.command.endswith("< table.sql"):
+            application.query(lab, "drop table orders")
+        runner.take(step)
+    found = application.query(lab, "select id, text from orders order by id")
+    assert found == [(1, "changed"), (2, "two"), (3, "three"), (4, "new")]
+
+
 def test_full_disk(runner: Runner) -> None:
     """No byte is left to the server, until the page has handed some out; its rows are there."""
     lab = runner.lab
