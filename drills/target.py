@@ -152,7 +152,7 @@ class LabTarget(Target):
 
     def mend(self) -> None:
         self.join()
-        cloud.set_faults(self.lab.paths, arm="ok", zone="")
+        cloud.set_faults(self.lab.paths, arm="ok", storage="ok", zone="")
         for event in cloud.scheduled_events(self.lab.paths):
             with contextlib.suppress(cloud.CloudError):  # has started meanwhile
                 cloud.withdraw_event(self.lab.paths, event["EventId"])
@@ -196,6 +196,10 @@ class LabTarget(Target):
     def reach_api(self, reachable: bool) -> None:
         """Take Azure's API and the tokens for it away from the machines, or give them back."""
         cloud.set_faults(self.lab.paths, arm="ok" if reachable else "unreachable")
+
+    def reach_storage(self, reachable: bool) -> None:
+        """Take the storage accounts away from the machines, or give them back."""
+        cloud.set_faults(self.lab.paths, storage="ok" if reachable else "unreachable")
 
     def zone_of(self, node: Node) -> str:
         """Return the node's availability zone; empty for none."""

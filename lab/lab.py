@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.checkout import CHECKOUT
-from lab import fabric, image, preflight, toolchain
+from lab import azurite, fabric, image, preflight, toolchain
 from lab.cloud import client as cloud
 from lab.engine import Engine, state_file, tracked_settings
 from lab.events import EventReader
@@ -68,7 +68,7 @@ class Lab:
         )
 
     def set_up(self, operating_systems: Sequence[str] | None = None) -> None:
-        """Make all that a lab needs and that takes long only once: tool chain, kernel, images.
+        """Make all that a lab needs and that takes long only once: tool chain, kernel, images, Azurite.
 
         Args:
             operating_systems: some that the lab has guests for; by default what the stack's file names.
@@ -82,9 +82,11 @@ class Lab:
         # The engine's build wants processors, an image's the network and the disk: side by side.
         with self.progress.phase("tool chain, kernel, image"), ThreadPoolExecutor() as pool:
             engine_is_built = pool.submit(toolchain.ensure, self.progress)
+            storage_is_there = pool.submit(azurite.ensure, self.progress)
             for system in operating_systems or [_usual_system()]:
                 image.ensure(system, self.progress)
             engine_is_built.result()
+            storage_is_there.result()
         engine = toolchain.ensure(self.progress)
         ours = (
             f"; this project's own stand-ins: {', '.join(engine.stand_ins)}, azure-native" if engine.stand_ins else ""

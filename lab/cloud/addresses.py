@@ -5,6 +5,9 @@ from ipaddress import IPv4Address, IPv4Network
 ARM = "198.18.0.1"
 """Resource Manager and the login service, https on port 443 (RFC 2544's range)."""
 
+BLOB = "198.18.0.2"
+"""All storage accounts, https on port 443."""
+
 IMDS = "169.254.169.254"
 """Azure's instance metadata service, http on port 80, as every guest agent knows it."""
 

@@ -39,7 +39,7 @@ class ResourceManager:
     def application(self) -> web.Application:
         """Return the web application: Resource Manager, login service, the cloud's metadata and the price list."""
         application = web.Application(
-            middlewares=[log_requests, self._faults.middleware, answer_errors], client_max_size=4 * 1024**2
+            middlewares=[log_requests, self._faults.arm.middleware, answer_errors], client_max_size=4 * 1024**2
         )
         login.add_routes(application, self._tokens)
         prices.add_routes(application)

@@ -1,18 +1,19 @@
 """Which operation a request is, and whether somebody may do it: Azure's role-based access control."""
 
 import re
+import uuid
 from dataclasses import dataclass
 
 from lab.cloud import resources, roles
 from lab.cloud.errors import ArmError
 from lab.cloud.fields import items, text
-from lab.cloud.inventory import GROUP, MACHINE, ROLE_ASSIGNMENT, Inventory
+from lab.cloud.inventory import GROUP, MACHINE, ROLE_ASSIGNMENT, ROLE_DEFINITION, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.resources.role_definition import role_of
 from lab.cloud.resources.virtual_machine.power import ACTIONS
 from lab.cloud.state import Store
-from lab.cloud.tokens import OBJECT_ID, Principal
+from lab.cloud.tokens import OBJECT_ID, SUBSCRIPTION, Principal
 
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 
@@ -81,6 +82,8 @@ def in_subscription(method: str, target: ResourceId, words: list[str], store: St
             return Need(read_of(resource.type), resource.id) if resource is not None else Need(f"{_GROUPS}/read", here)
         case ["providers", "microsoft.keyvault", "checknameavailability"]:
             return Need("Microsoft.KeyVault/checkNameAvailability/read", here)
+        case ["providers", "microsoft.storage", "checknameavailability"]:
+            return Need("Microsoft.Storage/checknameavailability/read", here)
         case ["providers", namespace, "locations", _, *path]:
             return Need(f"{namespace}/locations/{'/'.join(path[::2])}/{verb}", here)
         case ["providers", namespace, *types]:
@@ -109,6 +112,25 @@ def in_group(method: str, target: ResourceId) -> Need:
     return Need(f"{_spelled(target.type)}/{verb}", scope, listing=method == "GET")
 
 
+_FACT = "operators_read_blobs"
+
+
+def set_up(store: Store) -> None:
+    """Let a new lab's subscription be like one whose owner has given himself the right to read blobs."""
+    if _FACT not in store.facts:
+        store.facts[_FACT] = True
+        scope = f"/subscriptions/{SUBSCRIPTION}"
+        path = f"{scope}/providers/{ROLE_ASSIGNMENT}/{uuid.uuid5(uuid.NAMESPACE_OID, _FACT)}"
+        properties = {
+            "roleDefinitionId": f"{scope}/providers/{ROLE_DEFINITION}/{roles.BLOB_READER}",
+            "principalId": OBJECT_ID,
+            "principalType": "ServicePrincipal",
+            "scope": scope,
+        }
+        name = path.rpartition("/")[2]
+        store.put(Resource(path, ROLE_ASSIGNMENT, name, "", "", body={"properties": properties}))
+
+
 class Access:
     """Answers who may do what.
 
@@ -132,6 +154,13 @@ class Access:
         """Tell whether a principal may do something at a scope: by a role there, or above."""
         return principal.object_id == OBJECT_ID or any(
             roles.covers(where, scope) and roles.permits(items(role.properties, "permissions"), operation)
+            for where, role in self._grants(principal)
+        )
+
+    def allows_data(self, principal: Principal, operation: str, scope: str) -> bool:
+        """Tell whether a principal may do something with data at a scope; an owner may not, unless a role says so."""
+        return any(
+            roles.covers(where, scope) and roles.permits_data(items(role.properties, "permissions"), operation)
             for where, role in self._grants(principal)
         )
 

@@ -1,4 +1,4 @@
-"""The lab's own certificate authority, and the certificate of Resource Manager and the login service.
+"""The lab's own certificate authority, and the certificate of all that the cloud serves by TLS.
 
 The authority is made once per lab; its key never leaves the cloud's folder.
 """
@@ -17,7 +17,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lab.cloud.addresses import ARM
 from lab.cloud.state import write_private
 
-NAMES = ("management.azure.com", "login.microsoftonline.com", "prices.azure.com", "localhost")
+NAMES = (
+    "management.azure.com",
+    "login.microsoftonline.com",
+    "prices.azure.com",
+    "*.blob.core.windows.net",
+    "localhost",
+)
 
 _YEARS = 2
 _CLOCK_SKEW = datetime.timedelta(days=1)

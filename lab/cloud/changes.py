@@ -57,6 +57,9 @@ class Changes:
         resource = kind.locate(self._site.store, target)
         if resource is None:
             return web.Response(status=204)
+        if not kind.deletable:
+            raise ArmError(405, "MethodNotAllowed", f"A resource of type '{kind.type}' goes with what it is a part of.")
+        kind.check_etag(resource, request.headers.get("If-Match", ""))
         kind.check_removal(self._site.inventory, resource)
         resource.provisioning = "Deleting"
         operation = self._operations.begin("delete", resource)

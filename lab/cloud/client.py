@@ -76,9 +76,10 @@ class BalancerStatus(TypedDict):
 
 
 class Faults(TypedDict):
-    """What drills have broken; `arm` is ok or unreachable, `zone` the availability zone that is away, or empty."""
+    """What drills have broken; `arm`, `storage`: ok or unreachable; `zone`: the zone that is away, or empty."""
 
     arm: str
+    storage: str
     zone: str
 
 
@@ -165,15 +166,22 @@ def status(paths: LabPaths) -> Status:
     return _ask(paths, "GET", "/status")
 
 
-def set_faults(paths: LabPaths, *, arm: Literal["ok", "unreachable"] | None = None, zone: str | None = None) -> Faults:
+def set_faults(
+    paths: LabPaths,
+    *,
+    arm: Literal["ok", "unreachable"] | None = None,
+    storage: Literal["ok", "unreachable"] | None = None,
+    zone: str | None = None,
+) -> Faults:
     """Break something, or mend it; what is not named stays as it is.
 
     Args:
         arm: unreachable cuts the machines off from Resource Manager, the login service and their identities' tokens:
             packets are dropped, so callers wait.  The engine and the tests are not concerned.
+        storage: unreachable cuts the machines off from the storage accounts, in the same way.
         zone: availability zone whose part of the network is away, and whose machines do not start; empty for none.
     """
-    asked = {"arm": arm, "zone": zone}
+    asked = {"arm": arm, "storage": storage, "zone": zone}
     return _ask(paths, "POST", "/faults", {name: value for name, value in asked.items() if value is not None})
 
 

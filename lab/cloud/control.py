@@ -54,14 +54,15 @@ def application(
 
     async def fault(request: web.Request) -> web.Response:
         body = await _body(request)
-        if not body or not body.keys() <= {"arm", "zone"}:
-            raise _BadRequestError(f"a fault is arm or zone, not {', '.join(body) or 'nothing'}")
-        if "arm" in body:
-            faults.set_arm(cast(Reach, _word(body, "arm", REACHES)))
+        if not body or not body.keys() <= {"arm", "storage", "zone"}:
+            raise _BadRequestError(f"a fault is arm, storage or zone, not {', '.join(body) or 'nothing'}")
+        for name, cut in (("arm", faults.arm), ("storage", faults.storage)):
+            if name in body:
+                cut.set(cast(Reach, _word(body, name, REACHES)))
         if "zone" in body:
             faults.set_zone(_word(body, "zone", ("", *ZONES)))
             await rewire()
-        return web.json_response({"arm": faults.arm, "zone": faults.zone})
+        return web.json_response(faults.all)
 
     async def announced(request: web.Request) -> web.Response:
         return web.json_response(events.all())

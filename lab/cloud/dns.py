@@ -11,9 +11,10 @@ from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
 from typing import cast
 
-from lab.cloud.addresses import ARM, IMDS
+from lab.cloud.addresses import ARM, BLOB, IMDS
+from lab.cloud.blob_service import HOST_SUFFIX
 from lab.cloud.guest import SEARCH_DOMAIN
-from lab.cloud.inventory import MACHINE, Inventory
+from lab.cloud.inventory import MACHINE, STORAGE_ACCOUNT, Inventory
 
 LOG = logging.getLogger("cloud.dns")
 
@@ -38,6 +39,8 @@ def lookup_in(inventory: Inventory) -> tuple[Lookup, ReverseLookup]:
 
     def names() -> dict[str, IPv4Address]:
         found = dict(PLATFORM_NAMES)
+        for account in inventory.of_type(STORAGE_ACCOUNT):
+            found[f"{account.name}{HOST_SUFFIX}"] = IPv4Address(BLOB)
         for machine in inventory.of_type(MACHINE):
             interfaces = inventory.interfaces_of(machine)
             if interfaces:

@@ -15,24 +15,26 @@ Reach = Literal["ok", "unreachable"]
 
 REACHES: tuple[str, ...] = get_args(Reach)
 
-_KEY = "fault_arm"
 
+class Cut:
+    """Whether the machines reach one of the platform's services; it outlasts the cloud process, and ends with the lab.
 
-class Faults:
-    """The faults that are on; they outlast the cloud process, and end with the lab."""
+    Args:
+        fact: where the store keeps it.
+    """
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, fact: str) -> None:
         self._inventory = inventory
+        self._fact = fact
         self._door: socket.socket | None = None
         self._mended = asyncio.Event()
 
     @property
-    def arm(self) -> Reach:
-        """Whether machines reach Resource Manager, the login service and the tokens of their identities."""
-        return "unreachable" if self._inventory.store.facts.get(_KEY) == "unreachable" else "ok"
+    def reach(self) -> Reach:
+        return "unreachable" if self._inventory.store.facts.get(self._fact) == "unreachable" else "ok"
 
     def guard(self, door: socket.socket) -> None:
-        """Take charge of Resource Manager's listening socket.
+        """Take charge of the service's listening socket.
 
         Args:
             door: bound; what machines send to it is dropped as long as the fault is on.
@@ -40,31 +42,20 @@ class Faults:
         self._door = door
         self._filter()
 
-    def set_arm(self, reach: Reach) -> None:
-        """Take Resource Manager away from the machines, or give it back; the engine and the tests always reach it.
+    def set(self, reach: Reach) -> None:
+        """Take the service away from the machines, or give it back; the engine and the tests always reach it.
 
         Args:
             reach: unreachable drops packets as a broken route does: callers wait, and are not refused.
         """
-        self._inventory.store.facts[_KEY] = reach
+        self._inventory.store.facts[self._fact] = reach
         self._inventory.store.save()
         self._filter()
         if reach == "ok":
-            self._release()
+            self.release()
 
-    @property
-    def zone(self) -> str:
-        """The availability zone that is away; empty where none is."""
-        return zones.away(self._inventory.store)
-
-    def set_zone(self, zone: str) -> None:
-        """Take a zone away, or bring all back, as far as the network goes; its machines are the caller's to end."""
-        zones.set_away(self._inventory.store, zone)
-        if not zone:
-            self._release()
-
-    def _release(self) -> None:
-        # Those that wait see their connection end, and may ask anew.
+    def release(self) -> None:
+        """End the connections of those that wait, who may ask anew."""
         self._mended.set()
         self._mended = asyncio.Event()
 
@@ -78,14 +69,14 @@ class Faults:
     def _filter(self) -> None:
         if self._door is None:
             return
-        if self.arm == "ok":
+        if self.reach == "ok":
             synfilter.attach(self._door, synfilter.assemble([], otherwise=True))
         else:
             synfilter.attach(self._door, synfilter.assemble(self._networks(), otherwise=True))
 
     def suffers(self, remote: str | None) -> bool:
         """Tell whether a caller is cut off now."""
-        if self.arm == "ok" or remote is None:
+        if self.reach == "ok" or remote is None:
             return False
         return any(IPv4Address(remote) in network for network, _ in self._networks())
 
@@ -115,8 +106,38 @@ class Faults:
     async def middleware(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Hold every request of a caller that is cut off, or that has no way to Resource Manager."""
+        """Hold every request of a caller that is cut off, or that has no way out of its network."""
         await self.hold(request)
         if self.is_stranded(request.remote):
             await self._drop(request)
         return await handler(request)
+
+
+class Faults:
+    """The faults that are on.
+
+    Attributes:
+        arm: Resource Manager, the login service and the tokens of the machines' identities.
+        storage: the storage accounts.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._store = inventory.store
+        self.arm = Cut(inventory, "fault_arm")
+        self.storage = Cut(inventory, "fault_storage")
+
+    @property
+    def zone(self) -> str:
+        """The availability zone that is away; empty where none is."""
+        return zones.away(self._store)
+
+    def set_zone(self, zone: str) -> None:
+        """Take a zone away, or bring all back, as far as the network goes; its machines are the caller's to end."""
+        zones.set_away(self._store, zone)
+        if not zone:
+            self.arm.release()
+            self.storage.release()
+
+    @property
+    def all(self) -> dict[str, str]:
+        return {"arm": self.arm.reach, "storage": self.storage.reach, "zone": self.zone}

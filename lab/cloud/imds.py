@@ -90,7 +90,7 @@ class MetadataService:
 
         All values are strings, as the real service writes them.
         """
-        await self._faults.hold(request)
+        await self._faults.arm.hold(request)
         if (refusal := self._refusal(request)) is not None:
             return refusal
         caller = self._caller(request)

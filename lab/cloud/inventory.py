@@ -32,6 +32,11 @@ LOCK = "Microsoft.Authorization/locks"
 ENCRYPTION_SET = "Microsoft.Compute/diskEncryptionSets"
 VAULT = "Microsoft.KeyVault/vaults"
 VAULT_KEY = "Microsoft.KeyVault/vaults/keys"
+STORAGE_ACCOUNT = "Microsoft.Storage/storageAccounts"
+BLOB_SERVICE = "Microsoft.Storage/storageAccounts/blobServices"
+BLOB_CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
+IMMUTABILITY_POLICY = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
+MANAGEMENT_POLICY = "Microsoft.Storage/storageAccounts/managementPolicies"
 
 
 class Inventory:

@@ -1,7 +1,7 @@
 """Which properties Azure knows: a body with another one is refused, as Azure refuses what it cannot read.
 
 known_properties.json has them by Microsoft's own classes, a line each; tests/unit/test_requests.py writes it from the
-models of azure-mgmt-compute, -network and -resource, which take too long to load here.
+models of azure-mgmt-compute, -network, -resource and -storage, which take too long to load here.
 """
 
 import json
@@ -13,15 +13,20 @@ from lab.cloud.errors import bad_request
 from lab.cloud.inventory import (
     AVAILABILITY_SET,
     BALANCER,
+    BLOB_CONTAINER,
+    BLOB_SERVICE,
     DISK,
     ENCRYPTION_SET,
     GROUP,
+    IMMUTABILITY_POLICY,
     INTERFACE,
     MACHINE,
+    MANAGEMENT_POLICY,
     NAT_GATEWAY,
     NETWORK,
     PUBLIC_ADDRESS,
     SECURITY_GROUP,
+    STORAGE_ACCOUNT,
 )
 from lab.cloud.model import Json
 
@@ -40,6 +45,11 @@ CLASSES = {
     DISK: "compute.Disk",
     ENCRYPTION_SET: "compute.DiskEncryptionSet",
     MACHINE: "compute.VirtualMachine",
+    STORAGE_ACCOUNT: "storage.StorageAccount",
+    BLOB_SERVICE: "storage.BlobServiceProperties",
+    BLOB_CONTAINER: "storage.BlobContainer",
+    IMMUTABILITY_POLICY: "storage.ImmutabilityPolicy",
+    MANAGEMENT_POLICY: "storage.ManagementPolicy",
 }
 """Resource types, and the class of each; of others every property is taken for known."""
 

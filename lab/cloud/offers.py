@@ -24,6 +24,7 @@ from lab.cloud.inventory import (
 )
 from lab.cloud.model import Json, Resource
 from lab.cloud.request import body_of
+from lab.cloud.resources import storage_account
 from lab.cloud.resources.virtual_machine.quota import cores_used, family, limit, restrictions
 from lab.cloud.resources.virtual_network import subnet_prefix
 
@@ -78,6 +79,8 @@ class Offers:
                 )
             case ["POST", "providers", "microsoft.keyvault", "checknameavailability"]:
                 return web.json_response(self._vault_name(text(await body_of(request), "name")))
+            case ["POST", "providers", "microsoft.storage", "checknameavailability"]:
+                return web.json_response(self._account_name(text(await body_of(request), "name")))
             case _:
                 return None
 
@@ -154,6 +157,15 @@ class Offers:
     def _vault_name(self, name: str) -> Json:
         if any(vault.name.lower() == name.lower() for vault in self._inventory.of_type(VAULT)):
             message = f"The vault name '{name}' is already in use."
+            return {"nameAvailable": False, "reason": "AlreadyExists", "message": message}
+        return {"nameAvailable": True}
+
+    def _account_name(self, name: str) -> Json:
+        if not storage_account.NAME.fullmatch(name):
+            message = f"{name} is not a valid storage account name."
+            return {"nameAvailable": False, "reason": "AccountNameInvalid", "message": message}
+        if storage_account.taken(self._inventory, name):
+            message = f"The storage account named {name} is already taken."
             return {"nameAvailable": False, "reason": "AlreadyExists", "message": message}
         return {"nameAvailable": True}
 

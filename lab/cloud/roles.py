@@ -7,17 +7,22 @@ from lab.cloud.fields import texts
 from lab.cloud.inventory import (
     AVAILABILITY_SET,
     BALANCER,
+    BLOB_CONTAINER,
+    BLOB_SERVICE,
     DISK,
     ENCRYPTION_SET,
+    IMMUTABILITY_POLICY,
     INTERFACE,
     LOCK,
     MACHINE,
+    MANAGEMENT_POLICY,
     NAT_GATEWAY,
     NETWORK,
     PUBLIC_ADDRESS,
     ROLE_ASSIGNMENT,
     ROLE_DEFINITION,
     SECURITY_GROUP,
+    STORAGE_ACCOUNT,
     SUBNET,
     VAULT,
     VAULT_KEY,
@@ -31,6 +36,7 @@ _SHAPE = re.compile(r"\*|[A-Za-z0-9.*]+(/[A-Za-z0-9._*-]+)*/(read|write|delete|a
 _TYPES = (
     *(AVAILABILITY_SET, BALANCER, DISK, INTERFACE, MACHINE, NAT_GATEWAY, NETWORK, PUBLIC_ADDRESS),
     *(ROLE_ASSIGNMENT, ROLE_DEFINITION, SECURITY_GROUP, SUBNET, ENCRYPTION_SET, LOCK, VAULT, VAULT_KEY),
+    *(STORAGE_ACCOUNT, BLOB_SERVICE, BLOB_CONTAINER, IMMUTABILITY_POLICY, MANAGEMENT_POLICY),
 )
 
 _MACHINE_ACTIONS = frozenset(
@@ -41,6 +47,18 @@ _MACHINE_ACTIONS = frozenset(
     ]
 )
 """Azure's actions of machines (learn.microsoft.com/azure/role-based-access-control/permissions/compute)."""
+
+
+_BLOBS = f"{BLOB_CONTAINER}/blobs/"
+
+_BLOB_DATA_ACTIONS = frozenset(
+    [
+        *("read", "write", "delete", "add/action", "move/action", "filter/action", "tags/read", "tags/write"),
+        *("deleteblobversion/action", "permanentdelete/action", "runassuperuser/action", "manageownership/action"),
+        *("modifypermissions/action", "immutablestorage/runassuperuser/action"),
+    ]
+)
+"""Azure's data actions of blobs (learn.microsoft.com/azure/role-based-access-control/permissions/storage)."""
 
 
 def matches(pattern: str, operation: str) -> bool:
@@ -99,6 +117,15 @@ def known(pattern: str) -> bool:
     return True
 
 
+def known_data(pattern: str) -> bool:
+    """Tell whether a data action of a role is one that Azure has, as far as the lab knows the type."""
+    if not _SHAPE.fullmatch(pattern):
+        return False
+    wanted = pattern.lower()
+    is_blobs = wanted.startswith(_BLOBS.lower()) and "*" not in wanted
+    return not is_blobs or wanted.removeprefix(_BLOBS.lower()) in _BLOB_DATA_ACTIONS
+
+
 def complete(permission: Json) -> Json:
     """Return a permission with all its four lists."""
     return {part: texts(permission, part) for part in _PARTS}
@@ -122,6 +149,8 @@ def _built_in(
     return Resource(path, ROLE_DEFINITION, guid, "", "", body={"properties": properties})
 
 
+BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+
 BUILT_IN = {
     role.name: role
     for role in (
@@ -141,6 +170,12 @@ BUILT_IN = {
             data_actions=tuple(
                 f"Microsoft.KeyVault/vaults/keys/{use}" for use in ("read", "wrap/action", "unwrap/action")
             ),
+        ),
+        _built_in(
+            BLOB_READER,
+            "Storage Blob Data Reader",
+            [f"{BLOB_CONTAINER}/read", f"{STORAGE_ACCOUNT}/blobServices/generateUserDelegationKey/action"],
+            data_actions=(f"{_BLOBS}read",),
         ),
     )
 }

@@ -14,11 +14,13 @@ from typing import Any
 from aiohttp import web
 
 from components import ports
-from lab.cloud import certificates, control, dns, loopback, namespace, registration, resources
-from lab.cloud.addresses import ARM, DEFAULT_OUTBOUND, IMDS, PLATFORM
+from lab.cloud import authorization, certificates, control, dns, loopback, namespace, registration, resources
+from lab.cloud.addresses import ARM, BLOB, DEFAULT_OUTBOUND, IMDS, PLATFORM
 from lab.cloud.arm import ResourceManager
 from lab.cloud.balancer import Balancer
-from lab.cloud.faults import Faults
+from lab.cloud.blob_service import BlobService
+from lab.cloud.blob_store import BlobStore
+from lab.cloud.faults import Cut, Faults
 from lab.cloud.imds import MetadataService
 from lab.cloud.inventory import MACHINE, Inventory
 from lab.cloud.machines import UmlDriver
@@ -75,6 +77,7 @@ def serve(paths: LabPaths, loopback_port: int) -> None:
     door = loopback.open_listener(int(store.facts.get("loopback_port", 0)) or loopback_port)
     store.facts["loopback_port"] = door.getsockname()[1]
     registration.set_up(store)
+    authorization.set_up(store)
     namespace.enter(paths.namespace)
     asyncio.run(_Cloud(paths, store, door).run())
     os.close(lock)
@@ -87,12 +90,14 @@ class _Cloud:
         self._door = door
         self._inventory = Inventory(store)
         certificates.ensure(paths.cloud)
+        self._tokens = Tokens.of_lab(paths.cloud / "token.key")
         self._balancer = Balancer(self._inventory, self._is_running)
         self._site = Site(
             store=store,
             fabric=LabFabric(paths.namespace),
             machines=UmlDriver(LOG.info),
             traffic=self._balancer,
+            blobs=BlobStore(paths.state / "blobs", paths.cloud, self._tokens),
             disks=paths.state / "disks",
             machine_folders=paths.machines,
             ca_certificate=(paths.cloud / "ca.pem").read_text(),
@@ -112,15 +117,17 @@ class _Cloud:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._site.blobs.close)
             await self._restore()
             stack.push_async_callback(self._balancer.close)
-            tokens = Tokens.of_lab(self._paths.cloud / "token.key")
-            arm = ResourceManager(self._site, tokens, self._operations, self._faults)
+            arm = ResourceManager(self._site, self._tokens, self._operations, self._faults)
             runner = await stack.enter_async_context(_running(arm.application()))
-            door = socket.create_server((ARM, 443), backlog=128)
-            self._faults.guard(door)
-            await web.SockSite(runner, door, ssl_context=certificates.context(self._paths.cloud)).start()
-            metadata = MetadataService(self._site, tokens, self._events, self._faults)
+            await self._open(runner, ARM, self._faults.arm)
+            blobs = BlobService(self._inventory, self._site.blobs, self._tokens, self._faults.storage)
+            # A blob that is compressed is passed on as it is.
+            runner = await stack.enter_async_context(_running(blobs.application(), auto_decompress=False))
+            await self._open(runner, BLOB, self._faults.storage)
+            metadata = MetadataService(self._site, self._tokens, self._events, self._faults)
             runner = await stack.enter_async_context(_running(metadata.application()))
             await web.TCPSite(runner, IMDS, 80).start()
             transport, _ = await loop.create_datagram_endpoint(
@@ -141,6 +148,11 @@ class _Cloud:
             await self._stop.wait()
             LOG.info("stopping; machines go on")
         (self._paths.cloud / "control.sock").unlink(missing_ok=True)
+
+    async def _open(self, runner: web.AppRunner, address: str, cut: Cut) -> None:
+        door = socket.create_server((address, 443), backlog=128)
+        cut.guard(door)
+        await web.SockSite(runner, door, ssl_context=certificates.context(self._paths.cloud)).start()
 
     async def _restore(self) -> None:
         """Bring back what the resources say and the namespace has no more, and look at the machines again."""
@@ -209,13 +221,13 @@ class _Cloud:
                 for interfaces, defined in [(self._inventory.interfaces_of(machine), define(self._site, machine))]
             ],
             "balancers": self._balancer.status(),
-            "faults": {"arm": self._faults.arm, "zone": self._faults.zone},
+            "faults": self._faults.all,
         }
 
 
 @contextlib.asynccontextmanager
-async def _running(application: web.Application) -> AsyncGenerator[web.AppRunner]:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+async def _running(application: web.Application, **options: Any) -> AsyncGenerator[web.AppRunner]:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1, **options)
     await runner.setup()
     try:
         yield runner

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.cloud.balancer import Balancer
+from lab.cloud.blob_store import BlobStore
 from lab.cloud.inventory import Inventory
 from lab.cloud.machines import UmlDriver
 from lab.cloud.network import LabFabric
@@ -22,6 +23,7 @@ class Site:
     fabric: LabFabric
     machines: UmlDriver
     traffic: Balancer
+    blobs: BlobStore
     disks: Path
     machine_folders: Path
     ca_certificate: str = ""

@@ -5,13 +5,29 @@ from aiohttp import web
 from lab.cloud import operations, registration, resources
 from lab.cloud.catalogue import REGIONS, SIZES
 from lab.cloud.errors import ArmError
-from lab.cloud.inventory import GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY
+from lab.cloud.inventory import (
+    BLOB_CONTAINER,
+    BLOB_SERVICE,
+    GROUP,
+    IMMUTABILITY_POLICY,
+    LOCK,
+    MANAGEMENT_POLICY,
+    ROLE_ASSIGNMENT,
+    ROLE_DEFINITION,
+    VAULT_KEY,
+)
 from lab.cloud.model import Json
 from lab.cloud.polling import RETRY_SECONDS, Polling
 from lab.cloud.reading import Reading
 from lab.cloud.resource_id import ResourceId
 from lab.cloud.site import Site
 from lab.cloud.tokens import SUBSCRIPTION
+
+# Extensions, and parts of other resources.
+_PARTS = (
+    *(GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY),
+    *(BLOB_SERVICE, BLOB_CONTAINER, IMMUTABILITY_POLICY, MANAGEMENT_POLICY),
+)
 
 
 class Subscription:
@@ -34,8 +50,7 @@ class Subscription:
             case ["locations"]:
                 return web.json_response({"value": [_location(name) for name in sorted(REGIONS)]})
             case ["resources"]:
-                parts = (GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY)
-                listed = [r for r in self._site.store if r.type not in parts]
+                listed = [r for r in self._site.store if r.type not in _PARTS]
                 return web.json_response({"value": [self._reading.brief(r) for r in self._reading.visible(listed)]})
             case ["providers"]:
                 return web.json_response({"value": [self._provider(name) for name in registration.PROVIDERS]})

@@ -6,6 +6,7 @@ The identities are the same in every lab, and good for nothing but a lab; the ke
 import secrets
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ OBJECT_ID = "00000000-0000-0000-0000-00000000000d"
 
 AUDIENCE = "https://management.azure.com/"
 _AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+STORAGE = "https://storage.azure.com/"
+"""The audience of all storage accounts."""
 _ALGORITHM = "HS256"
 LIFETIME_SECONDS = 3600
 
@@ -87,8 +90,11 @@ class Tokens:
         }
         return jwt.encode(claims, self._key, _ALGORITHM)
 
-    def check(self, token: str) -> Principal:
+    def check(self, token: str, audiences: Sequence[str] = _AUDIENCES) -> Principal:
         """Return whom a token speaks for.
+
+        Args:
+            audiences: whom it may have been made for; by default Resource Manager.
 
         Raises:
             InvalidToken: it is no token of this lab, or has expired.
@@ -99,6 +105,6 @@ class Tokens:
             raise InvalidToken("The access token expiry UTC time is earlier than current UTC time.") from None
         except jwt.InvalidTokenError:
             raise InvalidToken("The access token is invalid.") from None
-        if str(claims["aud"]).rstrip("/") not in _AUDIENCES:
+        if str(claims["aud"]).rstrip("/") not in audiences:
             raise InvalidToken(f"The access token has been obtained for wrong audience '{claims['aud']}'.")
         return Principal(str(claims["oid"]), str(claims["appid"]))

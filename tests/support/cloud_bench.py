@@ -13,6 +13,7 @@ from aiohttp.web import Application, Request
 from lab.cloud import registration
 from lab.cloud.arm import ResourceManager
 from lab.cloud.balancer import Balancer
+from lab.cloud.blob_store import BlobStore
 from lab.cloud.faults import Faults
 from lab.cloud.inventory import Inventory
 from lab.cloud.login import ENGINE
@@ -27,6 +28,8 @@ from lab.cloud.tokens import SUBSCRIPTION, Tokens
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
 COMPUTE = f"{GROUP}/providers/Microsoft.Compute"
+ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/stbackup"
+CONTAINERS = f"{ACCOUNT}/blobServices/default/containers"
 REGION = "westeurope"
 
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxhYmxh a@b"
@@ -116,6 +119,20 @@ class NoTraffic(Balancer):
         """Do nothing."""
 
 
+class RememberedBlobs(BlobStore):
+    """Containers without an emulator."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), Path(), Tokens(b"k" * 32))
+        self.containers: set[tuple[int, str]] = set()
+
+    async def make_container(self, slot: int, container: str) -> None:
+        self.containers.add((slot, container))
+
+    async def remove_container(self, slot: int, container: str) -> None:
+        self.containers.discard((slot, container))
+
+
 class Bench:
     """The cloud and a client of it.
 
@@ -144,8 +161,10 @@ class Bench:
         self.events = ScheduledEvents(site, operations)
         assert isinstance(site.machines, RememberedMachines)
         assert isinstance(site.fabric, RememberedFabric)
+        assert isinstance(site.blobs, RememberedBlobs)
         self.machines = site.machines
         self.fabric = site.fabric
+        self.blobs = site.blobs
 
     async def ask(
         self,
@@ -206,6 +225,7 @@ def run(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
             fabric=RememberedFabric(),
             machines=RememberedMachines(),
             traffic=NoTraffic(),
+            blobs=RememberedBlobs(),
             disks=folder / "disks",
             machine_folders=folder / "machines",
         )
@@ -416,6 +436,32 @@ def machine(number: int = 1) -> dict[str, Any]:
     }
 
 
+def account() -> dict[str, Any]:
+    """Return a storage account."""
+    return {
+        "location": REGION,
+        "kind": "StorageV2",
+        "sku": {"name": "Standard_LRS"},
+        "properties": {"allowSharedKeyAccess": False, "minimumTlsVersion": "TLS1_2"},
+    }
+
+
+def immutability(days: int = 35) -> dict[str, Any]:
+    """Return an immutability policy."""
+    return {"properties": {"immutabilityPeriodSinceCreationInDays": days}}
+
+
+def lifecycle() -> dict[str, Any]:
+    """Return a management policy."""
+    delete = {"delete": {"daysAfterModificationGreaterThan": 42}}
+    definition = {
+        "filters": {"blobTypes": ["blockBlob"], "prefixMatch": ["backup/"]},
+        "actions": {"baseBlob": delete, "version": {"delete": {"daysAfterCreationGreaterThan": 42}}},
+    }
+    rule = {"name": "end", "enabled": True, "type": "Lifecycle", "definition": definition}
+    return {"properties": {"policy": {"rules": [rule]}}}
+
+
 def everything() -> dict[str, Any]:
     """Return all resources of the program's diagram, in an order in which they can be made."""
     return {
@@ -432,6 +478,9 @@ def everything() -> dict[str, Any]:
             "sku": {"name": "Aligned"},
             "properties": {"platformFaultDomainCount": 2, "platformUpdateDomainCount": 5},
         },
+        ACCOUNT: account(),
+        f"{CONTAINERS}/backup": {"properties": {"publicAccess": "None"}},
+        f"{ACCOUNT}/managementPolicies/default": lifecycle(),
         f"{COMPUTE}/disks/data1": disk(),
         f"{COMPUTE}/disks/data2": disk(),
         f"{COMPUTE}/virtualMachines/vm1": machine(1),

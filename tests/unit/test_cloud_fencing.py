@@ -161,6 +161,7 @@ def test_roles_are_made_shown_listed_and_kept(tmp_path: Path) -> None:
             "Contributor",
             "Reader",
             "Key Vault Crypto Service Encryption User",
+            "Storage Blob Data Reader",
             "Fence agent",
         }
         named = await bench.get(f"{GROUP}/{AUTHORIZATION}/roleDefinitions", "&$filter=roleName eq 'fence agent'")
@@ -556,10 +557,10 @@ def test_machines_are_cut_off_from_the_api(tmp_path: Path, monkeypatch: pytest.M
         await bench.furnish()
         monkeypatch.setattr(bench.site.inventory, "address_space", lambda _network: (IPv4Network("127.0.0.8/29"),))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
         faults = bench.faults
-        faults.set_arm("unreachable")
-        assert Faults(bench.site.inventory).arm == "unreachable"
-        assert faults.suffers("127.0.0.11")
-        assert not faults.suffers("127.0.0.1")
+        faults.arm.set("unreachable")
+        assert Faults(bench.site.inventory).arm.reach == "unreachable"
+        assert faults.arm.suffers("127.0.0.11")
+        assert not faults.arm.suffers("127.0.0.1")
         # The tests and the engine are outside.
         assert (await bench.ask("GET", GROUP))[0] == 200
         url = bench.web.make_url(f"{GROUP}?api-version=2026-01-01")
@@ -574,7 +575,7 @@ def test_machines_are_cut_off_from_the_api(tmp_path: Path, monkeypatch: pytest.M
             waiting = asyncio.create_task(session.get(TOKEN))
             await asyncio.sleep(0.1)
             assert not waiting.done()
-            faults.set_arm("ok")
+            faults.arm.set("ok")
             with contextlib.suppress(ConnectionError):
                 # aiohttp's client asks once more by itself where a connection ends without an answer.
                 assert (await waiting).status == 200
@@ -589,12 +590,12 @@ def test_the_listener_drops_what_machines_send(tmp_path: Path, monkeypatch: pyte
         monkeypatch.setattr(bench.site.inventory, "address_space", lambda _network: (IPv4Network("127.0.0.8/29"),))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
         with socket.create_server(("127.0.0.1", 0)) as door:
             address = door.getsockname()
-            bench.faults.set_arm("unreachable")
-            bench.faults.guard(door)
+            bench.faults.arm.set("unreachable")
+            bench.faults.arm.guard(door)
             with pytest.raises(TimeoutError):
                 socket.create_connection(address, timeout=0.3, source_address=("127.0.0.11", 0))
             socket.create_connection(address, timeout=3).close()
-            bench.faults.set_arm("ok")
+            bench.faults.arm.set("ok")
             socket.create_connection(address, timeout=3, source_address=("127.0.0.11", 0)).close()
 
     cloud_bench.run(tmp_path, check)
@@ -620,11 +621,11 @@ def test_the_control_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         await control.listen(runner, tmp_path / "control.sock")
 
         def drive() -> None:
-            assert client.set_faults(paths, arm="unreachable") == {"arm": "unreachable", "zone": ""}
-            assert bench.faults.arm == "unreachable"
-            assert client.set_faults(paths, arm="ok") == {"arm": "ok", "zone": ""}
-            assert client.set_faults(paths, zone="2") == {"arm": "ok", "zone": "2"}
-            assert client.set_faults(paths, zone="") == {"arm": "ok", "zone": ""}
+            assert client.set_faults(paths, arm="unreachable") == {"arm": "unreachable", "storage": "ok", "zone": ""}
+            assert bench.faults.arm.reach == "unreachable"
+            assert client.set_faults(paths, arm="ok") == {"arm": "ok", "storage": "ok", "zone": ""}
+            assert client.set_faults(paths, zone="2") == {"arm": "ok", "storage": "ok", "zone": "2"}
+            assert client.set_faults(paths, zone="") == {"arm": "ok", "storage": "ok", "zone": ""}
             assert rewired == ["2", ""]
             with pytest.raises(client.CloudError, match="zone is one of , 1, 2, 3"):
                 client.set_faults(paths, zone="4")

@@ -2,18 +2,23 @@
 
 from lab.cloud.resources.availability_set import AvailabilitySetKind
 from lab.cloud.resources.base import Kind
+from lab.cloud.resources.blob_container import BlobContainerKind
+from lab.cloud.resources.blob_service import BlobServiceKind
 from lab.cloud.resources.disk import DiskKind
 from lab.cloud.resources.encryption_set import EncryptionSetKind
 from lab.cloud.resources.group import GroupKind
+from lab.cloud.resources.immutability_policy import ImmutabilityPolicyKind
 from lab.cloud.resources.interface import InterfaceKind
 from lab.cloud.resources.key_vault import VaultKeyKind, VaultKind
 from lab.cloud.resources.load_balancer import LoadBalancerKind
 from lab.cloud.resources.lock import LockKind
+from lab.cloud.resources.management_policy import ManagementPolicyKind
 from lab.cloud.resources.nat_gateway import NatGatewayKind
 from lab.cloud.resources.public_address import PublicAddressKind
 from lab.cloud.resources.role_assignment import RoleAssignmentKind
 from lab.cloud.resources.role_definition import RoleDefinitionKind
 from lab.cloud.resources.security_group import SecurityGroupKind
+from lab.cloud.resources.storage_account import StorageAccountKind
 from lab.cloud.resources.virtual_machine.kind import VirtualMachineKind
 from lab.cloud.resources.virtual_network import SubnetKind, VirtualNetworkKind
 
@@ -34,6 +39,11 @@ ALL: tuple[Kind, ...] = (
     VaultKeyKind(),
     EncryptionSetKind(),
     DiskKind(),
+    StorageAccountKind(),
+    BlobServiceKind(),
+    BlobContainerKind(),
+    ImmutabilityPolicyKind(),
+    ManagementPolicyKind(),
     MACHINES,
     RoleDefinitionKind(),
     RoleAssignmentKind(),

@@ -59,6 +59,9 @@ class Kind:
     compute: ClassVar[bool] = False
     """Whether it is one of compute's: those answer 202 for an update under way, where the others answer 201."""
 
+    deletable: ClassVar[bool] = True
+    """Whether a client can delete one by itself, and not only what it is a part of."""
+
     def locate(self, store: Store, target: ResourceId) -> Resource | None:
         """Return the resource as it stands; None where it is not there."""
         resource = store.get(target.key)
@@ -127,6 +130,9 @@ class Kind:
 
     def check_removal(self, inventory: Inventory, resource: Resource) -> None:
         """Refuse the removal of what is in use."""
+
+    def check_etag(self, resource: Resource, given: str) -> None:
+        """Refuse a deletion by the ETag that it names, which is empty for none; most types do not care."""
 
     async def apply(self, site: Site, resource: Resource) -> None:
         """Make it so.  Called under the resource's lock; may be called again.

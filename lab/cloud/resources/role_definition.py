@@ -110,6 +110,12 @@ class RoleDefinitionKind(Kind):
                             "InvalidActionOrNotAction",
                             f"'{action}' does not match any of the actions supported by the providers.",
                         )
+            for action in permission["dataActions"]:
+                if not roles.known_data(action):
+                    raise bad_request(
+                        "InvalidDataActionOrNotDataAction",
+                        f"'{action}' does not match any of the data actions supported by the providers.",
+                    )
         if not any(permission["actions"] or permission["dataActions"] for permission in permissions):
             raise bad_request("MissingRequiredParameter", "A role has at least one action.", "permissions")
         return permissions
