@@ -148,6 +148,8 @@ def why_not(one: Scenario, target: Target) -> str:
         return "needs a cluster with a witness (witness: true)"
     if one.needs_zones and isinstance(target, LabTarget) and len(set(map(target.zone_of, target.nodes))) < 2:
         return 'needs a cluster in two zones (availabilitySet: false, zones: ["1", "2"])'
+    if one.needs_backup and not target.has_backup():
+        return "needs a cluster with backups (backup: true)"
     if not one.without_fencing and target.status().fencing.startswith("OFF"):
         return "needs fencing, which is off"
     return ""

@@ -15,6 +15,7 @@ from drills.target import Target
 from lab import fabric, writer
 from lab.cloud.client import CloudError
 from lab.progress import Progress
+from operations.error import OperationError
 from operations.ssh import by_name
 
 _STEADY_SECONDS = 3.0
@@ -61,7 +62,9 @@ def conduct(
             drill.pause(_STEADY_SECONDS, "writing on")
         except TimeoutError as late:
             drill.check(False, str(late))
-        except (OSError, subprocess.SubprocessError, CloudError, pymysql.Error, NotWellError) as problem:
+        except (
+            OSError, subprocess.SubprocessError, CloudError, OperationError, pymysql.Error, NotWellError,
+        ) as problem:  # fmt: skip
             drill.check(False, f"the drill broke off: {type(problem).__name__}: {problem}")
         finally:
             end = time.time()

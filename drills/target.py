@@ -44,6 +44,16 @@ class Fencing:
     ended: float | None
 
 
+def connect(stack: Stack) -> Connection:
+    """Open a connection to a stack's endpoint, as of `Target.connect`."""
+    endpoint, database = stack.outputs["endpoint"], stack.outputs["database"]
+    return pymysql.connect(
+        host=endpoint["host"], port=endpoint["port"], user=database["user"], database=database["name"],
+        password=stack.settings["databasePassword"], autocommit=True,
+        connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, write_timeout=ANSWER_SECONDS,
+    )  # fmt: skip
+
+
 class Target(ABC):
     """The cluster of a stack. What only a lab can do is in `LabTarget`, and scenarios say when they need that.
 
@@ -59,6 +69,9 @@ class Target(ABC):
         """Tell whether the nodes' Corosync is configured for a witness, a third vote."""
         return "model: net" in self.nodes[0].run("cat /etc/corosync/corosync.conf")
 
+    def has_backup(self) -> bool:
+        return not str(self.stack.outputs.get("backup") or "OFF").startswith("OFF")
+
     def status(self) -> status.Status:
         return status.ask(self.stack)
 
@@ -68,12 +81,7 @@ class Target(ABC):
 
     def connect(self) -> Connection:
         """Open a connection to the endpoint, with autocommit, that gives up soon; to be called `inside`."""
-        endpoint, database = self.stack.outputs["endpoint"], self.stack.outputs["database"]
-        return pymysql.connect(
-            host=endpoint["host"], port=endpoint["port"], user=database["user"], database=database["name"],
-            password=self.stack.settings["databasePassword"], autocommit=True,
-            connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, write_timeout=ANSWER_SECONDS,
-        )  # fmt: skip
+        return connect(self.stack)
 
     @abstractmethod
     def power(self) -> dict[str, bool]:

@@ -28,6 +28,7 @@ def main() -> int:
     up.add_argument("--operating-system", help=f"the nodes' operating system: {', '.join(image.systems())}")
     up.add_argument("--witness", action=argparse.BooleanOptionalAction, help="a third machine with a vote, or none")
     up.add_argument("--zones", action=argparse.BooleanOptionalAction, help="a zone for each node, or racks of one zone")
+    up.add_argument("--backup", action=argparse.BooleanOptionalAction, help="backups into the lab's storage, or none")
     set_up = verbs.add_parser("set-up", help="make what takes long only once: tool chain, kernel, images")
     guests = f"of {', '.join(image.systems())}; by default those that the tests of each change run"
     set_up.add_argument("operating_systems", nargs="*", default=image.everyday_systems(), help=guests)
@@ -47,7 +48,11 @@ def main() -> int:
         lab = Lab(LabPaths(arguments.lab))
         match arguments.verb:
             case "up":
-                asked = {"operatingSystem": arguments.operating_system, "witness": arguments.witness}
+                asked = {
+                    "operatingSystem": arguments.operating_system,
+                    "witness": arguments.witness,
+                    "backup": arguments.backup,
+                }
                 if arguments.zones is not None:
                     asked |= {"zones": ["1", "2"] if arguments.zones else [], "availabilitySet": not arguments.zones}
                 reader = lab.up({key: value for key, value in asked.items() if value is not None}, further)

@@ -1,8 +1,10 @@
 """Shows what can be restored of a stack's backups: `python -m operations.backups --stack STACK`."""
 
 import argparse
+import json
 import subprocess
 import sys
+from typing import Any
 
 from components.checkout import CHECKOUT
 from operations.command import Command
@@ -28,11 +30,27 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
-def _run(stack: Stack, options: argparse.Namespace) -> int:
+def _command(stack: Stack, *options: str) -> list[str]:
     # From where the stack's CLI is run, with its environment: a lab's storage is reached from within the lab only.
-    command = [*stack.cli.prefix, sys.executable, "-m", "operations.backup.listing", account(stack)]
-    further = ["--json"] if options.json else []
-    return subprocess.run([*command, *further], cwd=CHECKOUT, env=stack.cli.environment, check=False).returncode
+    return [*stack.cli.prefix, sys.executable, "-m", "operations.backup.listing", account(stack), *options]
+
+
+def ask(stack: Stack) -> dict[str, Any]:
+    """Return what `--json` shows.
+
+    Raises:
+        OperationError: the stack has no backups, or they cannot be read.
+    """
+    command = _command(stack, "--json")
+    run = subprocess.run(command, cwd=CHECKOUT, env=stack.cli.environment, capture_output=True, text=True, check=False)
+    if not run.stdout:
+        raise OperationError(run.stderr.strip())
+    return json.loads(run.stdout)
+
+
+def _run(stack: Stack, options: argparse.Namespace) -> int:
+    command = _command(stack, *(["--json"] if options.json else []))
+    return subprocess.run(command, cwd=CHECKOUT, env=stack.cli.environment, check=False).returncode
 
 
 COMMAND = Command(

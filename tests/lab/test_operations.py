@@ -93,7 +93,7 @@ def test_backup(runner: Runner) -> None:
 def test_restore(runner: Runner, tmp_path: Path) -> None:
     """Rows that are missing come back, what has been written since stays; then the whole table as it was."""
     lab = runner.lab
-    runner.names |= {"RESTORED": runner.names["HOST"], "TABLE": "orders"}
+    runner.names.update({"RESTORED": runner.names["HOST"], "TABLE": "orders"})
     shutil.copy2(tmp_path / "client.cnf", tmp_path / "restored.cnf")
     application.query(
         lab,

@@ -12,12 +12,12 @@ import pytest
 from components.checkout import CHECKOUT
 from drills import scenario
 from drills.__main__ import why_not
-from drills.proof import audit, record, timeline
+from drills.proof import audit, record, restored, timeline
 from drills.proof.audit import Evidence, Expectation, judge
 from drills.proof.record import Mark, Record, Result, Span
 from drills.proof.timeline import Power, Sample
 from drills.scenario import Scenario
-from drills.target import Target
+from drills.target import LabTarget, Target
 from lab.writer import Write
 
 
@@ -249,3 +249,57 @@ class Stack:
 def test_a_drill_is_left_out_with_its_reason(name: str, fencing: str, witness: bool, reason: str) -> None:
     target = cast(Target, Stack(fencing, witness))
     assert why_not(CATALOGUE[name], target) == reason
+
+
+# --- restores
+
+LEDGER = [*acknowledged(1, 2, 3), Write(4, 3.4, None, "timed out"), *acknowledged(5, 6)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "wrong"),
+    [
+        ({1, 2, 3}, []),
+        ({1, 2, 3, 4}, []),
+        ({1, 2}, ["1 rows from before that second are missing, such as 3"]),
+        (
+            {1, 3},
+            [
+                "1 rows from before that second are missing, such as 2",
+                "1 acknowledged rows are missing before others, such as 2",
+            ],
+        ),
+        ({1, 2, 3, 5}, ["1 rows from after that second are there, such as 5"]),
+        ({1, 2, 3, 9}, ["2 acknowledged rows are missing before others, such as 5", "1 rows are there that nobody"]),
+        (set[int](), ["3 rows from before that second are missing, such as 1"]),
+    ],
+)
+def test_a_restore_to_a_second(rows: set[int], wrong: list[str]) -> None:
+    found = restored.until(LEDGER, rows, 4)
+    assert len(found) == len(wrong), found
+    assert all(line.startswith(text) for line, text in zip(found, wrong, strict=True)), found
+
+
+def test_a_row_at_the_end_of_the_second_may_be_on_either_side() -> None:
+    assert restored.until(LEDGER, {1, 2}, 3.1) == restored.until(LEDGER, {1, 2, 3}, 3.1) == []
+
+
+def test_what_the_latest_lacks() -> None:
+    assert restored.lost(LEDGER, {1, 2}) == (3, 3.0)
+    assert restored.lost(LEDGER, {1, 2, 3, 5, 6}) == (0, 0.0)
+
+
+@pytest.mark.parametrize(("backup", "why"), [(True, ""), (False, "needs a cluster with backups (backup: true)")])
+def test_what_needs_backups(backup: bool, why: str) -> None:
+    class WithLab(LabTarget):
+        def __init__(self) -> None:
+            """Without a lab."""
+
+        def has_backup(self) -> bool:
+            return backup
+
+        def status(self) -> Any:
+            return SimpleNamespace(fencing="on")
+
+    for name in ("table-dropped", "both-lost", "storage-away"):
+        assert why_not(scenario.catalogue()[name], WithLab()) == why

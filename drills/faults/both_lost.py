@@ -1,0 +1,41 @@
+"""Both machines are gone at once, and a second stack begins with the latest that the backup has.
+
+That is the loss of everything but the storage account.  The log is copied each minute, so what is lost is what was
+written in the last of them.  What is there is whole: no row is missing before one that is there.  Here the machines are
+off, and come back in the end, so that the cluster can be looked at as after any drill.
+"""
+
+from drills import rescue
+from drills.drill import Drill
+from drills.proof import restored
+from drills.proof.audit import Expectation
+
+ORDER = 230
+EXPECTED = Expectation(fencings=(0, 1))
+NEEDS_LAB = "a second stack is made and destroyed, which takes time and money there (docs/operations/restore.md)"
+NEEDS_BACKUP = True
+SETTLE_SECONDS = 420.0
+
+LOST_SECONDS = 60.0
+"""A log each minute: so much may be lost."""
+
+
+def run(drill: Drill) -> None:
+    # What is written before the first log of the drill would tell nothing.
+    rescue.wait_for_backup(drill, drill.seen.writer.last_acknowledged)
+    drill.pause(30, "writing on")
+    drill.fault("power of both machines is cut")
+    for node in drill.nodes:
+        drill.target.cut_power(node)
+    drill.wait("both to be off", lambda: not any(drill.target.power().values()), 30)
+    with rescue.restored(drill, "latest") as stack:
+        rows, writes = rescue.rows(drill, stack), drill.seen.writer.writes
+        count, seconds = restored.lost(writes, rows)
+        drill.event(f"lost: {count} rows, the last {seconds:.1f} s before the power failed")
+        drill.check(seconds <= LOST_SECONDS, f"{seconds:.0f} s of writes are lost, expected at most {LOST_SECONDS:.0f}")
+        for wrong in restored.holes(writes, rows):
+            drill.check(False, f"restored to the latest: {wrong}")
+    back = drill.fault_end("both machines are started")
+    for node in drill.nodes:
+        drill.target.start(node)
+    drill.wait_writes(back, 420)
