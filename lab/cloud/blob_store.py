@@ -1,7 +1,7 @@
 """Where the blobs of the lab's storage accounts are: in Azurite, one process of which does for all of them.
 
-Its accounts are fixed when it starts, so each of the lab's is one of its slots. It wants a token, and does not know what
-that allows: blob_service.py, in front of it, does, and asks in its own name.
+Its accounts are fixed when it starts, so each of the lab's is one of its slots. It wants a token, and does not know
+what that allows: blob_service.py, in front of it, does, and asks in its own name.
 """
 
 import asyncio
