@@ -51,7 +51,8 @@ class Change:
     @property
     def own_name(self) -> str:
         """Its name in Azure; empty where it is not known before the update."""
-        other = ("resourceGroupName", *(("virtualNetworkName",) if self.type == "network:Subnet" else ()))
+        owners = ("accountName",) if self.type != "storage:StorageAccount" else ()
+        other = ("resourceGroupName", *owners, *(("virtualNetworkName",) if self.type == "network:Subnet" else ()))
         names = ((key, str(value)) for key, value in (self.new or self.old or {}).items() if key.endswith("Name"))
         return next((name for key, name in names if key not in other and name != UNKNOWN), "")
 

@@ -35,8 +35,8 @@ _BLOBS = f"{_CONTAINERS}/blobs"
 _WHOLE = ("", "block", "blocklist", "appendblock", "page")
 _CHANGES = ("metadata", "properties", "tier", "lease", "snapshot", "tags", "expiry")
 
-# Of one connection, not of what is sent on it.
-_HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect", "host")
+# Of one connection, not of what is sent on it; and who has been told that he may.
+_HOP_BY_HOP = ("authorization", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect", "host")
 
 
 class BlobError(Exception):

@@ -1,7 +1,7 @@
 """Where the blobs of the lab's storage accounts are: in Azurite, one process of which does for all of them.
 
-Its accounts are fixed when it starts, so each of the lab's is one of its slots. It asks for a token, and whether that
-allows anything it does not know: blob_service.py, in front of it, does.
+Its accounts are fixed when it starts, so each of the lab's is one of its slots. It wants a token, and does not know
+what that allows: blob_service.py, in front of it, does, and asks in its own name.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ SLOTS = 8
 _PORT = 10000
 _READY_SECONDS = 30
 _END_SECONDS = 10
-_VERSION = "2025-05-05"
+_HEADERS = {"x-ms-version": "2025-05-05"}
 
 
 class BlobStore:
@@ -62,22 +62,29 @@ class BlobStore:
         Args:
             path: CONTAINER/BLOB, encoded as in a URL.
         """
-        async with self.send("HEAD", slot, path, headers=self._own_headers()) as answer:
+        async with self.send("HEAD", slot, path) as answer:
             return answer.headers if answer.status == 200 else None
 
     @asynccontextmanager
     async def send(
-        self, method: str, slot: int, path: str, *, headers: Mapping[str, str], body: aiohttp.StreamReader | None = None
+        self,
+        method: str,
+        slot: int,
+        path: str,
+        *,
+        headers: Mapping[str, str] = _HEADERS,
+        body: aiohttp.StreamReader | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """Send a request.
+        """Send a request, with a token of this cloud's.
 
         Args:
             path: what follows the account's name, with the query, encoded as in a URL.
         """
         session = await self._started()
         url = URL(f"https://127.0.0.1:{self._port}/{_name(slot)}/{path}", encoded=True)
+        own = {"Authorization": f"Bearer {self._tokens.issue(ENGINE, STORAGE)}"}
         async with session.request(
-            method, url, headers=headers, data=body, server_hostname="localhost", allow_redirects=False
+            method, url, headers={**headers, **own}, data=body, server_hostname="localhost", allow_redirects=False
         ) as answer:
             yield answer
 
@@ -95,12 +102,9 @@ class BlobStore:
                 await self._process.wait()
         self._process = None
 
-    def _own_headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._tokens.issue(ENGINE, STORAGE)}", "x-ms-version": _VERSION}
-
     async def _done(self, method: str, slot: int, container: str, *good: int) -> None:
         path = f"{container}?restype=container"
-        async with self.send(method, slot, path, headers=self._own_headers()) as answer:
+        async with self.send(method, slot, path) as answer:
             if answer.status not in good:
                 raise RuntimeError(f"Azurite answers {answer.status} to {method} {path}: {await answer.text()}")
 

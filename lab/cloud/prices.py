@@ -60,6 +60,9 @@ def _list(region: str) -> list[Json]:
             sku = f"{letter}{tier} LRS"
             items.append(_item(region, "Storage", product, sku, f"{sku} Disk", float(tier), "1/Month"))
             items.append(_item(region, "Storage", product, sku, f"{sku} Disk Mount", 0.1, "1/Month"))
+    for kind, price in (("Hot LRS", 0.02), ("Hot ZRS", 0.025)):
+        product, meter = "General Block Blob v2", f"{kind} Data Stored"
+        items.append(_item(region, "Storage", product, kind, meter, price, "1 GB/Month"))
     return items
 
 

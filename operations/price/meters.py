@@ -92,6 +92,15 @@ def _balancer(inputs: Inputs) -> Paid:
     return tuple(Meter(title, "Load Balancer", inputs["location"], names=(name,)) for title, name in rules)
 
 
+def _storage(inputs: Inputs) -> Paid:
+    # Nobody knows before how much it will be, so this is the price of one GiB.
+    kind = f"Hot {inputs['sku']['name'].partition('_')[2]}"
+    names = (f"{kind} Data Stored",)
+    return (
+        Meter("GiB of backups", "Storage", inputs["location"], product="General Block Blob v2", sku=kind, names=names),
+    )
+
+
 def _nothing(inputs: Inputs) -> Paid:
     return ()
 
@@ -108,6 +117,11 @@ _PAID: dict[str, Callable[[Inputs], Paid]] = {
     "network:Subnet": _nothing,
     "network:VirtualNetwork": _nothing,
     "resources:ResourceGroup": _nothing,
+    "storage:BlobContainer": _nothing,
+    "storage:BlobContainerImmutabilityPolicy": _nothing,
+    "storage:BlobServiceProperties": _nothing,
+    "storage:ManagementPolicy": _nothing,
+    "storage:StorageAccount": _storage,
 }
 
 

@@ -39,7 +39,7 @@ def _fits(item: dict[str, Any], meter: Meter) -> bool:
     return (
         not any(word in words for word in _NO_LINUX)
         and (not meter.names or item["meterName"] in meter.names)
-        and item["unitOfMeasure"] in ("1 Hour", "1/Month")
+        and item["unitOfMeasure"] in ("1 Hour", "1/Month", "1 GB/Month")
         and not item.get("tierMinimumUnits")
     )
 

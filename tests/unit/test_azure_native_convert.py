@@ -70,6 +70,48 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (
+        "storage:StorageAccount",
+        {
+            "location": "x",
+            "kind": "StorageV2",
+            "sku": {"name": "Standard_ZRS"},
+            "enableHttpsTrafficOnly": True,
+            "allowSharedKeyAccess": False,
+        },
+        {
+            "location": "x",
+            "kind": "StorageV2",
+            "sku": {"name": "Standard_ZRS"},
+            "properties": {"supportsHttpsTrafficOnly": True, "allowSharedKeyAccess": False},
+        },
+    ),
+    (
+        "storage:BlobServiceProperties",
+        {"isVersioningEnabled": True, "deleteRetentionPolicy": {"enabled": True, "days": 14}},
+        {"properties": {"isVersioningEnabled": True, "deleteRetentionPolicy": {"enabled": True, "days": 14}}},
+    ),
+    ("storage:BlobContainer", {"publicAccess": "None"}, {"properties": {"publicAccess": "None"}}),
+    (
+        "storage:BlobContainerImmutabilityPolicy",
+        {"immutabilityPeriodSinceCreationInDays": 35},
+        {"properties": {"immutabilityPeriodSinceCreationInDays": 35}},
+    ),
+    (
+        "storage:ManagementPolicy",
+        {
+            "policy": {
+                "rules": [{"name": "end", "type": "Lifecycle", "definition": {"filters": {"prefixMatch": ["a/"]}}}]
+            }
+        },
+        {
+            "properties": {
+                "policy": {
+                    "rules": [{"name": "end", "type": "Lifecycle", "definition": {"filters": {"prefixMatch": ["a/"]}}}]
+                }
+            }
+        },
+    ),
+    (
         "network:PublicIPAddress",
         {"sku": {"name": "Standard"}, "zones": ["1"], "publicIPAllocationMethod": "Static"},
         {"sku": {"name": "Standard"}, "zones": ["1"], "properties": {"publicIPAllocationMethod": "Static"}},

@@ -252,6 +252,19 @@ def test_what_exists_is_not_taken_over(provider: Provider, arm: FakeArm) -> None
     assert arm.made() == ["d"]
 
 
+def test_what_azure_makes_with_its_owner_is_taken_over_as_it_begins(provider: Provider, arm: FakeArm) -> None:
+    owner = {"resourceGroupName": "g", "accountName": "a"}
+    policy = {"containerName": "c", "immutabilityPolicyName": "default", "immutabilityPeriodSinceCreationInDays": 7}
+    begun = Canned(200, {"properties": {"immutabilityPeriodSinceCreationInDays": 0}})
+    arm.canned["GET", "default"] = [begun]
+    created(provider, urn("storage:BlobContainerImmutabilityPolicy"), owner | policy)
+    # Somebody has set it: it is another's.
+    with pytest.raises(ResourceError, match="cannot create already existing resource"):
+        created(provider, urn("storage:BlobContainerImmutabilityPolicy"), owner | policy)
+    arm.canned["GET", "default"] = [Canned(200, {"properties": {"isVersioningEnabled": False}})]
+    created(provider, urn("storage:BlobServiceProperties"), owner | {"blobServicesName": "default"})
+
+
 def test_a_refusal_is_one_line_with_code_and_message(provider: Provider, arm: FakeArm) -> None:
     details = [{"code": "Inner", "message": "why\nreally"}]
     error = {"error": {"code": "BadRequest", "message": "No.\n  Not aGVsbG8=.", "details": details}}

@@ -281,6 +281,18 @@ def test_a_vault_name_is_one_in_all_of_azure(tmp_path: Path) -> None:
     assert "names: keys: The vault name 'keys' is already in use." in found
 
 
+def test_the_name_of_a_storage_account_is_one_in_all_of_azure(tmp_path: Path) -> None:
+    name = next(change.own_name for change in PROD.changes if change.type == "storage:StorageAccount")
+
+    async def arrange(bench: Bench) -> None:
+        await bench.put(GROUP, {"location": "westeurope"})
+        await bench.put(f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{name}", cloud_bench.account())
+
+    assert wrong(ask(tmp_path, PROD, arrange)) == [
+        f"names: {name}: The storage account named {name} is already taken. Set backupStorageAccount to another."
+    ]
+
+
 def test_families_are_named_as_azure_names_them() -> None:
     """Names of `az vm list-usage`; letter case does not matter."""
     names = {"Standard_D4s_v5": "standardDSv5Family", "Standard_B2s": "standardBSFamily",

@@ -13,16 +13,21 @@ from lab.cloud.state import Store
 from lab.cloud.tokens import CLIENT_ID, CLIENT_SECRET, SUBSCRIPTION, TENANT, Principal, Tokens
 from tests.support import cloud_bench
 from tests.support.cloud_bench import (
+    ACCOUNT,
     COMPUTE,
+    CONTAINERS,
     GROUP,
     NETWORK,
     REGION,
     Bench,
+    account,
     balancer,
     changed,
     disk,
     everything,
+    immutability,
     interface,
+    lifecycle,
     machine,
     nat_gateway,
     network,
@@ -34,6 +39,8 @@ from tests.support.cloud_bench import (
 NSG, VNET, LB = f"{NETWORK}/networkSecurityGroups/nsg", f"{NETWORK}/virtualNetworks/vnet", f"{NETWORK}/loadBalancers/lb"
 NIC1, NIC3 = f"{NETWORK}/networkInterfaces/nic1", f"{NETWORK}/networkInterfaces/nic3"
 VM1, VM3 = f"{COMPUTE}/virtualMachines/vm1", f"{COMPUTE}/virtualMachines/vm3"
+STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts"
+ELSEWHERE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/elsewhere"
 PIP, SET, DATA1 = f"{NETWORK}/publicIPAddresses/pip", f"{COMPUTE}/availabilitySets/set", f"{COMPUTE}/disks/data1"
 
 
@@ -488,6 +495,81 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         changed(machine(), "properties/networkProfile/networkInterfaces/0/id", NIC3),
         "409 OperationNotAllowed",
     ),
+    # storage
+    ("account's name", f"{STORAGE}/ST-1", account(), "400 AccountNameInvalid"),
+    (
+        "account of another group",
+        f"{ELSEWHERE}/providers/Microsoft.Storage/storageAccounts/stbackup",
+        account(),
+        "409 StorageAccountAlreadyTaken",
+    ),
+    ("account without a kind", f"{STORAGE}/st2", changed(account(), "kind", None), "400 MissingRequiredParameter"),
+    ("account of files", f"{STORAGE}/st2", changed(account(), "kind", "FileStorage"), "400 LabNotSupported"),
+    ("account's SKU", f"{STORAGE}/st2", changed(account(), "sku/name", "Premium"), "400 InvalidRequestContent"),
+    (
+        "no zones",
+        f"{STORAGE}/st2",
+        {**account(), "location": "westus", "sku": {"name": "Standard_ZRS"}},
+        "400 InvalidRequestPropertyValue",
+    ),
+    ("account into zones", ACCOUNT, changed(account(), "sku/name", "Standard_ZRS"), "409 LabStorageConversion"),
+    ("unknown of an account", ACCOUNT, changed(account(), "properties/allowKeys", True), "400 BadRequest"),
+    ("part of no account", f"{STORAGE}/st2/blobServices/default", {}, "404 ResourceNotFound"),
+    ("another service", f"{ACCOUNT}/blobServices/other", {}, "400 InvalidResourceName"),
+    (
+        "days of soft deletion",
+        f"{ACCOUNT}/blobServices/default",
+        {"properties": {"deleteRetentionPolicy": {"enabled": True, "days": 366}}},
+        "400 InvalidRequestPropertyValue",
+    ),
+    ("container's name", f"{CONTAINERS}/a--b", {}, "400 InvalidResourceName"),
+    (
+        "container for the world",
+        f"{CONTAINERS}/backup",
+        {"properties": {"publicAccess": "Blob"}},
+        "409 PublicAccessNotPermitted",
+    ),
+    (
+        "policy of no container",
+        f"{CONTAINERS}/other/immutabilityPolicies/default",
+        immutability(),
+        "404 ContainerNotFound",
+    ),
+    (
+        "policy's name",
+        f"{CONTAINERS}/backup/immutabilityPolicies/other",
+        immutability(),
+        "400 InvalidResourceName",
+    ),
+    (
+        "policy of no days",
+        f"{CONTAINERS}/backup/immutabilityPolicies/default",
+        immutability(0),
+        "400 InvalidRequestPropertyValue",
+    ),
+    (
+        "lifecycle without rules",
+        f"{ACCOUNT}/managementPolicies/default",
+        {"properties": {"policy": {"rules": []}}},
+        "400 LabInvalidManagementPolicy",
+    ),
+    ("lifecycle's name", f"{ACCOUNT}/managementPolicies/other", lifecycle(), "400 InvalidResourceName"),
+    (
+        "lifecycle of pages",
+        f"{ACCOUNT}/managementPolicies/default",
+        changed(lifecycle(), "properties/policy/rules/0/definition/filters/blobTypes", ["pageBlob"]),
+        "400 LabInvalidManagementPolicy",
+    ),
+    (
+        "lifecycle of versions by modification",
+        f"{ACCOUNT}/managementPolicies/default",
+        changed(
+            lifecycle(),
+            "properties/policy/rules/0/definition/actions/version/delete",
+            {"daysAfterModificationGreaterThan": 1},
+        ),
+        "400 BadRequest",
+    ),
 ]
 
 
@@ -496,6 +578,7 @@ def test_refusals(tmp_path: Path) -> None:
 
     async def check(bench: Bench) -> None:
         await bench.furnish()
+        await bench.put(ELSEWHERE, {"location": REGION})
         await bench.put(f"{COMPUTE}/disks/free", disk())
         await bench.put(f"{COMPUTE}/disks/data3", disk())
         await bench.put(f"{COMPUTE}/availabilitySets/classic", {"location": REGION, "properties": {}})

@@ -41,6 +41,13 @@ GOOD: dict[str, Any] = {
     },
     "getNatGateway": {"sku": {"name": "StandardV2"}},
     "getKey": {"kty": "RSA"},
+    "getStorageAccount": {
+        "kind": "StorageV2",
+        "allowSharedKeyAccess": False,
+        "enableHttpsTrafficOnly": True,
+        "minimumTlsVersion": "TLS1_2",
+    },
+    "getBlobServiceProperties": {"isVersioningEnabled": True},
     "getVault": {
         "location": "westeurope",
         "properties": {"enablePurgeProtection": True, "enableRbacAuthorization": True},
@@ -89,6 +96,11 @@ def vault(**properties: Any) -> dict[str, Any]:
     """Return the answer about the vault, with other properties."""
     answer = GOOD["getVault"]
     return {"getVault": answer | {"properties": answer["properties"] | properties}}
+
+
+def account(**properties: Any) -> dict[str, Any]:
+    """Return the answer about the storage account, with other properties."""
+    return {"getStorageAccount": GOOD["getStorageAccount"] | properties}
 
 
 def test_what_fits_is_used() -> None:
@@ -176,6 +188,32 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"getVault": {"location": "westeurope", "properties": {"enableRbacAuthorization": True}}},
         "diskEncryptionKeyVaultId: vault keys has no purge protection",
     ),
+    ({}, {"getStorageAccount": None}, "existingBackupStorageAccountId: storage account starchive cannot be read: "),
+    ({}, {"getBlobServiceProperties": None}, "existingBackupStorageAccountId: the blob service of storage account "),
+    (
+        {},
+        account(kind="FileStorage"),
+        "existingBackupStorageAccountId: storage account starchive is of kind FileStorage; backups need StorageV2 or",
+    ),
+    (
+        {},
+        account(isHnsEnabled=True),
+        "existingBackupStorageAccountId: storage account starchive has a hierarchical namespace, which keeps no",
+    ),
+    (
+        {},
+        account(publicNetworkAccess="Disabled"),
+        "existingBackupStorageAccountId: storage account starchive is closed to all public networks",
+    ),
+    (
+        {
+            "existingBackupStorageAccountId": str(EXISTING["existingBackupStorageAccountId"]).replace(
+                "00000000-", "11111111-", 1
+            )
+        },
+        {},
+        "existingBackupStorageAccountId: is in subscription 11111111-0000-0000-0000-000000000000; this stack makes its",
+    ),
     (
         {},
         {"getVault": {"location": "westeurope", "properties": {"enablePurgeProtection": True}}},
@@ -199,7 +237,30 @@ def test_all_is_told_at_once() -> None:
         "existingSubnetId",
         "existingRoleDefinitionId",
         "diskEncryptionKeyVaultId",
+        "existingBackupStorageAccountId",
     ]
+
+
+def test_a_storage_account_is_not_looked_at_while_backup_is_off() -> None:
+    look({"backup": False}, {"getStorageAccount": None})
+
+
+@pytest.mark.parametrize(
+    ("answers", "warning"),
+    [
+        ({}, ""),
+        (account(allowSharedKeyAccess=None), "whoever has a key of storage account starchive can read its backups"),
+        (account(minimumTlsVersion="TLS1_0"), "storage account starchive takes connections without TLS 1.2"),
+        ({"getBlobServiceProperties": {}}, "storage account starchive keeps no versions of blobs"),
+    ],
+)
+def test_what_the_owner_of_a_storage_account_may_mend_is_a_warning(
+    answers: dict[str, Any], warning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    look({}, answers)
+    assert warnings == ([warning] if warning else [])
 
 
 def test_a_vault_of_another_subscription_is_not_read() -> None:

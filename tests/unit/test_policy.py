@@ -16,6 +16,9 @@ MACHINE = "azure-native:compute:VirtualMachine"
 DISK = "azure-native:compute:Disk"
 BALANCER = "azure-native:network:LoadBalancer"
 ADDRESS = "azure-native:network:PublicIPAddress"
+STORAGE = "azure-native:storage:StorageAccount"
+CONTAINER = "azure-native:storage:BlobContainer"
+IMMUTABILITY = "azure-native:storage:BlobContainerImmutabilityPolicy"
 COMMAND = "command:remote:Command"
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # how the policy SDK gives a text that is not known before the update
@@ -90,6 +93,39 @@ def test_data_is_protected_in_production() -> None:
     assert list(rules.data_is_protected(of(DISK, {}, "prod")))
     assert list(rules.data_is_protected(of(DISK, {}, "prod", protect=True))) == []
     assert list(rules.data_is_protected(of(DISK, {}, "dev"))) == []
+
+
+def test_backups_are_protected_in_production() -> None:
+    for type_ in (STORAGE, CONTAINER):
+        assert list(rules.data_is_protected(of(type_, {}, "prod")))
+        assert list(rules.data_is_protected(of(type_, {}, "prod", protect=True))) == []
+
+
+def test_backups_are_private() -> None:
+    private = {
+        "allowSharedKeyAccess": False,
+        "allowBlobPublicAccess": False,
+        "allowCrossTenantReplication": False,
+        "enableHttpsTrafficOnly": True,
+        "minimumTlsVersion": "TLS1_2",
+    }
+    assert list(rules.backups_are_private(of(STORAGE, private))) == []
+    for key, wrong in {**{name: not value for name, value in private.items()}, "minimumTlsVersion": "TLS1_1"}.items():
+        assert list(rules.backups_are_private(of(STORAGE, private | {key: wrong}))), key
+    assert len(list(rules.backups_are_private(of(STORAGE, {})))) == len(private)
+    assert list(rules.backups_are_private(of(CONTAINER, {"publicAccess": "None"}))) == []
+    assert list(rules.backups_are_private(of(CONTAINER, {"publicAccess": "Blob"})))
+
+
+def test_backups_stay() -> None:
+    def told(**properties: Any) -> list[str]:
+        return list(rules.backups_stay(of(IMMUTABILITY, {"immutabilityPeriodSinceCreationInDays": 7} | properties)))
+
+    assert told() == []
+    assert told(immutabilityPeriodSinceCreationInDays=6)
+    assert told(immutabilityPeriodSinceCreationInDays=None)
+    assert told(allowProtectedAppendWrites=True)
+    assert told(allowProtectedAppendWritesAll=True)
 
 
 def test_no_disk_by_link() -> None:

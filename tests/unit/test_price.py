@@ -75,7 +75,7 @@ def test_what_has_no_price_is_said(asked: list[str]) -> None:
     assert bill.unknown == ["1 disk PremiumV2_LRS", "1 machine Standard_X"]
     assert bill.summary.startswith("at least ")
     assert bill.summary.endswith("; unknown: 1 disk PremiumV2_LRS, 1 machine Standard_X")
-    assert paid("storage:StorageAccount", {}) == ("storage:StorageAccount",), "what is new here is not taken for free"
+    assert paid("keyvault:Vault", {}) == ("keyvault:Vault",), "what is new here is not taken for free"
 
 
 def test_no_way_to_the_price_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +96,12 @@ def test_no_way_to_the_price_list(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tiers_of_disks(sku: str, gib: int, tier: str) -> None:
     (meter,) = paid("compute:Disk", {"sku": {"name": sku}, "diskSizeGB": gib, "location": "westeurope"})
     assert isinstance(meter, Meter) and meter.sku == tier and f"{tier} Disk" in meter.names
+
+
+def test_backups_are_paid_by_the_gib() -> None:
+    (meter,) = paid("storage:StorageAccount", {"sku": {"name": "Standard_ZRS"}, "location": "westeurope"})
+    assert isinstance(meter, Meter)
+    assert (meter.sku, meter.names) == ("Hot ZRS", ("Hot ZRS Data Stored",))
 
 
 def test_rules_beyond_the_first_five() -> None:

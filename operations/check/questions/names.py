@@ -27,6 +27,18 @@ def ask(asked: Asked) -> Iterator[Answer]:
                 if found["nameAvailable"]
                 else Answer("no", vault.own_name, str(found.get("message") or "taken: choose another name"))
             )
+    for account in asked.plan.of("storage:StorageAccount"):
+        if account.created:
+            path = f"{asked.azure.subscription}/providers/Microsoft.Storage/checkNameAvailability"
+            body = {"name": account.own_name, "type": "Microsoft.Storage/storageAccounts"}
+            found = asked.azure.post(path, "2024-01-01", body)
+            yield (
+                Answer("yes", account.own_name, "free")
+                if found["nameAvailable"]
+                else Answer(
+                    "no", account.own_name, f"{found.get('message') or 'taken'} Set backupStorageAccount to another."
+                )
+            )
 
 
 def _group(asked: Asked) -> Iterator[Answer]:

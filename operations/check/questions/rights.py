@@ -9,10 +9,16 @@ from operations.check.answer import Answer
 from operations.check.asked import Asked
 from operations.plan import UNKNOWN, Change
 
+_CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
+
 _TYPES = {
     "resources:ResourceGroup": "Microsoft.Resources/subscriptions/resourceGroups",
     "network:Subnet": "Microsoft.Network/virtualNetworks/subnets",
     "authorization:ManagementLockByScope": "Microsoft.Authorization/locks",
+    "storage:BlobContainer": _CONTAINERS,
+    "storage:BlobContainerImmutabilityPolicy": f"{_CONTAINERS}/immutabilityPolicies",
+    "storage:BlobServiceProperties": "Microsoft.Storage/storageAccounts/blobServices",
+    "storage:ManagementPolicy": "Microsoft.Storage/storageAccounts/managementPolicies",
 }
 """Types whose name in Azure does not follow from that in Pulumi."""
 
