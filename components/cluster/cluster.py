@@ -3,6 +3,7 @@
 import pulumi
 
 from components.backup_store import BackupStore
+from components.cluster.backup import Backup
 from components.cluster.database import Access, Options, Server
 from components.cluster.membership import Membership
 from components.cluster.packages import Login, Packages
@@ -38,7 +39,20 @@ class Cluster(pulumi.ComponentResource):
         login = Login(context, child).done if context.settings.ssh.key_is_changed else {}
         packages = Packages(context, child, after=login)
         replication = Replication(context, child, after=packages.done)
-        server = Server(context, child, after=packages.done, replication=replication.ready)
+        backup = (
+            Backup(context, child, store=backup_store, restore_store=restore_store, after=packages.done).done
+            if backup_store or restore_store
+            else {}
+        )
+        server = Server(
+            context,
+            child,
+            after=packages.done,
+            replication=replication.ready,
+            backup_to_begin_with={node: [backup[node], *restore_store.ready[node]] for node in backup}
+            if restore_store
+            else None,
+        )
         witness = context.witness
         accepted = Witness(context, child, witness=witness, after=packages.done).ready if witness else {}
         # Last, since a node that is new to a running cluster is asked to run its resources at once.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pulumi
 
-from components.remote import Part, RemoteScript, ScriptContext
+from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
 
 
 class Server(Part):
@@ -13,6 +13,7 @@ class Server(Part):
     Args:
         after: what each node needs first, by node name.
         replication: after which DRBD r0 can hold the data.
+        backup_to_begin_with: after which by node name there is a backup of which the data are made; None for new data.
 
     Attributes:
         done: the script of each node, by node name.
@@ -26,6 +27,7 @@ class Server(Part):
         *,
         after: Mapping[str, pulumi.Resource],
         replication: pulumi.Resource,
+        backup_to_begin_with: Mapping[str, Iterable[pulumi.Resource]] | None,
     ) -> None:
         super().__init__(context, opts)
         self.done = self.on_each(
@@ -35,6 +37,7 @@ class Server(Part):
             "Configuration of the server, and what answers the balancer's probe",
             after_own=[after],
             options=context.settings.database.mysql_options,
+            backup=context.settings.backup.backup,
             probe_port=context.settings.endpoint.probe_port,
         )
         first = context.nodes[0]
@@ -44,7 +47,9 @@ class Server(Part):
             first,
             "mysql/data-directory.sh.j2",
             "File system and data directory on DRBD r0, once",
-            after=[self.done[first.name], replication],
+            after=[self.done[first.name], replication, *(backup_to_begin_with or {}).get(first.name, ())],
+            is_restored=backup_to_begin_with is not None,
+            library=LIBRARY,
             file_system_label="mysql-r0",  # ext4 has room for 16 characters
         )
         self.register_outputs({})
@@ -72,6 +77,7 @@ class Options(Part):
             "Options of the server that runs",
             after=after,
             options=context.settings.database.mysql_options,
+            backup=context.settings.backup.backup,
         ).values()
         self.register_outputs({})
 

@@ -78,5 +78,9 @@ class Packages(Part):
 
 
 def _packages(context: ScriptContext) -> tuple[str, ...]:
-    system = context.operating_system
-    return (*system.packages, *system.voter_packages) if context.witness else system.packages
+    system, backup = context.operating_system, context.settings.backup
+    return (
+        *system.packages,
+        *(system.voter_packages if context.witness else ()),
+        *(system.backup_packages if backup.backup or backup.restore_from else ()),
+    )

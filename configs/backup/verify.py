@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import chain
+from . import chain, state
 from .chain import Refusal, Verified, stamp
 from .configuration import Configuration, load
 from .restore import Damaged, Failed, Restore
@@ -21,6 +21,9 @@ from .store import Store, StoreError
 
 PLACE = Path("/var/lib/mysql-files/azure-mysql-ha-proof")
 """On the system disk. AppArmor's profile of MySQL's server lets it work there."""
+
+NOTE = Path("/var/lib/azure-mysql-ha/verified.json")
+"""What came of it, for `operations/status`."""
 
 # What of the data does not go into memory is read again; more is not taken from a node that may have to serve.
 _OPTIONS = ("--innodb-buffer-pool-size=256M",)
@@ -84,6 +87,8 @@ def main() -> int:
     store = Store(configuration.account, patient=True)
     proof = prove(configuration, store, lambda: stamp(datetime.now(UTC)))
     shutil.rmtree(PLACE, ignore_errors=True)
+    NOTE.parent.mkdir(exist_ok=True)
+    state.write_whole(NOTE, chain.to_json(proof))
     print(chain.to_json(proof), end="")
     try:
         store.write_state(chain.VERIFIED, chain.to_json(proof))
