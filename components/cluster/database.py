@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import pulumi
 
 from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
+from components.settings.recorded import DATA_DIRECTORY
 
 
 class Server(Part):
@@ -42,7 +43,7 @@ class Server(Part):
         )
         first = context.nodes[0]
         self.data_directory = RemoteScript(
-            "server-data-directory",
+            DATA_DIRECTORY,
             self,
             first,
             "mysql/data-directory.sh.j2",

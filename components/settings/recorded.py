@@ -17,6 +17,9 @@ _BALANCER = f"{_AZURE}network:LoadBalancer"
 RESTORE = "azure-mysql-ha:index:Restore"
 """The component whose outputs tell what a new cluster has begun with."""
 
+DATA_DIRECTORY = "server-data-directory"
+"""The script that makes the data; it is in the record when it has done so."""
+
 # The engine saves its record as soon as the program begins. In a folder (file://), what lies beside it is written anew
 # in place (gocloud.dev/blob/fileblob, setAttrs); who reads it then is told "failed to load checkpoint: EOF".
 _BEING_SAVED = "failed to load checkpoint"
@@ -68,7 +71,8 @@ class Recorded:
         sizes: Azure's name of each machine's size.
         resource_group: where they are; None where the record does not tell.
         own_group: whether this stack has made it.
-        restored: the backup that the cluster has been made with; None for none.
+        restored: the backup that the cluster has been made with, or was to be; None for none.
+        has_data: whether its data has been made.
     """
 
     azure: frozenset[tuple[str, str]] = frozenset()
@@ -77,6 +81,7 @@ class Recorded:
     resource_group: str | None = None
     own_group: bool = False
     restored: Restored | None = None
+    has_data: bool = False
 
     @property
     def machines(self) -> frozenset[str]:
@@ -114,6 +119,7 @@ def read() -> Recorded:
         resource_group=own_group or _group_of_balancer(of_type.get(_BALANCER, {})),
         own_group=own_group is not None,
         restored=next((Restored(each["source"], each["to"]) for each in of_type.get(RESTORE, {}).values()), None),
+        has_data=any(urn.endswith(f"::{DATA_DIRECTORY}") for urn in found),
     )
 
 

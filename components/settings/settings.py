@@ -127,7 +127,7 @@ class Settings:
     @property
     def begins_with(self) -> AzureId | None:
         """The storage account of the backup that a cluster without data begins with; None where there is data."""
-        return None if self._kept_disks() else self.backup.restore_from
+        return None if self._has_data() else self.backup.restore_from
 
     @property
     def deleted_disks(self) -> tuple[DataDisk, ...]:
@@ -208,6 +208,10 @@ class Settings:
         kept = [disk for disk in self.before.data_disks.values() if disk not in self.deleted_disks]
         return sorted(kept, key=lambda disk: disk.name)
 
+    def _has_data(self) -> bool:
+        """Tell whether there is data that stays; where a first update has failed before, there are only disks."""
+        return self.before.has_data and bool(self._kept_disks())
+
     def _disks_never_shrink(self) -> None:
         size = self.disks.data_disk_size_gb
         # Azure has no way to shrink one.
@@ -266,7 +270,7 @@ class Settings:
 
     def _backup_is_restored_once(self) -> None:
         source, before = self.backup.restore_from, self.before.restored
-        if source and self._kept_disks() and (before is None or before.source.lower() != source.text.lower()):
+        if source and self._has_data() and (before is None or before.source.lower() != source.text.lower()):
             had = f"the data of {before.source}" if before else "data"
             raise Mistake(
                 f"this cluster has {had} already, and a backup is restored only into a new one: empty this setting, and"
@@ -275,7 +279,7 @@ class Settings:
 
     def _time_of_the_restore_stays(self) -> None:
         to, before = self.backup.restore_to, self.before.restored
-        if self.backup.restore_from and before and self._kept_disks() and before.to != to:
+        if self.backup.restore_from and before and self._has_data() and before.to != to:
             raise Mistake(
                 f"is {to}, and this cluster has been made with {before.to}: set it back, or empty restoreFrom and"
                 " restoreTo, and make another stack"

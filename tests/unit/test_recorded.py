@@ -79,6 +79,13 @@ def test_the_backup_that_a_cluster_was_made_with(monkeypatch: pytest.MonkeyPatch
     found = recorded.read()
     assert found.restored == recorded.Restored("/an/account", "latest")
     assert not any("Restore" in kind for kind, _ in found.azure)
+    assert not found.has_data
+
+
+def test_data_is_there_when_the_script_that_makes_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = {"type": "command:remote:Command", "outputs": {}}
+    answer(monkeypatch, OUTPUTS | {f"{URN}server$command:remote:Command::server-data-directory": script})
+    assert recorded.read().has_data
 
 
 def test_the_resource_group(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,8 +170,20 @@ def test_where_there_is_data_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatc
         data_disks={"mysql-prod-1-data": DISK},
         restored=Restored(SOURCE, NOON["restoreTo"]),
         resource_group="rg-mysql-prod",
+        has_data=True,
     )
     assert look(monkeypatch, UNREADABLE, before=before, preview=False) == []
+
+
+def test_where_the_restore_has_failed_it_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are disks then, and another second may be chosen."""
+    before = Recorded(
+        data_disks={"mysql-prod-1-data": DISK},
+        restored=Restored(SOURCE, "2026-11-27T08:00:00Z"),
+        resource_group="rg-mysql-prod",
+    )
+    (told,) = look(monkeypatch, stored(), before=before, preview=False)
+    assert "as of 2026-11-27T11:59:59Z" in told
 
 
 def test_azures_clients_are_loaded_for_a_restore_only() -> None:

@@ -808,6 +808,7 @@ def recorded(group: str = "rg-mysql", *, own_group: bool = True, zone: str | Non
         },
         resource_group=group,
         own_group=own_group,
+        has_data=True,
     )
 
 
@@ -918,6 +919,9 @@ def test_a_backup_is_restored_into_a_new_cluster_only() -> None:
         f"restoreTo: is latest, and this cluster has been made with {to}: set it back, or empty restoreFrom and"
         " restoreTo, and make another stack"
     ]
+    # A first update that has failed in the restore leaves disks without data.
+    failed = dataclasses.replace(restored, has_data=False)
+    assert not refused(failed, restoreFrom=other, restoreTo="2026-11-27T10:00:00Z")
     # Disks that are made anew have no data.
     anew = {"location": "northeurope", "protectData": False, "deleteDataDisks": DISKS}
     assert not refused(recorded(), **anew, restoreFrom=ACCOUNT_ID)
