@@ -10,7 +10,7 @@ LOG_MINUTES = 5
 """The log is copied every minute, and a fail-over may take some of them."""
 
 BASE_HOURS = 26
-"""A base is made every night, at a time that differs by an hour, and takes its time."""
+"""A base is begun every night at a time that differs, and after 25 hours at the latest; what it takes comes to that."""
 
 PROOF_DAYS = 8
 """A base is proved every week."""
@@ -25,7 +25,8 @@ def log_is_late(backup: Backup) -> Iterator[str]:
 
 def base_is_late(backup: Backup) -> Iterator[str]:
     age = backup.asked - (backup.base or backup.since)
-    if age > timedelta(hours=BASE_HOURS):
+    # The next one is larger.
+    if age > timedelta(hours=BASE_HOURS) + 2 * backup.base_took:
         last = f"the last is of {said(backup.base)}" if backup.base else "there is none yet"
         yield f"the backup has got no new base for {long(age)}: {last}{_because(backup.base_error)}"
 

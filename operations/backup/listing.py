@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -116,8 +116,14 @@ def _state(backup: StoredBackup, now: datetime) -> Backup | None:
     ends = [log.last for log in chain.logs if log.history == last]
     if chain.seen and chain.seen.history == last:
         ends.append(from_stamp(chain.seen.complete_to))
-    bases = [base.ended for base in chain.bases if base.history == last]
-    return Backup(now, from_stamp(last), max(ends, default=None), max(bases, default=None))
+    bases = [base for base in chain.bases if base.history == last]
+    return Backup(
+        asked=now,
+        since=from_stamp(last),
+        complete_to=max(ends, default=None),
+        base=bases[-1].ended if bases else None,
+        base_took=bases[-1].ended - bases[-1].begun if bases else timedelta(),
+    )
 
 
 def _alarms(backup: StoredBackup, state: Backup | None) -> Iterator[str]:

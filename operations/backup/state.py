@@ -3,11 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from configs.backup import chain
 from configs.backup.chain import Verified, from_stamp
+
+_LONGEST_BASE = timedelta(hours=12)
+"""1.7 TB at 40 MiB/s. What takes longer has come to a standstill."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Backup:
         since: when the binary log's history has begun.
         complete_to: what was committed before is in the storage account.
         base: when the last base of this history was whole.
+        base_took: how long it took to make, or the next one takes so far.
         lost: how many binary logs were removed before they were copied, and are in no base since.
         log_error: why the last run has not copied all; empty where it has.
         base_error: why the last base has failed; empty where it has not.
@@ -28,6 +32,7 @@ class Backup:
     since: datetime
     complete_to: datetime | None = None
     base: datetime | None = None
+    base_took: timedelta = timedelta()
     lost: int = 0
     log_error: str = ""
     base_error: str = ""
@@ -45,15 +50,24 @@ def read(text: str | None, asked: float) -> Backup | None:
     if since is None:
         return None
     lost: list[Mapping[str, Any]] = noted.get("lost") or []
+    now = datetime.fromtimestamp(asked, UTC)
+    begun, ended = _time(noted, "base_tried"), _time(noted, "base_ended")
     return Backup(
-        asked=datetime.fromtimestamp(asked, UTC),
+        asked=now,
         since=since,
         complete_to=_time(noted, "complete_to"),
-        base=_time(noted, "base_ended"),
+        base=ended,
+        base_took=_took(begun, ended, now),
         lost=sum(each["last"] - each["first"] + 1 for each in lost if each["last"] >= (noted.get("base_log") or 0)),
         log_error=_line(noted, "ship_error"),
         base_error=_line(noted, "base_error"),
     )
+
+
+def _took(begun: datetime | None, ended: datetime | None, now: datetime) -> timedelta:
+    if begun is None:
+        return timedelta()
+    return min((ended if ended and ended > begun else now) - begun, _LONGEST_BASE)
 
 
 def read_proof(text: str | None) -> Verified | None:

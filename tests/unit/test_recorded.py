@@ -83,7 +83,7 @@ def test_the_backup_that_a_cluster_was_made_with(monkeypatch: pytest.MonkeyPatch
 
 
 def test_data_is_there_when_the_script_that_makes_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = {"type": "command:remote:Command", "outputs": {}}
+    script: dict[str, Any] = {"type": "command:remote:Command", "outputs": {}}
     answer(monkeypatch, OUTPUTS | {f"{URN}server$command:remote:Command::server-data-directory": script})
     assert recorded.read().has_data
 
