@@ -24,6 +24,8 @@ from operations.error import OperationError
 
 PAGE = "docs/operations/backup.md"
 
+_UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("bytes", 1))
+
 _AT_ONCE = 8
 """So many bases are asked for at the same time."""
 
@@ -158,7 +160,8 @@ def proof_line(proof: Verified | None) -> str:
 
 
 def _size(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.1f} MiB"
+    unit, one = next((unit, one) for unit, one in _UNITS if count >= one or one == 1)
+    return f"{count / one:,.1f} {unit}" if one > 1 else f"{count} {unit}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
