@@ -21,9 +21,10 @@ from lab.cloud.authorization import Access
 from lab.cloud.blob_store import BlobStore
 from lab.cloud.errors import ArmError
 from lab.cloud.faults import Cut
-from lab.cloud.inventory import BLOB_CONTAINER, IMMUTABILITY_POLICY, STORAGE_ACCOUNT, Inventory
+from lab.cloud.inventory import BLOB_CONTAINER, STORAGE_ACCOUNT, Inventory
 from lab.cloud.middleware import log_requests
 from lab.cloud.model import Resource
+from lab.cloud.resources.blob_container import policy_of
 from lab.cloud.tokens import STORAGE, InvalidToken, Principal, Tokens
 
 HOST_SUFFIX = ".blob.core.windows.net"
@@ -140,7 +141,8 @@ class BlobService:
         slot = int(account.hidden["slot"])
         if not need.writes:
             self._check(principal, need, scope, need.operations)
-            if not need.on_data and request.method in ("PUT", "DELETE"):
+            # One that is there is told to be there.
+            if not need.on_data and (request.method == "DELETE" or (request.method == "PUT" and there is None)):
                 raise _not_in_lab("makes and deletes no containers; Resource Manager does")
             return await self._forward(request, slot)
         async with self._alone(f"{account.key}/{container}/{blob}"):
@@ -149,7 +151,7 @@ class BlobService:
             found = await self._store.properties(slot, raw)
             if found is not None:
                 self._check(principal, need, scope, need.operations[:1])
-                self._check_immutability(there, found["x-ms-creation-time"])
+                self._check_immutability(there, found["x-ms-creation-time"], deletes=request.method == "DELETE")
             answer = await self._forward(request, slot)
             if there is not None and answer.status == 201 and not there.hidden.get("has_blobs"):
                 there.hidden["has_blobs"] = True
@@ -192,13 +194,14 @@ class BlobService:
         if not any(allows(principal, operation, scope) for operation in operations):
             raise BlobError(403, "AuthorizationPermissionMismatch", _MISMATCH)
 
-    def _check_immutability(self, container: Resource | None, created: str) -> None:
-        """Refuse to change a blob that is not old enough."""
-        policy = container and self._inventory.get(f"{container.id}/immutabilityPolicies/default", IMMUTABILITY_POLICY)
-        if not policy:
+    def _check_immutability(self, container: Resource | None, created: str, *, deletes: bool) -> None:
+        """Refuse to change a blob for ever, and to delete one that is not old enough."""
+        policy = policy_of(self._inventory, container) if container else None
+        if policy is None:
             return
         days = int(policy.properties["immutabilityPeriodSinceCreationInDays"])
-        if datetime.now(UTC) < parsedate_to_datetime(created) + timedelta(days=days):
+        is_over = datetime.now(UTC) >= parsedate_to_datetime(created) + timedelta(days=days)
+        if not (deletes and is_over):
             raise BlobError(
                 409,
                 "BlobImmutableDueToPolicy",
