@@ -172,6 +172,8 @@ class Restore:
             "--skip-slave-start",
             "--event-scheduler=OFF",
             "--max-allowed-packet=1G",
+            # Only whole is it of any use, and then the server has ended by itself.
+            "--innodb-flush-log-at-trx-commit=0",
             *self._configuration.restore_options,
             *self._options,
         ]
