@@ -196,6 +196,17 @@ FILE
     systemctl --quiet mask mysql.service
     say "mysql.service: masked, left to Pacemaker"
   fi
+
+  # Of backups that the stack had.
+  local unit
+  for unit in azure-mysql-ha-{ship,base,verify-backup}; do
+    if [[ -e /etc/systemd/system/$unit.timer ]]; then
+      systemctl --quiet disable --now "$unit.timer"
+      systemctl stop "$unit.service"
+      rm /etc/systemd/system/"$unit".{timer,service}
+      say "$unit: removed"
+    fi
+  done
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.
