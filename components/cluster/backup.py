@@ -7,7 +7,7 @@ import pulumi
 
 from components.backup_store import BackupStore
 from components.checkout import CONFIGS
-from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
+from components.remote import LIBRARY, Part, ScriptContext
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Unit:
     is_caught_up: bool = False
 
 
-# On both nodes; each looks whether it is its turn. A base is also made at once where shipping finds that one is missing.
+# On both nodes; each looks whether it is its turn. A base is also made at once where shipping finds none.
 UNITS = (
     Unit("azure-mysql-ha-ship", "ship.service.j2", "Binary log into the backup", "minutely", "0"),
     Unit("azure-mysql-ha-base", "base.service.j2", "All data into the backup", "02:00", "2h"),

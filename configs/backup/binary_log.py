@@ -13,7 +13,7 @@ _MAGIC = b"\xfebin"
 # Time, kind, server, length of the event, position of its end, flags.
 _HEADER = struct.Struct("<IBIIIH")
 
-# Kinds of events that hold nothing of the database's: stop, rotation, description, sets of GTIDs, checkpoint, encryption.
+# Kinds of events that hold nothing of the database's: stop, rotation, description, GTID sets, checkpoint, encryption.
 _EMPTY = frozenset((3, 4, 15, 35, 161, 163, 164))
 # Kinds with which a transaction begins: MySQL's GTIDs (set, anonymous, tagged), MariaDB's.
 _BEGINNING = frozenset((33, 34, 42, 162))
@@ -71,13 +71,13 @@ def created(path: Path) -> int:
 def end(path: Path, to: datetime | None, last: datetime) -> int:
     """Return the position in a log to which a replay goes.
 
-    That is the beginning of the first transaction of which anything has a time after `to`, as commits are in the order in
-    which they were made; without such a one, the end of the last event that is whole, since a log that a crash has ended
-    may end in the middle of one.
+    That is the beginning of the first transaction of which anything has a time after `to`, as commits are in the order
+    in which they were made; without such a one, the end of the last event that is whole, since a log that a crash has
+    ended may end in the middle of one.
 
     Args:
         to: the last second that is wanted; None for all.
-        last: when the log was closed. What has a later time has it from its session (SET TIMESTAMP), so it tells nothing.
+        last: when the log was closed. A later time comes from a session (SET TIMESTAMP), so it tells nothing.
     """
     beginning = whole = len(_MAGIC)
     for event in events(path):

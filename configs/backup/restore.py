@@ -1,6 +1,6 @@
-"""Make a data directory of a backup: a base, and the binary logs up to a second, replayed by a server that nobody reaches.
+"""Make a data directory of a backup: a base, and the binary logs up to a second, replayed by a server of its own.
 
-Usage: python3 -m backup.restore DIRECTORY: fills the directory, which is empty, with the data that a new cluster begins with.
+Usage: python3 -m backup.restore DIRECTORY: fills the empty directory with the data that a new cluster begins with.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,8 @@ from .store import Store, StoreError
 
 # For how long a store that refuses is asked again: Azure takes minutes to spread the news of a role.
 _STORE_SECONDS = 900
+
+_UNZIP = ("zstd", "-q", "-d", "-c")
 
 # A server that recovers from its log first.
 _START_SECONDS = 1800
@@ -63,7 +65,7 @@ class Restore:
         self.server = Server(configuration, self._socket)
 
     @contextlib.contextmanager
-    def run(self, found: Chain, to: datetime | None, *, only_last: bool) -> Iterator[Restored]:
+    def run(self, found: Chain, to: datetime | None, *, only_last: bool) -> Generator[Restored]:
         """Fill the directory; while the context is open, its server can be asked. Afterwards that has ended.
 
         Args:
@@ -89,7 +91,7 @@ class Restore:
                 damaged.append(plan.base)
 
     @contextlib.contextmanager
-    def _restored(self, plan: Plan, details: Details) -> Iterator[None]:
+    def _restored(self, plan: Plan, details: Details) -> Generator[None]:
         say(
             f"restoring the base of {chain.said(plan.base.begun)}, {details.bytes >> 20} MiB, and {len(plan.logs)} logs"
         )
@@ -138,9 +140,11 @@ class Restore:
         errors = self._beside / "errors"
         with (
             errors.open("wb") as complaints,
-            subprocess.Popen(["zstd", "-q", "-d", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints) as zstd,
-            subprocess.Popen(into, stdin=zstd.stdout, stdout=subprocess.DEVNULL, stderr=complaints, env=self._environment()) as taker,
-        ):  # fmt: skip
+            subprocess.Popen(_UNZIP, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints) as zstd,
+            subprocess.Popen(
+                into, stdin=zstd.stdout, stdout=subprocess.DEVNULL, stderr=complaints, env=self._environment()
+            ) as taker,
+        ):
             assert zstd.stdin and zstd.stdout
             zstd.stdout.close()
             with contextlib.suppress(BrokenPipeError), zstd.stdin as sink:
@@ -157,7 +161,7 @@ class Restore:
             raise Failed(f"{Path(into[0]).name} does not take the base: {_last(errors.read_text(errors='replace'))}")
 
     @contextlib.contextmanager
-    def _serving(self) -> Iterator[None]:
+    def _serving(self) -> Generator[None]:
         """Run a server on the directory that only root reaches, by a socket of its own."""
         log = self._beside / "error.log"
         command = [
@@ -236,7 +240,10 @@ class Restore:
 
     def _fetch(self, log: Log) -> Path:
         path = self._beside / f"log.{log.number:06}"
-        with path.open("wb") as file, subprocess.Popen(["zstd", "-q", "-d", "-c"], stdin=subprocess.PIPE, stdout=file, stderr=subprocess.DEVNULL) as zstd:  # fmt: skip
+        with (
+            path.open("wb") as file,
+            subprocess.Popen(_UNZIP, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.DEVNULL) as zstd,
+        ):
             assert zstd.stdin
             with contextlib.suppress(BrokenPipeError), zstd.stdin as sink:
                 for piece in self._store.pieces(log.name):

@@ -1,7 +1,7 @@
 """Bring the binary log into the store: run every minute where the server serves.
 
-The log is rotated when there is anything in it, and each closed file is brought that is not there yet. What was brought is
-removed from the disk an hour later. It can be killed at any moment: the next run, on this node or the other, goes on.
+The log is rotated when there is anything in it, and each closed file is brought that is not there yet. What was brought
+is removed from the disk an hour later. It can be killed at any moment: the next run, on either node, goes on.
 """
 
 import hashlib
@@ -133,7 +133,7 @@ def missed(known: State, closed: list[File], current: File) -> State:
 
 
 def base_is_due(known: State) -> bool:
-    """Tell whether a base is to be made now: none is there, none since something was lost, or the night's has failed."""
+    """Tell whether a base is due now: there is none, none since something was lost, or the night's has failed."""
     if known.base_tried and from_stamp(known.base_tried) > now() - _BASE_AGAIN_AFTER:
         return False
     return (

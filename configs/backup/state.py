@@ -68,7 +68,8 @@ def read(configuration: Configuration) -> State:
     """Return what is known; nothing where the file is not there, or none of ours."""
     try:
         told: dict[str, Any] = json.loads((configuration.directory / NAME).read_text(encoding="utf-8"))
-        return State(**(told | {"lost": [Lost(**each) for each in told["lost"]]}))
+        told["lost"] = [Lost(**each) for each in told["lost"]]
+        return State(**told)
     except (OSError, ValueError, TypeError, KeyError):
         return State()
 

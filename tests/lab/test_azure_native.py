@@ -250,6 +250,7 @@ def _running_cloud(folder: Path) -> Generator[Cloud]:
         traffic=cloud_bench.NoTraffic(),
         disks=folder / "disks",
         machine_folders=folder / "machines",
+        blobs=cloud_bench.RememberedBlobs(),
     )
     loop = asyncio.new_event_loop()
     operations = Operations(site)

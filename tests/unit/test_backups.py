@@ -31,7 +31,7 @@ NOW = datetime(2026, 11, 27, 14, 0, 43, tzinfo=UTC)
 def test_what_can_be_restored() -> None:
     found = listing.of(stored(), NOW)
     assert found.as_text().splitlines() == [
-        "account   stmysqlprod, 3.2 KiB",
+        "account   stmysqlprod, 3.1 KiB",
         "restore   2026-11-27T02:10:00Z to 2026-11-27T13:59:59Z, to any second",
         "base      2026-11-27T02:10:00Z, mysql 8.4.6, 4 bytes, made in 10 minutes",
         "log       720 files, with all until 2026-11-27T14:00:00Z, 43 s ago",
