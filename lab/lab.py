@@ -265,7 +265,7 @@ class LabStack(Stack):
         return cloud.status(self.lab.paths)["loopback"]
 
 
-def wait_until(what: str, condition: Callable[[], object], timeout: float, every: float = 0.5) -> None:
+def wait_until(what: str, condition: Callable[[], object], timeout: float, every: float = 1.0) -> None:
     """Wait for an event.
 
     Args:

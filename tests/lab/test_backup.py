@@ -10,7 +10,7 @@ import pytest
 from drills import scenario
 from drills.conductor import conduct
 from drills.target import LabTarget
-from lab import application, service
+from lab import application, image, service
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations import backups, verify_backup
@@ -18,8 +18,11 @@ from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 
+USUAL = trial.SYSTEM.name
+OTHERS = [each for each in image.systems() if each != USUAL]
 
-@pytest.fixture(scope="module", params=trial.guests())
+
+@pytest.fixture(scope="module", params=[USUAL, *(pytest.param(each, marks=pytest.mark.long) for each in OTHERS)])
 def cluster(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A cluster with backups, on each operating system of the lab."""
     for lab in trial.own_lab(Lab(LabPaths("backup"))):
@@ -56,10 +59,8 @@ def test_it_is_proved(cluster: Lab) -> None:
     assert trial.command_line(cluster, "backups").stdout.count("are whole") == 1
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["table-dropped", *(pytest.param(name, marks=pytest.mark.long) for name in ("both-lost", "storage-away"))],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["table-dropped", "both-lost", "storage-away"])
 def test_drill(cluster: Lab, tmp_path: Path, name: str) -> None:
     """Every row that was acknowledged until a second is restored, and none of those after it."""
     [chosen] = scenario.choose([name])

@@ -133,6 +133,7 @@ def test_its_power_fails(cluster: Lab) -> None:
     assert cluster.status().alarms == []
 
 
+@pytest.mark.long
 def test_it_is_made_anew(cluster: Lab) -> None:
     """A new machine has another certificate authority; both nodes turn to it."""
     before = witness_of(cluster).run("certutil -L -d sql:/etc/corosync/qnetd/nssdb -n 'QNet CA' -r | sha256sum")
@@ -148,6 +149,7 @@ def test_it_is_made_anew(cluster: Lab) -> None:
     assert before != after
 
 
+@pytest.mark.long
 def test_it_is_switched_off_and_on(cluster: Lab) -> None:
     """On the running cluster, while a client writes."""
     with nobody_notices(cluster):

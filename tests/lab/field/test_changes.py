@@ -237,6 +237,7 @@ def test_the_ssh_keys(cluster: Lab) -> None:
     first.run("rm /root/old")
 
 
+@pytest.mark.long
 def test_newer_versions_of_the_providers(cluster: Lab) -> None:
     """The cluster was made with older ones; that alone changes nothing of it."""
     state = cluster.engine().state_file
