@@ -9,37 +9,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from configs.backup import binary_log, chain, packed, state
 from configs.backup.state import Lost, State
-
-# The nodes' package of Microsoft's client is none of this checkout's.
-_CLIENT = {
-    "azure.core.exceptions": ("AzureError", "ResourceExistsError", "ResourceNotFoundError"),
-    "azure.identity": ("ManagedIdentityCredential",),
-    "azure.storage.blob": ("BlobServiceClient", "LinearRetry"),
-}
+from tests.support.nodes_store import stand_in
 
 
 @pytest.fixture(scope="module")
 def ship() -> Iterator[Any]:
-    """Shipping's module, where a stand-in of Microsoft's client can be loaded."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, members in _CLIENT.items():
-            module = ModuleType(name)
-            for member in members:
-                setattr(module, member, type(member, (Exception,), {}))
-            patch.setitem(sys.modules, name, module)
-        patch.delitem(sys.modules, "configs.backup.store", raising=False)
+    with stand_in():
         from configs.backup import ship as module_of_shipping
 
         yield module_of_shipping
-    for name in ("ship", "store"):
-        sys.modules.pop(f"configs.backup.{name}", None)
+    sys.modules.pop("configs.backup.ship", None)
 
 
 DESCRIPTION, ROTATION, GTID, QUERY, ROWS, XID = 15, 4, 162, 2, 23, 16
