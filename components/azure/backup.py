@@ -14,9 +14,7 @@ from components.settings.settings import Settings
 # What an upload, a download and a list of blobs need, and no delete
 # (learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory).
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
-# And containers/write, for no purpose but that rclone before 1.61, which is every distribution's, makes the container
-# first that it uploads to: who may is told that it is there, and all others that they may not.
-ACTIONS = tuple(f"Microsoft.Storage/storageAccounts/blobServices/containers/{verb}" for verb in ("read", "write"))
+ACTIONS = ("Microsoft.Storage/storageAccounts/blobServices/containers/read",)
 DATA_ACTIONS = (f"{_BLOBS}/read", f"{_BLOBS}/write", f"{_BLOBS}/add/action")
 
 # For the second that was backupDays ago there must be a base from before it. There is one a night, so this is how many

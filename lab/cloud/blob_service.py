@@ -141,8 +141,7 @@ class BlobService:
         slot = int(account.hidden["slot"])
         if not need.writes:
             self._check(principal, need, scope, need.operations)
-            # One that is there is told to be there.
-            if not need.on_data and (request.method == "DELETE" or (request.method == "PUT" and there is None)):
+            if not need.on_data and request.method in ("PUT", "DELETE"):
                 raise _not_in_lab("makes and deletes no containers; Resource Manager does")
             return await self._forward(request, slot)
         async with self._alone(f"{account.key}/{container}/{blob}"):

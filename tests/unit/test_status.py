@@ -372,9 +372,9 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("logs gone unshipped", [backup(lost=[lost(37, 39), lost(42, 44)])], "",
      ["3 binary logs had to go before the backup had it, or the disk would have been full: until there is a new base,"
       " nothing after that can be restored. docs/operations/backup.md"]),
-    ("log late", [backup(complete_to="20261128T150159Z", ship_error="rclone: connection\nrefused.")], "",
+    ("log late", [backup(complete_to="20261128T150159Z", ship_error="storage: connection\nrefused.")], "",
      ["the backup has what was committed until 2026-11-28T15:01:59Z, and nothing of the last 5 minutes"
-      " (rclone: connection refused). docs/operations/backup.md"]),
+      " (storage: connection refused). docs/operations/backup.md"]),
     ("log of hours late", [backup(complete_to="20261128T120659Z")], "",
      ["the backup has what was committed until 2026-11-28T12:06:59Z, and nothing of the last 3 hours. docs/op"]),
     ("no log yet", [backup(history="20261128T145000Z", complete_to="")], "",
