@@ -43,7 +43,7 @@ class BackupPrograms:
             input. None where a new server's client takes it.
         log_reader: command line of the program that makes statements of a binary log.
         check: command line that checks all tables, and says for each which is well a line that ends with OK.
-        restore_options: with which the server that replays binary logs writes none itself.
+        restore_options: with which the server that replays binary logs writes none, and has no port or socket more.
         log_options: lines of the option file by which its binary log has rows, and GTIDs where it can.
     """
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
-from . import chain, state
+from . import chain, ship, state
 from .chain import Base, Details, stamp
 from .configuration import RUN, Configuration, load
 from .packed import Failed, Packed
@@ -118,6 +118,9 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         except BaseException:
             dump.kill()
             raise
+    known = state.read(configuration)
+    if known.history != history or ship.began_anew(known, ship.files(configuration, server)):
+        raise Failed("the numbering of the binary logs began anew meanwhile")
     base = Base(history, position.at, begun, *position.found)
     details = Details(
         cluster=configuration.cluster,

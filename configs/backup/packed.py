@@ -59,7 +59,7 @@ class Packed:
                     self.unpacked += len(piece)
                     if self._rate:
                         time.sleep(max(0.0, begin + self.unpacked / self._rate - time.monotonic()))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
             self._failure = error
 
     def read(self, size: int = -1) -> bytes:

@@ -287,7 +287,8 @@ def main(arguments: list[str]) -> int:
     store = Store(configuration.restore_account, patient=True)
     to = None if configuration.restore_to == "latest" else chain.from_said(configuration.restore_to)
     try:
-        with Restore(configuration, store, Path(directory)).run(found(store), to, only_last=False):
+        there = found(Store(configuration.restore_account))
+        with Restore(configuration, store, Path(directory)).run(there, to, only_last=False):
             pass
     except (Refusal, Damaged, Failed, ServerError, StoreError, OSError) as error:
         print(error, file=sys.stderr)

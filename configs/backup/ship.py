@@ -53,18 +53,22 @@ def files(configuration: Configuration, server: Server) -> list[File]:
     return [File(int(name.rpartition(".")[2]), configuration.directory / name) for name in names]
 
 
+def began_anew(known: State, present: list[File]) -> bool:
+    """Tell whether the numbering of the logs has begun anew since shipping has run last (RESET)."""
+    log = next((file for file in present if file.number == known.current), None)
+    if log is None:
+        return present[-1].number < known.current
+    return binary_log.created(log.path) != known.current_created
+
+
 def history(configuration: Configuration, known: State, present: list[File]) -> State:
     """Return what is known of the history that the logs are of; a new one where their numbering began anew."""
     path = configuration.directory / state.HISTORY
     name = path.read_text(encoding="ascii").strip() if path.exists() else ""
-    by_number = {file.number: file for file in present}
-    again = present[-1].number < known.shipped or (
-        known.shipped_created > 0
-        and known.shipped in by_number
-        and binary_log.created(by_number[known.shipped].path) != known.shipped_created
-    )
-    if name and not (name == known.history and again):
-        return known if name == known.history else State(history=name)
+    if name and name != known.history:
+        return State(history=name)
+    if name and not began_anew(known, present):
+        return known
     name = stamp(now())
     state.write_whole(path, name + "\n")
     print(f"history {name} begins")
@@ -76,8 +80,8 @@ def from_store(store: Store, known: State) -> State:
     """Return what the store knows of a history, where nothing on the disk does."""
     found = chain.Chain([*store.names(f"{chain.LOGS}{known.history}/"), *store.names(f"{chain.BASES}{known.history}/")])
     base = found.bases[-1] if found.bases else None
-    return State(
-        history=known.history,
+    return replace(
+        known,
         shipped=max((log.number for log in found.logs), default=0),
         shipped_last=stamp(max(log.last for log in found.logs)) if found.logs else "",
         base_ended=stamp(base.ended) if base else "",
@@ -88,8 +92,7 @@ def from_store(store: Store, known: State) -> State:
 def brought(store: Store, known: State, file: File) -> State:
     """Bring one log into the store, and return what is known then."""
     last = file.closed
-    created = binary_log.created(file.path)
-    first = datetime.fromtimestamp(created, UTC)
+    first = datetime.fromtimestamp(binary_log.created(file.path), UTC)
     if known.shipped_last:
         # It began when the one before was closed: its own word is that of a session, which may have set its time.
         first = max(first, from_stamp(known.shipped_last))
@@ -98,7 +101,7 @@ def brought(store: Store, known: State, file: File) -> State:
         source.seek(0)
         log = Log(known.history, file.number, min(first, last), last, sha)
         store.add(log.name, Packed(source))
-    return replace(known, shipped=file.number, shipped_created=created, shipped_last=stamp(last))
+    return replace(known, shipped=file.number, shipped_last=stamp(last))
 
 
 def removed(configuration: Configuration, server: Server, known: State, closed: list[File]) -> State:
@@ -145,11 +148,12 @@ def ship(configuration: Configuration, server: Server, store: Store) -> State:
     """Bring what is there; return what is known then."""
     before = now()
     present = files(configuration, server)
+    known = history(configuration, state.read(configuration), present)
     if binary_log.has_content(present[-1].path):
         server.ask("flush binary logs")
         present = files(configuration, server)
     closed, current = present[:-1], present[-1]
-    known = history(configuration, state.read(configuration), present)
+    known = replace(known, current=current.number, current_created=binary_log.created(current.path))
     error = ""
     try:
         if known.shipped < 0:

@@ -31,8 +31,9 @@ class State:
     Args:
         history: the one that all of it is of.
         shipped: number of the last log that is in the store; 0 for none, and -1 where that is not known.
-        shipped_created: the time of that log's first event, by which it is known again; seconds since 1970.
         shipped_last: until when that log goes.
+        current: number of the log that was being written when shipping has run last; 0 where that is not known.
+        current_created: the time of that log's first event, by which it is known again; seconds since 1970.
         complete_to: all that was committed before it is in the store.
         ship_at: when shipping has run last.
         ship_error: why not all was shipped; empty for nothing.
@@ -46,8 +47,9 @@ class State:
 
     history: str = ""
     shipped: int = -1
-    shipped_created: int = 0
     shipped_last: str = ""
+    current: int = 0
+    current_created: int = 0
     complete_to: str = ""
     ship_at: str = ""
     ship_error: str = ""

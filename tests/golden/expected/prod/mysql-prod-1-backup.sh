@@ -60,7 +60,8 @@ FILE
   "restore_account": "",
   "restore_options": [
     "--skip-log-bin",
-    "--gtid-mode=OFF"
+    "--gtid-mode=OFF",
+    "--mysqlx=OFF"
   ],
   "restore_to": "latest",
   "server": "mysql",
@@ -116,6 +117,8 @@ WorkingDirectory=/usr/local/lib/azure-mysql-ha
 ExecStart=/usr/bin/python3 -m backup.base
 # It ends itself so where the server ends.
 SuccessExitStatus=SIGKILL
+# Every table is a file that may be open.
+LimitNOFILE=524288
 Nice=19
 IOSchedulingClass=idle
 # Of all processes of a machine that has no memory left, the first to go.
@@ -147,7 +150,10 @@ ConditionPathIsMountPoint=!/var/lib/mysql
 Type=oneshot
 WorkingDirectory=/usr/local/lib/azure-mysql-ha
 ExecStart=/usr/bin/python3 -m backup.verify
+ExecStopPost=-/bin/rm --recursive --force /var/lib/mysql-files/azure-mysql-ha-proof
 SuccessExitStatus=SIGKILL
+# Every table is a file that may be open.
+LimitNOFILE=524288
 Nice=19
 IOSchedulingClass=idle
 OOMScoreAdjust=900

@@ -1,0 +1,159 @@
+"""What a restore makes of blobs that are not what was brought. A program of the test takes the base; no server runs."""
+
+import contextlib
+import getpass
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from configs.backup import chain
+from configs.backup.chain import Base, Chain, Details, Log, Refusal
+from tests.support.nodes_store import stand_in
+
+H = "20261101T000000Z"
+TEN = chain.from_said("2026-11-02T10:00:00Z")
+EMPTY_LOG = b"\xfebin"
+
+
+@pytest.fixture(scope="module")
+def restore() -> Iterator[Any]:
+    with stand_in():
+        from configs.backup import restore as module_of_restore
+
+        yield module_of_restore
+    sys.modules.pop("configs.backup.restore", None)
+
+
+def packed(content: bytes) -> bytes:
+    return subprocess.run(["zstd", "-q", "-c"], input=content, capture_output=True, check=True).stdout
+
+
+class Blobs:
+    """A store with two bases and a log after each."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.bases = [self._base(0), self._base(1)]
+        sha = hashlib.sha256(EMPTY_LOG).hexdigest()[:16]
+        self.logs = [Log(H, n, TEN + timedelta(hours=n), TEN + timedelta(hours=n + 1), sha) for n in (0, 1)]
+        for log in self.logs:
+            self.blobs[log.name] = packed(EMPTY_LOG)
+
+    def _base(self, hours: int) -> Base:
+        begun = TEN + timedelta(hours=hours)
+        base = Base(H, begun + timedelta(minutes=1), begun, hours, 4)
+        data = packed(f"base of {hours}".encode())
+        details = Details(
+            cluster="mysql", server="mariadb", version="10.11.19-MariaDB", kind="mbstream", begun="", ended="",
+            history=H, log=hours, position=4, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), unpacked=9,
+        )  # fmt: skip
+        self.blobs[base.data] = data
+        self.blobs[base.name] = chain.to_json(details).encode()
+        return base
+
+    def read(self, name: str) -> str:
+        return self.blobs[name].decode()
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        yield from (self.blobs[name][:5], self.blobs[name][5:])
+
+
+@pytest.fixture
+def bench(restore: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A restore whose base goes into a file, and whose logs are fetched only."""
+    configuration = SimpleNamespace(
+        user=getpass.getuser(), unpack=['cat >"$directory/data"'], server="mariadb", socket="", client="",
+        series=lambda: "10.11",
+    )  # fmt: skip
+    blobs = Blobs()
+
+    def chown(*_: object) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def serving(_: object) -> Generator[None]:
+        yield
+
+    def replay(its: Any, plan: chain.Plan) -> None:
+        for log in plan.logs:
+            its._fetch(log)
+
+    monkeypatch.setattr(shutil, "chown", chown)
+    monkeypatch.setattr(restore.Restore, "_serving", serving)
+    monkeypatch.setattr(restore.Restore, "_replay", replay)
+
+    def run(*, only_last: bool = False) -> tuple[Base, str]:
+        with restore.Restore(configuration, blobs, tmp_path / "data").run(
+            Chain(blobs.blobs), None, only_last=only_last
+        ) as made:
+            return made.base, (tmp_path / "data/data").read_text()
+
+    return SimpleNamespace(blobs=blobs, run=run, folder=tmp_path, configuration=configuration)
+
+
+def test_last_base_is_taken(bench: Any) -> None:
+    assert bench.run() == (bench.blobs.bases[1], "base of 1")
+    assert [path.name for path in bench.folder.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", b"cut"])
+def test_damaged_base_is_replaced_by_the_one_before(
+    bench: Any, damage: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = bench.blobs.bases[1].data
+    bench.blobs.blobs[name] = bench.blobs.blobs[name][:-2] if damage == b"cut" else damage
+    assert bench.run() == (bench.blobs.bases[0], "base of 0")
+    assert f"the base {name} is damaged: it is not what was brought; trying the base before" in capsys.readouterr().out
+
+
+def test_other_data_that_unpack_are_not_taken_for_the_bases(bench: Any) -> None:
+    bench.blobs.blobs[bench.blobs.bases[1].data] = packed(b"base of 7")
+    assert bench.run()[0] == bench.blobs.bases[0]
+
+
+def test_proof_takes_no_other_base(bench: Any, restore: Any) -> None:
+    bench.blobs.blobs[bench.blobs.bases[1].data] = b"nonsense"
+    with pytest.raises(restore.Damaged, match="it is not what was brought"):
+        bench.run(only_last=True)
+
+
+def test_no_base_that_is_whole_is_refused(bench: Any) -> None:
+    for base in bench.blobs.bases:
+        bench.blobs.blobs[base.data] = b"nonsense"
+    with pytest.raises(Refusal, match="no base but damaged ones"):
+        bench.run()
+
+
+def test_damaged_details_count_as_a_damaged_base(bench: Any) -> None:
+    bench.blobs.blobs[bench.blobs.bases[1].name] = b"{}"
+    assert bench.run()[0] == bench.blobs.bases[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", packed(b"\xfebin and more")])
+def test_damaged_log_is_refused(bench: Any, content: bytes) -> None:
+    bench.blobs.blobs[bench.blobs.logs[1].name] = content
+    with pytest.raises(Refusal, match=f"log 000001 of history {H} is damaged"):
+        bench.run()
+
+
+def test_server_of_another_series_is_refused(bench: Any) -> None:
+    bench.configuration.series = lambda: "11.8"
+    with pytest.raises(Refusal, match=r"of mariadb 10\.11\.19-MariaDB, the new cluster would have mariadb 11\.8"):
+        bench.run()
+
+
+def test_details_stay_as_they_are_written() -> None:
+    """They are read for as long as there are backups."""
+    assert list(asdict(chain.details(Blobs().read(Blobs().bases[0].name)))) == [
+        *("cluster", "server", "version", "kind", "begun", "ended", "history", "log", "position", "bytes", "sha256"),
+        *("unpacked", "format"),
+    ]
