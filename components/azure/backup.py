@@ -1,6 +1,6 @@
 """Where the nodes keep backups: two containers of a storage account, in which they add and read, and delete nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -55,12 +55,11 @@ class Backup(pulumi.ComponentResource):
         self._account = settings.backup_account
         self._group = existing.group if existing else args.place.group_name
         group_id = pulumi.Output.from_input(existing.group_id if existing else args.place.group_id)
-        service = None if existing else self._make_account()
-        containers = {
-            CONTAINER: self._make_container(CONTAINER, service),
-            STATE_CONTAINER: self._make_container(STATE_CONTAINER, service),
-        }
-        immutable = self._make_immutable(containers[CONTAINER])
+        state = self._make_container(STATE_CONTAINER, after=[] if existing else [self._make_account()])
+        # Last, since Pulumi deletes in the opposite order: Azure refuses while it has blobs, and then all else of the
+        # backups is still there.
+        backup = self._make_container(CONTAINER, after=[state])
+        immutable = self._make_immutable(backup)
         role = self._make_role(group_id)
         self.store = BackupStore(
             account=self._account,
@@ -78,7 +77,7 @@ class Backup(pulumi.ComponentResource):
                             scope=made.id,
                             parent=self,
                         )
-                        for container, made in containers.items()
+                        for container, made in ((CONTAINER, backup), (STATE_CONTAINER, state))
                     ),
                 ]
                 for node, machine in args.machines.items()
@@ -86,8 +85,8 @@ class Backup(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _make_account(self) -> storage.BlobServiceProperties:
-        """Make the account, and return what keeps old versions in it, without which nothing is to be put there."""
+    def _make_account(self) -> pulumi.Resource:
+        """Make the account with its rules; return the last of them, without which nothing is to be put there."""
         name, settings, place = self._name, self._args.settings, self._args.place
         account = storage.StorageAccount(
             f"{name}-account",
@@ -105,7 +104,9 @@ class Backup(pulumi.ComponentResource):
             allow_cross_tenant_replication=False,
             enable_https_traffic_only=True,
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
-            opts=self._guarded,
+            # Azure takes an account into other zones by a conversion only, which is asked for by hand
+            # (learn.microsoft.com/azure/storage/common/redundancy-migration).
+            opts=pulumi.ResourceOptions.merge(self._guarded, pulumi.ResourceOptions(ignore_changes=["sku"])),
         )
         service = storage.BlobServiceProperties(
             f"{name}-service",
@@ -118,7 +119,7 @@ class Backup(pulumi.ComponentResource):
             # A part of the account, which goes with it.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
-        storage.ManagementPolicy(
+        return storage.ManagementPolicy(
             f"{name}-end",
             account_name=account.name,
             resource_group_name=place.group_name,
@@ -131,18 +132,15 @@ class Backup(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[service]),
         )
-        return service
 
-    def _make_container(self, container: str, service: pulumi.Resource | None) -> storage.BlobContainer:
+    def _make_container(self, container: str, *, after: Sequence[pulumi.Resource]) -> storage.BlobContainer:
         return storage.BlobContainer(
             f"{self._name}-{container}",
             account_name=self._account,
             resource_group_name=self._group,
             container_name=container,
             public_access=storage.PublicAccess.NONE,
-            opts=pulumi.ResourceOptions.merge(
-                self._guarded, pulumi.ResourceOptions(depends_on=[service] if service else [])
-            ),
+            opts=pulumi.ResourceOptions.merge(self._guarded, pulumi.ResourceOptions(depends_on=after)),
         )
 
     def _make_immutable(self, container: storage.BlobContainer) -> storage.BlobContainerImmutabilityPolicy:
