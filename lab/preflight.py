@@ -30,7 +30,8 @@ PROGRAMS = {
 
 # The same, for what only tests need.
 TEST_PROGRAMS = {
-    "chromium": "chromium"  # opens the drills' report
+    "chromium": "chromium",  # opens the drills' report
+    "zstd": "zstd",  # the nodes' programs of the backup
 }
 
 # Files → package; for the machines' package lists to be trusted.
