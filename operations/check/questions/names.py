@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from operations.azure import Refusal, section
 from operations.check.answer import Answer
 from operations.check.asked import Asked
+from operations.plan import Change
 
 
 def ask(asked: Asked) -> Iterator[Answer]:
@@ -19,26 +20,23 @@ def ask(asked: Asked) -> Iterator[Answer]:
             yield Answer("yes", name, "free") if free else Answer("no", name, "taken: choose another label")
     for vault in asked.plan.of("keyvault:Vault"):
         if vault.created:
-            path = f"{asked.azure.subscription}/providers/Microsoft.KeyVault/checkNameAvailability"
-            body = {"name": vault.own_name, "type": "Microsoft.KeyVault/vaults"}
-            found = asked.azure.post(path, "2023-07-01", body)
-            yield (
-                Answer("yes", vault.own_name, "free")
-                if found["nameAvailable"]
-                else Answer("no", vault.own_name, str(found.get("message") or "taken: choose another name"))
-            )
+            taken = _taken(asked, vault, "Microsoft.KeyVault", "vaults", "2023-07-01")
+            yield _answer(vault, taken, taken or "taken: choose another name")
     for account in asked.plan.of("storage:StorageAccount"):
         if account.created:
-            path = f"{asked.azure.subscription}/providers/Microsoft.Storage/checkNameAvailability"
-            body = {"name": account.own_name, "type": "Microsoft.Storage/storageAccounts"}
-            found = asked.azure.post(path, "2024-01-01", body)
-            yield (
-                Answer("yes", account.own_name, "free")
-                if found["nameAvailable"]
-                else Answer(
-                    "no", account.own_name, f"{found.get('message') or 'taken'} Set backupStorageAccount to another."
-                )
-            )
+            taken = _taken(asked, account, "Microsoft.Storage", "storageAccounts", "2024-01-01")
+            yield _answer(account, taken, f"{taken or 'taken'} Set backupStorageAccount to another.")
+
+
+def _taken(asked: Asked, change: Change, provider: str, kind: str, version: str) -> str | None:
+    """Return what Azure says of a name that somebody in the world has; None if it is free."""
+    path = f"{asked.azure.subscription}/providers/{provider}/checkNameAvailability"
+    found = asked.azure.post(path, version, {"name": change.own_name, "type": f"{provider}/{kind}"})
+    return None if found["nameAvailable"] else str(found.get("message") or "")
+
+
+def _answer(change: Change, taken: str | None, refusal: str) -> Answer:
+    return Answer("yes", change.own_name, "free") if taken is None else Answer("no", change.own_name, refusal)
 
 
 def _group(asked: Asked) -> Iterator[Answer]:
