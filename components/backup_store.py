@@ -5,16 +5,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-CONTAINER = "backup"
-"""The container of bases and logs: what is in it is never written over."""
-
-STATE_CONTAINER = "state"
-"""The container of small files that are written over."""
-
 
 @dataclass(frozen=True)
 class BackupStore:
-    """The backups of one cluster: in two containers, `CONTAINER` and `STATE_CONTAINER`, of a storage account.
+    """The backups of one cluster: in two containers of a storage account (configs/backup/chain.py).
 
     Args:
         account: the storage account's name; it answers as ACCOUNT.blob.core.windows.net.

@@ -7,9 +7,10 @@ import pulumi
 from pulumi_azure_native import authorization, compute, storage
 
 from components.azure.place import Place
-from components.azure.role import assign_role, guid, principal_of
-from components.backup_store import CONTAINER, STATE_CONTAINER, BackupStore
+from components.azure.role import assign_role, make_role, principal_of
+from components.backup_store import BackupStore
 from components.settings.settings import Settings
+from configs.backup.chain import CONTAINER, STATE_CONTAINER
 
 # What an upload, a download and a list of blobs need, and no delete
 # (learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory).
@@ -48,7 +49,6 @@ class Backup(pulumi.ComponentResource):
         super().__init__("azure-mysql-ha:index:Backup", name, None, opts)
         self._name, self._args = name, args
         settings = args.settings
-        self._child = pulumi.ResourceOptions(parent=self)
         # With what it holds it goes only if protectData says so.
         self._guarded = pulumi.ResourceOptions(parent=self, protect=settings.disks.protect_data)
         existing = settings.backup.existing_backup_storage_account_id
@@ -60,7 +60,16 @@ class Backup(pulumi.ComponentResource):
         # backups is still there.
         backup = self._make_container(CONTAINER, after=[state])
         immutable = self._make_immutable(backup)
-        role = self._make_role(group_id)
+        role = make_role(
+            f"{name}-role",
+            "Backup",
+            "Add and read blobs, and delete none.",
+            authorization.PermissionArgs(actions=list(ACTIONS), data_actions=list(DATA_ACTIONS)),
+            place=args.place,
+            scope=group_id,
+            key="/backup",
+            parent=self,
+        )
         self.store = BackupStore(
             account=self._account,
             account_id=existing.text
@@ -156,21 +165,6 @@ class Backup(pulumi.ComponentResource):
             # It goes with its container. By itself Azure deletes it only for a caller that names its ETag, which the
             # provider does not (github.com/pulumi/pulumi-azure-native/issues/2156).
             opts=pulumi.ResourceOptions(parent=self, depends_on=[container], retain_on_delete=True),
-        )
-
-    def _make_role(self, group_id: pulumi.Output[str]) -> authorization.RoleDefinition:
-        cluster = self._args.place.cluster_name
-        what = pulumi.Output.concat(group_id, "/", cluster, "/backup")
-        return authorization.RoleDefinition(
-            f"{self._name}-role",
-            role_definition_id=what.apply(guid),
-            role_name=what.apply(lambda id: f"Backup of cluster {cluster} ({guid(id)[:8]})"),
-            description="Add and read blobs, and delete none.",
-            role_type="CustomRole",
-            scope=group_id,
-            assignable_scopes=[group_id],
-            permissions=[authorization.PermissionArgs(actions=list(ACTIONS), data_actions=list(DATA_ACTIONS))],
-            opts=self._child,
         )
 
 

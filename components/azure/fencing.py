@@ -7,7 +7,7 @@ import pulumi
 from pulumi_azure_native import authorization, compute
 
 from components.azure.place import Place
-from components.azure.role import assign_role, guid, principal_of
+from components.azure.role import assign_role, make_role, principal_of
 from components.fence_device import FenceDevice
 
 # All that fence_azure_arm asks for: it lists and reads machines, stops and starts them.
@@ -82,18 +82,12 @@ class Fencing(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _make_role(self, name: str, args: FencingArgs) -> authorization.RoleDefinition:
-        # GUID and name follow from the cluster's group and name: two clusters in one group have a role each.
-        what = pulumi.Output.concat(args.place.group_id, "/", args.place.cluster_name)
-        return authorization.RoleDefinition(
+        return make_role(
             f"{name}-role",
-            role_definition_id=what.apply(guid),
-            # One name in the whole directory.
-            role_name=what.apply(lambda id: f"Fencing of cluster {args.place.cluster_name} ({guid(id)[:8]})"),
-            description="Read, power off and start virtual machines: what Pacemaker's fence_azure_arm needs.",
-            role_type="CustomRole",
+            "Fencing",
+            "Read, power off and start virtual machines: what Pacemaker's fence_azure_arm needs.",
+            authorization.PermissionArgs(actions=list(ACTIONS)),
+            place=args.place,
             scope=args.place.group_id,
-            # Of a group or a subscription; where it is assigned is narrower.
-            assignable_scopes=[args.place.group_id],
-            permissions=[authorization.PermissionArgs(actions=list(ACTIONS))],
-            opts=pulumi.ResourceOptions(parent=self),
+            parent=self,
         )

@@ -5,6 +5,8 @@ import uuid
 import pulumi
 from pulumi_azure_native import authorization, compute
 
+from components.azure.place import Place
+
 # Azure names roles and assignments by GUIDs. These follow from what they name, so that they are the same in every
 # update, and another one where something else is meant.
 _NAMESPACE = uuid.UUID("6a53b7d4-9f0c-5b0e-8a3e-3a1b6f1f1f52")
@@ -18,6 +20,41 @@ def guid(what: str) -> str:
 def principal_of(machine: compute.VirtualMachine) -> pulumi.Output[str]:
     """Return the object id of a machine's own identity."""
     return machine.identity.apply(lambda identity: identity.principal_id if identity else "")
+
+
+def make_role(
+    name: str,
+    what: str,
+    description: str,
+    permission: authorization.PermissionArgs,
+    *,
+    place: Place,
+    scope: pulumi.Input[str],
+    key: str = "",
+    parent: pulumi.Resource,
+) -> authorization.RoleDefinition:
+    """Make a role of a cluster's own.
+
+    Args:
+        what: what its name in Azure begins with.
+        scope: resource id of the group in which it can be assigned.
+        key: what tells its GUID from those of the cluster's other roles.
+    """
+    # GUID and name follow from the cluster's group and name: two clusters in one group have a role each.
+    id = pulumi.Output.concat(scope, "/", place.cluster_name, key).apply(guid)
+    return authorization.RoleDefinition(
+        name,
+        role_definition_id=id,
+        # One name in the whole directory.
+        role_name=id.apply(lambda id: f"{what} of cluster {place.cluster_name} ({id[:8]})"),
+        description=description,
+        role_type="CustomRole",
+        scope=scope,
+        # Of a group or a subscription; where it is assigned is narrower.
+        assignable_scopes=[scope],
+        permissions=[permission],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
 
 
 def assign_role(

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from components.azure import cloud
 from components.azure.blobs import Blobs, UnreadableError
 from components.azure.cloud import CloudNotReachedError
-from components.backup_store import CONTAINER, STATE_CONTAINER
 from configs.backup import chain
-from configs.backup.chain import SEEN, VERIFIED, Base, Chain, Details, Verified
+from configs.backup.chain import CONTAINER, SEEN, STATE_CONTAINER, VERIFIED, Base, Chain, Details, Verified
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,16 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+CONTAINER = "backup"
+"""The container of bases and logs: what is in it is never written over."""
+
+STATE_CONTAINER = "state"
+"""The container of small files that are written over."""
+
 LOGS, BASES = "log/", "base/"
 
 SEEN, VERIFIED = "seen.json", "verified.json"
-"""Of the container for what is written again."""
+"""Of the container for the state."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _STAMPED = re.compile(r"\d{8}T\d{6}Z")

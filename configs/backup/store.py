@@ -13,9 +13,6 @@ from azure.storage.blob import BlobServiceClient, LinearRetry
 
 from . import chain
 
-BACKUP, STATE = "backup", "state"
-"""The two containers."""
-
 # The client's own newest version may be one that no server has yet: distributions package previews of it.
 _API_VERSION = "2021-08-06"
 
@@ -75,7 +72,7 @@ class Store:
             StoreError: as for all that follows.
         """
         try:
-            found: Any = self._service.get_container_client(BACKUP).list_blobs(name_starts_with=prefix or None)
+            found: Any = self._service.get_container_client(chain.CONTAINER).list_blobs(name_starts_with=prefix or None)
             return [blob.name for blob in found]
         except AzureError as error:
             raise StoreError(_line(error)) from error
@@ -83,7 +80,7 @@ class Store:
     def add(self, name: str, content: Stream | bytes) -> None:
         """Add a blob; one that is there stays as it is. It is there when it is whole, and not before."""
         try:
-            self._blob(name, BACKUP).upload_blob(content, overwrite=False, max_concurrency=1)
+            self._blob(name, chain.CONTAINER).upload_blob(content, overwrite=False, max_concurrency=1)
         except ResourceExistsError:
             return
         except AzureError as error:
@@ -92,7 +89,7 @@ class Store:
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield a blob's content by pieces."""
         try:
-            yield from self._blob(name, BACKUP).download_blob(max_concurrency=1).chunks()
+            yield from self._blob(name, chain.CONTAINER).download_blob(max_concurrency=1).chunks()
         except ResourceNotFoundError as error:
             raise Absent(f"{name} is not there") from error
         except AzureError as error:
@@ -100,11 +97,11 @@ class Store:
 
     def read(self, name: str) -> str:
         """Return a small blob's text."""
-        return self._text(name, BACKUP)
+        return self._text(name, chain.CONTAINER)
 
     def read_state(self, name: str) -> str:
         """Return the text of a small file of the state."""
-        return self._text(name, STATE)
+        return self._text(name, chain.STATE_CONTAINER)
 
     def _text(self, name: str, container: str) -> str:
         try:
@@ -118,7 +115,7 @@ class Store:
     def write_state(self, name: str, text: str) -> None:
         """Write a small file of the state, over the one that is there."""
         try:
-            self._blob(name, STATE).upload_blob(text.encode(), overwrite=True)
+            self._blob(name, chain.STATE_CONTAINER).upload_blob(text.encode(), overwrite=True)
         except AzureError as error:
             raise StoreError(_line(error)) from error
 

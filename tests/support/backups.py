@@ -7,9 +7,8 @@ from typing import Any
 from components.azure import stored_backup
 from components.azure.blobs import Blobs
 from components.azure.stored_backup import StoredBackup
-from components.backup_store import CONTAINER, STATE_CONTAINER
 from configs.backup import chain
-from configs.backup.chain import SEEN, VERIFIED, Base, Details, Log, Seen, Verified, stamp
+from configs.backup.chain import CONTAINER, SEEN, STATE_CONTAINER, VERIFIED, Base, Details, Log, Seen, Verified, stamp
 
 HISTORY = "20261101T090000Z"
 BEGUN = datetime(2026, 11, 27, 2, 0, 0, tzinfo=UTC)
