@@ -15,30 +15,37 @@ class Unit:
     """A service of systemd's, and the timer that starts it.
 
     Args:
-        template: of the service, below configs/backup.
+        module: of the programs, which the service runs.
+        serves: whether it is for the node that serves, or for the other one.
         calendar: when, as systemd.time(7) has it.
         spread: within how long after that.
+        nice: how far behind all else its processes are, as of nice(1).
+        opens_tables: whether it may have a file of every table open.
         is_caught_up: whether it is started later where the machine was off.
     """
 
     name: str
-    template: str
+    module: str
     purpose: str
     calendar: str
     spread: str
+    serves: bool = True
+    nice: int = 19
+    opens_tables: bool = True
     is_caught_up: bool = False
 
 
 # On both nodes; each looks whether it is its turn. A base is also made at once where shipping finds none.
 UNITS = (
-    Unit("azure-mysql-ha-ship", "ship.service.j2", "Binary log into the backup", "minutely", "0"),
-    Unit("azure-mysql-ha-base", "base.service.j2", "All data into the backup", "02:00", "2h"),
+    Unit("azure-mysql-ha-ship", "ship", "Binary log into the backup", "minutely", "0", nice=10, opens_tables=False),
+    Unit("azure-mysql-ha-base", "base", "All data into the backup", "02:00", "2h"),
     Unit(
         "azure-mysql-ha-verify-backup",
-        "verify.service.j2",
+        "verify",
         "Proof of the backup, by a restore of it",
         "Sun 05:00",
         "12h",
+        serves=False,
         is_caught_up=True,
     ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pulumi
 
+from components.cluster.backup import UNITS
 from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
 from components.settings.recorded import DATA_DIRECTORY
 
@@ -39,6 +40,7 @@ class Server(Part):
             after_own=[after],
             options=context.settings.database.mysql_options,
             backup=context.settings.backup.backup,
+            backup_units=UNITS,
             probe_port=context.settings.endpoint.probe_port,
         )
         first = context.nodes[0]

@@ -18,6 +18,7 @@ from typing import IO
 from . import chain, ship, state
 from .chain import Base, Details, stamp
 from .configuration import RUN, Configuration, load
+from .files import size_of
 from .packed import Failed, Packed
 from .server import Server, ServerError, end_with, serving_pid
 from .store import Store, StoreError
@@ -78,10 +79,6 @@ def _guard(server: Server, position: Position, dump: "subprocess.Popen[bytes]") 
         time.sleep(5)
 
 
-def _size(configuration: Configuration) -> int:
-    return sum(file.stat().st_size for file in configuration.directory.rglob("*") if file.is_file())
-
-
 def bring(configuration: Configuration, server: Server, history: str) -> Base:
     """Make a base and bring it into the store.
 
@@ -90,7 +87,7 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
     """
     begun = datetime.now(UTC).replace(microsecond=0)
     version = server.ask("select version()")[0][0]
-    store = Store(configuration.account, patient=True, largest=_size(configuration))
+    store = Store(configuration.account, patient=True, largest=size_of(configuration.directory))
     position, last = Position(configuration.position), list[str]()
     RUN.mkdir(mode=0o700, exist_ok=True)
     with subprocess.Popen(

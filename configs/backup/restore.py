@@ -18,6 +18,7 @@ from typing import IO
 from . import binary_log, chain
 from .chain import Base, Chain, Details, Log, Plan, Refusal
 from .configuration import Configuration, load
+from .packed import Failed
 from .server import Server, ServerError
 from .store import Store, StoreError
 
@@ -28,10 +29,6 @@ _UNZIP = ("zstd", "-q", "-d", "-c")
 
 # A server that recovers from its log first.
 _START_SECONDS = 1800
-
-
-class Failed(Exception):
-    """The restore has failed, and not for what the backup lacks; one line."""
 
 
 class Damaged(Exception):

@@ -15,6 +15,7 @@ from pathlib import Path
 from . import binary_log, chain, state
 from .chain import Log, Seen, from_stamp, stamp
 from .configuration import Configuration, load
+from .files import write_whole
 from .packed import Failed, Packed
 from .server import Server, ServerError, end_with, serving_pid
 from .state import Lost, State
@@ -70,7 +71,7 @@ def history(configuration: Configuration, known: State, present: list[File]) -> 
     if name and not began_anew(known, present):
         return known
     name = stamp(now())
-    state.write_whole(path, name + "\n")
+    write_whole(path, name + "\n")
     print(f"history {name} begins")
     # What was before is of no use: no base is older.
     return State(history=name, shipped=present[-1].number - 1)

@@ -6,10 +6,10 @@
 import fcntl
 import json
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from .configuration import RUN, Configuration
+from .files import write_whole
 
 NAME = "azure-mysql-ha-backup.json"
 HISTORY = "azure-mysql-ha-history"
@@ -84,9 +84,3 @@ def change(configuration: Configuration, **changes: Any) -> State:
         state = replace(read(configuration), **changes)
         write_whole(configuration.directory / NAME, json.dumps(asdict(state)) + "\n")
     return state
-
-
-def write_whole(path: Path, text: str) -> None:
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    new.rename(path)

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import chain, state
+from . import chain
 from .chain import Refusal, Verified, stamp
 from .configuration import Configuration, load
-from .restore import Damaged, Failed, Restore
+from .files import size_of, write_whole
+from .packed import Failed
+from .restore import Damaged, Restore
 from .server import Server, ServerError, end_when_mounted
 from .store import Store, StoreError
 
@@ -44,10 +46,6 @@ def check(configuration: Configuration, server: Server) -> int:
     return sum(1 for line in lines if line.endswith(" OK"))
 
 
-def _size(place: Path) -> int:
-    return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
-
-
 def prove(configuration: Configuration, store: Store, now: Callable[[], str]) -> Verified:
     """Restore, check, and return what came of it."""
     begin = time.monotonic()
@@ -61,7 +59,7 @@ def prove(configuration: Configuration, store: Store, now: Callable[[], str]) ->
         restore = Restore(configuration, store, PLACE / "data", *_OPTIONS)
         with restore.run(found, None, only_last=True):
             tables = check(configuration, restore.server)
-            size = _size(PLACE / "data")
+            size = size_of(PLACE / "data")
     except (Refusal, Damaged, Failed, ServerError, StoreError, OSError, ValueError) as error:
         why = str(error)
     return Verified(now(), base, to, not why, int(time.monotonic() - begin), size, tables, why)
@@ -88,7 +86,7 @@ def main() -> int:
     proof = prove(configuration, store, lambda: stamp(datetime.now(UTC)))
     shutil.rmtree(PLACE, ignore_errors=True)
     NOTE.parent.mkdir(exist_ok=True)
-    state.write_whole(NOTE, chain.to_json(proof))
+    write_whole(NOTE, chain.to_json(proof))
     print(chain.to_json(proof), end="")
     try:
         store.write_state(chain.VERIFIED, chain.to_json(proof))

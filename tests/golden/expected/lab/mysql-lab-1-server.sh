@@ -200,7 +200,7 @@ FILE
   # Of backups that the stack had. Changes that are in no log come next: with what comes after them, another history begins.
   local unit
   rm --force /var/lib/mysql/data/azure-mysql-ha-history
-  for unit in azure-mysql-ha-{ship,base,verify-backup}; do
+  for unit in azure-mysql-ha-ship azure-mysql-ha-base azure-mysql-ha-verify-backup; do
     if [[ -e /etc/systemd/system/$unit.timer ]]; then
       systemctl --quiet disable --now "$unit.timer"
       systemctl stop "$unit.service"

@@ -16,6 +16,9 @@ FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/configuration.py 0644 <<'FILE'
 <<< configs/backup/configuration.py >>>
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/files.py 0644 <<'FILE'
+<<< configs/backup/files.py >>>
+FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/packed.py 0644 <<'FILE'
 <<< configs/backup/packed.py >>>
 FILE
@@ -141,7 +144,7 @@ WantedBy=timers.target
 FILE
   [[ $changed == no ]] || rewritten=yes
   install_file /etc/systemd/system/azure-mysql-ha-verify-backup.service 0644 <<'FILE'
-# Written by Pulumi. Pacemaker knows nothing of it: it runs on the node that does not serve, and ends when that is to serve.
+# Written by Pulumi. Pacemaker knows nothing of it: whether it works or fails, the service stays where it is.
 [Unit]
 Description=Proof of the backup, by a restore of it
 ConditionPathIsMountPoint=!/var/lib/mysql
@@ -151,11 +154,13 @@ Type=oneshot
 WorkingDirectory=/usr/local/lib/azure-mysql-ha
 ExecStart=/usr/bin/python3 -m backup.verify
 ExecStopPost=-/bin/rm --recursive --force /var/lib/mysql-files/azure-mysql-ha-proof
+# It ends itself so where this node is to serve.
 SuccessExitStatus=SIGKILL
 # Every table is a file that may be open.
 LimitNOFILE=524288
 Nice=19
 IOSchedulingClass=idle
+# Of all processes of a machine that has no memory left, the first to go.
 OOMScoreAdjust=900
 FILE
   [[ $changed == no ]] || rewritten=yes
