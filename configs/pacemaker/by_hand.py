@@ -88,12 +88,16 @@ def find(cib: ElementTree.Element) -> "list[Setting]":
     for nvpair in cib.findall("configuration/crm_config/cluster_property_set/nvpair"):
         found.append(of_property(nvpair.get("name", ""), nvpair.get("value", "")))
     names: dict[str, str] = {}
-    for node in (*cib.findall("configuration/nodes/node"), *cib.findall("status/node_state")):
+    nodes = [(node, "") for node in cib.findall("configuration/nodes/node")]
+    until_restart = [(state, " --lifetime reboot") for state in cib.findall("status/node_state")]
+    for node, lifetime in nodes + until_restart:
         name = names.setdefault(node.get("id", ""), node.get("uname", ""))
         for nvpair in node.iter("nvpair"):
             if nvpair.get("value", "").lower() in _TRUE:
                 if nvpair.get("name") == "standby":
-                    found.append(Setting(f"{name} in standby", f"crm node online {name}", bars=name))
+                    # crmsh 5's `crm node online` ends another node's standby by root's SSH, which is closed.
+                    end = f"crm_standby --node {name} --delete{lifetime}"
+                    found.append(Setting(f"{name} in standby", end, bars=name))
                 elif nvpair.get("name") == "maintenance":
                     found.append(Setting(f"{name} in maintenance", f"crm node ready {name}", keeps_away=True))
     for owner in (*cib.findall("configuration/resources//"), *cib.findall("configuration/rsc_defaults")):

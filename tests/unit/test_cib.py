@@ -80,8 +80,8 @@ ALL_SETTINGS = [
     (meta("mysql-server", "target-role", "Stopped"), "mysql-server stopped (crm resource start mysql-server", True),
     (meta("mysql-probe", "target-role", "Stopped"), "mysql-probe stopped", False),
     (node("nodes", "maintenance"), "one in maintenance (crm node ready one", True),
-    (node("nodes", "standby"), "one in standby (crm node online one", False),
-    (node("status", "standby"), "one in standby (crm node online one", False),
+    (node("nodes", "standby"), "one in standby (crm_standby --node one --delete", False),
+    (node("status", "standby"), "one in standby (crm_standby --node one --delete --lifetime reboot", False),
     (BAN, "mysql banned from one (crm resource clear mysql", False),
     (location("cli-prefer-mysql", "mysql", "INFINITY"), "mysql moved to one (crm resource clear mysql", False),
     (
@@ -136,10 +136,11 @@ def test_of_standbys_and_bans_only_those_of_all_nodes_keep_the_service_away(tmp_
     both = CURRENT.replace(*BAN).replace(*STANDBY_OF_TWO)
     assert by_hand(tmp_path, CURRENT.replace(*STANDBY_OF_TWO), "service") == ""
     assert (
-        by_hand(tmp_path, CURRENT.replace(*STANDBY_OF_TWO), "copy") == "two in standby (crm node online two ends it)\n"
+        by_hand(tmp_path, CURRENT.replace(*STANDBY_OF_TWO), "copy")
+        == "two in standby (crm_standby --node two --delete ends it)\n"
     )
     assert by_hand(tmp_path, both, "service") == (
-        "two in standby (crm node online two ends it), mysql banned from one (crm resource clear mysql ends it)\n"
+        "two in standby (crm_standby --node two --delete ends it), mysql banned from one (crm resource clear mysql ends it)\n"
     )
 
 

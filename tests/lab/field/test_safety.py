@@ -81,7 +81,7 @@ def test_a_server_in_maintenance_is_not_restarted(lab: Lab) -> None:
 
 
 BY_HAND = {
-    "{idle} in standby (crm node online {idle} ends it)": "crm node standby {idle}",
+    "{idle} in standby (crm_standby --node {idle} --delete ends it)": "crm node standby {idle}",
     "{serving} in maintenance (crm node ready {serving} ends it)": "crm --force node maintenance {serving}",
     "mysql not managed (crm resource manage mysql ends it)": "crm resource unmanage mysql",
     "mysql-probe in maintenance (crm resource maintenance mysql-probe off ends it)": (
