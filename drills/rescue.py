@@ -12,6 +12,7 @@ from drills.target import connect
 from lab import toolchain, writer
 from lab.cloud import client as cloud
 from lab.engine import Engine
+from lab.lab import Lab
 from operations import backups
 from operations.stack import Stack
 
@@ -38,6 +39,27 @@ def wait_for_backup(drill: Drill, at: float, seconds: float = _COPY_SECONDS) -> 
     drill.event(f"the backup has it, {time.time() - at:.0f} s later")
 
 
+def second_stack(lab: Lab, source: str, to: str) -> Engine:
+    """Return the engine of a second stack, of which nothing is made yet.
+
+    Args:
+        source, to: as the settings `restoreFrom` and `restoreTo`.
+    """
+    directory = lab.paths.pulumi / "rescue"
+    directory.mkdir(parents=True, exist_ok=True)
+    engine = Engine.of(directory, "lab", toolchain.ensure(lab.progress), lab.prefix, cloud.environment(lab.paths))
+    engine.prepare(
+        {
+            "operatingSystem": lab.settings()["operatingSystem"],
+            "clusterName": _CLUSTER,
+            "subnet": _SUBNET,
+            "restoreFrom": source,
+            "restoreTo": to,
+        }
+    )
+    return engine
+
+
 @contextlib.contextmanager
 def restored(drill: Drill, to: str) -> Generator[Stack]:
     """Make a stack that begins with the cluster's backup, and destroy it afterwards.
@@ -49,18 +71,7 @@ def restored(drill: Drill, to: str) -> Generator[Stack]:
         EngineError: it cannot be made, or not destroyed.
     """
     lab = drill.lab.lab
-    directory = lab.paths.pulumi / "rescue"
-    engine = Engine.of(directory, "lab", toolchain.ensure(lab.progress), lab.prefix, cloud.environment(lab.paths))
-    directory.mkdir(parents=True, exist_ok=True)
-    engine.prepare(
-        {
-            "operatingSystem": lab.settings()["operatingSystem"],
-            "clusterName": _CLUSTER,
-            "subnet": _SUBNET,
-            "restoreFrom": drill.target.stack.outputs["backup"],
-            "restoreTo": to,
-        }
-    )
+    engine = second_stack(lab, drill.target.stack.outputs["backup"], to)
     begin = time.time()
     drill.event(f"a second stack is made, with restoreTo {to}")
     try:
@@ -69,7 +80,7 @@ def restored(drill: Drill, to: str) -> Generator[Stack]:
         yield Stack(engine)
     finally:
         engine.run(["destroy", "--yes", "--skip-preview"], lab.progress, lab.paths.logs / "rescue-destroy.log")
-        shutil.rmtree(directory)
+        shutil.rmtree(engine.directory)
 
 
 def rows(drill: Drill, stack: Stack) -> set[int]:

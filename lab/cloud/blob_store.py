@@ -50,11 +50,22 @@ class BlobStore:
 
     async def make_container(self, slot: int, container: str) -> None:
         """Make a container; one that is there is left as it is."""
-        await self._done("PUT", slot, container, 201, 409)
+        await self._done("PUT", slot, f"{container}?restype=container", 201, 409)
 
     async def remove_container(self, slot: int, container: str) -> None:
         """Delete a container with all that is in it; one that is not there is fine."""
-        await self._done("DELETE", slot, container, 202, 404)
+        await self._done("DELETE", slot, f"{container}?restype=container", 202, 404)
+
+    async def spoil(self, slot: int, path: str, content: bytes | None) -> None:
+        """Write over a blob, whatever protects it; delete it for None.
+
+        Args:
+            path: as for `properties`.
+        """
+        if content is None:
+            await self._done("DELETE", slot, path, 202)
+        else:
+            await self._done("PUT", slot, path, 201, body=content)
 
     async def properties(self, slot: int, path: str) -> Mapping[str, str] | None:
         """Return the headers that describe a blob; None where there is none.
@@ -73,7 +84,7 @@ class BlobStore:
         path: str,
         *,
         headers: Mapping[str, str] = _HEADERS,
-        body: aiohttp.StreamReader | None = None,
+        body: aiohttp.StreamReader | bytes | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """Send a request, with a token of this cloud's.
 
@@ -102,9 +113,9 @@ class BlobStore:
                 await self._process.wait()
         self._process = None
 
-    async def _done(self, method: str, slot: int, container: str, *good: int) -> None:
-        path = f"{container}?restype=container"
-        async with self.send(method, slot, path) as answer:
+    async def _done(self, method: str, slot: int, path: str, *good: int, body: bytes | None = None) -> None:
+        headers = {**_HEADERS, **({"x-ms-blob-type": "BlockBlob"} if body is not None else {})}
+        async with self.send(method, slot, path, headers=headers, body=body) as answer:
             if answer.status not in good:
                 raise RuntimeError(f"Azurite answers {answer.status} to {method} {path}: {await answer.text()}")
 

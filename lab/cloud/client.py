@@ -185,6 +185,16 @@ def set_faults(
     return _ask(paths, "POST", "/faults", {name: value for name, value in asked.items() if value is not None})
 
 
+def spoil(paths: LabPaths, account: str, blob: str, content: str | None = None) -> None:
+    """Write over a blob behind the back of all that protects it.
+
+    Args:
+        blob: CONTAINER/NAME.
+        content: what it is then; None deletes it.
+    """
+    _ask(paths, "POST", "/spoil", {"account": account, "blob": blob, "content": content})
+
+
 def announce_event(
     paths: LabPaths, machine: str, type_: Literal["Reboot", "Redeploy", "Freeze"], not_before: float
 ) -> str:

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from lab.cloud.blob_store import BlobStore
 from lab.cloud.faults import REACHES, Faults, Reach
-from lab.cloud.inventory import MACHINE, Inventory
+from lab.cloud.inventory import MACHINE, STORAGE_ACCOUNT, Inventory
 from lab.cloud.model import Json
 from lab.cloud.resource_id import parse
 from lab.cloud.scheduled_events import EVENT_TYPES, EventType, ScheduledEvents
@@ -33,12 +34,14 @@ def application(
     events: ScheduledEvents,
     faults: Faults,
     rewire: Callable[[], Awaitable[None]],
+    blobs: BlobStore,
 ) -> web.Application:
     """Return the control socket's web application.
 
     Args:
         events: GET /scheduled-events lists, POST announces, DELETE /scheduled-events/ID withdraws.
         faults: POST /faults sets.
+        blobs: POST /spoil writes over one, or deletes it.
         rewire: lets listeners follow a fault.
     """
 
@@ -64,6 +67,17 @@ def application(
             await rewire()
         return web.json_response(faults.all)
 
+    async def spoil(request: web.Request) -> web.Response:
+        body = await _body(request)
+        account = next((a for a in inventory.of_type(STORAGE_ACCOUNT) if a.name == body.get("account")), None)
+        if account is None:
+            raise _BadRequestError(f"there is no storage account {body.get('account')!r}")
+        content = body.get("content")
+        await blobs.spoil(
+            int(account.hidden["slot"]), str(body.get("blob")), None if content is None else content.encode()
+        )
+        return web.json_response({})
+
     async def announced(request: web.Request) -> web.Response:
         return web.json_response(events.all())
 
@@ -88,6 +102,7 @@ def application(
     made.router.add_post("/stop", end)
     made.router.add_get("/activity", acted)
     made.router.add_post("/faults", fault)
+    made.router.add_post("/spoil", spoil)
     made.router.add_get("/scheduled-events", announced)
     made.router.add_post("/scheduled-events", announce)
     made.router.add_delete("/scheduled-events/{event}", withdraw)

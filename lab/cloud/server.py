@@ -139,7 +139,13 @@ class _Cloud:
             self._operations.resume()
             stack.push_async_callback(self._operations.close)
             commands = control.application(
-                self._status, self._stop, self._inventory, self._events, self._faults, self._balancer.rewire
+                self._status,
+                self._stop,
+                self._inventory,
+                self._events,
+                self._faults,
+                self._balancer.rewire,
+                self._site.blobs,
             )
             # Last: who can ask finds everything ready.
             runner = await stack.enter_async_context(_running(commands))

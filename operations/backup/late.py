@@ -35,8 +35,8 @@ def log_is_lost(backup: Backup) -> Iterator[str]:
     if backup.lost:
         logs = "1 binary log" if backup.lost == 1 else f"{backup.lost} binary logs"
         yield (
-            f"{logs} had to go before the backup had it, or the disk would have been full: until there is a new base,"
-            " nothing after that can be restored"
+            f"{logs} went before the backup had it, purged by somebody or since the disk would have been full: until"
+            " there is a new base, nothing after that can be restored"
         )
 
 

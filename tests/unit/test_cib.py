@@ -140,7 +140,8 @@ def test_of_standbys_and_bans_only_those_of_all_nodes_keep_the_service_away(tmp_
         == "two in standby (crm_standby --node two --delete ends it)\n"
     )
     assert by_hand(tmp_path, both, "service") == (
-        "two in standby (crm_standby --node two --delete ends it), mysql banned from one (crm resource clear mysql ends it)\n"
+        "two in standby (crm_standby --node two --delete ends it),"
+        " mysql banned from one (crm resource clear mysql ends it)\n"
     )
 
 

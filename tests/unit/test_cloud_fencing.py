@@ -614,7 +614,7 @@ def test_the_control_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         async def rewire() -> None:
             rewired.append(bench.faults.zone)
 
-        things = (dict, asyncio.Event(), bench.site.inventory, bench.events, bench.faults, rewire)
+        things = (dict, asyncio.Event(), bench.site.inventory, bench.events, bench.faults, rewire, bench.site.blobs)
         application = control.application(*things)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()

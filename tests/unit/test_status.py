@@ -370,8 +370,8 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
      [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
      ["two is kept free of resources until"]),
     ("logs gone unshipped", [backup(lost=[lost(37, 39), lost(42, 44)])], "",
-     ["3 binary logs had to go before the backup had it, or the disk would have been full: until there is a new base,"
-      " nothing after that can be restored. docs/operations/backup.md"]),
+     ["3 binary logs went before the backup had it, purged by somebody or since the disk would have been full: until"
+      " there is a new base, nothing after that can be restored. docs/operations/backup.md"]),
     ("log late", [backup(complete_to="20261128T150159Z", ship_error="storage: connection\nrefused.")], "",
      ["the backup has what was committed until 2026-11-28T15:01:59Z, and nothing of the last 5 minutes"
       " (storage: connection refused). docs/operations/backup.md"]),

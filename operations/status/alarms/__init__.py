@@ -68,7 +68,7 @@ KINDS: Sequence[Kind] = (
     Kind("the database's file system is full, or read-only", "full-disk", file_systems.data_full),
     Kind("another file system of a node is full, or read-only", "full-system-disk", file_systems.system_full),
     Kind("a node does not save the cluster's configuration", "full-system-disk", file_systems.not_saved),
-    Kind("binary logs had to go before the backup had them", "backup", backups.log_is_lost),
+    Kind("binary logs went before the backup had them", "backup", backups.log_is_lost),
     Kind("the backup lacks the last minutes", "backup", backups.log_is_late),
     Kind("the backup has got no new base since the night before", "backup", backups.base_is_late),
     Kind("the proof of the backup has failed, or is overdue", "backup", backups.proof_fails),
