@@ -45,7 +45,7 @@ def main() -> int:
         lab.start()
         try:
             engine = lab.engine()
-            engine.prepare()
+            engine.prepare({"backup": True})
             return _go(Whole(engine, lambda: LabTarget(lab), folder, progress), "Stack lab, in the lab")
         finally:
             if not was_up:

@@ -18,6 +18,7 @@ import pymysql
 import yaml
 
 from components.checkout import CHECKOUT, schema
+from drills import backup
 from drills.conductor import conduct
 from drills.drill import Drill, NotWellError
 from drills.proof import record
@@ -88,7 +89,8 @@ class Whole:
         Raises:
             NotEmptyError: the stack is not there, not empty, or protects its data.
         """
-        protecting = [key for key in ("protectData", "deletionLock") if self.cli.settings().get(key) == "true"]
+        settings = self.cli.settings()
+        protecting = [key for key in ("protectData", "deletionLock") if settings.get(key) == "true"]
         if protecting:
             raise NotEmptyError(f"stack {self.cli.stack} could not be destroyed: it has {' and '.join(protecting)}")
         count = self.cli.resources()
@@ -103,6 +105,8 @@ class Whole:
                     if self._stage("up", lambda: self._pulumi("up")):
                         self._with_a_cluster()
                 finally:
+                    if settings.get("backup") == "true":
+                        self._stage("backup let go", lambda: backup.goes(self.cli))
                     self._stage("destroy", self._destroy)
         return all(stage.passed for stage in self.stages)
 
@@ -111,11 +115,16 @@ class Whole:
         target = functools.cache(self.target)
         if not self._stage("a row", lambda: _row(target())):
             return
+        if target().has_backup():
+            self._stage("backup", lambda: backup.comes(target()))
+            self._stage("backup kept", lambda: backup.is_kept(target()))
         story = "The stack's settings are changed, and an update brings that while rows are written."
         never = Expectation(fencings=(0, 0), moves=0)
         changes = Scenario("changes", 0, story, never, self._change, without_fencing=True)
         for scenario in (*choose(["standby"]), *choose(list(FOUR)), changes):
             self._stage(scenario.name, lambda scenario=scenario: self._drill(target(), scenario))
+        if target().has_backup():
+            self._stage("backup proved", lambda: backup.is_proved(target()))
 
     def _stage(self, name: str, do: Callable[[], "str | EventReader"]) -> bool:
         self.progress(f"--- {name}")

@@ -12,7 +12,7 @@ from lab.events import Step
 
 _OF_INTEREST = (
     *("location", "operatingSystem", "vmSize", "availabilitySet", "zones", "witness", "dataDiskSku", "dataDiskSizeGb"),
-    *("acceleratedNetworking", "endpoint", "fencing"),
+    *("acceleratedNetworking", "endpoint", "fencing", "backup"),
 )
 
 

@@ -25,7 +25,10 @@ def test_the_whole_way() -> None:
     [folder] = set(RUNS.glob("*")) - before
     page = (folder / "verification.md").read_text()
     assert page in run.stdout and "All stages passed." in page
-    for stage in ("check", "up", "up again, without a change", "a row", "standby", "power-kill", "changes", "destroy"):
+    for stage in (
+        *("check", "up", "up again, without a change", "a row", "backup", "backup kept", "standby", "power-kill"),
+        *("changes", "backup proved", "backup let go", "destroy"),
+    ):
         assert f"| {stage} | " in page, stage
     for operation in ("create VirtualMachine", "update Disk", "delete ResourceGroup"):
         assert f"| {operation} | " in page, operation

@@ -4,6 +4,7 @@ The guests have no way to a mirror, and a distribution has one version at a time
 the content: what their own scripts start, stop and write when one version takes the place of another.
 """
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -37,7 +38,8 @@ Conflicts: ${{Conflicts}}
 Replaces: ${{Replaces}}
 Provides: ${{Provides}}
 Description: ${{Description}}
-' "$package" | sed --regexp-extended '/^([A-Z][A-Za-z-]*: *)?$/d' >"$tree/DEBIAN/control"
+' "$package" | sed --regexp-extended --expression '/^([A-Z][A-Za-z-]*: *)?$/d' \
+    --expression 's/(^|[ ,|])({either}) \(= ([^)]*)\)/\1\2 (= \3{suffix})/g' >"$tree/DEBIAN/control"
   dpkg-query --listfiles "$package" | while read -r path; do
     [[ ! -e $path && ! -L $path ]] || echo "${{path#/}}"
   done | grep --extended-regexp --invert-match '^(\.?|bin|lib|lib64|sbin)$' |
@@ -63,7 +65,9 @@ def make_newer(node: Node, packages: Sequence[str]) -> None:
         node: the node.
         packages: their names.
     """
-    node.run(_MAKE.format(packages=shlex.join(packages), suffix=_SUFFIX), timeout=300)
+    # Some depend on exactly the version of another.
+    either = "|".join(re.escape(package) for package in packages)
+    node.run(_MAKE.format(packages=shlex.join(packages), either=either, suffix=_SUFFIX), timeout=300)
 
 
 def are_newer(node: Node, packages: Sequence[str]) -> bool:
