@@ -6,7 +6,7 @@ import logging
 import pytest
 
 # What takes longest, nine minutes down to two, so that both workers end together; all else fills the gaps.
-LONGEST = ("lab/field/", "lab/test_witness", "lab/test_cluster", "lab/test_guests", "lab/test_interrupted", "lab/")
+LONGEST = ("lab/field/", "lab/prod/", "lab/test_cluster", "lab/test_guests", "lab/test_interrupted", "lab/")
 
 # Until all is imported there is none: to look for it takes a third of that time.
 gc.disable()
@@ -19,7 +19,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     `pytest_collection_modifyitems` xdist has read the groups already.)
     """
     if not item.get_closest_marker("xdist_group"):
-        shared = item.path.parent.name == "field"
+        shared = item.path.parent.name in ("field", "prod")
         item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))
 
 

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +15,13 @@ from configs.backup.chain import CONTAINER
 from drills import rescue, scenario
 from drills.conductor import conduct
 from drills.target import LabTarget
-from lab import application, image, service
+from lab import application, service
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
-from lab.paths import LabPaths
 from operations import backups, verify_backup
 from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
-
-USUAL = trial.SYSTEM.name
-OTHERS = [each for each in image.systems() if each != USUAL]
-
-
-@pytest.fixture(scope="module", params=[USUAL, *(pytest.param(each, marks=pytest.mark.long) for each in OTHERS)])
-def cluster(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """A cluster with backups, on each operating system of the lab."""
-    for lab in trial.own_lab(Lab(LabPaths("backup"))):
-        lab.up({"backup": True, "operatingSystem": request.param})
-        service.wait_until_well(lab)
-        yield lab
 
 
 def windows(lab: Lab) -> list[Any]:

@@ -3,14 +3,12 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from lab import application, power, service
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
-from lab.paths import LabPaths
 from operations.ssh import Node
 from tests.support import trial
 from tests.support.bystander import nobody_notices
@@ -19,19 +17,9 @@ from tests.support.scripts import scripts_of
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    yield from trial.own_lab(Lab(LabPaths("witness")))
-
-
-@pytest.fixture(scope="module")
-def cluster(lab: Lab) -> Lab:
-    lab.set_up()
-    begin = time.monotonic()
-    reader = lab.up({"witness": True})
-    print(f"up: {time.monotonic() - begin:.0f} s\n{reader.timings()}")
-    wait_until_whole(lab)
-    return lab
+@pytest.fixture(scope="module", autouse=True)
+def whole(cluster: Lab) -> None:
+    wait_until_whole(cluster)
 
 
 def witness_of(lab: Lab) -> Node:
