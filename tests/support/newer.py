@@ -4,7 +4,6 @@ The guests have no way to a mirror, and a distribution has one version at a time
 the content: what their own scripts start, stop and write when one version takes the place of another.
 """
 
-import re
 import shlex
 from collections.abc import Sequence
 
@@ -15,7 +14,11 @@ _SUFFIX = "+newer"
 # As dpkg-repack does it: what dpkg knows of a package, and the files that are there of it.
 _MAKE = r"""set -euo pipefail
 source=/var/lib/offline-packages
-for package in {packages}; do
+sources=$(dpkg-query --show --showformat '${{source:Package}}\n' {packages} | sort --unique)
+siblings=$(dpkg-query --show --showformat '${{db:Status-Abbrev}} ${{source:Package}} ${{Package}}\n' |
+  awk 'NR == FNR {{ wanted[$1]; next }} $1 == "ii" && $2 in wanted {{ print $3 }}' <(echo "$sources") -)
+either=$(paste --serial --delimiters '|' <<<"${{siblings//+/[+]}}")
+for package in $siblings; do
   tree=$(mktemp --directory)
   chmod 0755 "$tree"
   mkdir "$tree/DEBIAN"
@@ -39,7 +42,7 @@ Replaces: ${{Replaces}}
 Provides: ${{Provides}}
 Description: ${{Description}}
 ' "$package" | sed --regexp-extended --expression '/^([A-Z][A-Za-z-]*: *)?$/d' \
-    --expression 's/(^|[ ,|])({either}) \(= ([^)]*)\)/\1\2 (= \3{suffix})/g' >"$tree/DEBIAN/control"
+    --expression "s/(^|[ ,|])($either) \(= ([^)]*)\)/\1\2 (= \3{suffix})/g" >"$tree/DEBIAN/control"
   dpkg-query --listfiles "$package" | while read -r path; do
     [[ ! -e $path && ! -L $path ]] || echo "${{path#/}}"
   done | grep --extended-regexp --invert-match '^(\.?|bin|lib|lib64|sbin)$' |
@@ -59,15 +62,15 @@ done
 
 
 def make_newer(node: Node, packages: Sequence[str]) -> None:
-    """Put a newer version of installed packages into a node's package source.
+    """Put a newer version of installed packages into a node's package source, and of all that are built with them.
+
+    Some of those depend on exactly the version of another.
 
     Args:
         node: the node.
         packages: their names.
     """
-    # Some depend on exactly the version of another.
-    either = "|".join(re.escape(package) for package in packages)
-    node.run(_MAKE.format(packages=shlex.join(packages), either=either, suffix=_SUFFIX), timeout=300)
+    node.run(_MAKE.format(packages=shlex.join(packages), suffix=_SUFFIX), timeout=300)
 
 
 def are_newer(node: Node, packages: Sequence[str]) -> bool:
