@@ -63,7 +63,10 @@ class Changes:
         kind.check_removal(self._site.inventory, resource)
         resource.provisioning = "Deleting"
         operation = self._operations.begin("delete", resource)
-        return await self._acknowledge(request, target, operation)
+        answer = await self._acknowledge(request, target, operation)
+        # What is always there is shown as it is without what was deleted.
+        left = kind.locate(self._site.store, target) if answer.status == 200 else None
+        return web.json_response(self._reading.shown(kind, left)) if left else answer
 
     async def machine_verb(self, request: web.Request, target: ResourceId, verb: str) -> web.Response:
         """Answer what is asked of a machine: how it is, or a power action."""

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -175,11 +175,12 @@ class Bench:
         token: str | None = None,
         query: str = "",
         version: str = "2026-01-01",
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, Any, dict[str, str]]:
         """Send one request; return status, body and headers."""
-        headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        sent = {"Authorization": f"Bearer {self.token if token is None else token}", **(headers or {})}
         url = f"{path}?api-version={version}{query}"
-        async with self.web.request(method, url, json=body, headers=headers) as response:
+        async with self.web.request(method, url, json=body, headers=sent) as response:
             text = await response.text()
             return response.status, json.loads(text) if text else None, dict(response.headers)
 

@@ -213,6 +213,9 @@ def test_a_container_with_blobs_and_a_policy_is_not_deleted(tmp_path: Path) -> N
         assert await bench.refused("DELETE", container) == "409 LabContainerImmutable"
         # Azure wants to be told which form of it is meant, and the provider does not tell.
         assert await bench.refused("DELETE", policy) == "412 ContainerImmutabilityPolicyFailure"
+        etag = (await bench.get(policy))["etag"]
+        status, left, _ = await bench.ask("DELETE", policy, headers={"If-Match": etag})
+        assert (status, left["properties"]["immutabilityPeriodSinceCreationInDays"]) == (200, 0)
 
     serve(tmp_path, test)
 
