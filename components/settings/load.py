@@ -77,6 +77,12 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
     system = settings.machines.operating_system
     if system.warning:
         pulumi.log.warn(f"{system.name}: {system.warning}")
+    if unknown := settings.server_size.unknown:
+        size = settings.machines.vm_size.name
+        pulumi.log.warn(
+            f"vmSize {size}: how much memory it has is not known to this program, so the server keeps its own defaults"
+            f" for {' and '.join(unknown)}; mysqlOptions can set them"
+        )
     return settings
 
 

@@ -629,7 +629,8 @@ def test_a_witness_needs_a_host_key() -> None:
     ],
 )
 def test_a_resynchronisation_gets_a_quarter_of_the_disk(changes: dict[str, Any], rate: str) -> None:
-    assert load(use(throw_away_secrets() | DEV | changes)).resync_min_rate == rate
+    settings = load(use(throw_away_secrets() | DEV | changes))
+    assert settings.replication.min_rate(settings.data_disk_speed) == rate
 
 
 def test_options_are_spelt_one_way() -> None:
