@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# Up to how many GiB, operations and MB a second: learn.microsoft.com, "Azure managed disk types", the tables of sizes (P1
-# to P80, S4 to S80, E1 to E80), without bursts, which end. A Premium SSD v2 has 3000 and 125 unless more is ordered,
-# which this program does not.
+# Up to how many GiB, operations and MB a second: learn.microsoft.com, "Azure managed disk types", the tables of sizes
+# (P1 to P80, S4 to S80, E1 to E80), without bursts, which end. A Premium SSD v2 has 3000 and 125 unless more is
+# ordered, which this program does not.
 _SPEED: Mapping[str, Sequence[tuple[int, int, int]]] = {
     "Premium_LRS": (
         (32, 120, 25), (64, 240, 50), (128, 500, 100), (256, 1100, 125), (512, 2300, 150), (1024, 5000, 200),

@@ -15,15 +15,15 @@ from components.settings.section import Check, Section
 # For so long there may be one copy of the data after a crash, though what was not written to since is the same.
 _COPY_SECONDS = 300
 
-# DRBD 8.4, drbd_int.h (AL_EXTENT_SHIFT) and drbd_limits.h: its own number, and the most for which the room that it has for
-# them in its metadata is enough (8 blocks of 4 KiB with 919 each, and one block to spare).
+# drbd.conf(5) of 8.4, "al-extents": its own number, and the most for which the room is enough that its metadata have
+# for them.
 _EXTENT_BYTES = 4 << 20
 _LEAST_EXTENTS = 1237
 _MOST_EXTENTS = 6433
 
-# Pages that DRBD may hold of what comes from the peer, and writes between two barriers: at least DRBD's own number, at most
-# the 20000 that Microsoft has on Azure (learn.microsoft.com, "High availability for NFS on Azure VMs on SUSE Linux
-# Enterprise Server"), also DRBD's most for the latter; and never more than a hundredth of the machine's memory.
+# Pages that DRBD may hold of what comes from the peer, and writes between two barriers: at least DRBD's own number, at
+# most the 20000 that Microsoft has on Azure (learn.microsoft.com, "High availability for NFS on Azure VMs on SUSE Linux
+# Enterprise Server"), which is DRBD's most for the latter too; and never more than a hundredth of the machine's memory.
 _PAGE_BYTES = 4 << 10
 _LEAST_BUFFERS = 2048
 _MOST_BUFFERS = 20000

@@ -1,4 +1,4 @@
-"""What the server takes of its machine: options that follow from the machine's memory and from what its data disk can do.
+"""What the server takes of its machine: options that follow from the machine's memory and its data disk's speed.
 
 docs/sizes.md argues the numbers. `mysqlOptions` wins over each.
 """
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from components.settings.data_disk import Speed
 
-# learn.microsoft.com, "Server parameters in Azure Database for MySQL - Flexible Server": its default is a connection for
-# each 12 MiB of memory.
+# learn.microsoft.com, "Server parameters in Azure Database for MySQL - Flexible Server": its default is one for each
+# 12 MiB of memory.
 _MIB_PER_CONNECTION = 12
 
 # What a connection takes while it works, measured: docs/sizes.md.
 _MIB_IN_A_CONNECTION = 1.5
 
-# What a node takes beside that: kernel, Corosync (locked in memory), Pacemaker and its agents, the server without pool and
-# connections, a backup at work. Measured: docs/sizes.md.
+# What a node takes beside that: kernel, Corosync (locked in memory), Pacemaker and its agents, the server without pool
+# and connections, a backup at work. Measured: docs/sizes.md.
 _MIB_OF_THE_NODE = 1024
 
 # The page cache: the binary log that a backup reads, temporary tables, the file system's own.
@@ -26,8 +26,8 @@ _PAGE_CACHE = 0.1
 _LEAST_POOL = 128
 """MiB, the servers' own default."""
 
-# A pool is so many MiB, or so many where it is larger: MySQL 8.0 rounds up to what 8 parts of 128 MiB make ("Configuring
-# InnoDB Buffer Pool Size"), which would be more than was meant.
+# A pool is a multiple of one of these, in MiB: MySQL 8.0 rounds one of a GiB or more up to what 8 parts of 128 MiB make
+# ("Configuring InnoDB Buffer Pool Size"), which would be more than was meant.
 _POOL_STEPS = (1024, 128)
 
 _PAGE_KIB = 16

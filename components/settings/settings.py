@@ -13,6 +13,7 @@ from components.settings.database import DatabaseSection
 from components.settings.disks import DisksSection
 from components.settings.encryption import EncryptionSection
 from components.settings.endpoint import EndpointSection
+from components.settings.failover import FailoverSection, Preset
 from components.settings.fencing import FencingSection
 from components.settings.losses import KEYS, Wanted, check_permission, losses, refuse
 from components.settings.machines import MachinesSection, premium_fits
@@ -61,6 +62,7 @@ class Settings:
     ssh: SshSection
     database: DatabaseSection
     backup: BackupSection
+    failover: FailoverSection
     membership: MembershipSection
     replication: ReplicationSection
     fencing: FencingSection
@@ -127,6 +129,16 @@ class Settings:
             disk=self.data_disk_speed,
             redo_log=self.machines.operating_system.database.redo_log,
             given=self.database.mysql_options,
+        )
+
+    @property
+    def failover_times(self) -> Preset:
+        """How soon a silent node counts as lost and is fenced: as the preset has it, but for what is given."""
+        preset, token = self.failover.failover, self.membership.corosync_token_ms
+        delay = self.fencing.fencing_delay_seconds
+        return Preset(
+            token_ms=preset.token_ms if token is None else token,
+            fencing_delay_seconds=preset.fencing_delay_seconds if delay is None else delay,
         )
 
     @property

@@ -370,6 +370,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (BACKUP | {"mysqlOptions": {"binlog_form": "MIXED"}}, "mysqlOptions: binlog_form stands for binlog_format, which"),
     (BACKUP | {"mysqlOptions": {"expire_logs_days": 1}}, "mysqlOptions: expire_logs_days is refused: with backup on"),
     ({"fencing": "azure"}, "fencing: 'azure' is not one of on, off"),
+    ({"failover": "quick"}, "failover: 'quick' is not one of fast, balanced, safe"),
+    ({"fencingDelaySeconds": "soon"}, "fencingDelaySeconds: 'soon' is not a whole number"),
     ({"fencingDelaySeconds": -1}, "fencingDelaySeconds: -1 is not from 0 to 300 seconds"),
     ({"corosyncTokenMs": 300}, "corosyncTokenMs: 300 is not from 1000 to 60000 milliseconds"),
     ({"drbdResyncMaxRate": "fast"}, "drbdResyncMaxRate: 'fast' is not a rate of DRBD's; an example is 100M (a second)"),
