@@ -32,20 +32,20 @@ _NVME_SINCE = 6
 _NVME_SINCE_IN = {"L": 4}
 
 # GiB of memory for each processor: learn.microsoft.com, "Sizes for virtual machines in Azure", the page of each series.
-# Family, the first and the last version, and a letter among the features; the first line that fits counts. What is not
+# Family, versions, and a letter among the features; the first line that fits counts. What is not
 # here is not known: series without one ratio (M, GS, FX, N), and versions that are newer than these lines.
-_GIB_PER_CPU: Sequence[tuple[str, range, str, float]] = (
-    ("B", range(2, 3), "t", 0.5),
-    ("B", range(2, 3), "l", 2),
-    ("B", range(2, 3), "", 4),
-    ("D", range(3, 7), "l", 2),
-    ("D", range(3, 7), "", 4),
-    ("E", range(3, 7), "", 8),
-    ("F", range(1, 3), "", 2),
-    ("F", range(6, 7), "l", 2),
-    ("F", range(6, 7), "m", 8),
-    ("F", range(6, 7), "", 4),
-    ("L", range(2, 5), "", 8),
+_GIB_PER_CPU: Sequence[tuple[tuple[str, range, str], float]] = (
+    (("B", range(2, 3), "t"), 0.5),
+    (("B", range(2, 3), "l"), 2),
+    (("B", range(2, 3), ""), 4),
+    (("D", range(3, 7), "l"), 2),
+    (("D", range(3, 7), ""), 4),
+    (("E", range(3, 7), ""), 8),
+    (("F", range(1, 3), ""), 2),
+    (("F", range(6, 7), "l"), 2),
+    (("F", range(6, 7), "m"), 8),
+    (("F", range(6, 7), ""), 4),
+    (("L", range(2, 5), ""), 8),
 )
 
 # Above so many processors the series E has sizes with less for each (E64_v4: 504, E96_v5: 672).
@@ -108,7 +108,7 @@ class VmSize:
         """How much memory it has, in MiB; None where that is not known here."""
         gib = _GIB.get(self.name)
         if gib is None and self.cpus <= _REGULAR_CPUS.get(self.family, self.cpus):
-            gib = next((each * self.cpus for *kind, each in _GIB_PER_CPU if self._is_of(*kind)), None)
+            gib = next((each * self.cpus for kind, each in _GIB_PER_CPU if self._is_of(*kind)), None)
         return None if gib is None else int(gib * 1024)
 
     def _is_of(self, family: str, versions: range, feature: str) -> bool:

@@ -20,23 +20,25 @@ from operations.ssh import Node
 _SESSIONS = 8
 _UNIT = "azure-mysql-ha-server.service"
 _CLIENT = "mysql --no-defaults --user=root --batch --skip-column-names"
+_BEGIN = ("delimiter //\ncreate database if not exists recovery", "use recovery")
 
 # A row as sysbench's, with a key that no other column has to do with.
 _TABLE = """
-    create table recovery.t (
+    create table t (
       id bigint unsigned not null auto_increment primary key, k int unsigned not null, c char(120) not null,
       pad char(60) not null, key (k)
     ) engine=InnoDB"""
-_VALUES = "rand() * 4000000000, repeat(md5(rand()), 3), md5(rand())"
-_NEW_ROW = f"insert into recovery.t (k, c, pad) values ({_VALUES})"
+_C = "left(repeat(sha2(rand(), 256), 2), 120)"
+_VALUES = f"rand() * 4000000000, {_C}, left(sha2(rand(), 256), 60)"
+_NEW_ROW = f"insert into t (k, c, pad) values ({_VALUES})"
 
 # A transaction of oltp_write_only: a change of the key, a change of the row, and a row in the place of another.
 _CHANGE = f"""
     start transaction;
-    set @id = ID; update recovery.t set k = rand() * 4000000000 where id = @id;
-    set @id = ID; update recovery.t set c = repeat(md5(rand()), 3) where id = @id;
-    set @id = ID; delete from recovery.t where id = @id;
-    insert ignore into recovery.t values (@id, {_VALUES});
+    set @id = ID; update t set k = rand() * 4000000000 where id = @id;
+    set @id = ID; update t set c = {_C} where id = @id;
+    set @id = ID; delete from t where id = @id;
+    insert ignore into t values (@id, {_VALUES});
     commit;"""
 
 LOADS = {
@@ -71,22 +73,22 @@ class Server:
         self._node = node
 
     def sql(self, *statements: str) -> str:
-        text = "delimiter //\n" + "".join(f"{statement}//\n" for statement in statements)
+        text = "".join(f"{statement}//\n" for statement in (*_BEGIN, *statements))
         return self._node.run(_CLIENT, text=text, timeout=600)
 
     def prepare(self, rows: int) -> None:
         """Make the table, of as many rows at least."""
-        self.sql("drop database if exists recovery", "create database recovery", _TABLE, _NEW_ROW)
-        while int(self.sql("select count(*) from recovery.t")) < rows:
-            self.sql(f"insert into recovery.t (k, c, pad) select {_VALUES} from recovery.t")
+        self.sql("drop table if exists t", _TABLE, _NEW_ROW)
+        while int(self.sql("select count(*) from t")) < rows:
+            self.sql(f"insert into t (k, c, pad) select {_VALUES} from t")
 
     def begin(self, load: str, seconds: int) -> None:
         """Begin a load, which ends by itself."""
         self.sql(
-            "drop procedure if exists recovery.work",
-            "create procedure recovery.work(seconds int) begin"
+            "drop procedure if exists work",
+            "create procedure work(seconds int) begin"
             " declare its_end datetime default sysdate() + interval seconds second;"
-            " set @n = (select max(id) from recovery.t);"
+            " set @n = (select max(id) from t);"
             f" while sysdate() < its_end do {load} end while; end",
         )
         call = f"{_CLIENT} --execute 'call recovery.work({seconds})'"
