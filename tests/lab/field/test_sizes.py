@@ -49,6 +49,17 @@ def test_the_server_has_the_size_of_its_machine(lab: Lab) -> None:
         assert node.run("systemctl show --property=LimitNOFILE --value azure-mysql-ha-server") == f"{size.open_files}\n"
 
 
+def test_options_that_bound_each_other(lab: Lab) -> None:
+    """A faster disk's: the server would cut the one to the other of before."""
+    size = load(use_stack("lab")).server_size
+    low = {"innodb_io_capacity": "100", "innodb_io_capacity_max": "120"}
+    with nobody_notices(lab):
+        lab.up({"mysqlOptions": {**OPTIONS, **low}})
+        assert in_force(lab, low) == {name: number(value) for name, value in low.items()}
+        lab.up({"mysqlOptions": OPTIONS})
+        assert in_force(lab, low) == {name: number(size.options[name]) for name in low}
+
+
 def test_drbd_has_the_size_of_the_machine_and_the_disk(lab: Lab) -> None:
     for node in lab.nodes():
         found = {
