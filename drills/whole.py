@@ -18,6 +18,7 @@ import pymysql
 import yaml
 
 from components.checkout import CHECKOUT, schema
+from components.settings.failover import PRESETS
 from drills import backup
 from drills.conductor import conduct
 from drills.drill import Drill, NotWellError
@@ -180,9 +181,10 @@ class Whole:
         settings: dict[str, Any] = content["config"]
         old = {key: declared["default"] for key, declared in schema().items()}
         old |= {key.removeprefix(f"{PROJECT}:"): value for key, value in settings.items()}
+        token = old["corosyncTokenMs"] or PRESETS[old["failover"]].token_ms
         new: dict[str, Any] = {
             "dataDiskSizeGb": 2 * old["dataDiskSizeGb"],
-            "corosyncTokenMs": old["corosyncTokenMs"] + 1000,
+            "corosyncTokenMs": int(token) + 1000,
             "mysqlOptions": {**old["mysqlOptions"], "max_connections": 200},
             "clientCidrs": [*old["clientCidrs"], "192.0.2.0/24"],
         }

@@ -32,13 +32,21 @@ class Server(Part):
         backup_to_begin_with: Mapping[str, Iterable[pulumi.Resource]] | None,
     ) -> None:
         super().__init__(context, opts)
+        size = context.settings.server_size
+        config_file = context.operating_system.database.config_file
         self.done = self.on_each(
             context.nodes,
             "server",
             "mysql/server.sh.j2",
             "Configuration of the server, and what answers the balancer's probe",
             after_own=[after],
-            options=context.settings.database.mysql_options,
+            options=size.options,
+            open_files=size.open_files,
+            memory_mib=size.memory_mib,
+            pool_mib=size.own_pool_mib,
+            library=LIBRARY,
+            # Of the files in one folder the server reads the last in the alphabet last.
+            small_machine_file=f"{config_file.removesuffix('.cnf')}.small-machine.cnf",
             backup=context.settings.backup.backup,
             backup_units=UNITS,
             probe_port=context.settings.endpoint.probe_port,
@@ -79,7 +87,7 @@ class Options(Part):
             "mysql/options.sh.j2",
             "Options of the server that runs",
             after=after,
-            options=context.settings.database.mysql_options,
+            options=context.settings.server_size.options,
             backup=context.settings.backup.backup,
         ).values()
         self.register_outputs({})

@@ -28,7 +28,7 @@ class Membership(Part):
         super().__init__(context, opts)
         membership = context.settings.membership
         configuration: dict[str, Any] = {
-            "token_ms": membership.corosync_token_ms,
+            "token_ms": context.settings.failover_times.token_ms,
             "key_file": membership.corosync_key.file,
             "fencing": context.settings.fencing.fencing,
         }

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from components.remote import Part, RemoteScript, ScriptContext
+from components.settings.replication import buffers
 
 
 class Replication(Part):
@@ -23,6 +24,7 @@ class Replication(Part):
     ) -> None:
         super().__init__(context, opts)
         settings, nodes = context.settings, context.nodes
+        disk = settings.data_disk_speed
         secret = {"HA_DRBD_SECRET": settings.replication.drbd_secret}
         disks = self.on_each(nodes, "disk", "drbd/disk.sh.j2", "Partition of the data disk", after_own=[after])
         self.done = self.on_each(
@@ -33,7 +35,9 @@ class Replication(Part):
             variables=secret,
             after_own=[disks],
             resync_max_rate=settings.replication.drbd_resync_max_rate,
-            resync_min_rate=settings.resync_min_rate,
+            resync_min_rate=settings.replication.min_rate(disk),
+            al_extents=settings.replication.al_extents(disk),
+            buffers=buffers(settings.machines.vm_size.memory_mib),
             fencing=settings.fencing.fencing,
             drbd_handlers=context.operating_system.drbd_handlers,
         )

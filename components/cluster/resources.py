@@ -56,6 +56,6 @@ class Resources(Part):
             fencing_prefix=context.operating_system.fencing_prefix,
             device=device,
             start_fenced_node=start_fenced_node,
-            fencing_delay_seconds=context.settings.fencing.fencing_delay_seconds,
+            fencing_delay_seconds=context.settings.failover_times.fencing_delay_seconds,
         )
         self.register_outputs({})

@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 
 from components.settings.azure_id import GUID, AzureId
-from components.settings.given import between, choice, given, optional, text, whole
+from components.settings.given import between, choice, given, number, optional, text
 from components.settings.mistake import Mistake
 from components.settings.section import Section
 
@@ -29,7 +29,11 @@ def _role_id(value: str) -> AzureId:
     return AzureId(value, match["subscription"] or "", "", (match["name"],))
 
 
+def _delay(value: str) -> int:
+    return between(0, 300, "seconds")(number(value))
+
+
 class FencingSection(Section):
     fencing: Annotated[bool, given(text, _switch)]
     existing_role_definition_id: Annotated[AzureId | None, given(optional(_role_id))]
-    fencing_delay_seconds: Annotated[int, given(whole, between(0, 300, "seconds"))]
+    fencing_delay_seconds: Annotated[int | None, given(optional(_delay))]

@@ -61,7 +61,7 @@ def optional(step: Callable[[str], T]) -> Callable[[Given], T | None]:
 
 
 def whole(value: Given) -> int:
-    return _whole(text(value))
+    return number(text(value))
 
 
 def boolean(value: Given) -> bool:
@@ -76,7 +76,7 @@ def texts(value: Given) -> list[str]:
 
 
 def wholes(value: Given) -> list[int]:
-    return [_whole(item) for item in texts(value)]
+    return [number(item) for item in texts(value)]
 
 
 def mapping(value: Given) -> dict[str, str]:
@@ -168,7 +168,8 @@ def _json(value: Given, kind: type, name: str) -> object:
     return found
 
 
-def _whole(value: str) -> int:
+def number(value: str) -> int:
+    """Return the whole number that a text is."""
     try:
         return int(value)
     except ValueError:

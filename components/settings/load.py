@@ -14,6 +14,7 @@ from components.settings.database import DatabaseSection
 from components.settings.disks import DisksSection
 from components.settings.encryption import EncryptionSection
 from components.settings.endpoint import EndpointSection
+from components.settings.failover import FailoverSection
 from components.settings.fencing import FencingSection
 from components.settings.given import Given
 from components.settings.machines import MachinesSection
@@ -68,6 +69,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
         ssh=reader.section(SshSection),
         database=reader.section(DatabaseSection),
         backup=reader.section(BackupSection),
+        failover=reader.section(FailoverSection),
         membership=reader.section(MembershipSection),
         replication=reader.section(ReplicationSection),
         fencing=reader.section(FencingSection),
@@ -77,6 +79,12 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
     system = settings.machines.operating_system
     if system.warning:
         pulumi.log.warn(f"{system.name}: {system.warning}")
+    if unknown := settings.server_size.unknown:
+        size = settings.machines.vm_size.name
+        pulumi.log.warn(
+            f"vmSize {size}: how much memory it has is not known to this program, so the server keeps its own defaults"
+            f" for {' and '.join(unknown)}; mysqlOptions can set them"
+        )
     return settings
 
 

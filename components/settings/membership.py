@@ -8,7 +8,7 @@ from typing import Annotated
 
 import pulumi
 
-from components.settings.given import between, given, hidden, secret, whole
+from components.settings.given import between, given, hidden, number, optional, secret
 from components.settings.mistake import Mistake
 from components.settings.section import Section
 
@@ -46,6 +46,10 @@ def key_file(value: str) -> str:
     return f"authkey-{hashlib.sha256(base64.b64decode(value)).hexdigest()[:16]}"
 
 
+def _token(value: str) -> int:
+    return between(1000, 60000, "milliseconds")(number(value))
+
+
 class MembershipSection(Section):
-    corosync_token_ms: Annotated[int, given(whole, between(1000, 60000, "milliseconds"))]
+    corosync_token_ms: Annotated[int | None, given(optional(_token))]
     corosync_key: Annotated[CorosyncKey, given(secret, _corosync_key)]

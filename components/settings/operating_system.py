@@ -80,6 +80,7 @@ class DatabaseServer:
         pid_file: path of the file with the process id.
         user: account that the server runs as.
         group: that account's group.
+        redo_log: the option that says how much InnoDB's log can hold.
         error_log: path of its log.
         backup: how its data are taken and made again.
     """
@@ -99,6 +100,7 @@ class DatabaseServer:
     pid_file: str
     user: str
     group: str
+    redo_log: str
     error_log: str
     backup: BackupPrograms
 

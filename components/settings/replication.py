@@ -7,10 +7,26 @@ from typing import Annotated
 
 import pulumi
 
-from components.settings import data_disk
+from components.settings.data_disk import Speed
 from components.settings.given import given, hidden, optional, secret, text
 from components.settings.mistake import Mistake
 from components.settings.section import Check, Section
+
+# For so long there may be one copy of the data after a crash, though what was not written to since is the same.
+_COPY_SECONDS = 300
+
+# drbd.conf(5) of 8.4, "al-extents": its own number, and the most for which the room is enough that its metadata have
+# for them.
+_EXTENT_BYTES = 4 << 20
+_LEAST_EXTENTS = 1237
+_MOST_EXTENTS = 6433
+
+# Pages that DRBD may hold of what comes from the peer, and writes between two barriers: at least DRBD's own number, at
+# most the 20000 that Microsoft has on Azure (learn.microsoft.com, "High availability for NFS on Azure VMs on SUSE Linux
+# Enterprise Server"), which is DRBD's most for the latter too; and never more than a hundredth of the machine's memory.
+_PAGE_BYTES = 4 << 10
+_LEAST_BUFFERS = 2048
+_MOST_BUFFERS = 20000
 
 _SECRET_CHARACTERS = set(string.ascii_letters + string.digits + "-_.+/=")
 
@@ -39,19 +55,34 @@ def _bytes(rate: str) -> int:
     return int(rate[:-1]) << {"K": 10, "M": 20, "G": 30}[rate[-1]]
 
 
+def buffers(memory_mib: int | None) -> int:
+    """Return DRBD's `max-buffers` and `max-epoch-size` for a machine; DRBD's own where its memory is not known."""
+    hundredth = ((memory_mib or 0) << 20) // 100
+    return min(max(hundredth // _PAGE_BYTES, _LEAST_BUFFERS), _MOST_BUFFERS)
+
+
 class ReplicationSection(Section):
     drbd_secret: Annotated[pulumi.Output[str], given(secret, _secret, hidden)]
     drbd_resync_max_rate: Annotated[str, given(text, _rate)]
     drbd_resync_min_rate: Annotated[str | None, given(optional(_rate))]
 
-    def min_rate(self, sku: str, size_gib: int) -> str:
+    def min_rate(self, disk: Speed) -> str:
         """Return what a resynchronisation gets a second while the server writes as fast as it can.
 
         By default it is a quarter of what the data disk can do, which leaves three to the server: docs/benchmarks.md
         has what either costs.
         """
-        quarter = f"{data_disk.throughput(sku, size_gib) // 4}M"
+        quarter = f"{disk.throughput // 4}M"
         return self.drbd_resync_min_rate or min(quarter, self.drbd_resync_max_rate, key=_bytes)
+
+    def al_extents(self, disk: Speed) -> int:
+        """Return how many extents of 4 MiB may be written to without a note on the disk first.
+
+        After a crash all of them are copied. So they are as many as can be within `_COPY_SECONDS` where nobody writes:
+        DRBD's user's guide 8.4, "Estimating synchronization time" and "The Activity Log".
+        """
+        rate = min(disk.throughput << 20, _bytes(self.drbd_resync_max_rate))
+        return min(max(rate * _COPY_SECONDS // _EXTENT_BYTES, _LEAST_EXTENTS), _MOST_EXTENTS)
 
     def checks(self) -> Iterable[Check]:
         return (("drbdResyncMinRate", self._least_is_not_more_than_most),)

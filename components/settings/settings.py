@@ -8,11 +8,12 @@ import pulumi
 from components import ports
 from components.settings.azure_id import AzureId
 from components.settings.backup import BackupSection
-from components.settings.data_disk import GROW_WITHOUT_BOUND, MOST_WHILE_ATTACHED
+from components.settings.data_disk import GROW_WITHOUT_BOUND, MOST_WHILE_ATTACHED, Speed, speed
 from components.settings.database import DatabaseSection
 from components.settings.disks import DisksSection
 from components.settings.encryption import EncryptionSection
 from components.settings.endpoint import EndpointSection
+from components.settings.failover import FailoverSection, Preset
 from components.settings.fencing import FencingSection
 from components.settings.losses import KEYS, Wanted, check_permission, losses, refuse
 from components.settings.machines import MachinesSection, premium_fits
@@ -24,6 +25,7 @@ from components.settings.recorded import DataDisk, Recorded
 from components.settings.replication import ReplicationSection
 from components.settings.section import Check
 from components.settings.server_options import check_binary_log
+from components.settings.server_size import ServerSize
 from components.settings.ssh import KeyPair, SshSection
 from components.settings.vm_size import VmSize, parse
 
@@ -60,6 +62,7 @@ class Settings:
     ssh: SshSection
     database: DatabaseSection
     backup: BackupSection
+    failover: FailoverSection
     membership: MembershipSection
     replication: ReplicationSection
     fencing: FencingSection
@@ -114,9 +117,29 @@ class Settings:
         return None if self.endpoint.is_public else self.network.internal_endpoint
 
     @property
-    def resync_min_rate(self) -> str:
-        """What a resynchronisation gets a second, however much is written, in DRBD's form."""
-        return self.replication.min_rate(self.disks.data_disk_sku, self.disks.data_disk_size_gb)
+    def data_disk_speed(self) -> Speed:
+        """What a node's data disk can do."""
+        return speed(self.disks.data_disk_sku, self.disks.data_disk_size_gb)
+
+    @property
+    def server_size(self) -> ServerSize:
+        """What the server takes of its machine."""
+        return ServerSize(
+            memory_mib=self.machines.vm_size.memory_mib,
+            disk=self.data_disk_speed,
+            redo_log=self.machines.operating_system.database.redo_log,
+            given=self.database.mysql_options,
+        )
+
+    @property
+    def failover_times(self) -> Preset:
+        """How soon a silent node counts as lost and is fenced: as the preset has it, but for what is given."""
+        preset, token = self.failover.failover, self.membership.corosync_token_ms
+        delay = self.fencing.fencing_delay_seconds
+        return Preset(
+            token_ms=preset.token_ms if token is None else token,
+            fencing_delay_seconds=preset.fencing_delay_seconds if delay is None else delay,
+        )
 
     @property
     def backup_account(self) -> str:

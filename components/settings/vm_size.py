@@ -5,6 +5,7 @@ lack, Azure itself has the last word.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.settings.mistake import Mistake
@@ -29,6 +30,49 @@ _GENERATION_2_SINCE = 4
 # has come with them.
 _NVME_SINCE = 6
 _NVME_SINCE_IN = {"L": 4}
+
+# GiB of memory for each processor: learn.microsoft.com, "Sizes for virtual machines in Azure", the page of each series.
+# Family, versions, and a letter among the features; the first line that fits counts. What is not
+# here is not known: series without one ratio (M, GS, FX, N), and versions that are newer than these lines.
+_GIB_PER_CPU: Sequence[tuple[tuple[str, range, str], float]] = (
+    (("B", range(2, 3), "t"), 0.5),
+    (("B", range(2, 3), "l"), 2),
+    (("B", range(2, 3), ""), 4),
+    (("D", range(3, 7), "l"), 2),
+    (("D", range(3, 7), ""), 4),
+    (("E", range(3, 7), ""), 8),
+    (("F", range(1, 3), ""), 2),
+    (("F", range(6, 7), "l"), 2),
+    (("F", range(6, 7), "m"), 8),
+    (("F", range(6, 7), ""), 4),
+    (("L", range(2, 5), ""), 8),
+)
+
+# Above so many processors the series E has sizes with less for each (E64_v4: 504, E96_v5: 672).
+_REGULAR_CPUS: Mapping[str, int] = {"E": 48}
+
+# "Bv1-series", "DSv2-series", the memory-optimised ones among them ("Dv2 and DSv2-series 11-15").
+_GIB: Mapping[str, float] = {
+    "Standard_B1ls": 0.5,
+    "Standard_B1s": 1,
+    "Standard_B1ms": 2,
+    "Standard_B2s": 4,
+    "Standard_B2ms": 8,
+    "Standard_B4ms": 16,
+    "Standard_B8ms": 32,
+    "Standard_B12ms": 48,
+    "Standard_B16ms": 64,
+    "Standard_B20ms": 80,
+    "Standard_DS1_v2": 3.5,
+    "Standard_DS2_v2": 7,
+    "Standard_DS3_v2": 14,
+    "Standard_DS4_v2": 28,
+    "Standard_DS5_v2": 56,
+    "Standard_DS11_v2": 14,
+    "Standard_DS12_v2": 28,
+    "Standard_DS13_v2": 56,
+    "Standard_DS14_v2": 112,
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +102,17 @@ class VmSize:
     def is_nvme(self) -> bool:
         """Whether its disks are NVMe, and never SCSI."""
         return self.version >= _NVME_SINCE_IN.get(self.family, _NVME_SINCE)
+
+    @property
+    def memory_mib(self) -> int | None:
+        """How much memory it has, in MiB; None where that is not known here."""
+        gib = _GIB.get(self.name)
+        if gib is None and self.cpus <= _REGULAR_CPUS.get(self.family, self.cpus):
+            gib = next((each * self.cpus for kind, each in _GIB_PER_CPU if self._is_of(*kind)), None)
+        return None if gib is None else int(gib * 1024)
+
+    def _is_of(self, family: str, versions: range, feature: str) -> bool:
+        return family == self.family and self.version in versions and feature in self.features
 
     @property
     def can_accelerate(self) -> bool:

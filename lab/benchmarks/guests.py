@@ -11,7 +11,9 @@ from pathlib import Path
 
 from components import ports
 from components.places import MOUNT_POINT
-from components.settings import operating_system, sshkeys
+from components.settings import operating_system, sshkeys, vm_size
+from components.settings.data_disk import speed
+from components.settings.server_size import ServerSize
 from components.templates import render
 from lab import fabric, image, kernel
 from lab.benchmarks.load import Target
@@ -51,10 +53,17 @@ def node_memory_mib() -> int:
 def server_files() -> dict[str, str]:
     """Return the files of a server with the settings of our cluster's, by path."""
     database = operating_system.load(SYSTEM).database
-    options = {
+    given = {
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in _SETTINGS["mysqlOptions"].items()
     }
+    size = ServerSize(
+        memory_mib=vm_size.parse(_SETTINGS["vmSize"]).memory_mib,
+        disk=speed(_SETTINGS["dataDiskSku"], _SETTINGS["dataDiskSizeGb"]),
+        redo_log=database.redo_log,
+        given=given,
+    )
+    options = size.options
     context = {"database": database, "data_directory": f"{MOUNT_POINT}/data", "options": options, "ports": ports}
     user, password = ACCOUNT
     return {

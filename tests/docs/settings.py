@@ -84,6 +84,7 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "restoreTo": Another({"restoreTo": "2026-11-27T11:59:59Z"}, {"restoreFrom": _OTHER_BACKUP}),
     },
     "Membership and replication": {
+        "failover": Another({"failover": "safe"}),
         "corosyncTokenMs": Another({"corosyncTokenMs": 20000}),
         "corosyncKey": Another({"corosyncKey": base64.b64encode(bytes(range(256))).decode()}),
         "drbdSecret": Another({"drbdSecret": "another-throw-away-text-of-43-characters-00"}),

@@ -370,6 +370,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (BACKUP | {"mysqlOptions": {"binlog_form": "MIXED"}}, "mysqlOptions: binlog_form stands for binlog_format, which"),
     (BACKUP | {"mysqlOptions": {"expire_logs_days": 1}}, "mysqlOptions: expire_logs_days is refused: with backup on"),
     ({"fencing": "azure"}, "fencing: 'azure' is not one of on, off"),
+    ({"failover": "quick"}, "failover: 'quick' is not one of fast, balanced, safe"),
+    ({"fencingDelaySeconds": "soon"}, "fencingDelaySeconds: 'soon' is not a whole number"),
     ({"fencingDelaySeconds": -1}, "fencingDelaySeconds: -1 is not from 0 to 300 seconds"),
     ({"corosyncTokenMs": 300}, "corosyncTokenMs: 300 is not from 1000 to 60000 milliseconds"),
     ({"drbdResyncMaxRate": "fast"}, "drbdResyncMaxRate: 'fast' is not a rate of DRBD's; an example is 100M (a second)"),
@@ -629,7 +631,8 @@ def test_a_witness_needs_a_host_key() -> None:
     ],
 )
 def test_a_resynchronisation_gets_a_quarter_of_the_disk(changes: dict[str, Any], rate: str) -> None:
-    assert load(use(throw_away_secrets() | DEV | changes)).resync_min_rate == rate
+    settings = load(use(throw_away_secrets() | DEV | changes))
+    assert settings.replication.min_rate(settings.data_disk_speed) == rate
 
 
 def test_options_are_spelt_one_way() -> None:

@@ -95,7 +95,7 @@ def test_an_option_that_needs_a_restart(cluster: Lab) -> None:
     with server_restarts(cluster, _RESTART_SECONDS):
         changes = {"mysqlOptions": {**OPTIONS, "performance_schema": True}}
         assert scripts_run(cluster.up(changes)) == on_both("server", "options")
-    assert [variable(cluster, name) for name in ("performance_schema", "max_connections")] == ["1", "151"]
+    assert [variable(cluster, name) for name in ("performance_schema", "max_connections")] == ["1", "683"]
     serving = service.serving(cluster)
     assert "fail-count" not in serving.run("crm_mon --one-shot --failcounts"), "Pacemaker counts it as a failure"
 
@@ -124,6 +124,8 @@ def test_replication(cluster: Lab) -> None:
         for node in cluster.nodes():
             shown = node.run("drbdsetup show r0")
             assert "51200k" in shown and secret in shown
+            # As many as this rate copies in five minutes.
+            assert re.search(r"al-extents\s+3750;", shown)
 
 
 def test_replication_when_the_update_stops_half_way(cluster: Lab) -> None:

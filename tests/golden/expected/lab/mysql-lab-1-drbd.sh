@@ -87,6 +87,11 @@ resource r0 {
     ping-int     3;              # seconds
     connect-int  3;
     ping-timeout 10;             # tenths of a second
+    # What may be on its way; the kernel sizes the socket's buffers by what the way takes (0), within what memory it has.
+    max-buffers    20000;
+    max-epoch-size 20000;
+    sndbuf-size    0;
+    rcvbuf-size    0;
     # After a split brain a person decides whose data stays: docs/operations/split-brain.md.
     after-sb-0pri disconnect;
     after-sb-1pri disconnect;
@@ -102,6 +107,8 @@ resource r0 {
   }
   disk {
     fencing resource-and-stonith;
+    # Extents of 4 MiB that are written to without a synchronous note first, and copied after a crash.
+    al-extents 6433;
     on-io-error detach;          # a node whose disk fails goes on over the network
     resync-rate 100M;            # where the controller below begins
     c-max-rate 100M;

@@ -3,8 +3,15 @@
 <<< included/mysql-lab-1-host-script.sh >>>
 
 <<< included/mysql-lab-1-mysql-options-in-force.sh >>>
+
+# A machine has less memory than the server is sized for while machines take their turns to a smaller size, or where a
+# person has made it smaller. There the buffer pool is a quarter of what there is, until the stack's own size fits again.
+# Prints what an option file then says; nothing where the size fits.
+smaller_pool() {
+  :
+}
 main() {
-  local found options rewritten log=/var/log/mysql/error.log before=/run/azure-mysql-ha/server.cnf.before
+  local found options rewritten content log=/var/log/mysql/error.log before=/run/azure-mysql-ha/server.cnf.before
   install --directory --mode=0700 /run/azure-mysql-ha
   options=$(options_on_disk)
   cp /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf $before 2>/dev/null || rm --force $before
@@ -13,6 +20,13 @@ main() {
 <<< included/mysql-lab-1-mysql-server.cnf >>>
 FILE
   rewritten=$changed
+  content=$(smaller_pool)
+  if [[ $content ]]; then
+    install_file /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.small-machine.cnf 0644 <<<"$content"
+  elif [[ -e /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.small-machine.cnf ]]; then
+    rm /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.small-machine.cnf
+    say "/etc/mysql/mysql.conf.d/zz-azure-mysql-ha.small-machine.cnf: removed, the size of this machine fits"
+  fi
   # A server that was started meanwhile may have read either file.
   are_noted || note_options_in_force "$options"
   # Debian's MariaDB has no folder for its log: it would go nowhere.
@@ -154,6 +168,26 @@ case ${1:-} in
   *) exit $unimplemented ;;
 esac
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/fit-machine 0755 <<'FILE'
+#!/bin/bash
+# Written by Pulumi. Before each start of the server, and read after the stack's own options.
+set -euo pipefail
+
+# A machine has less memory than the server is sized for while machines take their turns to a smaller size, or where a
+# person has made it smaller. There the buffer pool is a quarter of what there is, until the stack's own size fits again.
+# Prints what an option file then says; nothing where the size fits.
+smaller_pool() {
+  :
+}
+
+content=$(smaller_pool)
+if [[ $content ]]; then
+  printf '%s\n' "$content" >/etc/mysql/mysql.conf.d/zz-azure-mysql-ha.small-machine.cnf.new
+  mv /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.small-machine.cnf{.new,}
+else
+  rm --force /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.small-machine.cnf
+fi
+FILE
   install_file /etc/systemd/system/azure-mysql-ha-server.service 0644 <<'FILE'
 # Written by Pulumi. Pacemaker starts and stops it, by its agent ocf:azure-mysql-ha:mysql.
 [Unit]
@@ -167,8 +201,9 @@ Type=notify
 User=mysql
 Group=mysql
 RuntimeDirectory=mysqld
+# As root, who may write option files.
+ExecStartPre=+/usr/local/lib/azure-mysql-ha/fit-machine
 ExecStart=/usr/sbin/mysqld --defaults-file=/etc/mysql/my.cnf --datadir=/var/lib/mysql/data --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid --log-error=/var/log/mysql/error.log
-# As MariaDB's own unit has it; MySQL's has less.
 LimitNOFILE=32768
 # For a restart (NODE-options); Pacemaker's agent has its own bounds.
 TimeoutStartSec=300
