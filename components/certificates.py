@@ -1,7 +1,7 @@
 """X.509: what a stack's own authority makes and issues, and the certificates that people bring. Knows no Pulumi.
 
 What is issued is the same, byte for byte, whenever it is made of the same: RSA with PKCS#1 v1.5 signs so, the serial
-number is a hash, and the dates follow from the one in the key's text. So an unchanged stack has an unchanged certificate.
+number is a hash, and the dates follow from the one in the key's text. So an unchanged stack keeps its certificate.
 """
 
 import datetime
@@ -156,9 +156,7 @@ def issue(authority: Authority, key: DatedKey, common_name: str, names: Iterable
     begin, end = key.made - _CLOCK_SKEW, min(ends(key), issuer.not_valid_after_utc)
     content = "\n".join([common_name, *hosts, begin.isoformat(), end.isoformat()]).encode()
     serial = hashlib.sha256(content + _spki(public) + issuer.fingerprint(hashes.SHA256())).digest()
-    general = [
-        x509.IPAddress(ipaddress.ip_address(host)) if is_address(host) else x509.DNSName(host) for host in hosts
-    ]
+    general = [x509.IPAddress(ipaddress.ip_address(host)) if is_address(host) else x509.DNSName(host) for host in hosts]
     certificate = (
         _builder(_name(common_name), issuer.subject, public, begin, end)
         .serial_number(int.from_bytes(serial[:16], "big") or 1)  # RFC 5280, 4.1.2.2: positive, at most 20 bytes
@@ -192,7 +190,7 @@ def first_end(pem: str) -> datetime.datetime | None:
 
 
 def read_brought(text: str, now: datetime.datetime | None = None) -> BroughtCertificate:
-    """Read a certificate that a person has brought: its key, itself, and each that has issued the one before, to a root.
+    """Read what a person has brought: a key, its certificate, and each that has issued the one before, up to a root.
 
     Raises:
         CertificateError: something is missing, does not fit, or is not valid now.
@@ -203,14 +201,13 @@ def read_brought(text: str, now: datetime.datetime | None = None) -> BroughtCert
         raise CertificateError(f"has {len(chain)} certificates; the server's is needed, and each up to its root's")
     _check_fit(key, chain[0])
     for number, (one, issuer) in enumerate(zip(chain, [*chain[1:], chain[-1]], strict=True), 1):
-        what = "the root" if one is chain[-1] else f"certificate {number + 1}"
         try:
             one.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature):
             raise CertificateError(
                 "does not end with a root, which has issued itself"
                 if one is chain[-1]
-                else f"has a chain that does not hold: {what} has not issued certificate {number}"
+                else f"has a chain that does not hold: certificate {number + 1} has not issued certificate {number}"
             ) from None
         if one is not chain[0] and not _is_authority(one):
             raise CertificateError(f"has a chain that does not hold: certificate {number} is that of no authority")
@@ -347,4 +344,3 @@ def _key_pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 
 def _seconds(now: datetime.datetime | None) -> datetime.datetime:
     return (now or datetime.datetime.now(datetime.UTC)).replace(microsecond=0)
-

@@ -23,7 +23,8 @@ def export(
     pulumi.export("endpoint", {"host": entrance.address, "name": entrance.name, "port": ports.MYSQL})
     client, verifies = server.client.rpartition("/")[2], f"--ssl-ca=ca.pem {server.client_verifies}"
     pulumi.export(
-        "connect", pulumi.Output.concat(f"{client} --host ", entrance.name, f" {verifies} --user {user} --password {name}")
+        "connect",
+        pulumi.Output.concat(f"{client} --host ", entrance.name, f" {verifies} --user {user} --password {name}"),
     )
     # What clients know the server by: `make ca > ca.pem`.
     pulumi.export("ca", entrance.authority)

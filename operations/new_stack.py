@@ -132,7 +132,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     settings = {
         key: value
         for key, value in _settings_of(source).items()
-        if key.removeprefix(f"{PROJECT}:") not in (*_MAKERS, _PREVIOUS_SSH_KEY, _OWN_CERTIFICATE, *_SIZES, *_OF_ONE_CLUSTER)
+        if key.removeprefix(f"{PROJECT}:") not in (*_MAKERS, *_ONLY_AT_TIMES, *_SIZES, *_OF_ONE_CLUSTER)
     }
     label = re.sub(r"[^a-z0-9]+", "-", cli.short_name.lower()).strip("-")
     settings[f"{PROJECT}:clusterName"] = f"mysql-{label}"[:33].rstrip("-")
@@ -186,6 +186,9 @@ _PREVIOUS_SSH_KEY = "sshPreviousPrivateKey"
 _TLS_KEY = "tlsCertificate"
 _OWN_CERTIFICATE = "ownCertificate"
 
+# Secrets that no stack has to have.
+_ONLY_AT_TIMES = (_PREVIOUS_SSH_KEY, _OWN_CERTIFICATE)
+
 
 def _with_all_host_keys(value: str) -> str | None:
     """Return the list with a host key for each machine, those that it has unchanged; None if it has them all."""
@@ -199,10 +202,10 @@ _MAKERS: dict[str, Callable[[], str]] = {
     _HOST_KEYS: lambda: _with_all_host_keys("[]") or "",
     "clusterSshKey": make_ssh_key,
     "databasePassword": lambda: secrets.token_urlsafe(24),
-    "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
-    "drbdSecret": lambda: secrets.token_urlsafe(32),
     "tlsAuthority": certificates.make_authority,
     _TLS_KEY: certificates.make_key,
+    "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
+    "drbdSecret": lambda: secrets.token_urlsafe(32),
 }
 
 
