@@ -70,12 +70,14 @@ class BroughtCertificate:
         key: its private key, PEM.
         chain: the server's certificate and those between it and the authority's, PEM, as the server sends them.
         authority: the root's certificate, PEM.
+        issuers: those between it and the root's, and that, PEM.
         names: the hosts that it is for, domain names before addresses.
     """
 
     key: str = field(repr=False)
     chain: str
     authority: str
+    issuers: str
     names: tuple[str, ...]
 
     @property
@@ -218,8 +220,14 @@ def read_brought(text: str, now: datetime.datetime | None = None) -> BroughtCert
     names = _names(chain[0])
     if not names:
         raise CertificateError("names no host in its subject alternative names, where alone clients look")
-    *sent, root = map(_pem, chain)
-    return BroughtCertificate(_key_pem(key), "".join(sent), root, names)
+    own, *issuers = map(_pem, chain)
+    return BroughtCertificate(
+        key=_key_pem(key),
+        chain="".join([own, *issuers[:-1]]),
+        authority=issuers[-1],
+        issuers="".join(issuers),
+        names=names,
+    )
 
 
 def _parts(text: str) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, list[x509.Certificate]]:

@@ -36,13 +36,13 @@ class Endpoint(pulumi.ComponentResource):
 
     Attributes:
         host: its IPv4 address.
-        domain_name: the domain name of a public address; None for none.
+        domain_name: its domain name; None for none.
         egress_pool_id: resource id of the pool of machines that leave by the address for that, if there is one.
         ssh_rule_ids: resource id of each machine's inbound NAT rule, by its name.
     """
 
     host: pulumi.Output[str]
-    domain_name: pulumi.Output[str] | None
+    domain_name: str | None
     pool_id: pulumi.Output[str]
     egress_pool_id: pulumi.Output[str] | None
     ssh_rule_ids: dict[str, pulumi.Output[str]]
@@ -54,7 +54,7 @@ class Endpoint(pulumi.ComponentResource):
         place, settings = args.place, args.settings
         address, egress_address = args.addresses.endpoint, args.addresses.egress
 
-        self.domain_name = None
+        self.domain_name = args.addresses.domain_name
         if address:
             balancer_name = f"lbe-{place.cluster_name}"
             frontend = network.FrontendIPConfigurationArgs(

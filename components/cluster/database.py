@@ -42,7 +42,7 @@ class Server(Part):
             "Configuration of the server, and what answers the balancer's probe",
             variables={"HA_TLS_CERTIFICATE": entrance.certificate, "HA_TLS_KEY": entrance.key},
             after_own=[after],
-            authority=entrance.authority,
+            issuers=entrance.issuers,
             options=context.settings.database.mysql_options,
             backup=context.settings.backup.backup,
             backup_units=UNITS,

@@ -52,7 +52,7 @@ class OwnCertificate:
 
     Args:
         key: its private key, secret.
-        chain, authority: as of `certificates.BroughtCertificate`.
+        chain, authority, issuers: as of `certificates.BroughtCertificate`.
         names: the hosts that it is for.
         host: the one of them by which clients come.
     """
@@ -60,6 +60,7 @@ class OwnCertificate:
     key: pulumi.Output[str]
     chain: str
     authority: str
+    issuers: str
     names: tuple[str, ...]
     host: str
 
@@ -93,7 +94,9 @@ def _own_certificate(value: str) -> OwnCertificate:
     found = _read(certificates.read_brought, value, "docs/operations/tls.md says what it needs")
     if found.host is None:
         raise Mistake(f"is for {', '.join(found.names)}, and none of that is a host by which clients can come")
-    return OwnCertificate(hidden(found.key), found.chain, found.authority, found.names, found.host)
+    return OwnCertificate(
+        hidden(found.key), found.chain, found.authority, found.issuers, found.names, found.host
+    )  # fmt: skip
 
 
 class TlsSection(Section):

@@ -130,6 +130,7 @@ def test_a_certificate_that_one_brings() -> None:
         assert found.names == ("*.example.org", "db.example.org", "192.0.2.1")
         assert found.host == "db.example.org"
         assert (found.chain, found.authority) == (server.pem + middle.pem, root.pem)
+        assert found.issuers == middle.pem + root.pem
         short = maker.server(root, ["*.example.org"])
         text = (short.pem + root.pem + short.key).replace("\n", "\r\n")
         assert (read_brought(text).host, read_brought(text).chain) == (None, short.pem)

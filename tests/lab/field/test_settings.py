@@ -20,7 +20,6 @@ from operations import drift
 from operations.ssh import Node
 from pipeline import report
 from pipeline.engine import PREVIEW
-from tests.lab.field import OPTIONS
 from tests.support import trial
 from tests.support.scripts import Script, scripts_of
 
@@ -123,9 +122,6 @@ def test_what_people_ask_of_the_account_stays(lab: Lab) -> None:
         server.script("accounts"), variables={"HA_DATABASE_PASSWORD": "Another-Password-1234567"}
     )
 
-    server.sql("alter user app@'%' require ssl")
-    assert "was not tried: it asks for TLS, which this server has not" in server.run("accounts")
-    assert "answers, and refuses app: ERROR 1045" in server.run("endpoint")
     server.sql("alter user app@'%' require x509")
     assert "was not tried: it asks for a client's certificate" in other.run(server.node).stdout
     assert "REQUIRE X509" in server.sql("show create user app@'%'")[0]
@@ -133,14 +129,6 @@ def test_what_people_ask_of_the_account_stays(lab: Lab) -> None:
     assert "password of app set" in server.run("accounts")
     assert server.run("accounts").startswith("accounts: app has its password, and is refused: ERROR 4151")
     server.sql("alter user app@'%' require ssl account unlock")
-
-    for each in lab.nodes():
-        each.run(
-            "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=test -days 2 -keyout /etc/mysql/key.pem"
-            " -out /etc/mysql/certificate.pem 2>/dev/null; chown mysql /etc/mysql/*.pem"
-        )
-    encrypted = {"ssl_cert": "/etc/mysql/certificate.pem", "ssl_key": "/etc/mysql/key.pem"}
-    lab.up({"mysqlOptions": {**OPTIONS, **encrypted}})
     assert "password of app set" in other.run(server.node).stdout
     assert server.run("accounts").endswith("accounts: password of app set\naccounts: app can use my_app\n")
     assert server.run("endpoint").endswith(":3306 answers\n")
