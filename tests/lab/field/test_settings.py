@@ -88,6 +88,30 @@ def as_root(node: Node, statements: str) -> list[str]:
     return node.run(f"{trial.ROOT} --raw --execute={shlex.quote(statements)}").splitlines()
 
 
+def test_who_may_come_in(lab: Lab) -> None:
+    """Nobody without a name, nobody without a password but by the socket; no test database, no files of clients."""
+    node = service.serving(lab)
+    mysql = (
+        "select user, host from mysql.user where user = '' or"
+        " (plugin <> 'auth_socket' and authentication_string = '' and account_locked = 'N')"
+    )
+    mariadb = (
+        "select user, host from mysql.global_priv where user = '' or (json_value(priv, '$.plugin') <> 'unix_socket'"
+        " and coalesce(json_value(priv, '$.authentication_string'), '') = ''"
+        " and coalesce(json_value(priv, '$.account_locked'), 'false') <> 'true')"
+    )
+    badly_kept = mysql if trial.DATABASE.server == "mysql" else mariadb
+    assert as_root(node, badly_kept) == []
+    assert "test" not in as_root(node, "show databases")
+    assert as_root(node, "select @@local_infile") == ["0"]
+    # Where there are such accounts, they are seen.
+    as_root(node, "create user nobody@localhost; create user ''@'%'")
+    try:
+        assert len(as_root(node, badly_kept)) == 2
+    finally:
+        as_root(node, "drop user nobody@localhost; drop user ''@'%'")
+
+
 def test_a_grant_is_for_one_database(lab: Lab) -> None:
     """Of what earlier versions granted, the account keeps what it had in its own database, and nothing else."""
     server = Server(lab)
