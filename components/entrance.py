@@ -50,7 +50,7 @@ def make_entrance(settings: Settings, address: pulumi.Output[str], domain_name: 
             Authority(authority_key, tls.tls_authority.certificate),
             DatedKey(key, tls.tls_certificate.made),
             settings.names.cluster_name,
-            [host, *names],
+            [*filter(None, [host]), *names],  # none in a preview, where the address is to be made
         )
 
     issued = pulumi.Output.all(tls.tls_authority.key, tls.tls_certificate.key, address).apply(issue)

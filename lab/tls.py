@@ -4,6 +4,9 @@ import functools
 import ssl
 from typing import Any
 
+_HANDSHAKE_SECONDS = 5.0
+"""Longest wait for a handshake, some milliseconds alone: a machine may be frozen in the middle of it."""
+
 
 class Context(ssl.SSLContext):
     """What clients are made with, one for all: it holds a certificate to be that of a name, whatever leads there."""
@@ -11,7 +14,11 @@ class Context(ssl.SSLContext):
     name: str
 
     def wrap_socket(self, sock: Any, *arguments: Any, **options: Any) -> ssl.SSLSocket:
-        return super().wrap_socket(sock, *arguments, **{**options, "server_hostname": self.name})
+        # PyMySQL waits for a handshake without end, and sets the time-out of what it reads then each time.
+        sock.settimeout(_HANDSHAKE_SECONDS)
+        wrapped = super().wrap_socket(sock, *arguments, **{**options, "server_hostname": self.name})
+        wrapped.settimeout(None)
+        return wrapped
 
 
 @functools.cache
