@@ -98,7 +98,7 @@ def test_who_may_come_in(lab: Lab) -> None:
     mariadb = (
         "select user, host from mysql.global_priv where user = '' or (json_value(priv, '$.plugin') <> 'unix_socket'"
         " and coalesce(json_value(priv, '$.authentication_string'), '') = ''"
-        " and coalesce(json_value(priv, '$.account_locked'), 'false') <> 'true')"
+        " and coalesce(json_extract(priv, '$.account_locked'), 'false') <> 'true')"
     )
     badly_kept = mysql if trial.DATABASE.server == "mysql" else mariadb
     assert as_root(node, badly_kept) == []
