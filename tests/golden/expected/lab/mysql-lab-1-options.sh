@@ -30,6 +30,8 @@ value_of() { sql <<<"select @@global.$1" 2>/dev/null || echo unknown; }
 # set_running NAME LITERAL: succeeds where the server takes the value while it runs.
 set_running() {
   local before
+  # A server that takes its certificate only at a start would let nobody in until then.
+  [[ $1 != require_secure_transport || ${#restart_for[@]} == 0 ]] || return
   before=$(value_of "$1")
   sql <<<"set global $1 = $2" >/dev/null 2>&1 || return
   say "option $1: $before, now $(value_of "$1"), without a restart"
@@ -75,7 +77,8 @@ FILE
   new=$(options_on_disk)
   while IFS= read -r line; do was[${line%%=*}]=${line#"${line%%=*}"}; done < <(tail -n +2 $in_force)
   while IFS= read -r line; do is[${line%%=*}]=${line#"${line%%=*}"}; done <<<"$new"
-  for name in $(printf '%s\n' "${!was[@]}" "${!is[@]}" | sort --unique); do
+  # Backwards, so that ssl_* comes before what asks for it.
+  for name in $(printf '%s\n' "${!was[@]}" "${!is[@]}" | sort --unique --reverse); do
     if [[ ! ${is[$name]+there} ]]; then
       set_running "$name" DEFAULT || restart_for+=("$name")
     elif [[ ! ${was[$name]+there} || ${was[$name]} != "${is[$name]}" ]]; then
