@@ -17,7 +17,7 @@ ON = $(if $(STACK),.venv/bin/python -m operations.$(subst -,_,$@) --stack $(STAC
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status mysql ssh logs drift backups verify-backup resume check preview stacks stack rotate drill \
+.PHONY: help up down status mysql ca ssh logs drift backups verify-backup resume check preview stacks stack rotate drill \
     proof test test-all unit diagram lint lint-types lint-style lint-scripts benchmark
 
 help: ## list the targets
@@ -33,6 +33,9 @@ status: .venv/.stamp ## show the cluster (STACK=prod, else the lab; ARGS=--json)
 	@$(ON) $(ARGS)
 
 mysql: .venv/.stamp ## open a client on the cluster, or run what is piped into it (STACK=prod, else the lab)
+	@$(ON) $(ARGS)
+
+ca: .venv/.stamp ## print the certificate by which clients know the server (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
 ssh: .venv/.stamp ## open a shell on a machine, or run there what is piped into it (NODE=mysql-lab-1, STACK=prod)

@@ -15,6 +15,7 @@ from components.azure.place import make_place
 from components.azure.restore import Restore, RestoreArgs
 from components.azure.tags import tag_everything
 from components.cluster.cluster import Cluster
+from components.entrance import make_entrance
 from components.remote import ScriptContext
 from components.settings import losses, recorded
 from components.settings.load import load
@@ -39,6 +40,7 @@ subnet_id = (
     ).subnet_id
 )
 endpoint = Endpoint("endpoint", EndpointArgs(place, settings, addresses, subnet_id))
+entrance = make_entrance(settings, endpoint.host, endpoint.domain_name)
 key = settings.encryption.key
 nodes = Nodes(
     "nodes",
@@ -70,7 +72,7 @@ Cluster(
     fence_device=fence_device,
     backup_store=backup_store,
     restore_store=restore_store,
-    endpoint_host=endpoint.host,
+    entrance=entrance,
 )
-outputs.export(settings, endpoint.host, nodes, fence_device, backup_store)
+outputs.export(settings, entrance, nodes, fence_device, backup_store)
 tell_what_goes()

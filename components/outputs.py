@@ -5,21 +5,29 @@ import pulumi
 from components import ports
 from components.azure.nodes import Nodes
 from components.backup_store import BackupStore
+from components.entrance import Entrance
 from components.fence_device import FenceDevice
 from components.settings.settings import Settings
 
 
 def export(
     settings: Settings,
-    endpoint_host: pulumi.Output[str],
+    entrance: Entrance,
     nodes: Nodes,
     fence_device: FenceDevice | None,
     backup_store: BackupStore | None,
 ) -> None:
     name, user = settings.database.database_name, settings.database.database_user
     secret_hint = "pulumi config get azure-mysql-ha:"
-    pulumi.export("endpoint", {"host": endpoint_host, "port": ports.MYSQL})
-    pulumi.export("connect", pulumi.Output.concat("mysql --host ", endpoint_host, f" --user {user} --password {name}"))
+    server = settings.machines.operating_system.database
+    pulumi.export("endpoint", {"host": entrance.address, "name": entrance.name, "port": ports.MYSQL})
+    client, verifies = server.client.rpartition("/")[2], f"--ssl-ca=ca.pem {server.client_verifies}"
+    pulumi.export(
+        "connect",
+        pulumi.Output.concat(f"{client} --host ", entrance.name, f" {verifies} --user {user} --password {name}"),
+    )
+    # What clients know the server by: `make ca > ca.pem`.
+    pulumi.export("ca", entrance.authority)
     pulumi.export("database", {"name": name, "user": user})
     pulumi.export("ssh", nodes.ssh_commands)
     pulumi.export("witness", nodes.witness.name if nodes.witness else None)

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_command as command
 
 from components import ports
-from components.places import MOUNT_POINT
+from components.places import MOUNT_POINT, TLS_AUTHORITY_FILE, TLS_FILE
 from components.settings.operating_system import OperatingSystem
 from components.settings.settings import Settings
 from components.templates import render
@@ -91,6 +91,8 @@ class ScriptContext:
                 "database": self.operating_system.database,
                 "ports": ports,
                 "monitor_account": "hacluster",
+                "tls_file": TLS_FILE,
+                "tls_authority_file": TLS_AUTHORITY_FILE,
                 "mount_point": MOUNT_POINT,
                 "data_directory": f"{MOUNT_POINT}/data",
                 "partition": f"/dev/disk/by-partlabel/{self.partition_label}",

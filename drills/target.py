@@ -13,7 +13,7 @@ from pathlib import Path
 import pymysql
 
 from drills import network
-from lab import fabric, power
+from lab import fabric, power, tls
 from lab.cloud import client as cloud
 from lab.cloud import namespace
 from lab.image import Image
@@ -49,7 +49,8 @@ def connect(stack: Stack) -> Connection:
     endpoint, database = stack.outputs["endpoint"], stack.outputs["database"]
     return pymysql.connect(
         host=endpoint["host"], port=endpoint["port"], user=database["user"], database=database["name"],
-        password=stack.settings["databasePassword"], autocommit=True,
+        password=stack.settings["databasePassword"], ssl=tls.context(stack.authority, endpoint["name"]),
+        autocommit=True,
         connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, write_timeout=ANSWER_SECONDS,
     )  # fmt: skip
 

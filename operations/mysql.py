@@ -7,7 +7,9 @@ file and in no environment.
 import argparse
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 
 from operations.command import Command
 from operations.error import OperationError
@@ -17,11 +19,12 @@ from operations.terminal import hand_over
 _CLIENTS = ("mariadb", "mysql")
 
 
-def client(stack: Stack, options_file: str) -> list[str]:
-    """Return the argument list of a client that talks to the endpoint as the application.
+def client(stack: Stack, options_file: str, authority_file: str) -> list[str]:
+    """Return the argument list of a client that talks to the endpoint as the application, and knows whom it talks to.
 
     Args:
         options_file: what the client reads the password from.
+        authority_file: the authority's certificate.
 
     Raises:
         OperationError: no client is there, or no cluster.
@@ -30,9 +33,15 @@ def client(stack: Stack, options_file: str) -> list[str]:
     if program is None:
         raise OperationError(f"no client is on PATH: install {' or '.join(_CLIENTS)}")
     endpoint, database = stack.outputs["endpoint"], stack.outputs["database"]
+    # A certificate of the stack's own has the address, which needs no name server.
+    host = endpoint["name"] if stack.settings.get("ownCertificate") else endpoint["host"]
+    asked = [program, "--version"]
+    version = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
+    verifies = "--ssl-verify-server-cert" if "MariaDB" in version else "--ssl-mode=VERIFY_IDENTITY"
     return [
-        *stack.cli.prefix, program, f"--defaults-extra-file={options_file}", f"--host={endpoint['host']}",
-        f"--port={endpoint['port']}", "--protocol=tcp", f"--user={database['user']}", database["name"],
+        *stack.cli.prefix, program, f"--defaults-extra-file={options_file}", f"--host={host}",
+        f"--port={endpoint['port']}", "--protocol=tcp", f"--ssl-ca={authority_file}", verifies,
+        f"--user={database['user']}", database["name"],
     ]  # fmt: skip
 
 
@@ -43,7 +52,10 @@ def _run(stack: Stack, _options: argparse.Namespace) -> int:
     with os.fdopen(writing, "w") as stream:
         stream.write(text)  # less than a pipe holds (4 KiB at least): nobody has to read before
     try:
-        return hand_over(client(stack, f"/dev/fd/{reading}"), (reading,))
+        with tempfile.NamedTemporaryFile("w", prefix="azure-mysql-ha-", suffix=".pem") as authority:
+            authority.write(stack.authority)
+            authority.flush()
+            return hand_over(client(stack, f"/dev/fd/{reading}", authority.name), (reading,))
     finally:
         os.close(reading)
 

@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import yaml
 
+from components import certificates
 from components.checkout import CHECKOUT
 from operations.cli import PROJECT, Cli
 from operations.command import cli_of, stack_parser, told
@@ -101,6 +102,10 @@ def rotate(cli: Cli, key: str) -> None:
     present = _settings_of(cli.settings_file) if cli.settings_file.exists() else {}
     if f"{PROJECT}:{key}" not in present:
         raise NewStackError(f"{cli.settings_file.name} has no {key} yet: make stack STACK={cli.short_name} makes it")
+    if key == _TLS_KEY and present.get(f"{PROJECT}:{_OWN_CERTIFICATE}"):
+        raise NewStackError(
+            f"{key} is not in use: {cli.settings_file.name} has {_OWN_CERTIFICATE}; put the new one there"
+        )
     if key == _SSH_KEY:
         before = cli.setting(key)
         # The two are the same where a run was interrupted between the settings below.
@@ -127,7 +132,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     settings = {
         key: value
         for key, value in _settings_of(source).items()
-        if key.removeprefix(f"{PROJECT}:") not in (*_MAKERS, _PREVIOUS_SSH_KEY, *_SIZES, *_OF_ONE_CLUSTER)
+        if key.removeprefix(f"{PROJECT}:") not in (*_MAKERS, *_ONLY_AT_TIMES, *_SIZES, *_OF_ONE_CLUSTER)
     }
     label = re.sub(r"[^a-z0-9]+", "-", cli.short_name.lower()).strip("-")
     settings[f"{PROJECT}:clusterName"] = f"mysql-{label}"[:33].rstrip("-")
@@ -178,6 +183,11 @@ def make_ssh_key() -> str:
 _HOST_KEYS = "sshHostKeys"
 _SSH_KEY = "sshPrivateKey"
 _PREVIOUS_SSH_KEY = "sshPreviousPrivateKey"
+_TLS_KEY = "tlsCertificate"
+_OWN_CERTIFICATE = "ownCertificate"
+
+# Secrets that no stack has to have.
+_ONLY_AT_TIMES = (_PREVIOUS_SSH_KEY, _OWN_CERTIFICATE)
 
 
 def _with_all_host_keys(value: str) -> str | None:
@@ -192,6 +202,8 @@ _MAKERS: dict[str, Callable[[], str]] = {
     _HOST_KEYS: lambda: _with_all_host_keys("[]") or "",
     "clusterSshKey": make_ssh_key,
     "databasePassword": lambda: secrets.token_urlsafe(24),
+    "tlsAuthority": certificates.make_authority,
+    _TLS_KEY: certificates.make_key,
     "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
     "drbdSecret": lambda: secrets.token_urlsafe(32),
 }

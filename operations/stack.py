@@ -40,6 +40,17 @@ class Stack:
             raise OperationError(f"stack {self.cli.stack} has no cluster: {' '.join(self.update)}")
         return outputs
 
+    @property
+    def authority(self) -> str:
+        """The certificate by which clients know the server, PEM.
+
+        Raises:
+            OperationError: there is no cluster, or it has been made before there were certificates.
+        """
+        if authority := self.outputs.get("ca"):
+            return str(authority)
+        raise OperationError(f"the server of {self.cli.stack} has no certificate yet: {' '.join(self.update)}")
+
     @cached_property
     def settings(self) -> Mapping[str, str]:
         return self.cli.settings()

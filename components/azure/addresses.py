@@ -1,13 +1,15 @@
 """Public addresses: where clients find a public endpoint, and what the machines come from when they leave."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import network
+from pulumi_azure_native import authorization, network
 
 from components.azure.deletion_lock import deletion_lock
 from components.azure.place import Place
+from components.settings.names import NamesSection
 from components.settings.settings import Settings
 
 
@@ -31,12 +33,14 @@ class Addresses(pulumi.ComponentResource):
 
     Attributes:
         endpoint: where clients find MySQL; None for an internal endpoint.
+        domain_name: that one's domain name; None for an internal endpoint.
         own: each machine's own, by its name; empty if they have none.
         egress: what all machines come from when they leave; None if they have their own, or others see to that.
         ways_out: networks, in CIDR form, that the machines come from when they leave, as far as this stack knows.
     """
 
     endpoint: network.PublicIPAddress | None
+    domain_name: str | None
     own: dict[str, network.PublicIPAddress]
     egress: network.PublicIPAddress | None
     ways_out: list[pulumi.Output[str]]
@@ -46,7 +50,9 @@ class Addresses(pulumi.ComponentResource):
         self._place, settings = args.place, args.settings
         cluster, zones = args.place.cluster_name, settings.machines.zones_of_address
         is_public = settings.endpoint.is_public
-        self.endpoint = self._make("endpoint-address", f"pip-{cluster}", zones) if is_public else None
+        label = (settings.endpoint.dns_label or _own_label(settings.names)) if is_public else None
+        self.domain_name = f"{label}.{settings.names.location}.cloudapp.azure.com" if label else None
+        self.endpoint = self._make("endpoint-address", f"pip-{cluster}", zones, label) if is_public else None
         if self.endpoint and settings.disks.deletion_lock:
             deletion_lock("endpoint-address-lock", azure_name=f"pip-{cluster}", scope=self.endpoint.id, parent=self)
         has_own = is_public and settings.ssh.ssh_access == "node-addresses"
@@ -60,7 +66,9 @@ class Addresses(pulumi.ComponentResource):
         self.ways_out = [address.ip_address.apply(lambda ip: f"{ip or '0.0.0.0'}/32") for address in leaving]
         self.register_outputs({})
 
-    def _make(self, name: str, azure_name: str, zones: Sequence[str]) -> network.PublicIPAddress:
+    def _make(
+        self, name: str, azure_name: str, zones: Sequence[str], label: str | None = None
+    ) -> network.PublicIPAddress:
         return network.PublicIPAddress(
             name,
             public_ip_address_name=azure_name,
@@ -72,5 +80,13 @@ class Addresses(pulumi.ComponentResource):
             # One zone, or all three. One of no zone is in a zone that nobody is told (azure.microsoft.com/updates,
             # "zone-behavior-change").
             zones=[zone for zone in zones if zone] or None,
+            dns_settings=network.PublicIPAddressDnsSettingsArgs(domain_name_label=label) if label else None,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def _own_label(names: NamesSection) -> str:
+    """Return the label that follows from the cluster's names, and that no other cluster of the region should have."""
+    subscription = authorization.get_client_config().subscription_id
+    what = f"{subscription}/{names.resource_group}/{names.cluster_name}".lower()
+    return f"{names.cluster_name}-{hashlib.sha256(what.encode()).hexdigest()[:8]}"

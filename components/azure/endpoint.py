@@ -35,11 +35,14 @@ class Endpoint(pulumi.ComponentResource):
     """A Standard load balancer: MySQL with a probe of its own, and an inbound NAT rule for each machine's SSH.
 
     Attributes:
+        host: its IPv4 address.
+        domain_name: its domain name; None for none.
         egress_pool_id: resource id of the pool of machines that leave by the address for that, if there is one.
         ssh_rule_ids: resource id of each machine's inbound NAT rule, by its name.
     """
 
     host: pulumi.Output[str]
+    domain_name: str | None
     pool_id: pulumi.Output[str]
     egress_pool_id: pulumi.Output[str] | None
     ssh_rule_ids: dict[str, pulumi.Output[str]]
@@ -51,6 +54,7 @@ class Endpoint(pulumi.ComponentResource):
         place, settings = args.place, args.settings
         address, egress_address = args.addresses.endpoint, args.addresses.egress
 
+        self.domain_name = args.addresses.domain_name
         if address:
             balancer_name = f"lbe-{place.cluster_name}"
             frontend = network.FrontendIPConfigurationArgs(

@@ -4,12 +4,13 @@ import pulumi
 
 from components.backup_store import BackupStore
 from components.cluster.backup import Backup
-from components.cluster.database import Access, Options, Server
+from components.cluster.database import Access, Options, Server, Tls
 from components.cluster.membership import Membership
 from components.cluster.packages import Login, Packages
 from components.cluster.replication import Growth, Replication
 from components.cluster.resources import Resources
 from components.cluster.witness import Witness
+from components.entrance import Entrance
 from components.fence_device import FenceDevice
 from components.remote import ScriptContext
 
@@ -21,7 +22,7 @@ class Cluster(pulumi.ComponentResource):
         fence_device: how a node is fenced; None for a cluster without fencing.
         backup_store: where backups go; None for a cluster without.
         restore_store: the backup that a new cluster begins with; None for none.
-        endpoint_host: the address that leads to the node that serves.
+        entrance: how clients come to the node that serves.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Cluster(pulumi.ComponentResource):
         fence_device: FenceDevice | None,
         backup_store: BackupStore | None,
         restore_store: BackupStore | None,
-        endpoint_host: pulumi.Input[str],
+        entrance: Entrance,
     ) -> None:
         super().__init__("azure-mysql-ha:index:Cluster", name)
         child = pulumi.ResourceOptions(parent=self)
@@ -49,6 +50,7 @@ class Cluster(pulumi.ComponentResource):
             child,
             after=packages.done,
             replication=replication.ready,
+            entrance=entrance,
             backup_to_begin_with={node: [backup[node], *restore_store.ready[node]] for node in backup}
             if restore_store
             else None,
@@ -66,5 +68,6 @@ class Cluster(pulumi.ComponentResource):
         )
         Growth(context, child, after=[resources.applied])
         options = Options(context, child, after=[resources.applied])
-        Access(context, child, endpoint_host=endpoint_host, after=options.in_force)
+        tls = Tls(context, child, entrance=entrance, after=options.in_force)
+        Access(context, child, entrance=entrance, after=tls.in_force)
         self.register_outputs({})

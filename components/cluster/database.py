@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import pulumi
 
 from components.cluster.backup import UNITS
+from components.entrance import Entrance
 from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
 from components.settings.recorded import DATA_DIRECTORY
 
@@ -15,6 +16,7 @@ class Server(Part):
     Args:
         after: what each node needs first, by node name.
         replication: after which DRBD r0 can hold the data.
+        entrance: of it the certificate and its key.
         backup_to_begin_with: after which by node name there is a backup of which the data are made; None for new data.
 
     Attributes:
@@ -29,6 +31,7 @@ class Server(Part):
         *,
         after: Mapping[str, pulumi.Resource],
         replication: pulumi.Resource,
+        entrance: Entrance,
         backup_to_begin_with: Mapping[str, Iterable[pulumi.Resource]] | None,
     ) -> None:
         super().__init__(context, opts)
@@ -39,7 +42,9 @@ class Server(Part):
             "server",
             "mysql/server.sh.j2",
             "Configuration of the server, and what answers the balancer's probe",
+            variables={"HA_TLS_CERTIFICATE": entrance.certificate, "HA_TLS_KEY": entrance.key},
             after_own=[after],
+            issuers=entrance.issuers,
             options=size.options,
             open_files=size.open_files,
             memory_mib=size.memory_mib,
@@ -93,11 +98,43 @@ class Options(Part):
         self.register_outputs({})
 
 
+class Tls(Part):
+    """The certificate of the server that runs: taken into use while it serves, and no connection ends.
+
+    Args:
+        entrance: of it the certificate.
+        after: what must be there first: the options of the server that runs. Both nodes have the files by then.
+
+    Attributes:
+        in_force: the scripts after which the server shows it.
+    """
+
+    def __init__(
+        self,
+        context: ScriptContext,
+        opts: pulumi.ResourceOptions,
+        *,
+        entrance: Entrance,
+        after: Iterable[pulumi.Resource],
+    ) -> None:
+        super().__init__(context, opts)
+        # Each node looks whether it is the one that serves; only that one has anything to do.
+        self.in_force = self.on_each(
+            context.nodes,
+            "tls",
+            "mysql/tls.sh.j2",
+            "Certificate of the server that runs",
+            variables={"HA_TLS_CERTIFICATE": entrance.certificate},
+            after=after,
+        ).values()
+        self.register_outputs({})
+
+
 class Access(Part):
     """The application's database and account, and the proof that the endpoint answers a query.
 
     Args:
-        endpoint_host: the endpoint's IPv4 address.
+        entrance: of it the endpoint's IPv4 address.
         after: what must run first: the cluster's resources, the endpoint.
     """
 
@@ -106,7 +143,7 @@ class Access(Part):
         context: ScriptContext,
         opts: pulumi.ResourceOptions,
         *,
-        endpoint_host: pulumi.Input[str],
+        entrance: Entrance,
         after: Iterable[pulumi.Resource],
     ) -> None:
         super().__init__(context, opts)
@@ -128,10 +165,11 @@ class Access(Part):
             "endpoint",
             "mysql/endpoint.sh.j2",
             "Waits until the endpoint answers a query",
-            variables={**password, "HA_ENDPOINT": endpoint_host},
+            variables={**password, "HA_ENDPOINT": entrance.address},
             after=accounts.values(),
             database_name=database.database_name,
             user=database.database_user,
             endpoint_is_public=context.settings.endpoint.is_public,
+            has_address=context.settings.tls.own_certificate is None,
         )
         self.register_outputs({})

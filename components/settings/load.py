@@ -27,6 +27,7 @@ from components.settings.replication import ReplicationSection
 from components.settings.section import Section, run
 from components.settings.settings import Settings
 from components.settings.ssh import SshSection
+from components.settings.tls import TlsSection
 
 _NOTHING = Recorded()
 
@@ -68,6 +69,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
         encryption=reader.section(EncryptionSection),
         ssh=reader.section(SshSection),
         database=reader.section(DatabaseSection),
+        tls=reader.section(TlsSection),
         backup=reader.section(BackupSection),
         failover=reader.section(FailoverSection),
         membership=reader.section(MembershipSection),

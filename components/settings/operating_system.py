@@ -68,6 +68,8 @@ class DatabaseServer:
             start it again by itself.
         client: path of the command-line client.
         client_tls: its options for a connection by TLS, whatever the server's certificate says.
+        client_verifies: its option, besides --ssl-ca, for one to a server whose certificate has the host's name.
+        reload_tls: SQL by which the server that runs takes the certificate that is in its files, for new connections.
         initialize: command lines that fill the empty directory "$directory" (a variable of the
             script) with a new database, whose root logs in through the local socket only.
         socket_login: how SQL says that who has the account's name on the machine may log in, by the local socket.
@@ -90,6 +92,8 @@ class DatabaseServer:
     program: str
     client: str
     client_tls: str
+    client_verifies: str
+    reload_tls: str
     initialize: tuple[str, ...]
     socket_login: str
     validate: str

@@ -75,6 +75,10 @@ _REFUSED: Mapping[str, str] = {
         ),
         "it would open the server to more than its accounts",
     ),
+    **dict.fromkeys(
+        ("ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_passphrase", "require_secure_transport", "tls_version"),
+        "the cluster sets what TLS is required by; a certificate of your own goes into ownCertificate",
+    ),
     **dict.fromkeys(("unix_socket", "auth_socket"), "it is how the cluster logs in to the server"),
     **dict.fromkeys(
         ("read_only", "super_read_only", "innodb_read_only", "transaction_read_only", "offline_mode"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import ports
+from components.certificates import is_address
 from components.settings.azure_id import AzureId
 from components.settings.backup import BackupSection
 from components.settings.data_disk import GROW_WITHOUT_BOUND, MOST_WHILE_ATTACHED, Speed, speed
@@ -27,6 +28,7 @@ from components.settings.section import Check
 from components.settings.server_options import check_binary_log
 from components.settings.server_size import ServerSize
 from components.settings.ssh import KeyPair, SshSection
+from components.settings.tls import TlsSection
 from components.settings.vm_size import VmSize, parse
 
 
@@ -61,6 +63,7 @@ class Settings:
     encryption: EncryptionSection
     ssh: SshSection
     database: DatabaseSection
+    tls: TlsSection
     backup: BackupSection
     failover: FailoverSection
     membership: MembershipSection
@@ -184,6 +187,7 @@ class Settings:
             ("dataDiskSku", lambda: premium_fits(self.disks.data_disk_sku, "vmSize", self.machines.vm_size)),
             ("dataDiskSku", self._sku_fits_zones),
             ("mysqlOptions", self._binary_log_is_of_the_backups),
+            ("ownCertificate", self._certificate_is_for_the_endpoint),
             ("existingBackupStorageAccountId", self._account_is_not_our_own),
             ("restoreFrom", self._restores_from_another_cluster),
             ("restoreFrom", self._backup_is_restored_once),
@@ -278,6 +282,13 @@ class Settings:
     def _binary_log_is_of_the_backups(self) -> None:
         if self.backup.backup:
             check_binary_log(self.database.mysql_options)
+
+    def _certificate_is_for_the_endpoint(self) -> None:
+        own = self.tls.own_certificate
+        # A domain name may be one that leads to the endpoint, which is for others to say; an address is known here.
+        if own and is_address(own.host) and own.host != self.internal_endpoint:
+            endpoint = self.internal_endpoint or "public, and its address is Azure's to choose"
+            raise Mistake(f"is for {', '.join(own.names)}, and the endpoint is {endpoint}; it needs a domain name")
 
     def _account_is_not_our_own(self) -> None:
         account, names = self.backup.existing_backup_storage_account_id, self.names

@@ -111,7 +111,7 @@ install_file() {
   if cmp --quiet "$path" "$wanted"; then return; fi
   changed=yes
   case $mode in
-    0600 | 0400) show_difference_without_secrets "$path" "$wanted" ;;
+    0600 | 0400 | 0640) show_difference_without_secrets "$path" "$wanted" ;;
     *) show_difference "$path" "$path" "$wanted" ;;
   esac
 }
@@ -204,6 +204,8 @@ corosync() { if [[ $1 == -t ]]; then call corosync "$@"; else not_asking "corosy
 corosync-cmapctl() { if [[ $1 == -g ]]; then call corosync-cmapctl "$@"; else not_asking "corosync-cmapctl $*"; fi; }
 
 corosync-cfgtool() { told "would run: corosync-cfgtool $*"; }
+
+openssl() { if [[ $1 == s_client ]]; then call openssl "$@"; else not_asking "openssl $*"; fi; }
 
 certutil() { case $1 in -L | -K | -V) call certutil "$@" ;; *) not_asking "certutil $*" ;; esac }
 

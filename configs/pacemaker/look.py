@@ -71,6 +71,15 @@ def file_systems() -> "list[dict[str, object]]":
     return list(found.values())
 
 
+def certificates() -> str:
+    """Return the server's certificates and its authority's, PEM; of the file that has its key nothing else."""
+    text = "".join(content(path) or "" for path in _CERTIFICATES)
+    return "".join(re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", text, re.DOTALL))
+
+
+_CERTIFICATES = ("/etc/mysql/azure-mysql-ha-server.pem", "/etc/mysql/azure-mysql-ha-ca.pem")
+
+
 def listens() -> bool:
     """Tell whether something listens at the database's port. The kernel lists what listens before what is connected."""
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -111,6 +120,7 @@ FACTS = {
     "drbd": lambda: content("/proc/drbd"),
     "file_systems": file_systems,
     "listens": listens,
+    "certificates": certificates,
     "kernel": lambda: os.uname().release,
     "kernels": kernels,
     "cannot_ask": lambda: content("/run/azure-mysql-ha/cannot-ask"),

@@ -20,7 +20,7 @@ from lab import image, kernel, leftovers, preflight
 from lab.benchmarks import candidates, guests
 from lab.benchmarks.candidates import Candidate
 from lab.benchmarks.figures import Outage, Result, longest_gap, markdown
-from lab.benchmarks.load import PROGRAMS, Sysbench
+from lab.benchmarks.load import PROGRAMS, Sysbench, take_clear_text
 from lab.benchmarks.writer import acknowledged, lost, writing
 from lab.engine import EngineError
 from lab.lab import Lab, LabError, wait_until
@@ -50,6 +50,7 @@ _SERVED_AGAIN_SECONDS = 300
 
 def measure_loads(lab: Lab, candidate: Candidate, result: Result, rounds: int, seconds: int) -> None:
     """Write as fast as it goes, by every way and with every number of connections, some times."""
+    take_clear_text(candidate.machines)
     for way, target in candidate.ways.items():
         load = Sysbench(lab.prefix, target, lab.paths.state / "sysbench.cnf")
         load.prepare()

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from components import ports
-from lab import application, fabric, image, power, service
+from lab import application, fabric, image, power, service, tls
 from lab.benchmarks.guests import SUBNET, SYSTEM, Guest, node_memory_mib, server_files
 from lab.benchmarks.load import Target
 from lab.cloud import catalogue
@@ -49,7 +49,7 @@ class Candidate:
 def plain_disk(lab: Lab) -> Generator[Candidate]:
     """One machine of the size of our nodes, its server on its own data disk; after a kill it is switched on at once."""
     with _network(lab) as guests:
-        server = _node(lab, "plain-1", SUBNET[4], server_files())
+        server = _node(lab, "plain-1", SUBNET[4], server_files(SUBNET[4]))
         guests.append(server)
         server.start()
         server.wait()
@@ -84,7 +84,8 @@ def our_cluster(lab: Lab) -> Generator[Candidate]:
         password = lab.engine().settings()["databasePassword"]
 
         def target(host: str, port: int) -> Target:
-            return Target(host, port, outputs["database"]["user"], password, outputs["database"]["name"])
+            user, name = outputs["database"]["user"], outputs["database"]["name"]
+            return Target(host, port, user, password, name, tls.context(outputs["ca"], outputs["endpoint"]["name"]))
 
         def restore(name: str) -> None:
             powers = {machine["name"]: machine["power"] for machine in cloud.status(lab.paths)["machines"]}
@@ -129,7 +130,7 @@ def galera(lab: Lab) -> Generator[Candidate]:
                 f"galera-{number}",
                 address,
                 {
-                    **server_files(),
+                    **server_files(address),
                     "/etc/mysql/mariadb.conf.d/60-galera.cnf": options.replace("@ADDRESS@", str(address)),
                 },
             )

@@ -1,5 +1,6 @@
 """Machines without a cloud: what the candidates beside our cluster run on."""
 
+import functools
 import json
 import secrets
 import subprocess
@@ -9,13 +10,14 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from components import ports
-from components.places import MOUNT_POINT
+from components import certificates, ports
+from components.certificates import Authority
+from components.places import MOUNT_POINT, TLS_AUTHORITY_FILE, TLS_FILE
 from components.settings import operating_system, sshkeys, vm_size
 from components.settings.data_disk import speed
 from components.settings.server_size import ServerSize
 from components.templates import render
-from lab import fabric, image, kernel
+from lab import fabric, image, kernel, tls
 from lab.benchmarks.load import Target
 from lab.cloud import catalogue, namespace
 from lab.cloud.guest import GuestInterface, seed
@@ -43,6 +45,12 @@ ACCOUNT = ("app", secrets.token_urlsafe(18))
 """User and password of the database `app`."""
 
 
+@functools.cache
+def _authority() -> Authority:
+    """Return the authority of all servers of this run."""
+    return certificates.read_authority(certificates.make_authority())
+
+
 def node_memory_mib() -> int:
     """Return what a node of our cluster has in the lab, in MiB."""
     size = catalogue.size(_SETTINGS["vmSize"])
@@ -50,8 +58,8 @@ def node_memory_mib() -> int:
     return size.lab_memory_mib
 
 
-def server_files() -> dict[str, str]:
-    """Return the files of a server with the settings of our cluster's, by path."""
+def server_files(address: IPv4Address) -> dict[str, str]:
+    """Return the files of a server at an address, with the settings of our cluster's, by path."""
     database = operating_system.load(SYSTEM).database
     given = {
         name: str(value).lower() if isinstance(value, bool) else value
@@ -63,11 +71,21 @@ def server_files() -> dict[str, str]:
         redo_log=database.redo_log,
         given=given,
     )
-    options = size.options
-    context = {"database": database, "data_directory": f"{MOUNT_POINT}/data", "options": options, "ports": ports}
+    context = {
+        "database": database,
+        "data_directory": f"{MOUNT_POINT}/data",
+        "options": size.options,
+        "ports": ports,
+        "backup": False,
+        "tls_file": TLS_FILE,
+        "tls_authority_file": TLS_AUTHORITY_FILE,
+    }
+    key = certificates.read_key(certificates.make_key())
     user, password = ACCOUNT
     return {
         database.config_file: render("mysql/server.cnf.j2", context),
+        TLS_FILE: certificates.issue(_authority(), key, "bench", [str(address)]) + key.key,
+        TLS_AUTHORITY_FILE: _authority().certificate,
         "/root/server.sh": (_SCRIPTS / "server.sh").read_text(),
         "/root/accounts.sql": (
             f"create database app; create user '{user}'@'%' identified by '{password}';"
@@ -157,7 +175,8 @@ class Guest:
     @property
     def target(self) -> Target:
         user, password = ACCOUNT
-        return Target(str(self.address), ports.MYSQL, user, password, "app")
+        authority = tls.context(_authority().certificate, str(self.address))
+        return Target(str(self.address), ports.MYSQL, user, password, "app", authority)
 
     def start(self) -> None:
         with namespace.inside(self.lab.paths.namespace):

@@ -2,11 +2,13 @@
 
 import resource
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.benchmarks.figures import Load, read_sysbench
+from lab.tls import Context
+from operations.ssh import Node
 
 PROGRAMS = {"sysbench": "sysbench"}
 """What the machine needs beside what a lab needs: program → Debian's package."""
@@ -22,6 +24,7 @@ class Target:
     Args:
         user: an account that may create tables.
         database: a database that is there.
+        tls: by what clients know it.
     """
 
     host: str
@@ -29,6 +32,14 @@ class Target:
     user: str
     password: str
     database: str
+    tls: Context
+
+
+def take_clear_text(machines: Iterable[Node]) -> None:
+    """Have servers take the load in clear text, until they start anew: sysbench's TLS wants a client's certificate."""
+    for machine in machines:
+        # Not all have a server.
+        machine.run("mariadb --execute 'set global require_secure_transport = off'", check=False)
 
 
 class Sysbench:

@@ -12,7 +12,7 @@ import time
 
 from components import ports
 from lab import application, preflight, service
-from lab.benchmarks.load import PROGRAMS, Sysbench, Target
+from lab.benchmarks.load import PROGRAMS, Sysbench, Target, take_clear_text
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations.ssh import Node
@@ -30,7 +30,9 @@ def main() -> None:
     lab = Lab(LabPaths(arguments.lab))
     preflight.install(lab.progress, PROGRAMS)
     client = application.client(lab)
-    target = Target(lab.outputs()["endpoint"]["host"], ports.MYSQL, client.user, client.password, client.database)
+    host = lab.outputs()["endpoint"]["host"]
+    target = Target(host, ports.MYSQL, client.user, client.password, client.database, client.tls)
+    take_clear_text([service.serving(lab)])
     load = Sysbench(lab.prefix, target, lab.paths.state / "sysbench.cnf")
     load.prepare()
     rows = [("no copy", "", f"{load.run(_CONNECTIONS, arguments.seconds).commits_per_second:.0f}")]

@@ -49,5 +49,5 @@ def _connect(target: Target, answer_seconds: float) -> Connection:
     options: dict[str, Any] = {"read_timeout": answer_seconds, "write_timeout": answer_seconds}
     return pymysql.connect(
         host=target.host, port=target.port, user=target.user, password=target.password, database=target.database,
-        autocommit=True, connect_timeout=CONNECT_SECONDS, **options,
+        ssl=target.tls, autocommit=True, connect_timeout=CONNECT_SECONDS, **options,
     )  # fmt: skip

@@ -13,8 +13,9 @@ from typing import cast
 
 from lab.cloud.addresses import ARM, BLOB, IMDS
 from lab.cloud.blob_service import HOST_SUFFIX
+from lab.cloud.fields import section, text
 from lab.cloud.guest import SEARCH_DOMAIN
-from lab.cloud.inventory import MACHINE, STORAGE_ACCOUNT, Inventory
+from lab.cloud.inventory import MACHINE, PUBLIC_ADDRESS, STORAGE_ACCOUNT, Inventory
 
 LOG = logging.getLogger("cloud.dns")
 
@@ -41,6 +42,9 @@ def lookup_in(inventory: Inventory) -> tuple[Lookup, ReverseLookup]:
         found = dict(PLATFORM_NAMES)
         for account in inventory.of_type(STORAGE_ACCOUNT):
             found[f"{account.name}{HOST_SUFFIX}"] = IPv4Address(BLOB)
+        for address in inventory.of_type(PUBLIC_ADDRESS):
+            if name := text(section(address.properties, "dnsSettings"), "fqdn"):
+                found[name] = IPv4Address(address.properties["ipAddress"])
         for machine in inventory.of_type(MACHINE):
             interfaces = inventory.interfaces_of(machine)
             if interfaces:

@@ -24,7 +24,7 @@ from lab.cloud.inventory import (
 )
 from lab.cloud.model import Json, Resource
 from lab.cloud.request import body_of
-from lab.cloud.resources import storage_account
+from lab.cloud.resources import public_address, storage_account
 from lab.cloud.resources.virtual_machine.quota import cores_used, family, limit, restrictions
 from lab.cloud.resources.virtual_network import subnet_prefix
 
@@ -149,10 +149,8 @@ class Offers:
         return (resource for resource in self._inventory.of_type(type_) if resource.location == location)
 
     def _is_free(self, label: str, location: str) -> bool:
-        if not re.fullmatch("[a-z][a-z0-9-]{1,61}[a-z0-9]", label):
-            raise bad_request("InvalidDomainNameLabel", f"The domain name label {label} is invalid.")
-        taken = (section(each.properties, "dnsSettings") for each in self._in(PUBLIC_ADDRESS, location))
-        return all(text(settings, "domainNameLabel").lower() != label.lower() for settings in taken)
+        public_address.check_label(label)
+        return public_address.taken_by(self._inventory, label, location) is None
 
     def _vault_name(self, name: str) -> Json:
         if any(vault.name.lower() == name.lower() for vault in self._inventory.of_type(VAULT)):

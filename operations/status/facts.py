@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from components.certificates import CertificateError, first_end
 from components.checkout import CONFIGS
 from configs.backup.chain import Verified
 from operations.backup import state
@@ -23,7 +24,7 @@ LOOK = (CONFIGS / "pacemaker" / "look.py").read_text(encoding="utf-8")
 
 _WANTED = (
     *("host", "has_left", "crm_mon", "moves", "saved", "drbd", "file_systems", "listens", "cannot_ask"),
-    *("kernel", "kernels", "time", "backup", "proof"),
+    *("kernel", "kernels", "time", "backup", "proof", "certificates"),
 )
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
 
@@ -62,6 +63,8 @@ class NodeFacts:
         kernels_without_drbd: releases of the kernels that are newer than the one that runs, and lack DRBD's module.
         backup: what has been noted of the backups where the data is; None where that is not, or there are none.
         proof: the last proof of a base that ran on it; None where none has.
+        certificates_end: days until the first ends of the server's certificate and those that it rests on; None where
+            there is none.
         votes: what Corosync's tools say of quorum and witness; empty where they were not asked.
     """
 
@@ -79,6 +82,7 @@ class NodeFacts:
     kernels_without_drbd: tuple[str, ...] = ()
     backup: Backup | None = None
     proof: Verified | None = None
+    certificates_end: float | None = None
     votes: str = ""
 
 
@@ -250,8 +254,18 @@ def _read_node(name: str, answer: str) -> NodeFacts:
         ),
         backup=state.read(seen["backup"], seen["time"]),
         proof=state.read_proof(seen["proof"]),
+        certificates_end=_days_left(seen["certificates"], seen["time"]),
         votes="".join(seen.get(key) or "" for key in _WANTED_WITH_WITNESS),
     )
+
+
+def _days_left(certificates: str, now: float) -> float | None:
+    """Return the days from a time, in seconds of the epoch, until the first of some certificates ends."""
+    try:
+        end = first_end(certificates)
+    except CertificateError:  # of it `make drift` tells
+        return None
+    return None if end is None else (end.timestamp() - now) / 86400
 
 
 def _age(release: str) -> list[int]:

@@ -4,10 +4,13 @@ import base64
 import json
 import re
 import textwrap
+from datetime import UTC, datetime
 from typing import Any
 
+from components import certificates
 from components.checkout import CHECKOUT
 from tests.docs.reach import Another, Reach
+from tests.support.brought import Maker
 from tests.support.keys import ssh_key
 from tests.support.recording import EXISTING
 from tests.support.stack_configuration import schema
@@ -17,6 +20,15 @@ PAGE = CHECKOUT / "docs" / "settings.md"
 _KEY = {key: EXISTING[key] for key in ("diskEncryptionKeyUrl", "diskEncryptionKeyVaultId")}
 _OTHER_VAULT = EXISTING["diskEncryptionKeyVaultId"].replace("/secrets/", "/others/")
 _OTHER_BACKUP = EXISTING["existingBackupStorageAccountId"].replace("storageAccounts/", "storageAccounts/other")
+
+
+def _own_certificate() -> str:
+    maker = Maker(datetime.now(UTC))
+    root = maker.authority("root")
+    server = maker.server(root, ["db.example.org"])
+    return server.key + server.pem + root.pem
+
+
 # By section, in Pulumi.yaml's order, another value of each than the stack dev has.
 SECTIONS: dict[str, dict[str, Another]] = {
     "Cluster": {
@@ -34,6 +46,7 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "nodeAddresses": Another({"nodeAddresses": ["10.32.0.20", "10.32.0.21"]}),
         "endpoint": Another({"endpoint": "internal"}),
         "endpointAddress": Another({"endpointAddress": "10.32.0.30"}, {"endpoint": "internal"}),
+        "dnsLabel": Another({"dnsLabel": "shop"}),
         "probePort": Another({"probePort": 61501}),
         "clientCidrs": Another({"clientCidrs": ["198.51.100.0/24"]}),
     },
@@ -72,6 +85,11 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "databaseUser": Another({"databaseUser": "shop"}),
         "databasePassword": Another({"databasePassword": "Another-throw-away-text-1"}),
         "mysqlOptions": Another({"mysqlOptions": {"max_connections": 300}}),
+    },
+    "TLS": {
+        "tlsAuthority": Another({"tlsAuthority": certificates.make_authority()}),
+        "tlsCertificate": Another({"tlsCertificate": certificates.make_key()}),
+        "ownCertificate": Another({"ownCertificate": _own_certificate()}),
     },
     "Backup": {
         "backup": Another({"backup": True}),

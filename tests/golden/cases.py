@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from components.certificates import read_authority
 from components.settings import sshkeys
 from components.settings.membership import key_file
 from tests.support import stack_configuration as configuration
@@ -127,7 +128,8 @@ def _names_of_keys() -> dict[str, str]:
         "CLUSTER-KEY": made["clusterSshKey"],
     }
     names = {sshkeys.parse(private).public: f"ssh-ed25519 {name}" for name, private in keys.items()}
-    return names | {key_file(made["corosyncKey"]): "authkey-OF-THE-KEY"}
+    authority = read_authority(made["tlsAuthority"]).certificate.strip()
+    return names | {authority: "AUTHORITY", key_file(made["corosyncKey"]): "authkey-OF-THE-KEY"}
 
 
 def renamed(text: str, case: str, other: str) -> str:

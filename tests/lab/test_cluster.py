@@ -78,8 +78,12 @@ def test_up(cluster: Cluster) -> None:
     assert set(cluster.reader.changes) == {"create"}
     assert cluster.seconds < trial.bar(360)
     outputs = cluster.lab.outputs()
-    assert outputs["endpoint"] == {"host": outputs["endpoint"]["host"], "port": 3306}
-    assert outputs["endpoint"]["host"] in outputs["connect"]
+    endpoint = outputs["endpoint"]
+    assert endpoint == {"host": endpoint["host"], "name": endpoint["name"], "port": 3306}
+    assert re.fullmatch(r"mysql-lab-[0-9a-f]{8}\.westeurope\.cloudapp\.azure\.com", endpoint["name"])
+    assert f" --host {endpoint['name']} --ssl-ca=ca.pem {trial.DATABASE.client_verifies} " in outputs["connect"]
+    node = cluster.lab.nodes()[0]
+    assert node.run(f"getent hosts {endpoint['name']}").split()[0] == endpoint["host"]
     assert list(outputs["ssh"]) == ["mysql-lab-1", "mysql-lab-2"]
     assert outputs["secrets"] and outputs["fencing"].startswith("on: fence_azure_arm")
     machines = [m for m in cloud.status(cluster.lab.paths)["machines"] if m["power"] == "running"]

@@ -38,7 +38,10 @@ def runner(lab: Lab, tmp_path: Path) -> Runner:
     for name in ("Pulumi.yaml", "__main__.py", "components", "configs", "pyproject.toml", ".venv"):
         (tmp_path / name).symlink_to(CHECKOUT / name)
     shutil.copy2(engine.settings_file, tmp_path)
-    (tmp_path / "client.cnf").write_text(f'[client]\npassword="{lab.database_password()}"\n')
+    (tmp_path / "ca.pem").write_text(outputs["ca"])
+    (tmp_path / "client.cnf").write_text(
+        f'[client]\npassword="{lab.database_password()}"\nssl-ca={tmp_path}/ca.pem\nssl-verify-server-cert\n'
+    )
     names = {
         **_roles(lab),
         "HOST": outputs["endpoint"]["host"],

@@ -9,8 +9,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pymysql
-
 from drills.target import LabTarget
 from lab import application, service
 from lab.cloud import client as cloud
@@ -48,11 +46,7 @@ class Bystander(Writer):
         super().__init__(self._connect, contextlib.nullcontext, file, _PACE)
 
     def _open(self) -> Connection:
-        client = self._client
-        return pymysql.connect(
-            host=client.host, port=client.port, user=client.user, password=client.password, database=client.database,
-            autocommit=True, connect_timeout=2, read_timeout=30, write_timeout=30,
-        )  # fmt: skip
+        return self._client.connect(30, connect_timeout=2, autocommit=True)
 
     def _connect(self) -> Connection:
         connection = self._open()

@@ -13,7 +13,10 @@ from lab.cloud import client as cloud
 from lab.engine import Engine
 from lab.lab import Lab
 
-SECRETS = ("sshPrivateKey", "sshHostKeys", "clusterSshKey", "databasePassword", "corosyncKey", "drbdSecret")
+SECRETS = (
+    *("sshPrivateKey", "sshHostKeys", "clusterSshKey", "databasePassword", "corosyncKey", "drbdSecret"),
+    *("tlsAuthority", "tlsCertificate"),
+)
 
 
 # By the address within the virtual network, whose key the test does not know before the end.
@@ -30,7 +33,7 @@ def secret_texts(engine: Engine) -> dict[str, str]:
         for number, key in enumerate(keys):
             lines = key.strip().splitlines()
             # The beginning of a private key holds the public one; its last line is short.
-            found[f"{setting} {number}"] = lines[-3] if "PRIVATE KEY" in lines[0] else lines[0]
+            found[f"{setting} {number}"] = lines[-3] if "PRIVATE KEY" in key else lines[0]
     return found
 
 

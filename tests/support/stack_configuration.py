@@ -15,6 +15,7 @@ from typing import Any
 import pulumi
 import yaml
 
+from components import certificates
 from components.checkout import CHECKOUT, schema
 from operations.cli import PROJECT
 from operations.new_stack import make_ssh_key
@@ -30,6 +31,8 @@ def throw_away_secrets() -> dict[str, Any]:
         "databasePassword": "Throw-away-" + secrets.token_urlsafe(18),
         "corosyncKey": base64.b64encode(secrets.token_bytes(256)).decode(),
         "drbdSecret": secrets.token_urlsafe(32),
+        "tlsAuthority": certificates.make_authority(),
+        "tlsCertificate": certificates.make_key(),
     }
 
 

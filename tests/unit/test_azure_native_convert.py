@@ -113,8 +113,17 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         "network:PublicIPAddress",
-        {"sku": {"name": "Standard"}, "zones": ["1"], "publicIPAllocationMethod": "Static"},
-        {"sku": {"name": "Standard"}, "zones": ["1"], "properties": {"publicIPAllocationMethod": "Static"}},
+        {
+            "sku": {"name": "Standard"},
+            "zones": ["1"],
+            "publicIPAllocationMethod": "Static",
+            "dnsSettings": {"domainNameLabel": "shop"},
+        },
+        {
+            "sku": {"name": "Standard"},
+            "zones": ["1"],
+            "properties": {"publicIPAllocationMethod": "Static", "dnsSettings": {"domainNameLabel": "shop"}},
+        },
     ),
     (
         "network:NatGateway",

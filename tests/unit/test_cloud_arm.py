@@ -203,6 +203,18 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         "400 StandardSkuPublicIPAddressesMustBeStatic",
     ),
     ("zones change", PIP, {**public_address(), "zones": ["1"]}, "409 ResourceAvailabilityZonesCannotBeModified"),
+    (
+        "label with a dot",
+        f"{PIP}2",
+        changed(public_address(), "properties/dnsSettings/domainNameLabel", "db.shop"),
+        "400 InvalidDomainNameLabel",
+    ),
+    (
+        "another address's label",
+        f"{PIP}2",
+        changed(public_address(), "properties/dnsSettings/domainNameLabel", "shop"),
+        "400 DnsRecordInUse",
+    ),
     ("zone 4", f"{PIP}2", {**public_address(), "zones": ["4"]}, "400 InvalidAvailabilityZone"),
     (
         "gateway takes the balancer's address",
@@ -580,6 +592,8 @@ def test_refusals(tmp_path: Path) -> None:
         await bench.furnish()
         await bench.put(ELSEWHERE, {"location": REGION})
         await bench.put(f"{COMPUTE}/disks/free", disk())
+        labelled = changed(public_address(), "properties/dnsSettings/domainNameLabel", "shop")
+        await bench.put(f"{NETWORK}/publicIPAddresses/named", labelled)
         await bench.put(f"{COMPUTE}/disks/data3", disk())
         await bench.put(f"{COMPUTE}/availabilitySets/classic", {"location": REGION, "properties": {}})
         nat_rules: list[Any] = balancer()["properties"]["inboundNatRules"]

@@ -24,7 +24,7 @@ from lab.cloud.state import Operation, Store, write_private
 from lab.cloud.tokens import InvalidToken, Principal, Tokens
 from lab.paths import LabPaths
 from tests.support import cloud_bench
-from tests.support.cloud_bench import GROUP, Bench
+from tests.support.cloud_bench import GROUP, NETWORK, Bench
 
 SUBSCRIPTION = "00000000-0000-0000-0000-00000000000b"
 ONE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v"
@@ -177,6 +177,25 @@ def test_name_server() -> None:
     code, data = ask("11.1.0.10.in-addr.arpa", 12)
     assert (code, data) == (0, b"\3vm1\10internal\10cloudapp\3net\0")
     assert ask("12.1.0.10.in-addr.arpa", 12) == (3, b"")
+
+
+def test_the_name_of_a_public_address(tmp_path: Path) -> None:
+    """It leads there while the address has it."""
+
+    async def check(bench: Bench) -> None:
+        await bench.furnish()
+        address = f"{NETWORK}/publicIPAddresses/named"
+        body = cloud_bench.changed(cloud_bench.public_address(), "properties/dnsSettings/domainNameLabel", "shop")
+        await bench.put(address, body)
+        forward, _ = dns.lookup_in(bench.site.inventory)
+        found = await bench.get(address)
+        assert found["properties"]["dnsSettings"]["fqdn"] == "shop.westeurope.cloudapp.azure.com"
+        assert str(forward("Shop.westeurope.cloudapp.azure.com")) == found["properties"]["ipAddress"]
+        await bench.put(address, body)
+        await bench.put(address, cloud_bench.public_address())
+        assert forward("shop.westeurope.cloudapp.azure.com") is None
+
+    cloud_bench.run(tmp_path, check)
 
 
 @pytest.mark.parametrize("packet", [b"", b"x" * 11, query("a", 1)[:-3], b"\xab\xcd\x01\0\0\1\0\0\0\0\0\0\xff"])

@@ -211,4 +211,5 @@ def test_the_rules_see_what_the_program_makes() -> None:
         "environment.HA_COROSYNC_KEY",
         "environment.HA_DATABASE_PASSWORD",
         "environment.HA_DRBD_SECRET",
+        "environment.HA_TLS_KEY",
     }

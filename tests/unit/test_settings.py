@@ -5,13 +5,14 @@ import base64
 import dataclasses
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pulumi
 import pytest
 import yaml
 
-from components import templates
+from components import certificates, templates
 from components.checkout import CHECKOUT
 from components.settings import operating_system, vm_size
 from components.settings.load import SettingsError, load
@@ -19,6 +20,7 @@ from components.settings.membership import key_file
 from components.settings.recorded import DataDisk, Recorded, Restored
 from components.settings.section import Section
 from components.settings.settings import MachineSettings, Settings
+from tests.support.brought import Maker
 from tests.support.keys import ssh_key
 from tests.support.stack_configuration import schema, throw_away_secrets, use, use_stack
 
@@ -48,6 +50,20 @@ def mistakes(changes: dict[str, Any], *, secret: bool = True) -> list[str]:
     with pytest.raises(SettingsError) as raised:
         load(use(values, secret=secret))
     return [line.removeprefix(PREFIX) for line in raised.value.mistakes]
+
+
+def own_certificate(*names: str) -> str:
+    """Return a certificate for these hosts, with all that belongs to it."""
+    maker = Maker(datetime.now(UTC))
+    root = maker.authority("root")
+    server = maker.server(root, names)
+    return server.key + server.pem + root.pem
+
+
+AUTHORITY_THAT_HAS_ENDED = certificates.make_authority(
+    datetime(2026, 1, 1, tzinfo=UTC) - timedelta(certificates.AUTHORITY_DAYS)
+)
+KEY_THAT_HAS_ENDED = certificates.make_key(datetime(2020, 1, 2, tzinfo=UTC))
 
 
 DEV: dict[str, Any] = {"adminCidrs": ["203.0.113.0/24"], "clientCidrs": ["203.0.113.0/24"]}
@@ -133,6 +149,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"nodeAddresses": ["10.32.0.4"]}, "nodeAddresses: has 1 addresses; a cluster has 2 nodes"),
     ({"nodeAddresses": ["node", "10.32.0.5"]}, "nodeAddresses: 'node' is not an IPv4 address; an example is 10.32.0.4"),
     ({"endpoint": "publik"}, "endpoint: 'publik' is not one of public, internal; did you mean public?"),
+    ({"dnsLabel": "My_Shop"}, "dnsLabel: 'My_Shop' is not a label of a domain name: 3 to 63 of a-z, 0-9 and -"),
+    ({"dnsLabel": "my"}, "dnsLabel: 'my' is not a label"),
+    ({"dnsLabel": "shop-"}, "dnsLabel: 'shop-' is not a label"),
+    (INTERNAL | {"dnsLabel": "shop"}, "dnsLabel: is for a public endpoint; an internal one has no domain name"),
     ({"endpointAddress": "10.32.0.10"}, "endpointAddress: is for an internal endpoint; a public one gets its address"),
     (INTERNAL | {"endpointAddress": "10.32.0.5"}, "endpointAddress: 10.32.0.5 is a node's; choose another"),
     (INTERNAL | {"endpointAddress": "10.32.0.3"}, "endpointAddress: 10.32.0.3 is one that Azure keeps for itself"),
@@ -286,6 +306,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "mysqlOptions: innodb_undo_dir stands for innodb_undo_directory, which is refused: everyth",
     ),
     ({"mysqlOptions": {"plugin-load-add": "x"}}, "mysqlOptions: plugin-load-add is refused: it would open the server"),
+    ({"mysqlOptions": {"skip-ssl": True}}, "mysqlOptions: skip-ssl stands for ssl, which is refused: the cluster sets"),
+    ({"mysqlOptions": {"ssl-cert": "/c"}}, "mysqlOptions: ssl-cert is refused: the cluster sets what TLS is required"),
+    ({"mysqlOptions": {"tls_v": "TLSv1"}}, "mysqlOptions: tls_v stands for tls_version, which is refused: the cluster"),
+    (
+        {"mysqlOptions": {"loose_require_secure": "OFF"}},
+        "mysqlOptions: loose_require_secure stands for require_secure_transport, which is refused: the cluster sets",
+    ),
     ({"mysqlOptions": {"wsrep_on": True}}, "mysqlOptions: wsrep_on is refused: DRBD is what copies the data"),
     ({"mysqlOptions": {"keyring_file_data": "k"}}, "mysqlOptions: keyring_file_data is refused: MySQL keeps the keys"),
     (
@@ -322,6 +349,29 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"mysqlOptions": {"sql-mode": "x", "sql_mode": "y"}}, "mysqlOptions: sql_mode is there twice"),
     ({"mysqlOptions": {"sql_mode": ["x"]}}, 'mysqlOptions: has ["x"] where a text or a number is expected'),
     ({"mysqlOptions": ["sql_mode"]}, "mysqlOptions: '[\"sql_mode\"]' is not an object (name: value)"),
+    # TLS
+    (
+        {"tlsAuthority": "x"},
+        "tlsAuthority: has 0 private keys in PEM form; one is needed; make rotate STACK=trial SECRET=",
+    ),
+    ({"tlsAuthority": AUTHORITY_THAT_HAS_ENDED}, "tlsAuthority: has ended on 2026-01-01; make rotate STACK=trial"),
+    (
+        {"tlsCertificate": KEY_THAT_HAS_ENDED},
+        "tlsCertificate: has ended on 2021-01-01; make rotate STACK=trial SECRET=tlsCertificate makes one",
+    ),
+    ({"ownCertificate": "x"}, "ownCertificate: has 0 private keys in PEM form; one is needed; docs/operations/tls.md"),
+    (
+        {"ownCertificate": own_certificate("*.example.org")},
+        "ownCertificate: is for *.example.org, and none of that is a host by which clients can come",
+    ),
+    (
+        {"ownCertificate": own_certificate("192.0.2.1")},
+        "ownCertificate: is for 192.0.2.1, and the endpoint is public, and its address is Azure's to choose; it needs",
+    ),
+    (
+        INTERNAL | {"ownCertificate": own_certificate("192.0.2.1"), "endpointAddress": "10.32.0.9"},
+        "ownCertificate: is for 192.0.2.1, and the endpoint is 10.32.0.9; it needs a domain name",
+    ),
     # Backups
     ({"backup": "nightly"}, "backup: 'nightly' is neither true nor false"),
     ({"backupDays": 6}, "backupDays: 6 is not from 7 to 365 days"),
@@ -473,7 +523,8 @@ def test_the_engine_shows_no_traceback() -> None:
 
 
 def test_a_secret_in_clear_text_is_refused_and_not_shown() -> None:
-    found = mistakes({"sshPreviousPrivateKey": ssh_key()}, secret=False)
+    at_times = {"sshPreviousPrivateKey": ssh_key(), "ownCertificate": own_certificate("db.example.org")}
+    found = mistakes(at_times, secret=False)
     assert [line.partition(":")[0] for line in found] == [
         key for key, declared in schema().items() if declared.get("secret")
     ]
@@ -489,20 +540,26 @@ def test_no_message_has_a_secret_in_it() -> None:
         "databasePassword": "Hush-2 'quoted'",
         "corosyncKey": "Hush-3",
         "drbdSecret": "Hush-4",
+        "tlsAuthority": f"Hush-5\n{private}",
+        "tlsCertificate": certificates.make_key().replace("Made: ", "Made: Hush-6"),
+        "ownCertificate": f"{private}\nHush-7",
     }
     text = "\n".join(mistakes(wrong))
     assert "Hush" not in text
     assert not any(line in text for line in private.splitlines() if "OPENSSH" not in line)
     # As one that Python itself might say: a list that is none.
-    assert "Hush" not in "\n".join(mistakes({"sshHostKeys": "Hush-5"}))
+    assert "Hush" not in "\n".join(mistakes({"sshHostKeys": "Hush-8"}))
 
 
 def test_settings_show_no_secret() -> None:
-    made = throw_away_secrets() | {"sshPreviousPrivateKey": ssh_key()}
+    at_times = {"sshPreviousPrivateKey": ssh_key(), "ownCertificate": own_certificate("db.example.org")}
+    made = throw_away_secrets() | at_times
     shown = repr(load(use(made | DEV)))
     for value in made.values():
         for secret in [value] if isinstance(value, str) else value:
-            assert not any(line in shown for line in secret.splitlines() if "OPENSSH" not in line)
+            # Certificates are for everybody to see.
+            private = re.sub(r"-----BEGIN CERTIFICATE.*?END CERTIFICATE-----", "", secret, flags=re.DOTALL)
+            assert not any(line in shown for line in private.splitlines() if len(line) > 12 and "--" not in line)
 
 
 def test_sections_have_the_projects_settings_once_each() -> None:

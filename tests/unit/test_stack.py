@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from components import certificates
 from components.checkout import CHECKOUT
 from components.settings import sshkeys
+from operations import ca
 from operations.cli import Cli, CliError
 from operations.error import OperationError
 from operations.ssh_agent import Agent
@@ -21,8 +23,9 @@ from tests.support.stack_configuration import throw_away_secrets
 
 SECRETS: dict[str, Any] = throw_away_secrets()
 PASSWORD: str = SECRETS["databasePassword"]
-OUTPUTS = {
-    "endpoint": {"host": "192.0.2.1", "port": 3306},
+OUTPUTS: dict[str, Any] = {
+    "endpoint": {"host": "192.0.2.1", "name": "db.example.org", "port": 3306},
+    "ca": certificates.read_authority(SECRETS["tlsAuthority"]).certificate,
     "database": {"name": "app", "user": "shop"},
     "ssh": {f"db-{name}": f"ssh -p {port} me@192.0.2.1" for name, port in (("1", 1), ("2", 2), ("witness", 3))},
     "witness": "db-witness",
@@ -50,7 +53,11 @@ if name == "pulumi":
         print((folder / what).read_text())
     else:
         sys.exit("error: no " + what)
+elif words == ["--version"]:
+    print((folder / "version").read_text())
 elif name == "mariadb":
+    (authority,) = (word.partition("=")[2] for word in words if word.startswith("--ssl-ca="))
+    (folder / "authority").write_text(open(authority).read())
     (file,) = (word.partition("=")[2] for word in words if word.startswith("--defaults-extra-file="))
     print(open(file).read() + sys.stdin.read())
 else:
@@ -69,6 +76,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text(PROGRAM.format(python=sys.executable, folder=tmp_path))
         (tmp_path / name).chmod(0o755)
     (tmp_path / "stack output").write_text(json.dumps(OUTPUTS))
+    (tmp_path / "version").write_text("mariadb  Ver 15.1 Distrib 10.11.19-MariaDB, for debian-linux-gnu (x86_64)")
     config = {f"azure-mysql-ha:{key}": {"value": value} for key, value in SETTINGS.items()}
     (tmp_path / "config --json").write_text(json.dumps({**config, "azure-native:location": {"value": "x"}}))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -83,7 +91,7 @@ def run(module: str, *arguments: str, text: str = "") -> subprocess.CompletedPro
 
 def secret_lines() -> set[str]:
     """Return a telling line of each secret."""
-    keys = [SECRETS["sshPrivateKey"], *SECRETS["sshHostKeys"]]
+    keys = [SECRETS["sshPrivateKey"], *SECRETS["sshHostKeys"], SECRETS["tlsAuthority"], SECRETS["tlsCertificate"]]
     return {PASSWORD, *(key.strip().splitlines()[-3] for key in keys)}
 
 
@@ -184,8 +192,36 @@ def test_a_client(desk: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f'[client]\npassword="{PASSWORD}"\nselect 1\n'), done.stderr
     *_, call = (desk / "calls").read_text().splitlines()
     assert call.startswith("mariadb --defaults-extra-file=/dev/fd/")
-    assert call.endswith(" --host=192.0.2.1 --port=3306 --protocol=tcp --user=shop app")
+    assert " --host=192.0.2.1 --port=3306 --protocol=tcp --ssl-ca=/" in call
+    assert call.endswith(".pem --ssl-verify-server-cert --user=shop app")
+    assert (desk / "authority").read_text() == OUTPUTS["ca"]
     nothing_is_seen(desk)
+
+    (desk / "version").write_text("mysql  Ver 9.7.0 for Linux on x86_64 (Debian)")
+    run("mysql")
+    assert (desk / "calls").read_text().endswith(".pem --ssl-mode=VERIFY_IDENTITY --user=shop app\n")
+
+
+def set_up(desk: Path, **changes: str) -> Stack:
+    """Return the stack with other settings."""
+    config = json.loads((desk / "config --json").read_text())
+    changed = {f"azure-mysql-ha:{key}": {"value": value} for key, value in changes.items()}
+    (desk / "config --json").write_text(json.dumps(config | changed))
+    return Stack(Cli("prod"))
+
+
+def test_the_authority_that_comes_is_known_before(desk: Path) -> None:
+    done = run("ca", "--stack", "prod")
+    assert (done.returncode, done.stdout) == (0, OUTPUTS["ca"]), done.stderr
+    after = certificates.make_authority()
+    assert ca.authorities(set_up(desk, tlsAuthority=after)) == (
+        OUTPUTS["ca"] + certificates.read_authority(after).certificate
+    )
+    (desk / "stack output").write_text(json.dumps({key: each for key, each in OUTPUTS.items() if key != "ca"}))
+    done = run("ca", "--stack", "prod")
+    assert (done.returncode, done.stderr) == (
+        1, "ca: the server of prod has no certificate yet: pulumi up --stack prod\n",
+    )  # fmt: skip
 
 
 def test_nothing_is_left(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

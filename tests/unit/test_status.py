@@ -1,5 +1,6 @@
 """What `make status` makes of the nodes' answers: each alarm, where it is true and where it is not."""
 
+import functools
 import json
 import os
 import re
@@ -7,12 +8,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components import certificates
 from components.checkout import CHECKOUT
 from configs.backup import chain
 from operations.ssh import Node
@@ -97,6 +99,15 @@ def proved(at: str, why: str = "") -> str:
     return chain.to_json(chain.Verified(at, "20261121T021500Z", at, not why, 421, 5 << 30, 37, why))
 
 
+@functools.cache
+def certificate(days: int) -> str:
+    """Return a server's certificate that ends so many days after `ASKED`, and its authority's."""
+    made = ASKED - timedelta(certificates.CERTIFICATE_DAYS - days)
+    authority = certificates.read_authority(certificates.make_authority(made))
+    key = certificates.read_key(certificates.make_key(made))
+    return certificates.issue(authority, key, "db", ["203.0.113.1"]) + authority.certificate
+
+
 Said = dict[str, dict[str, Any]]
 
 
@@ -117,6 +128,7 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
                 *([file_system("/var/lib/mysql", percent=4)] if name == "one" else []),
             ],
             "listens": name == "one",
+            "certificates": certificate(365),
             "cannot_ask": None,
             "kernel": "6.8.0-1021-azure",
             "kernels": {"6.8.0-1009-azure": False, "6.8.0-1021-azure": True, "6.11.0-1003-azure": True},
@@ -391,6 +403,13 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
      ["no base of the backup has been proved by a restore for 8 days: last on 2026-11-20T15:06:00Z"]),
     ("never proved", [node("two", proof=None)], "",
      ["no base of the backup has been proved by a restore for 27 days: not yet"]),
+    ("a certificate that ends soon", [node("one", certificates=certificate(29))], "",
+     ["the server's certificate, or one that it rests on, ends in 29 days: clients that look at it are kept out then."
+      " docs/operations/tls.md"]),
+    ("a certificate that has ended", [node("two", certificates=certificate(-1))], "",
+     ["the server's certificate, or one that it rests on, has ended: clients"]),
+    ("a certificate with a month left", [node("two", certificates=certificate(31))], "", []),
+    ("no certificate yet", [node("one", certificates=""), node("two", certificates="")], "", []),
     ("a kernel without DRBD", [node("two", kernels={"6.8.0-1021-azure": True, "6.11.0-1003-azure": False})], "",
      ["two has the kernel 6.11.0-1003-azure, which has no DRBD: after its next start it would keep no data."]),
     ("host name", [node("two", host="web-7.example.com")], "",

@@ -1,5 +1,7 @@
 """Public IP addresses: addresses of the namespace's own loopback."""
 
+import re
+
 from lab.cloud.addresses import DEFAULT_OUTBOUND, PUBLIC_POOL
 from lab.cloud.errors import bad_request, conflict, not_in_lab
 from lab.cloud.fields import choice, integer, section, text
@@ -65,9 +67,15 @@ class PublicAddressKind(Kind):
             }
         )
         if label := text(section(given, "dnsSettings"), "domainNameLabel"):
+            check_label(label)
+            domain_name = f"{label}.{resource.location}.cloudapp.azure.com"
+            if (taken_by(inventory, label, resource.location) or resource.id).lower() != resource.id.lower():
+                raise bad_request(
+                    "DnsRecordInUse", f"DNS record {domain_name} is already used by another public IP.", None
+                )
             resource.properties["dnsSettings"] = {
                 "domainNameLabel": label,
-                "fqdn": f"{label}.{resource.location}.cloudapp.azure.com",
+                "fqdn": domain_name,
             }
         return resource
 
@@ -90,6 +98,24 @@ class PublicAddressKind(Kind):
 
     async def remove(self, site: Site, resource: Resource) -> None:
         await site.fabric.remove_public_address(resource.properties["ipAddress"])
+
+
+def check_label(label: str) -> None:
+    """Refuse what is no label of a domain name."""
+    if not re.fullmatch("[a-z][a-z0-9-]{1,61}[a-z0-9]", label):
+        raise bad_request("InvalidDomainNameLabel", f"The domain name label {label} is invalid.")
+
+
+def taken_by(inventory: Inventory, label: str, location: str) -> str | None:
+    """Return the id of the address that has a label in a region; None where it is free."""
+    for address in inventory.of_type(PUBLIC_ADDRESS):
+        if address.location == location and label.lower() == _label_of(address).lower():
+            return address.id
+    return None
+
+
+def _label_of(address: Resource) -> str:
+    return text(section(address.properties, "dnsSettings"), "domainNameLabel")
 
 
 def check_standard_v2(sku: str, by: str) -> None:

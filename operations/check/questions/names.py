@@ -17,7 +17,7 @@ def ask(asked: Asked) -> Iterator[Answer]:
             path = asked.in_region("Microsoft.Network", "CheckDnsNameAvailability")
             free = asked.azure.get(path, "2024-05-01", {"domainNameLabel": label})["available"]
             name = f"{label}.{asked.plan.location}.cloudapp.azure.com"
-            yield Answer("yes", name, "free") if free else Answer("no", name, "taken: choose another label")
+            yield Answer("yes", name, "free") if free else Answer("no", name, "taken: set dnsLabel to another")
     for vault in asked.plan.of("keyvault:Vault"):
         if vault.created:
             taken = _taken(asked, vault, "Microsoft.KeyVault", "vaults", "2023-07-01")

@@ -72,6 +72,7 @@ KINDS: Sequence[Kind] = (
     Kind("the backup lacks the last minutes", "backup", backups.log_is_late),
     Kind("the backup has got no new base since the night before", "backup", backups.base_is_late),
     Kind("the proof of the backup has failed, or is overdue", "backup", backups.proof_fails),
+    Kind("the server's certificate ends soon, or has ended", "tls", service.certificate_ends),
     Kind("a newer kernel of a node has no DRBD", "updates", nodes.next_kernel),
     Kind("maintenance, standby, unmanaged, switched off, banned, moved", "planned-maintenance", nodes.by_hand),
     Kind("Azure has announced an event for a node's host", "host-reboot", nodes.announced),

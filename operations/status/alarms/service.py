@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from operations.status.alarms.words import failures_in, listed, reason
 from operations.status.facts import Facts, has_quorum
 
+_DAYS_BEFORE = 30
+"""The alarm of a certificate's end comes so many days before."""
+
 
 def both_serve(facts: Facts) -> Iterator[str]:
     if len(facts.started) > 1:
@@ -33,6 +36,13 @@ def nobody_serves(facts: Facts) -> Iterator[str]:
             if failure.get("op_key", "").startswith(("mysql-", "drbd-"))
         ]
         yield ": ".join(["nobody serves", *filter(None, ["; ".join(dict.fromkeys([*states, *failures]))])])
+
+
+def certificate_ends(facts: Facts) -> Iterator[str]:
+    days = min((node.certificates_end for node in facts.nodes if node.certificates_end is not None), default=None)
+    if days is not None and days < _DAYS_BEFORE:
+        when = f"ends in {int(days)} days" if days >= 0 else "has ended"
+        yield f"the server's certificate, or one that it rests on, {when}: clients that look at it are kept out then"
 
 
 def no_quorum(facts: Facts) -> Iterator[str]:

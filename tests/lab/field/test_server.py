@@ -72,9 +72,7 @@ def test_no_connection_is_left(lab: Lab, serving: Node) -> None:
         end.callback(serving.run, f"{trial.ROOT} --execute 'set global max_connections = default'")
         with ExitStack() as taken, pytest.raises(pymysql.err.OperationalError, match="Too many connections"):
             while True:
-                connection = pymysql.connect(
-                    host=client.host, port=client.port, user=client.user, password=client.password, connect_timeout=5
-                )
+                connection = client.connect(5)
                 taken.callback(connection.close)
                 end.callback(taken.pop_all().close)
         with _session(serving, "select 1"):

@@ -23,8 +23,6 @@ explanation() {
     echo "on this node another account comes first, app@localhost or one without a name"
   elif [[ $asks_for == X509 || $asks_for == SPECIFIED ]]; then
     echo "it asks for a client's certificate"
-  elif [[ $asks_for == ANY ]]; then
-    echo "it asks for TLS, which this server has not"
   fi
 }
 main() {

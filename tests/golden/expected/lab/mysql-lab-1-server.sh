@@ -13,6 +13,11 @@ smaller_pool() {
 main() {
   local found options rewritten content log=/var/log/mysql/error.log before=/run/azure-mysql-ha/server.cnf.before
   install --directory --mode=0700 /run/azure-mysql-ha
+  # First, since a server may start at any time, and its options name them.
+  install_file /etc/mysql/azure-mysql-ha-ca.pem 0644 <<'FILE'
+AUTHORITY
+FILE
+  install_file /etc/mysql/azure-mysql-ha-server.pem 0640 root:mysql < <(printf '%s\n' "${HA_TLS_CERTIFICATE%$'\n'}" "${HA_TLS_KEY%$'\n'}")
   options=$(options_on_disk)
   cp /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf $before 2>/dev/null || rm --force $before
   are_noted || note_options_in_force "$options"

@@ -2,7 +2,11 @@ serving_node() { crm_resource --resource mysql-server --locate 2>/dev/null | sed
 
 somebody_serves() { serving=$(serving_node) && [[ $serving ]]; }
 
-diagnose() { crm_mon --one-shot --inactive; }
+# What the cluster is like, and what a client was told last.
+diagnose() {
+  crm_mon --one-shot --inactive
+  printf '%s\n' "${refusal:-}"
+}
 
 # The local root account needs no password: the server knows who is at the other end of the socket.
 sql() { /usr/bin/mysql --no-defaults --socket=/run/mysqld/mysqld.sock --user=root --batch --skip-column-names; }
