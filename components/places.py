@@ -1,4 +1,13 @@
-"""Where on a node things are."""
+"""Where on a node things are, and what they are called."""
 
 # The data directory is a folder in it, since AppArmor's profile of the server knows nothing but this path.
 MOUNT_POINT = "/var/lib/mysql"
+
+# A node's attribute in Pacemaker's configuration, which both nodes keep: since when a person wants it to stay off.
+STAYS_OFF = "stays-off"
+
+# Says on a node that Azure changes the other one's machine, and that it is not to be started meanwhile.
+PEER_IN_TURN = "/run/azure-mysql-ha/peer-in-turn"
+
+# Has the other node started where one waits for it alone.
+WAITS_ALONE_UNIT = "azure-mysql-ha-waits-alone.service"
