@@ -12,8 +12,7 @@
 
 readonly write_out_seconds=60 equal_seconds=60 move_seconds=180
 readonly few_pages=64 # of 16 KiB: written in no time
-# Should this machine die in the middle: what is left of the ban has no force after that.
-readonly lifetime=PT10M
+readonly ban_seconds=600 # after which the ban has no force, should this machine die in the middle
 
 # What nobody writes to: reading it is a sleep that starts no process.
 exec {never}<> <(:)
@@ -37,8 +36,10 @@ drbd() { # TEXT: whether DRBD's own line has it
   [[ $text == *" 1: "*"$1"* ]]
 }
 
-# Of a server that has gone, nothing is to be put back.
-put_back() { [[ ! $limits ]] || sql "set global innodb_max_dirty_pages_pct = ${limits%%$'\t'*}; set global innodb_max_dirty_pages_pct_lwm = ${limits##*$'\t'}"; }
+put_back() {
+  [[ ! $limits ]] || sql "set global innodb_max_dirty_pages_pct = ${limits%%$'\t'*}; set global innodb_max_dirty_pages_pct_lwm = ${limits##*$'\t'}"
+  limits=""
+}
 
 write_out() {
   local begin=$EPOCHREALTIME end=$((SECONDS + write_out_seconds))
@@ -76,9 +77,23 @@ has_failed() {
   fi
 }
 
+# As `crm_resource --ban --promoted --lifetime` would make it, but for the role: Pacemaker 3.0.3 heeds none that stands
+# beside a rule, and so would stop this node's DRBD too.
+ban() {
+  local id=cli-ban-drbd-r0-clone-on-$own until
+  TZ=UTC printf -v until '%(%Y-%m-%d %H:%M:%SZ)T' $((EPOCHSECONDS + ban_seconds))
+  cibadmin --create --scope constraints --xml-text "
+<rsc_location id='$id' rsc='drbd-r0-clone'>
+  <rule id='$id-rule' role='Promoted' score='-INFINITY' boolean-op='and'>
+    <expression id='$id-expr' attribute='#uname' operation='eq' value='$own'/>
+    <date_expression id='$id-lifetime' operation='lt' end='$until'/>
+  </rule>
+</rsc_location>"
+}
+
+# The service stays where it is by then (resource-stickiness).
 unban() {
-  # It keeps the service where it is by then (resource-stickiness).
-  crm_resource --clear --resource drbd-r0-clone --node "$own" >/dev/null 2>&1
+  cibadmin --delete --scope constraints --xml-text "<rsc_location id='cli-ban-drbd-r0-clone-on-$own'/>" >/dev/null 2>&1
 }
 
 end() {
@@ -98,7 +113,7 @@ main() {
   local begin next=10 from
   trap '' HUP INT PIPE
   trap end EXIT
-  # Of a machine that has died in the middle.
+  # What a machine that died in the middle of this has left; a ban that has force is refused before this.
   crm_resource --clear --expired >/dev/null 2>&1
   seen=$(crm_mon --one-shot --output-as=xml 2>/dev/null)
   failures_before=$(failures)
@@ -110,13 +125,14 @@ main() {
     echo "failed the two disks were not equal for $equal_seconds s (/proc/drbd)"
     return 1
   fi
+  put_back # a moment early, so that the server's end does not wait for it
   begin=$EPOCHREALTIME from=$SECONDS banned=yes
-  if ! why=$(crm_resource --ban --resource drbd-r0-clone --promoted --node "$own" --lifetime "$lifetime" 2>&1 >/dev/null); then
+  if ! why=$(ban 2>&1); then
     echo "failed Pacemaker takes no ban: ${why//$'\n'/ }"
     return 1
   fi
   until drbd "ro:Secondary/Primary" && greets; do
-    pause 0.1
+    pause 0.2
     if ((SECONDS - from >= next)); then
       next=$((next + 5))
       if has_failed; then
