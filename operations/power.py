@@ -23,6 +23,10 @@ ACTIONS = ("start", "deallocate")
 
 _API_VERSION = "2024-07-01"
 
+JOIN = "systemctl start corosync && systemctl start pacemaker"
+LEAVE = "systemctl stop pacemaker && systemctl stop corosync"
+"""How a node takes its place in the cluster, and leaves it; where it has, nothing happens."""
+
 _NO_SUCH_ATTRIBUTE = 105
 """Exit code of Pacemaker's tools, CRM_EX_NOSUCH."""
 
@@ -63,28 +67,40 @@ def _machine_id(stack: Stack, node: str) -> str:
     raise OperationError(f"stack {stack.cli.stack} has no machine {node}")
 
 
+def do(node: Node, command: str, seconds: float = 60, good: Sequence[int] = (0,)) -> None:
+    """Run a shell line on a node.
+
+    Args:
+        good: exit codes that are no failure.
+
+    Raises:
+        OperationError: it fails, or takes longer.
+    """
+    try:
+        node.run(command, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise OperationError(f"{node.name} has not done within {seconds:.0f} s: {command}") from None
+    except subprocess.CalledProcessError as error:
+        if error.returncode not in good:
+            raise OperationError(f"{node.name} has failed to do {command!r}: {error.stderr.strip()}") from None
+
+
 def note_stays_off(at: Node, node: str) -> None:
     """Have Pacemaker keep, on both nodes, that a node is to stay off from now on.
 
     Args:
         at: where Pacemaker is told.
     """
-    _attribute(at, node, f"--update {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    do(at, f"{_attribute(node)} --update {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
 def forget_stays_off(at: Node, node: str) -> None:
-    _attribute(at, node, "--delete", good=(0, _NO_SUCH_ATTRIBUTE))
+    """Have Pacemaker forget it; nothing happens where it does not know of it."""
+    do(at, f"{_attribute(node)} --delete", good=(0, _NO_SUCH_ATTRIBUTE))
 
 
-def _attribute(at: Node, node: str, what: str, good: tuple[int, ...] = (0,)) -> None:
-    command = f"crm_attribute --node {shlex.quote(node)} --name {STAYS_OFF} {what}"
-    try:
-        at.run(command)
-    except subprocess.TimeoutExpired:
-        raise OperationError(f"{at.name} has not answered in time: {command}") from None
-    except subprocess.CalledProcessError as error:
-        if error.returncode not in good:
-            raise OperationError(f"{at.name} has failed to do {command!r}: {error.stderr.strip()}") from None
+def _attribute(node: str) -> str:
+    return f"crm_attribute --node {shlex.quote(node)} --name {STAYS_OFF}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

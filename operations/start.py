@@ -36,6 +36,9 @@ def start(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
         tell(f"{node.name} is no longer to stay off")
     power.ask_azure(stack, "start", node.name)
     tell(f"{node.name} is started")
+    own = next(each for each in seen.nodes if each.name == node.name)
+    if own.reached and own.crm_mon is None and not own.has_left:
+        power.do(node, power.JOIN)  # it was on, and had left the cluster only
     while not ((seen := _ask(stack)).is_in(node.name) and node.name in seen.able):
         if time.monotonic() - begin > _BACK_SECONDS:
             raise OperationError(f"{node.name} is not back in the cluster after {_BACK_SECONDS:.0f} s; make status")

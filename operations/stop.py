@@ -5,7 +5,6 @@ The service moves away, the node leaves the cluster, its machine is deallocated;
 """
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,16 +12,12 @@ from contextlib import suppress
 from operations import move, power
 from operations.command import Command
 from operations.error import OperationError
-from operations.ssh import Node
 from operations.stack import Stack
 from operations.status import facts
 from operations.status.facts import Facts
 
 # What Pacemaker gives the resources of a node to stop: configs/pacemaker/cluster.crm.j2.
 _LEAVE_SECONDS = 300
-
-_LEAVE = "systemctl stop pacemaker && systemctl stop corosync"
-_COME_BACK = "systemctl start corosync && systemctl start pacemaker"
 
 
 def why_not(seen: Facts, node: str, peer: str) -> str:
@@ -61,25 +56,16 @@ def stop(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
         if seen.serving == [node.name]:
             move.move(stack, tell)
         if is_on:
-            _do(node, _LEAVE)
+            power.do(node, power.LEAVE, _LEAVE_SECONDS)
             tell(f"{node.name} has left the cluster; {peer.name} serves alone")
         power.ask_azure(stack, "deallocate", node.name)
     except OperationError as error:
         if is_on:
             with suppress(OperationError):  # the other one tells why
-                _do(node, _COME_BACK)
+                power.do(node, power.JOIN)
         power.forget_stays_off(peer, node.name)
         raise OperationError(f"{node.name} is not stopped, and is no longer to stay off: {error}") from None
     tell(f"{node.name} is deallocated")
-
-
-def _do(node: Node, command: str) -> None:
-    try:
-        node.run(command, timeout=_LEAVE_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise OperationError(f"{node.name} has not done within {_LEAVE_SECONDS} s: {command}") from None
-    except subprocess.CalledProcessError as error:
-        raise OperationError(f"{node.name} has failed to do {command!r}: {error.stderr.strip()}") from None
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

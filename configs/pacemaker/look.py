@@ -96,7 +96,7 @@ def kernels() -> "dict[str, bool]":
     }
 
 
-_STAYS_OFF = r'<node [^>]*\buname="([^"]*)"[^>]*[^/]>(?:(?!</node>).)*? name="stays-off" value="([^"]*)"'
+_STAYS_OFF = r'<node [^>/]*\buname="([^"]*)"[^>/]*>(?:(?!</node>).)*? name="stays-off" value="([^"]*)"'
 _MODULES = ("modules.dep", "modules.builtin")
 
 FACTS = {

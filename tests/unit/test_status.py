@@ -565,3 +565,30 @@ def test_the_list_of_alarms_is_in_the_pages() -> None:
 @pytest.mark.parametrize("kind", alarms.KINDS, ids=lambda kind: kind.what)
 def test_each_alarm_has_its_page(kind: alarms.Kind) -> None:
     assert (CHECKOUT / f"docs/operations/{kind.page}.md").exists()
+
+
+CIB = """<cib><configuration><nodes>
+  <node id="1" uname="one"/>
+  <node id="2" uname="two">
+    <instance_attributes id="nodes-2">
+      <nvpair id="nodes-2-azName" name="azName" value="two"/>
+      <nvpair id="nodes-2-stays-off" name="stays-off" value="2026-11-28T15:00:00Z"/>
+    </instance_attributes>
+  </node>
+</nodes></configuration></cib>"""
+
+
+@pytest.mark.parametrize(
+    ("cib", "found"),
+    [
+        (CIB, {"two": "2026-11-28T15:00:00Z"}),
+        (CIB.replace("stays-off", "standby"), {}),
+        (CIB.replace('"one"/>', '"one"><instance_attributes id="nodes-1"/></node>'), {"two": "2026-11-28T15:00:00Z"}),
+    ],
+)
+def test_which_nodes_are_to_stay_off(cib: str, found: dict[str, str], tmp_path: Path) -> None:
+    """As Pacemaker has it on disk, also while it does not run."""
+    (tmp_path / "cib.xml").write_text(cib)
+    text = LOOK.replace("/var/lib/pacemaker/cib/cib.xml", str(tmp_path / "cib.xml"))
+    run = subprocess.run([sys.executable, "-", "stays_off"], input=text, capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == {"stays_off": found}
