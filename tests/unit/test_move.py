@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from operations import move
+from operations.error import OperationError
+from operations.ssh import Node
+from operations.ssh_agent import Agent
+from operations.stack import Stack
 from operations.status import facts
 from operations.status.facts import Facts
 from tests.unit.test_status import (
@@ -80,3 +84,66 @@ def test_the_script_has_been_read_before_it_begins() -> None:
     """It comes by standard input, and what it runs must not eat the rest of it."""
     text = (Path(move.CONFIGS) / "pacemaker" / "move.sh").read_text()
     assert text.endswith('\nmain "$@" </dev/null\n')
+
+
+class Moving:
+    """A stack whose node that serves says what it is told to say, and reads the script."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, says: str, *, after: Facts) -> None:
+        self.told: list[str] = []
+        nodes = [Node(name, "ssh admin@address", Agent(Path())) for name in ("one", "two")]
+        patch.setattr(Stack, "nodes", property(lambda stack: nodes))
+        patch.setattr(Stack, "outputs", {})
+        patch.setattr(Stack, "settings", {"operatingSystem": "debian-12"})
+        found = iter([seen(), after])
+
+        def ask(nodes: object, witness: object) -> Facts:
+            return next(found)
+
+        def command(node: Node, remote: str, *options: str) -> list[str]:
+            self.told.append(f"{node.name}: {remote}")
+            return ["bash", "-c", f"tail -n 1; {says}"]
+
+        patch.setattr(facts, "ask", ask)
+        patch.setattr(Node, "command", command)
+
+    def move(self) -> move.Moved:
+        return move.move(object.__new__(Stack), self.told.append)
+
+
+TWO_SERVES = pacemaker(
+    ('failure_ignored="false"><node name="one"/>', 'failure_ignored="false"><node name="two"/>'),
+)
+
+
+def moved_to_two() -> Facts:
+    return seen(TWO_SERVES, node("one", listens=False), node("two", listens=True))
+
+
+def test_a_move_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = "echo pages 3; echo left 0 0.5; echo moved 4.2"
+    moving = Moving(monkeypatch, says, after=moved_to_two())
+    assert moving.move() == move.Moved("one", "two", 4.2)
+    assert moving.told == [
+        "one serves, two has all data and is to serve: clients will lose their connections",
+        "one: systemd-run --quiet --pipe --wait --collect --unit=azure-mysql-ha-move bash -s --"
+        " one two /usr/bin/mariadb /run/mysqld/mysqld.sock",
+        'main "$@" </dev/null',
+        "one writes out 3 pages, and serves on",
+        "after 0.5 s 0 pages are left; the service moves",
+        "two serves: 4.2 s from the first step until its server greeted",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("says", "after", "reason"),
+    [
+        ("echo failed something has failed on two", seen(), "^something has failed on two$"),
+        ("echo pages 3; echo no route >&2; exit 255", seen(), r"one does not tell whether it has moved \(no route\)"),
+        ("echo moved 4.2", seen(), "two had begun to serve, and one does now"),
+        ("echo moved 4.2; echo failed the constraint is still there", moved_to_two(), "the constraint is still there"),
+    ],
+)
+def test_a_move_that_fails_is_told(says: str, after: Facts, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OperationError, match=reason):
+        Moving(monkeypatch, says, after=after).move()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,7 @@ def told(lab: Lab, what: str) -> Callable[[], bool]:
 def test_deallocated_by_a_person(lab: Lab) -> None:
     """In the portal: the one that serves has it started, but not while an update is at it."""
     serving, idle = service.serving(lab), service.idle(lab)
-    serving.run(f": >{PEER_IN_TURN}")
+    serving.run(f"mkdir -p {Path(PEER_IN_TURN).parent}; : >{PEER_IN_TURN}")
     deallocate(lab, idle)
     stays_off(lab, idle, ALONE_SECONDS + 20)
     serving.run(f"rm {PEER_IN_TURN}")
