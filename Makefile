@@ -17,8 +17,8 @@ ON = $(if $(STACK),.venv/bin/python -m operations.$(subst -,_,$@) --stack $(STAC
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status mysql ca ssh logs drift backups verify-backup resume check preview stacks stack rotate drill \
-    proof test test-all unit diagram lint lint-types lint-style lint-scripts benchmark
+.PHONY: help up down status mysql ca ssh logs move stop start drift backups verify-backup resume check preview stacks \
+    stack rotate drill proof test test-all unit diagram lint lint-types lint-style lint-scripts benchmark
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,15 @@ ssh: .venv/.stamp ## open a shell on a machine, or run there what is piped into 
 
 logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, into one folder (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
+
+move: .venv/.stamp ## move the service to the other node (STACK=prod, else the lab; ARGS=--json)
+	@$(ON) $(ARGS)
+
+stop: .venv/.stamp ## stop a node, which nobody starts before `make start` does (NODE=mysql-lab-1, STACK=prod)
+	@$(ON) $(NODE) $(ARGS)
+
+start: .venv/.stamp ## start a node that was stopped (NODE=mysql-lab-1, STACK=prod)
+	@$(ON) $(NODE) $(ARGS)
 
 drift: .venv/.stamp ## show what was changed by hand on the machines, and change nothing (STACK=prod, else the lab)
 	@$(ON) $(ARGS)

@@ -1,4 +1,4 @@
-"""Where on a node things are."""
+"""Where on a node things are, and what they are called."""
 
 # The data directory is a folder in it, since AppArmor's profile of the server knows nothing but this path.
 MOUNT_POINT = "/var/lib/mysql"
@@ -6,3 +6,12 @@ MOUNT_POINT = "/var/lib/mysql"
 # The server's certificate with its key, and that of the authority. Also AppArmor's profile lets the server read there.
 TLS_FILE = "/etc/mysql/azure-mysql-ha-server.pem"
 TLS_AUTHORITY_FILE = "/etc/mysql/azure-mysql-ha-ca.pem"
+
+# A node's attribute in Pacemaker's configuration, which both nodes keep: since when a person wants it to stay off.
+STAYS_OFF = "stays-off"
+
+# Says on a node that Azure changes the other one's machine, and that it is not to be started meanwhile.
+PEER_IN_TURN = "/run/azure-mysql-ha/peer-in-turn"
+
+# Has the other node started where one waits for it alone.
+WAITS_ALONE_UNIT = "azure-mysql-ha-waits-alone.service"

@@ -39,7 +39,7 @@ def main() -> int:
     where.add_argument("--stack", help="a stack on Azure instead: its machines WILL be switched off")
     parser.add_argument("--repeat", type=_count, default=1, help="how often each is done (default: 1)")
     parser.add_argument("--pace", type=_rate, default=PACE, help=f"rows a second (default: {PACE:g})")
-    parser.add_argument("--moves", type=_count, default=10, help="moves of a standby drill (default: 10)")
+    parser.add_argument("--moves", type=_count, default=10, help="moves of a drill `standby` or `move` (default: 10)")
     arguments = parser.parse_args()
     # A drill that is ended undoes its fault first.
     signal.signal(signal.SIGTERM, _end)
@@ -115,7 +115,7 @@ def run(
 
     Args:
         pace: rows a second.
-        moves: how often `standby` moves the service.
+        moves: how often `standby` and `move` move the service.
 
     Raises:
         NotWellError: the cluster is not well before a drill; what ran before has its records.

@@ -11,14 +11,14 @@ from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from lab.shell import CommandError
 from lab.toolchain import ToolchainError
-from operations import backups, ca, drift, mysql, verify_backup
+from operations import backups, ca, drift, move, mysql, start, stop, verify_backup
 from operations.error import OperationError
 from operations.ssh import shell
 from operations.status import status
 
 COMMANDS = (
     *(status.COMMAND, mysql.COMMAND, ca.COMMAND, shell.COMMAND, drift.COMMAND),
-    *(backups.COMMAND, verify_backup.COMMAND),
+    *(backups.COMMAND, verify_backup.COMMAND, move.COMMAND, stop.COMMAND, start.COMMAND),
 )
 """What is done to the lab's own stack as to any other."""
 

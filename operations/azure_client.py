@@ -1,7 +1,8 @@
-"""Azure's Resource Manager, to be read: found and logged in to as Pulumi's provider does it."""
+"""Azure's Resource Manager, read and told what to do: found and logged in to as Pulumi's provider does it."""
 
 import os
 import subprocess
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -12,8 +13,11 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from components.azure import cloud
 from components.azure.cloud import CloudNotReachedError
-from operations.azure import Json, Refusal
+from operations.azure import Json, Refusal, section
 from operations.error import OperationError
+
+# Azure says itself when to ask again; this is for an answer that does not.
+_POLL_SECONDS = 5.0
 
 
 class Azure:
@@ -53,12 +57,30 @@ class Azure:
         url = f"{self._arm}{path}"
         return self._send(HttpRequest("POST", url, params={"api-version": api_version}, json=body))
 
+    def act(self, path: str, api_version: str) -> None:
+        """Have an action done, such as `…/virtualMachines/NAME/start`, and return when it is.
+
+        Raises:
+            Refusal: Azure refuses it, or has failed to do it.
+        """
+        answer = self._answer(HttpRequest("POST", f"{self._arm}{path}", params={"api-version": api_version}))
+        _content(answer)
+        while link := answer.headers.get("Azure-AsyncOperation"):
+            time.sleep(float(answer.headers.get("Retry-After") or _POLL_SECONDS))
+            operation = self._send(HttpRequest("GET", link))
+            if operation["status"] in ("Failed", "Canceled"):
+                raise Refusal(0, str(section(operation, "error").get("message") or operation["status"]))
+            if operation["status"] == "Succeeded":
+                return
+
     def _send(self, request: HttpRequest) -> Json:
+        return _content(self._answer(request))
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
-            answer = self._client.send_request(request)
+            return self._client.send_request(request)
         except AzureError as error:
             raise Refusal(0, str(error).splitlines()[0]) from None
-        return _content(answer)
 
 
 def _content(answer: HttpResponse) -> Json:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 
+from components.places import WAITS_ALONE_UNIT
 from components.remote import Part, RemoteScript, ScriptContext
 
 
@@ -31,6 +32,7 @@ class Membership(Part):
             "token_ms": context.settings.failover_times.token_ms,
             "key_file": membership.corosync_key.file,
             "fencing": context.settings.fencing.fencing,
+            "waits_alone_unit": WAITS_ALONE_UNIT,
         }
         written = self.on_each(
             context.nodes,

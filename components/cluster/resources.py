@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import pulumi
 
 from components.fence_device import FenceDevice
+from components.places import PEER_IN_TURN, STAYS_OFF, WAITS_ALONE_UNIT
 from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
 
 
@@ -42,8 +43,13 @@ class Resources(Part):
                 after=[can_run_agent[node.name], *device.ready[node.name]],
                 device=device,
                 start_fenced_node=start_fenced_node,
+                library=LIBRARY,
+                waits_alone_unit=WAITS_ALONE_UNIT,
+                stays_off=STAYS_OFF,
+                peer_in_turn=PEER_IN_TURN,
+                peer_id=2 - number,
             )
-            for node in context.nodes
+            for number, node in enumerate(context.nodes)
             if device
         ]
         self.applied = RemoteScript(

@@ -105,6 +105,7 @@ def kernels() -> "dict[str, bool]":
     }
 
 
+_STAYS_OFF = r'<node [^>/]*\buname="([^"]*)"[^>/]*>(?:(?!</node>).)*? name="stays-off" value="([^"]*)"'
 _MODULES = ("modules.dep", "modules.builtin")
 
 FACTS = {
@@ -115,6 +116,8 @@ FACTS = {
     "crm_mon": lambda: output("crm_mon", "--one-shot", "--inactive", "--output-as=xml"),
     # What `crm resource move` leaves behind, which crm_mon does not show.
     "moves": lambda: re.findall(r'<rsc_location [^>]*\bid="(cli-prefer-[^"]*)"', content(CIB) or ""),
+    # Which nodes a person wants to stay off, and since when: of a node that is off, crm_mon shows no attributes.
+    "stays_off": lambda: dict(re.findall(_STAYS_OFF, content(CIB) or "", re.DOTALL)),
     # When the configuration on the disk was made: Pacemaker stops saving it for good when that has failed once.
     "saved": lambda: next(iter(re.findall(r'\bcib-last-written="([^"]*)"', content(CIB) or "")), None),
     "drbd": lambda: content("/proc/drbd"),

@@ -3,17 +3,21 @@
 The idle machine is killed, the other takes writes alone, and the fenced one starts.  In the moment in which Corosync
 has it back, and before DRBD has told it what it has missed, the one that serves dies.  The one that is left has quorum,
 but its data are old, so nobody may serve.  It has the other fenced, and so started; or it has heard too little of it to
-miss it, and the status says why nobody serves, until somebody else starts the dead machine.
+miss it: then the status says why nobody serves, and it has the other started after a minute of waiting alone.
 """
+
+import time
 
 from drills.drill import Drill
 from drills.proof.audit import Expectation
 
 ORDER = 190
-# The second is the start by hand, missed or not.
+# The second machine's, or its start, which the lab counts as one.
 EXPECTED = Expectation(fencings=(1, 2))
 SETTLE_SECONDS = 420.0
-HELD_SECONDS = 60.0
+HELD_SECONDS = 40.0
+BACK_SECONDS = 180.0
+"""Longest time from the loss of the second machine until rows are acknowledged again, without a hand."""
 
 
 def run(drill: Drill) -> None:
@@ -34,6 +38,4 @@ def run(drill: Drill) -> None:
     if not drill.target.power()[survivor.name]:
         drill.check(not drill.seen.is_promoted(returned), "the side with old data was promoted")
         drill.check_status_warns()
-        drill.fault_end("is started", survivor)
-        drill.target.start(survivor)
-    drill.wait_writes(at + HELD_SECONDS, 420)
+    drill.wait_writes(at + 1, BACK_SECONDS - (time.time() - at))

@@ -6,7 +6,7 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,7 @@ from operations.status.quorum import WitnessStatus
 LOOK = (CONFIGS / "pacemaker" / "look.py").read_text(encoding="utf-8")
 
 _WANTED = (
-    *("host", "has_left", "crm_mon", "moves", "saved", "drbd", "file_systems", "listens", "cannot_ask"),
+    *("host", "has_left", "crm_mon", "moves", "stays_off", "saved", "drbd", "file_systems", "listens", "cannot_ask"),
     *("kernel", "kernels", "time", "backup", "proof", "certificates"),
 )
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
@@ -55,6 +55,7 @@ class NodeFacts:
         has_left: whether it has left the cluster for its turn.
         crm_mon: what its Pacemaker sees; None where that does not run.
         moves: names of the constraints that `crm resource move` has left.
+        stays_off: the nodes that a person wants to stay off, and since when, as its Pacemaker has it on disk.
         saved: of when the configuration is that its Pacemaker has on disk.
         drbd: its DRBD; None where that is down.
         file_systems: those that are mounted.
@@ -74,6 +75,7 @@ class NodeFacts:
     has_left: bool = False
     crm_mon: ElementTree.Element | None = None
     moves: tuple[str, ...] = ()
+    stays_off: Mapping[str, str] = field(default_factory=dict[str, str])
     saved: str = ""
     drbd: Drbd | None = None
     file_systems: tuple[FileSystem, ...] = ()
@@ -138,6 +140,12 @@ class Facts:
     def is_in(self, name: str) -> bool:
         """Tell whether a node is in the cluster."""
         return name in self.members
+
+    @cached_property
+    def stays_off(self) -> Mapping[str, str]:
+        """The nodes that a person wants to stay off, and since when: in the view that is believed, else in any."""
+        believed = [node for node in self.nodes if node.crm_mon is not None and node.crm_mon is self.cluster]
+        return next((node.stays_off for node in believed or self.nodes if node.reached), dict[str, str]())
 
     @cached_property
     def resources(self) -> list[ResourceStatus]:
@@ -242,6 +250,7 @@ def _read_node(name: str, answer: str) -> NodeFacts:
         has_left=seen["has_left"],
         crm_mon=crm_mon,
         moves=tuple(seen["moves"]),
+        stays_off=seen["stays_off"],
         saved=seen["saved"] or "",
         drbd=drbd.read(seen["drbd"]),
         file_systems=tuple(FileSystem(**each) for each in seen["file_systems"]),

@@ -4,10 +4,12 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.checkout import CONFIGS
+from components.places import PEER_IN_TURN
 from operations.ssh import Node
 from operations.turn.decision import Done, Go, TurnError, Wait, decide
 from operations.turn.view import View, Wanted, read_view
@@ -84,6 +86,9 @@ class Turn:
                     return
                 case Go(why=why, leave=leave, peer_must_serve=peer_must_serve):
                     self.tell(f"{self.node.name}: its turn, {why}")
+                    if others is not None:
+                        # It has a node started that is off for a minute; Azure may stop this one for longer.
+                        do(self.peer, f"mkdir -p {Path(PEER_IN_TURN).parent}\n: >{PEER_IN_TURN}", 60)
                     if leave:
                         self._leave(peer_must_serve)
                     self.tell(f"{self.node.name}: has left, its machine may be restarted or replaced")
@@ -135,6 +140,8 @@ class Turn:
             f"  sleep 1\ndone\nexit 1",
             180,
         )
+        with suppress(TurnError):
+            do(self.peer, f"rm -f {PEER_IN_TURN}", 60)
         self.tell(f"{self.node.name}: back in the cluster")
 
     def _until(self, is_so: Callable[[View], bool]) -> bool:

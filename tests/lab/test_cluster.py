@@ -32,6 +32,7 @@ from pipeline import report
 from pipeline.engine import CHANGES, PREVIEW
 from tests.golden import cases
 from tests.support import request, trial
+from tests.support.bystander import MOVE_SECONDS, service_moves
 from tests.support.expected import EXPECTED, hold_against
 from tests.support.process_lists import ProcessLists, secret_texts, watch_processes
 from tests.support.scripts import scripts_of
@@ -160,6 +161,26 @@ def test_status(cluster: Cluster) -> None:
     assert {where[name] for name in ("mysql-fs", "mysql-server", "mysql-probe")} == {serving}
     assert status["fencing"].startswith("on, fence_azure_arm")
     assert status["alarms"] == []
+
+
+def test_move(cluster: Cluster) -> None:
+    """There and back: no row is lost, nothing is copied afterwards, no constraint is left."""
+    lab = cluster.lab
+    before = service.serving(lab)
+    other = service.peer(lab, before)
+    with service_moves(lab, 2, MOVE_SECONDS):
+        run = trial.command_line(lab, "move")
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.startswith(f"{before.name} serves, {other.name} has all data and is to serve")
+        run = trial.command_line(lab, "move", "--json")
+        assert run.returncode == 0, run.stderr
+        moved = json.loads(run.stdout)
+        assert (moved["before"], moved["after"]) == (other.name, before.name)
+        assert 0 < moved["seconds"] < trial.bar(MOVE_SECONDS)
+    assert service.serving(lab).name == before.name
+    assert "cli-" not in before.run("cibadmin --query --scope constraints")
+    assert lab.status().alarms == []
+    assert application.query(lab, "select @@innodb_max_dirty_pages_pct > 0") == [(1,)]
 
 
 def test_check(cluster: Cluster) -> None:

@@ -10,11 +10,12 @@ from aiohttp.web import Application, Request, Response, json_response
 
 from lab.cloud import certificates, login, tokens
 from lab.cloud.arm import ResourceManager
+from operations import power
 from operations.azure import Refusal
 from operations.azure_client import Azure
 from operations.error import OperationError
 from tests.support import cloud_bench
-from tests.support.cloud_bench import GROUP, Bench
+from tests.support.cloud_bench import COMPUTE, GROUP, Bench
 
 ENVIRONMENT = {
     "ARM_CLIENT_ID": tokens.CLIENT_ID,
@@ -72,6 +73,55 @@ def test_it_reads(tmp_path: Path) -> None:
         assert refusal.value.status == 404
 
     against(tmp_path, use)
+
+
+def test_it_has_things_done(tmp_path: Path) -> None:
+    """And waits until they are; the program of `make stop` and `make start`."""
+
+    def use() -> None:
+        machine = f"{COMPUTE}/virtualMachines/vm1"
+
+        def power_state() -> str:
+            view = Azure().get(f"{machine}/instanceView", "2024-07-01")
+            return view["statuses"][-1]["code"]
+
+        assert power_state() == "PowerState/running"
+        assert power.main(["deallocate", machine]) == 0
+        assert power_state() == "PowerState/deallocated"
+        assert power.main(["start", machine]) == 0
+        assert power_state() == "PowerState/running"
+        with pytest.raises(Refusal, match="was not found"):
+            Azure().act(f"{machine}0/start", "2024-07-01")
+
+    against(tmp_path, use)
+
+
+def test_what_has_failed_is_told(tmp_path: Path) -> None:
+    """Azure accepts it, and says later that it has come to nothing."""
+
+    def serve(bench: Bench) -> Application:
+        async def accept(request: Request) -> Response:
+            where = f"https://{request.host}/operation"
+            return json_response({}, status=202, headers={"Azure-AsyncOperation": where, "Retry-After": "0"})
+
+        asked: list[str] = []
+
+        async def operation(request: Request) -> Response:
+            asked.append(request.path)
+            error = {"code": "AllocationFailed", "message": "there is no room"}
+            return json_response({"status": "InProgress"} if len(asked) < 3 else {"status": "Failed", "error": error})
+
+        application = Application()
+        login.add_routes(application, bench.tokens)
+        application.router.add_post("/start", accept)
+        application.router.add_get("/operation", operation)
+        return application
+
+    def use() -> None:
+        with pytest.raises(Refusal, match="there is no room"):
+            Azure().act("/start", "1")
+
+    against(tmp_path, use, serve)
 
 
 def test_a_wrong_secret_is_refused(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
             "has_left": False,
             "crm_mon": crm_mon,
             "moves": [],
+            "stays_off": {},
             "saved": "Sat Nov 28 15:06:56 2026",
             "drbd": DRBD if name == "one" else DRBD.replace("Primary/Secondary", "Secondary/Primary"),
             "file_systems": [
@@ -309,6 +310,14 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("node only not reached", [], "two", ["two cannot be reached by SSH, though the cluster has it."]),
     ("Pacemaker ended", [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("two", crm_mon=None, drbd=None)], "",
      ["two is not in the cluster: its Pacemaker does not run: the data is kept on one alone."]),
+    ("to stay off",
+     [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("one", stays_off={"two": "2026-11-28T15:00Z"})], "two",
+     ["two is to stay off since 2026-11-28T15:00Z (make start NODE=two): the data is kept on one alone."]),
+    ("to stay off, and on", [node("one", stays_off={"two": "2026-11-28T15:00Z"})], "",
+     ["two is to stay off since 2026-11-28T15:00Z (make start NODE=two), and is on. docs/operations/planned-maint"]),
+    ("to stay off, without Pacemaker",
+     [node("one", crm_mon=None, drbd=None, stays_off={"two": "2026-11-28T15:00Z"})], "two",
+     ["nobody serves that can be seen", "one is not in the cluster", "two is to stay off since 2026-11-28T15:00Z"]),
     ("in its turn",
      [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("two", crm_mon=None, drbd=None, has_left=True)], "",
      ["two has left the cluster for its machine's turn"]),
@@ -575,3 +584,30 @@ def test_the_list_of_alarms_is_in_the_pages() -> None:
 @pytest.mark.parametrize("kind", alarms.KINDS, ids=lambda kind: kind.what)
 def test_each_alarm_has_its_page(kind: alarms.Kind) -> None:
     assert (CHECKOUT / f"docs/operations/{kind.page}.md").exists()
+
+
+CIB = """<cib><configuration><nodes>
+  <node id="1" uname="one"/>
+  <node id="2" uname="two">
+    <instance_attributes id="nodes-2">
+      <nvpair id="nodes-2-azName" name="azName" value="two"/>
+      <nvpair id="nodes-2-stays-off" name="stays-off" value="2026-11-28T15:00:00Z"/>
+    </instance_attributes>
+  </node>
+</nodes></configuration></cib>"""
+
+
+@pytest.mark.parametrize(
+    ("cib", "found"),
+    [
+        (CIB, {"two": "2026-11-28T15:00:00Z"}),
+        (CIB.replace("stays-off", "standby"), {}),
+        (CIB.replace('"one"/>', '"one"><instance_attributes id="nodes-1"/></node>'), {"two": "2026-11-28T15:00:00Z"}),
+    ],
+)
+def test_which_nodes_are_to_stay_off(cib: str, found: dict[str, str], tmp_path: Path) -> None:
+    """As Pacemaker has it on disk, also while it does not run."""
+    (tmp_path / "cib.xml").write_text(cib)
+    text = LOOK.replace("/var/lib/pacemaker/cib/cib.xml", str(tmp_path / "cib.xml"))
+    run = subprocess.run([sys.executable, "-", "stays_off"], input=text, capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == {"stays_off": found}

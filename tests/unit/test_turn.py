@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from components.checkout import CHECKOUT
+from components.places import PEER_IN_TURN
 from components.settings import sshkeys
 from lab.lab import wait_until
 from operations.turn.decision import Done, Go, TurnError, Wait, decide
@@ -270,6 +271,8 @@ if "crm node standby" in text:
     (folder / "nodes.json").write_text(json.dumps(states))
 """
 
+PEER_IN_TURN_IS_SET = f"{{node}}: mkdir -p /run/azure-mysql-ha; : >{PEER_IN_TURN}"
+
 PROGRAM = [sys.executable, "-m", "operations.turn"]
 
 MEMBERS = CRM_MON.replace('standby="false" ', "").format(two='online="true"', role="Started", events="")
@@ -330,14 +333,15 @@ def run(folder: Path, node: str, nodes: dict[str, Any], image: str = OLD.image) 
 
 
 def test_the_program_has_a_node_leave(tmp_path: Path) -> None:
-    """It serves, its peer is done: the service moves, then its part of the cluster stops, in this order."""
+    """It serves, its peer is done: its peer hears that it is not to start it, the service moves, its part stops."""
     done = run(tmp_path, "one", {"one": said(OLD.size), "two": said(NEW.size)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "one: its turn, two is done and has all data",
         "one: has left, its machine may be restarted or replaced",
     ]
-    standby, stop = (tmp_path / "told").read_text().splitlines()
+    mark, standby, stop = (tmp_path / "told").read_text().splitlines()
+    assert mark == PEER_IN_TURN_IS_SET.format(node="two")
     assert "crm node standby one reboot" in standby
     assert stop == "one: systemctl stop pacemaker; systemctl stop corosync"
     assert not any(line in (tmp_path / "commands").read_text() for line in ssh_key().splitlines())
@@ -372,7 +376,7 @@ def test_a_node_that_is_lost_has_its_turn(tmp_path: Path) -> None:
     done = run(tmp_path, "two", {"one": survivor})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("two: its turn, one serves without it\n")
-    assert not (tmp_path / "told").exists()
+    assert (tmp_path / "told").read_text().splitlines() == [PEER_IN_TURN_IS_SET.format(node="one")]
 
 
 def command_line(pid: int) -> str:

@@ -59,6 +59,7 @@ KINDS: Sequence[Kind] = (
     Kind("a data disk has failed", "failed-disk", copies.disk_fails),
     Kind("blocks of the two data disks differ", "blocks-differ", copies.blocks_differ),
     Kind("a node is not in the cluster, or cannot be reached by SSH", "lost-node", nodes.gone),
+    Kind("a node is to stay off", "planned-maintenance", nodes.stays_off),
     Kind("a node has left for its machine's turn", "machines-in-turn", nodes.in_its_turn),
     Kind("a node is just joining", "reading-crm-mon", nodes.joining),
     Kind("one copy of the data is kept, or copied", "one-copy", copies.one_copy),

@@ -13,11 +13,21 @@ from operations.status.facts import Facts, NodeFacts
 def gone(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         state = _how_gone(facts, node)
-        if not state:
-            continue
-        others = [other for other in facts.nodes if other.name != node.name and other.drbd]
-        alone = [other.name for other in others if other.drbd and not other.drbd.has_peer]
-        yield state + (f": the data is kept on {listed(alone)} alone" if alone else "")
+        if state and node.name not in facts.stays_off:
+            yield state + _kept_alone(facts, node)
+
+
+def stays_off(facts: Facts) -> Iterator[str]:
+    for node in facts.nodes:
+        if since := facts.stays_off.get(node.name):
+            told = f"{node.name} is to stay off since {since} (make start NODE={node.name})"
+            yield told + (_kept_alone(facts, node) if _how_gone(facts, node) else ", and is on")
+
+
+def _kept_alone(facts: Facts, node: NodeFacts) -> str:
+    others = [other for other in facts.nodes if other.name != node.name and other.drbd]
+    alone = [other.name for other in others if other.drbd and not other.drbd.has_peer]
+    return f": the data is kept on {listed(alone)} alone" if alone else ""
 
 
 def _how_gone(facts: Facts, node: NodeFacts) -> str:

@@ -64,6 +64,97 @@ state=$(drbdadm cstate r0)
 [[ $(differing_kib) == 0 ]] || { echo "$(differing_kib) KiB differ: docs/operations/blocks-differ.md"; exit 1; }
 echo "The two disks are the same."
 FILE
+  # It is there before the cluster's document names it.
+  install_file /usr/lib/ocf/resource.d/azure-mysql-ha/filesystem 0755 <<'FILE'
+#!/bin/bash
+# Written by Pulumi. Pacemaker's resource agent of the database's file system (OCF's resource agent API 1.1),
+# ocf:azure-mysql-ha:filesystem.
+#
+# ocf:heartbeat:Filesystem knows all kinds of them, and starts more than a hundred processes for a move, while nobody serves.
+set -u
+readonly device=/dev/drbd1 directory=/var/lib/mysql
+readonly is_well=0 has_failed=1 unimplemented=3 not_running=7 # OCF's exit codes
+
+meta_data() {
+  cat <<'XML'
+<?xml version="1.0"?>
+<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
+<resource-agent name="filesystem" version="1.0">
+  <version>1.1</version>
+  <longdesc lang="en">The file system of this cluster's data, on DRBD r0.</longdesc>
+  <shortdesc lang="en">File system on DRBD</shortdesc>
+  <parameters/>
+  <actions>
+    <action name="start" timeout="60s"/>
+    <action name="stop" timeout="60s"/>
+    <action name="monitor" timeout="40s" interval="20s" depth="0"/>
+    <action name="meta-data" timeout="5s"/>
+  </actions>
+</resource-agent>
+XML
+}
+
+# Sets mounts to what is mounted at the directory or below it, the last first, and source to the device of the directory.
+find_mounts() {
+  local what where
+  mounts=() source=""
+  while read -r what where _; do
+    [[ $where == "$directory" || $where == "$directory"/* ]] || continue
+    mounts=("$where" "${mounts[@]}")
+    [[ $where != "$directory" ]] || source=$what
+  done </proc/mounts
+}
+
+start() {
+  local told
+  find_mounts
+  if [[ $source == "$device" ]]; then return $is_well; fi
+  if [[ ${mounts[*]} ]]; then
+    echo "ocf-exit-reason:${mounts[*]} is mounted already, at or below $directory" >&2
+    return $has_failed
+  fi
+  # The other node has written meanwhile.
+  blockdev --flushbufs "$device" 2>/dev/null
+  # ext4 replays its journal by itself.
+  told=$(mount -t ext4 -o noatime "$device" "$directory" 2>&1) && return $is_well
+  echo "ocf-exit-reason:$device cannot be mounted (${told//$'\n'/ })" >&2
+  return $has_failed
+}
+
+stop() {
+  local begin=$SECONDS limit=$((${OCF_RESKEY_CRM_meta_timeout:-60000} / 1000 - 5)) each signal=TERM
+  while find_mounts && [[ ${mounts[*]} ]]; do
+    for each in "${mounts[@]}"; do umount "$each" 2>/dev/null || break; done
+    find_mounts
+    [[ ${mounts[*]} ]] || break
+    if ((SECONDS - begin >= limit)); then
+      echo "ocf-exit-reason:${mounts[*]} cannot be unmounted" >&2
+      return $has_failed
+    fi
+    # Somebody has a file or a shell there, who is asked for half of the time.
+    ((SECONDS - begin < limit / 2)) || signal=KILL
+    fuser --kill -$signal --ismountpoint --mount "${mounts[0]}" >/dev/null 2>&1
+    sleep 0.5
+  done
+  blockdev --flushbufs "$device" 2>/dev/null
+  return $is_well
+}
+
+monitor() {
+  find_mounts
+  if [[ $source == "$device" ]]; then return $is_well; fi
+  if [[ ! $source ]]; then return $not_running; fi
+  echo "ocf-exit-reason:$source is mounted at $directory, and not $device" >&2
+  return $has_failed
+}
+
+case ${1:-} in
+  meta-data) meta_data ;;
+  start | stop | monitor) "$1" ;;
+  validate-all) ;;
+  *) exit $unimplemented ;;
+esac
+FILE
   install_file /etc/systemd/system/azure-mysql-ha-verify.service 0644 <<'FILE'
 # Written by Pulumi.
 [Unit]

@@ -66,8 +66,7 @@ clone drbd-r0-clone drbd-r0 \
   meta promotable=true promoted-max=1 promoted-node-max=1 clone-max=2 clone-node-max=1 notify=false interleave=true \
     priority=10
 
-primitive mysql-fs ocf:heartbeat:Filesystem \
-  params device=/dev/drbd1 directory=/var/lib/mysql fstype=ext4 options=noatime \
+primitive mysql-fs ocf:azure-mysql-ha:filesystem \
   op start interval=0 timeout=60s \
   op stop interval=0 timeout=60s \
   op monitor interval=20s timeout=40s
