@@ -35,7 +35,15 @@ subnet_id = (
     existing.subnet_id
     or Network(
         "network",
-        NetworkArgs(place, settings.network, settings.endpoint, settings.ssh, settings.witness, addresses.ways_out),
+        NetworkArgs(
+            place,
+            settings.network,
+            settings.endpoint,
+            settings.ssh,
+            settings.monitoring,
+            settings.witness,
+            addresses.ways_out,
+        ),
     ).subnet_id
 )
 endpoint = Endpoint("endpoint", EndpointArgs(place, settings, addresses, subnet_id))
@@ -64,7 +72,7 @@ fence_device = (
 backup, source = settings.backup, settings.backup.restore_from
 backup_store = Backup("backup", BackupArgs(place, settings, nodes.machines)).store if backup.backup else None
 restore_store = Restore("restore", RestoreArgs(source, backup.restore_to, nodes.machines)).store if source else None
-Cluster(
+cluster = Cluster(
     "cluster",
     ScriptContext(settings, nodes.cluster_nodes, nodes.witness),
     fence_device=fence_device,
@@ -72,5 +80,5 @@ Cluster(
     restore_store=restore_store,
     endpoint_host=endpoint.host,
 )
-outputs.export(settings, endpoint.host, nodes, fence_device, backup_store)
+outputs.export(settings, endpoint.host, nodes, fence_device, backup_store, cluster.monitoring)
 tell_what_goes()

@@ -142,7 +142,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
 def networks_to_replace(config_file: Path) -> list[str]:
     """Return the keys of a stack's file whose networks are examples still."""
     found: list[str] = []
-    for key in ("adminCidrs", "clientCidrs"):
+    for key in ("adminCidrs", "clientCidrs", "monitorCidrs"):
         values: object = _settings_of(config_file).get(f"{PROJECT}:{key}")
         if isinstance(values, list) and any(map(_is_example, cast(list[object], values))):
             found.append(key)
@@ -194,6 +194,7 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "databasePassword": lambda: secrets.token_urlsafe(24),
     "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
     "drbdSecret": lambda: secrets.token_urlsafe(32),
+    "monitorPassword": lambda: secrets.token_urlsafe(24),
 }
 
 

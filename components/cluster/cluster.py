@@ -6,6 +6,7 @@ from components.backup_store import BackupStore
 from components.cluster.backup import Backup
 from components.cluster.database import Access, Options, Server
 from components.cluster.membership import Membership
+from components.cluster.monitoring import Monitoring
 from components.cluster.packages import Login, Packages
 from components.cluster.replication import Growth, Replication
 from components.cluster.resources import Resources
@@ -22,6 +23,9 @@ class Cluster(pulumi.ComponentResource):
         backup_store: where backups go; None for a cluster without.
         restore_store: the backup that a new cluster begins with; None for none.
         endpoint_host: the address that leads to the node that serves.
+
+    Attributes:
+        monitoring: what a Prometheus needs to know; None for a cluster that is not monitored.
     """
 
     def __init__(
@@ -67,4 +71,6 @@ class Cluster(pulumi.ComponentResource):
         Growth(context, child, after=[resources.applied])
         options = Options(context, child, after=[resources.applied])
         Access(context, child, endpoint_host=endpoint_host, after=options.in_force)
+        is_monitored = context.settings.monitoring.monitoring
+        self.monitoring = Monitoring(context, child, after=packages.done).told if is_monitored else None
         self.register_outputs({})

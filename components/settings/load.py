@@ -19,6 +19,7 @@ from components.settings.given import Given
 from components.settings.machines import MachinesSection
 from components.settings.membership import MembershipSection
 from components.settings.mistake import Mistake, near
+from components.settings.monitoring import MonitoringSection
 from components.settings.names import NamesSection
 from components.settings.network import NetworkSection
 from components.settings.recorded import Recorded
@@ -68,6 +69,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
         ssh=reader.section(SshSection),
         database=reader.section(DatabaseSection),
         backup=reader.section(BackupSection),
+        monitoring=reader.section(MonitoringSection),
         membership=reader.section(MembershipSection),
         replication=reader.section(ReplicationSection),
         fencing=reader.section(FencingSection),

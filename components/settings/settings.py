@@ -18,6 +18,7 @@ from components.settings.losses import KEYS, Wanted, check_permission, losses, r
 from components.settings.machines import MachinesSection, premium_fits
 from components.settings.membership import MembershipSection
 from components.settings.mistake import Mistake
+from components.settings.monitoring import MonitoringSection
 from components.settings.names import NamesSection
 from components.settings.network import NetworkSection
 from components.settings.recorded import DataDisk, Recorded
@@ -60,6 +61,7 @@ class Settings:
     ssh: SshSection
     database: DatabaseSection
     backup: BackupSection
+    monitoring: MonitoringSection
     membership: MembershipSection
     replication: ReplicationSection
     fencing: FencingSection

@@ -83,6 +83,13 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "restoreFrom": Another({"restoreFrom": _OTHER_BACKUP}),
         "restoreTo": Another({"restoreTo": "2026-11-27T11:59:59Z"}, {"restoreFrom": _OTHER_BACKUP}),
     },
+    "Monitoring": {
+        "monitoring": Another({"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}),
+        "monitorCidrs": Another({"monitorCidrs": ["203.0.113.0/24"]}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}),
+        "monitorPassword": Another(
+            {"monitorPassword": "Another-throw-away-text-1"}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
+        ),
+    },
     "Membership and replication": {
         "corosyncTokenMs": Another({"corosyncTokenMs": 20000}),
         "corosyncKey": Another({"corosyncKey": base64.b64encode(bytes(range(256))).decode()}),

@@ -30,6 +30,7 @@ def throw_away_secrets() -> dict[str, Any]:
         "databasePassword": "Throw-away-" + secrets.token_urlsafe(18),
         "corosyncKey": base64.b64encode(secrets.token_bytes(256)).decode(),
         "drbdSecret": secrets.token_urlsafe(32),
+        "monitorPassword": "Throw-away-" + secrets.token_urlsafe(18),
     }
 
 
