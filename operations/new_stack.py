@@ -192,9 +192,9 @@ _MAKERS: dict[str, Callable[[], str]] = {
     _HOST_KEYS: lambda: _with_all_host_keys("[]") or "",
     "clusterSshKey": make_ssh_key,
     "databasePassword": lambda: secrets.token_urlsafe(24),
+    "monitorPassword": lambda: secrets.token_urlsafe(24),
     "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
     "drbdSecret": lambda: secrets.token_urlsafe(32),
-    "monitorPassword": lambda: secrets.token_urlsafe(24),
 }
 
 

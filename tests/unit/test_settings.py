@@ -30,6 +30,7 @@ VAULT_ID = f"{SUBSCRIPTION}/resourceGroups/secrets/providers/Microsoft.KeyVault/
 KEY_URL = "https://keys-1.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef"
 ROLE_ID = "/providers/Microsoft.Authorization/roleDefinitions/9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
 ACCOUNT_ID = f"{SUBSCRIPTION}/resourceGroups/archive/providers/Microsoft.Storage/storageAccounts/starchive"
+MONITORED: dict[str, Any] = {"monitoring": True, "monitorCidrs": ["10.1.0.0/24"]}
 BACKUP = {"backup": True}
 INTERNAL = {"endpoint": "internal"}
 ZONES = {"availabilitySet": False, "zones": ["1", "2"]}
@@ -376,6 +377,18 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"drbdResyncMaxRate": "5G"}, "drbdResyncMaxRate: 5G is more than DRBD takes, 4G a second"),
     ({"drbdResyncMinRate": "slow"}, "drbdResyncMinRate: 'slow' is not a rate of DRBD's; an example is 100M (a second)"),
     ({"drbdResyncMinRate": "1G"}, "drbdResyncMinRate: 1G is more than drbdResyncMaxRate, 100M"),
+    # Monitoring
+    ({"monitoring": "perhaps"}, "monitoring: 'perhaps' is neither true nor false"),
+    ({"monitoring": True}, "monitorCidrs: is empty: nobody could reach the exporters; name the networks that may"),
+    (
+        {"monitoring": True, "monitorCidrs": ["0.0.0.0/0"]},
+        "monitorCidrs: 0.0.0.0/0 opens the exporters to the whole world; name the networks that may",
+    ),
+    ({"monitorCidrs": ["10.1.0.5"]}, "monitorCidrs: 10.1.0.5 has no prefix length"),
+    (MONITORED | {"monitorPassword": ""}, f"monitorPassword: {MISSING}"),
+    (MONITORED | {"monitorPassword": "short"}, "monitorPassword: is weak; make it 24 characters long"),
+    (MONITORED | {"monitorPassword": "Ab1-cd2_" * 10}, "monitorPassword: is longer than 72 characters"),
+    ({"probePort": 9100}, "probePort: 9100 is in use on the nodes"),
     # Tags
     ({"tags": {str(number): "x" for number in range(51)}}, "tags: has 51 tags; Azure takes 50"),
     ({"tags": {"a/b": "x"}}, "tags: 'a/b' is not a tag's name: 1 to 512 characters, none of <>%&\\?/"),
