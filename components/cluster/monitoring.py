@@ -1,4 +1,4 @@
-"""Monitoring: on both nodes Prometheus' exporters, and what tells the node's of the trouble that `make status` finds."""
+"""Monitoring: Prometheus' exporters on both nodes, and what tells one of them what `make status` would find."""
 
 import re
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Tell how a node is, as JSON on standard output: what its own parts say, and no judgement.
 
-Run as root on a node, by `python -m operations.turn`, for the cluster's status, and by what the node's monitoring tells.
-Its arguments are the facts that are wanted, all of them where there is none. What does not answer is null. A process is
+Run as root on a node, by `python -m operations.turn`, for the cluster's status, and for the node's monitoring. Its
+arguments are the facts that are wanted, all of them where there is none. What does not answer is null. A process is
 started only for what no file tells.
 """
 

@@ -5,7 +5,6 @@ else together.
 """
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -27,7 +26,7 @@ def write(file: Path, text: str) -> None:
     new = file.with_suffix(".new")
     new.write_text(text, encoding="utf-8")
     new.chmod(0o644)
-    os.replace(new, file)
+    new.replace(file)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What a node tells Prometheus of its cluster that no exporter knows: in the text form of the node exporter's textfiles.
+"""What a node tells Prometheus of its cluster that no exporter knows, as the node exporter reads it from a file.
 
 Trouble is what `make status` finds, of what one node knows by itself. What follows from both nodes, rules.py says.
 """

@@ -85,7 +85,9 @@ SECTIONS: dict[str, dict[str, Another]] = {
     },
     "Monitoring": {
         "monitoring": Another({"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}),
-        "monitorCidrs": Another({"monitorCidrs": ["203.0.113.0/24"]}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}),
+        "monitorCidrs": Another(
+            {"monitorCidrs": ["203.0.113.0/24"]}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
+        ),
         "monitorPassword": Another(
             {"monitorPassword": "Another-throw-away-text-1"}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
         ),

@@ -13,7 +13,15 @@ from lab.cloud import client as cloud
 from lab.engine import Engine
 from lab.lab import Lab
 
-SECRETS = ("sshPrivateKey", "sshHostKeys", "clusterSshKey", "databasePassword", "corosyncKey", "drbdSecret", "monitorPassword")
+SECRETS = (
+    "sshPrivateKey",
+    "sshHostKeys",
+    "clusterSshKey",
+    "databasePassword",
+    "corosyncKey",
+    "drbdSecret",
+    "monitorPassword",
+)
 
 
 # By the address within the virtual network, whose key the test does not know before the end.

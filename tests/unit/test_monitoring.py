@@ -125,7 +125,11 @@ def test_what_the_other_one_tells() -> None:
     ("changes", "metric", "value"),
     [
         (pacemaker(('maintenance-mode="false"', 'maintenance-mode="true"')), "maintenance", 1),
-        (pacemaker(('name="two" online="true" standby="false"', 'name="two" online="true" standby="true"')), "standby", 1),
+        (
+            pacemaker(('name="two" online="true" standby="false"', 'name="two" online="true" standby="true"')),
+            "standby",
+            1,
+        ),
         (pacemaker(('stonith-enabled="true"', 'stonith-enabled="false"')), "fencing_works", 0),
         (node("two", kernels={"6.8.0-1021-azure": True, "7.0.0": False}), "kernels_without_drbd", 1),
     ],
@@ -135,9 +139,9 @@ def test_what_is_set(changes: Change, metric: str, value: float) -> None:
 
 
 def test_a_node_without_a_cluster() -> None:
-    nothing = {key: [] if isinstance(value, list) else None for key, value in said()["one"].items()}
-    empty = {**nothing, "kernels": {}, "host": "one", "time": 0.0, "listens": False, "has_left": False}
-    found = told({"one": empty, "two": said()["two"]}, "one")
+    empty: dict[str, Any] = dict.fromkeys(said()["one"])
+    empty |= {"moves": [], "file_systems": [], "kernels": {}, "kernel": "6.1", "host": "one", "time": 0.0}
+    found = told({"one": empty | {"listens": False, "has_left": False}, "two": said()["two"]}, "one")
     assert found["serves"] == 0
     assert found['alarm{alarm="gone",page="lost-node",severity="warning"}'] == 1
 
@@ -213,8 +217,10 @@ CASES: Sequence[tuple[str, str, Series, Series]] = (
      {ours("serves"): "0x30", ours("serves", "two"): "1x30"}),
     ("MysqlNobodyAnswers", "", {up("node"): "0x30", up("node", "two"): "0x30"},
      {up("node"): "0x30", up("node", "two"): "1x30"}),
-    ("MysqlExporterDown", "one", {up("mysqld"): "0x30", up("node"): "1x30"}, {up("mysqld"): "0x30", up("node"): "0x30"}),
-    ("MysqlNodeNotAsked", "one", {up("mysqld"): "0x30", up("node"): "0x30"}, {up("mysqld"): "1x30", up("node"): "0x30"}),
+    ("MysqlExporterDown", "one", {up("mysqld"): "0x30", up("node"): "1x30"},
+     {up("mysqld"): "0x30", up("node"): "0x30"}),
+    ("MysqlNodeNotAsked", "one", {up("mysqld"): "0x30", up("node"): "0x30"},
+     {up("mysqld"): "1x30", up("node"): "0x30"}),
     ("MysqlNotLookedAt", "one", {ours("asked_timestamp_seconds"): "0x30", up("node"): "1x30"},
      {ours("asked_timestamp_seconds"): "0+60x30", up("node"): "1x30"}),
     ("MysqlNotLookedAt", "one", {up("node"): "1x30"}, {up("node"): "0x30"}),
@@ -226,16 +232,19 @@ CASES: Sequence[tuple[str, str, Series, Series]] = (
      {ours("backup_proof_ok"): "0x30", ours("backup_proof_timestamp_seconds"): "1x30",
       ours("backup_proof_ok", "two"): "1x30", ours("backup_proof_timestamp_seconds", "two"): "2x30"}),
     ("MysqlBackupProofIsLate", "",
-     {ours("backup_since_timestamp_seconds"): f"{-20 * DAY}x30", ours("backup_proof_timestamp_seconds", "two"): f"{-8 * DAY}x30"},
-     {ours("backup_since_timestamp_seconds"): f"{-20 * DAY}x30", ours("backup_proof_timestamp_seconds", "two"): f"{-7 * DAY}x30"}),
+     {ours("backup_since_timestamp_seconds"): f"{-20 * DAY}x30",
+      ours("backup_proof_timestamp_seconds", "two"): f"{-8 * DAY}x30"},
+     {ours("backup_since_timestamp_seconds"): f"{-20 * DAY}x30",
+      ours("backup_proof_timestamp_seconds", "two"): f"{-7 * DAY}x30"}),
     ("MysqlBackupProofIsLate", "", {ours("backup_since_timestamp_seconds"): f"{-8 * DAY}x30"},
      {ours("backup_since_timestamp_seconds"): f"{-7 * DAY}x30"}),
 )  # fmt: skip
 
 
 def by_kind() -> dict[str, rules.Rule]:
-    first = {kind.name: f'alarm="{kind.name}"' for kind in alarms.KINDS}
-    return {kind: rule for kind, told in first.items() for rule in rules.RULES if told in rule.expression.split("\n")[0]}
+    """Return the rule of each kind of alarm that has one of its own."""
+    begins = {kind.name: f'max by (cluster) ({PREFIX}alarm{{alarm="{kind.name}"}}) > 0' for kind in alarms.KINDS}
+    return {kind: rule for kind, told in begins.items() for rule in rules.RULES if rule.expression.startswith(told)}
 
 
 def of_kind(kind: str, values: str) -> Series:

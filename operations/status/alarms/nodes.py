@@ -29,7 +29,7 @@ def _how_gone(facts: Facts, node: NodeFacts) -> str:
         silent = node.asked and not node.reached
         return f"{node.name} cannot be reached by SSH, though the cluster has it" if silent else ""
     if not node.asked:
-        return f"{node.name} is not in the cluster{unclean}"
+        return f"{node.name} is not in the cluster{unclean}" if facts.cluster is not None else ""
     if not node.reached:
         return f"{node.name} is not in the cluster{unclean}, and cannot be reached by SSH"
     if node.crm_mon is None:
