@@ -4,6 +4,7 @@ import signal
 
 from components import outputs
 from components.azure.addresses import Addresses, AddressesArgs
+from components.azure.alerts import Alerts, AlertsArgs
 from components.azure.backup import Backup, BackupArgs
 from components.azure.encryption import Encryption, EncryptionArgs
 from components.azure.endpoint import Endpoint, EndpointArgs
@@ -69,6 +70,8 @@ fence_device = (
     if settings.fencing.fencing
     else None
 )
+if settings.alerts.are_sent:
+    Alerts("alerts", AlertsArgs(place, settings.alerts, endpoint.balancer, nodes.machines))
 backup, source = settings.backup, settings.backup.restore_from
 backup_store = Backup("backup", BackupArgs(place, settings, nodes.machines)).store if backup.backup else None
 restore_store = Restore("restore", RestoreArgs(source, backup.restore_to, nodes.machines)).store if source else None

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 import yaml
 
-from components.checkout import CHECKOUT
+from components.checkout import CHECKOUT, schema
 from operations.cli import PROJECT, Cli
 from operations.command import cli_of, stack_parser, told
 from operations.error import OperationError
@@ -127,7 +127,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     settings = {
         key: value
         for key, value in _settings_of(source).items()
-        if key.removeprefix(f"{PROJECT}:") not in (*_MAKERS, _PREVIOUS_SSH_KEY, *_SIZES, *_OF_ONE_CLUSTER)
+        if key.removeprefix(f"{PROJECT}:") not in (*_secrets(), *_SIZES, *_OF_ONE_CLUSTER)
     }
     label = re.sub(r"[^a-z0-9]+", "-", cli.short_name.lower()).strip("-")
     settings[f"{PROJECT}:clusterName"] = f"mysql-{label}"[:33].rstrip("-")
@@ -137,6 +137,11 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     head = f"# Begun from {source.name}. What can stand here: Pulumi.yaml.\n"
     text = yaml.safe_dump({"config": settings}, sort_keys=False)
     cli.settings_file.write_text(head + text, encoding="utf-8")
+
+
+def _secrets() -> list[str]:
+    """Return the keys of all secrets: encrypted for one stack, they are of no use to another."""
+    return [key for key, declared in schema().items() if declared.get("secret")]
 
 
 def networks_to_replace(config_file: Path) -> list[str]:

@@ -57,15 +57,12 @@ class Monitoring(Part):
             exporters=exporters,
         )
         certificates = [script.stdout.apply(_certificate) for script in done.values()]
-        self.told = pulumi.Output.from_input(
-            {
-                "scrape_configs": [
-                    _scraped(context, kind, port)
-                    for kind, port in zip(("node", "mysqld", "cluster"), exporters, strict=True)
-                ],
-                "certificates": pulumi.Output.concat(*certificates),
-            }
-        )
+        kinds = zip(("node", "mysqld", "cluster"), exporters, strict=True)
+        told: dict[str, object] = {
+            "scrape_configs": [_scraped(context, kind, port) for kind, port in kinds],
+            "certificates": pulumi.Output.concat(*certificates),
+        }
+        self.told = pulumi.Output.from_input(told)
         self.register_outputs({})
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
+from components.settings.alerts import AlertsSection
 from components.settings.backup import BackupSection
 from components.settings.database import DatabaseSection
 from components.settings.disks import DisksSection
@@ -70,6 +71,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
         database=reader.section(DatabaseSection),
         backup=reader.section(BackupSection),
         monitoring=reader.section(MonitoringSection),
+        alerts=reader.section(AlertsSection),
         membership=reader.section(MembershipSection),
         replication=reader.section(ReplicationSection),
         fencing=reader.section(FencingSection),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import ports
+from components.settings.alerts import AlertsSection
 from components.settings.azure_id import AzureId
 from components.settings.backup import BackupSection
 from components.settings.data_disk import GROW_WITHOUT_BOUND, MOST_WHILE_ATTACHED
@@ -62,6 +63,7 @@ class Settings:
     database: DatabaseSection
     backup: BackupSection
     monitoring: MonitoringSection
+    alerts: AlertsSection
     membership: MembershipSection
     replication: ReplicationSection
     fencing: FencingSection

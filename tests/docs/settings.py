@@ -92,6 +92,10 @@ SECTIONS: dict[str, dict[str, Another]] = {
             {"monitorPassword": "Another-throw-away-text-1"}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
         ),
     },
+    "Alerts of Azure": {
+        "alertEmails": Another({"alertEmails": ["night@example.com"]}),
+        "alertWebhook": Another({"alertWebhook": "https://example.com/hook"}),
+    },
     "Membership and replication": {
         "corosyncTokenMs": Another({"corosyncTokenMs": 20000}),
         "corosyncKey": Another({"corosyncKey": base64.b64encode(bytes(range(256))).decode()}),

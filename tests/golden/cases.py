@@ -41,7 +41,12 @@ class Case:
         return settings["clusterName"], f"{network}.", group, f"environment: {self.stack}"
 
 
-MONITORED = {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
+MONITORED = {
+    "monitoring": True,
+    "monitorCidrs": ["198.51.100.0/24"],
+    "alertEmails": ["night@example.com"],
+    "alertWebhook": "https://example.com/hook",
+}
 
 ROOT = "lab"
 # Each behind those that it is like.

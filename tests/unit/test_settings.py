@@ -389,6 +389,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (MONITORED | {"monitorPassword": "short"}, "monitorPassword: is weak; make it 24 characters long"),
     (MONITORED | {"monitorPassword": "Ab1-cd2_" * 10}, "monitorPassword: is longer than 72 characters"),
     ({"probePort": 9100}, "probePort: 9100 is in use on the nodes"),
+    ({"alertEmails": ["night"]}, "alertEmails: 'night' is not an address; an example is night@example.com"),
+    ({"alertEmails": ["a@b.com", "A@b.com"]}, "alertEmails: a@b.com is there twice; leave one out"),
+    ({"alertEmails": [f"a{number}@b.com" for number in range(1001)]}, "alertEmails: has 1001 addresses; Azure takes"),
+    (
+        {"alertWebhook": "http://example.com/"},
+        "alertWebhook: is not the address of a web hook, which begins with https",
+    ),
     # Tags
     ({"tags": {str(number): "x" for number in range(51)}}, "tags: has 51 tags; Azure takes 50"),
     ({"tags": {"a/b": "x"}}, "tags: 'a/b' is not a tag's name: 1 to 512 characters, none of <>%&\\?/"),
@@ -484,7 +491,7 @@ def test_the_engine_shows_no_traceback() -> None:
 
 
 def test_a_secret_in_clear_text_is_refused_and_not_shown() -> None:
-    found = mistakes({"sshPreviousPrivateKey": ssh_key()}, secret=False)
+    found = mistakes({"sshPreviousPrivateKey": ssh_key(), "alertWebhook": "https://example.com/"}, secret=False)
     assert [line.partition(":")[0] for line in found] == [
         key for key, declared in schema().items() if declared.get("secret")
     ]
