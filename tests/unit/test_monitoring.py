@@ -33,6 +33,8 @@ from tests.unit.test_status import (
 )
 
 ALERTS = CHECKOUT / "docs/monitoring/alerts.yaml"
+DASHBOARD = CHECKOUT / "docs/monitoring/dashboard.json"
+SCRAPED = CHECKOUT / "tests/unit/scraped.txt"
 BY_SSH = "two cannot be reached by SSH, though the cluster has it"
 
 Change = Callable[[Said], None]
@@ -322,3 +324,37 @@ def test_promtool_tells_of_what_is_wrong(tmp_path: Path, minutes: int) -> None:
     name, instance, so, not_so = next(case for case in CASES if case[0] == "MysqlNobodyAnswers")
     series = not_so if minutes else so
     assert "MysqlNobodyAnswers" in promtool(tmp_path, [checked(series, expected(name, instance, minutes))])
+
+
+# --- the dashboard
+
+
+def expressions() -> list[str]:
+    """Return all of PromQL in the dashboard, for a cluster."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    return [target["expr"].replace("$cluster", "db") for panel in panels for target in panel.get("targets", [])]
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    """Those of our own; and those of exporters that a scrape has given, which tests/lab/test_monitoring.py repeats."""
+    names = {name for each in expressions() for name in re.findall(r"\b(?:\w+_\w+)(?=\{)", each)}
+    own = {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
+    assert own and own <= metrics.HELP.keys()
+    assert sorted(name for name in names if not name.startswith(PREFIX)) == SCRAPED.read_text().split()
+
+
+def test_the_dashboard_is_good_promql(tmp_path: Path) -> None:
+    told = [{"record": f"panel:{number}", "expr": each} for number, each in enumerate(expressions())]
+    file = tmp_path / "panels.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": told}]}))
+    run = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0 and f"SUCCESS: {len(told)} rules found" in run.stdout, run.stdout + run.stderr
+
+
+def test_nothing_of_the_dashboard_lies_on_another() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken and max(x for x, _ in cells) < 24, panel["title"]
+        taken |= cells
