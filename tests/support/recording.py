@@ -184,8 +184,8 @@ def _record(stack: str, changes: str) -> list[Resource]:
     def program() -> None:
         runpy.run_path(str(CHECKOUT / "__main__.py"))
 
-    # The program's thousands of outputs all live until its end: to look for garbage among them doubles the time. They are
-    # left alone afterwards too, which costs some 10 MiB for each that is recorded.
+    # The program's thousands of outputs all live until its end: to look for garbage among them doubles the time. They
+    # are left alone afterwards too, which costs some 10 MiB for each that is recorded.
     gc.disable()
     try:
         # What lies in a storage account is not asked of the provider, and none is here.
