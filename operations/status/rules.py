@@ -13,6 +13,10 @@ from operations.status.alarms import CRITICAL, KINDS, WARNING, Kind, Severity
 from operations.status.metrics import PREFIX
 
 _ANSWERS = 'max by (cluster, instance) (up{exporter=~"node|mysqld|cluster"})'
+# By the node's own clock: whether it has looked of late. What it has told before does not count, as after a restart.
+_AGE = f"node_time_seconds - on (cluster, instance) {PREFIX}asked_timestamp_seconds"
+_SERVES = f"{PREFIX}serves * on (cluster, instance) ({_AGE} < bool 180)"
+
 _PROOF = f"{PREFIX}backup_proof_timestamp_seconds"
 
 
@@ -78,7 +82,7 @@ FROM_OUTSIDE = (
         "nobody-serves",
         CRITICAL,
         1,  # a fail-over ends before
-        f"sum by (cluster) ({PREFIX}serves) == 0",
+        f"sum by (cluster) ({_SERVES}) == 0",
     ),
     Rule(
         "MysqlBothServeApart",
@@ -86,7 +90,7 @@ FROM_OUTSIDE = (
         "split-brain",
         CRITICAL,
         1,  # a node that has handed over says so with its next look
-        f"sum by (cluster) ({PREFIX}serves) > 1",
+        f"sum by (cluster) ({_SERVES}) > 1",
     ),
     Rule(
         "MysqlNobodyAnswers",
@@ -118,7 +122,7 @@ FROM_OUTSIDE = (
         "monitoring",
         WARNING,
         1,
-        f'time() - {PREFIX}asked_timestamp_seconds > 180\nor max by (cluster, instance) (up{{exporter="node"}}) == 1'
+        f'{_AGE} > 180\nor max by (cluster, instance) (up{{exporter="node"}}) == 1'
         f" unless on (cluster, instance) {PREFIX}asked_timestamp_seconds",
     ),
     Rule(
