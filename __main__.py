@@ -4,6 +4,7 @@ import signal
 
 from components import outputs
 from components.azure.addresses import Addresses, AddressesArgs
+from components.azure.alerts import Alerts, AlertsArgs
 from components.azure.backup import Backup, BackupArgs
 from components.azure.encryption import Encryption, EncryptionArgs
 from components.azure.endpoint import Endpoint, EndpointArgs
@@ -36,7 +37,15 @@ subnet_id = (
     existing.subnet_id
     or Network(
         "network",
-        NetworkArgs(place, settings.network, settings.endpoint, settings.ssh, settings.witness, addresses.ways_out),
+        NetworkArgs(
+            place,
+            settings.network,
+            settings.endpoint,
+            settings.ssh,
+            settings.monitoring,
+            settings.witness,
+            addresses.ways_out,
+        ),
     ).subnet_id
 )
 endpoint = Endpoint("endpoint", EndpointArgs(place, settings, addresses, subnet_id))
@@ -63,10 +72,12 @@ fence_device = (
     if settings.fencing.fencing
     else None
 )
+if settings.alerts.are_sent:
+    Alerts("alerts", AlertsArgs(place, settings.alerts, endpoint.balancer, nodes.machines))
 backup, source = settings.backup, settings.backup.restore_from
 backup_store = Backup("backup", BackupArgs(place, settings, nodes.machines)).store if backup.backup else None
 restore_store = Restore("restore", RestoreArgs(source, backup.restore_to, nodes.machines)).store if source else None
-Cluster(
+cluster = Cluster(
     "cluster",
     ScriptContext(settings, nodes.cluster_nodes, nodes.witness),
     fence_device=fence_device,
@@ -74,5 +85,5 @@ Cluster(
     restore_store=restore_store,
     entrance=entrance,
 )
-outputs.export(settings, entrance, nodes, fence_device, backup_store)
+outputs.export(settings, entrance, nodes, fence_device, backup_store, cluster.monitoring)
 tell_what_goes()

@@ -16,6 +16,7 @@ def export(
     nodes: Nodes,
     fence_device: FenceDevice | None,
     backup_store: BackupStore | None,
+    monitoring: pulumi.Output[dict[str, object]] | None,
 ) -> None:
     name, user = settings.database.database_name, settings.database.database_user
     secret_hint = "pulumi config get azure-mysql-ha:"
@@ -48,5 +49,6 @@ def export(
         if fence_device
         else "OFF (fencing: off): a network split can let both nodes serve",
     )
+    pulumi.export("monitoring", monitoring or "OFF (monitoring: false)")
     # With this, another stack's restoreFrom restores it.
     pulumi.export("backup", backup_store.account_id if backup_store else "OFF (backup: false)")

@@ -6,4 +6,10 @@ QNETD = 5403
 COROSYNC = 5405  # UDP
 DRBD = 7789
 
-ON_EVERY_NODE = (SSH, MYSQL, COROSYNC, DRBD)
+# Of Prometheus' exporters, each its own usual one (github.com/prometheus/prometheus/wiki/Default-port-allocations).
+NODE_EXPORTER = 9100
+MYSQLD_EXPORTER = 9104
+CLUSTER_EXPORTER = 9664
+EXPORTERS = (NODE_EXPORTER, MYSQLD_EXPORTER, CLUSTER_EXPORTER)
+
+ON_EVERY_NODE = (SSH, MYSQL, COROSYNC, DRBD, *EXPORTERS)

@@ -31,6 +31,7 @@ PROGRAMS = {
 # The same, for what only tests need.
 TEST_PROGRAMS = {
     "chromium": "chromium",  # opens the drills' report
+    "promtool": "prometheus",  # asks alert rules, and a Prometheus asks a lab
     "zstd": "zstd",  # the nodes' programs of the backup
 }
 

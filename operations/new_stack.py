@@ -21,7 +21,7 @@ from typing import Any, cast
 import yaml
 
 from components import certificates
-from components.checkout import CHECKOUT
+from components.checkout import CHECKOUT, schema
 from operations.cli import PROJECT, Cli
 from operations.command import cli_of, stack_parser, told
 from operations.error import OperationError
@@ -132,7 +132,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     settings = {
         key: value
         for key, value in _settings_of(source).items()
-        if key.removeprefix(f"{PROJECT}:") not in (*_MAKERS, *_ONLY_AT_TIMES, *_SIZES, *_OF_ONE_CLUSTER)
+        if key.removeprefix(f"{PROJECT}:") not in (*_secrets(), *_SIZES, *_OF_ONE_CLUSTER)
     }
     label = re.sub(r"[^a-z0-9]+", "-", cli.short_name.lower()).strip("-")
     settings[f"{PROJECT}:clusterName"] = f"mysql-{label}"[:33].rstrip("-")
@@ -144,10 +144,15 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     cli.settings_file.write_text(head + text, encoding="utf-8")
 
 
+def _secrets() -> list[str]:
+    """Return the keys of all secrets: encrypted for one stack, they are of no use to another."""
+    return [key for key, declared in schema().items() if declared.get("secret")]
+
+
 def networks_to_replace(config_file: Path) -> list[str]:
     """Return the keys of a stack's file whose networks are examples still."""
     found: list[str] = []
-    for key in ("adminCidrs", "clientCidrs"):
+    for key in ("adminCidrs", "clientCidrs", "monitorCidrs"):
         values: object = _settings_of(config_file).get(f"{PROJECT}:{key}")
         if isinstance(values, list) and any(map(_is_example, cast(list[object], values))):
             found.append(key)
@@ -186,9 +191,6 @@ _PREVIOUS_SSH_KEY = "sshPreviousPrivateKey"
 _TLS_KEY = "tlsCertificate"
 _OWN_CERTIFICATE = "ownCertificate"
 
-# Secrets that no stack has to have.
-_ONLY_AT_TIMES = (_PREVIOUS_SSH_KEY, _OWN_CERTIFICATE)
-
 
 def _with_all_host_keys(value: str) -> str | None:
     """Return the list with a host key for each machine, those that it has unchanged; None if it has them all."""
@@ -204,6 +206,7 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "databasePassword": lambda: secrets.token_urlsafe(24),
     "tlsAuthority": certificates.make_authority,
     _TLS_KEY: certificates.make_key,
+    "monitorPassword": lambda: secrets.token_urlsafe(24),
     "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
     "drbdSecret": lambda: secrets.token_urlsafe(32),
 }

@@ -49,6 +49,8 @@ ID_PATHS = {
         f"{_GROUP}/providers/Microsoft.Compute/diskEncryptionSets/{{diskEncryptionSetName}}"
     ),
     "azure-native:compute:VirtualMachine": f"{_GROUP}/providers/Microsoft.Compute/virtualMachines/{{vmName}}",
+    "azure-native:monitor:ActionGroup": f"{_GROUP}/providers/Microsoft.Insights/actionGroups/{{actionGroupName}}",
+    "azure-native:monitor:MetricAlert": f"{_GROUP}/providers/Microsoft.Insights/metricAlerts/{{ruleName}}",
     "azure-native:storage:StorageAccount": _ACCOUNT,
     "azure-native:storage:BlobServiceProperties": f"{_ACCOUNT}/blobServices/{{blobServicesName}}",
     "azure-native:storage:BlobContainer": _CONTAINER,

@@ -12,7 +12,7 @@ from operations.command import Command
 from operations.error import OperationError
 from operations.ssh import Node, by_name
 from operations.stack import Stack
-from operations.status import facts
+from operations.status import asking
 from operations.status.facts import Facts
 from operations.terminal import hand_over
 
@@ -51,7 +51,7 @@ def prove(stack: Stack) -> Verified:
 
 
 def _ask(stack: Stack) -> Facts:
-    return facts.ask(stack.nodes, stack.outputs.get("witness"))
+    return asking.ask(stack.nodes, stack.outputs.get("witness"))
 
 
 def _idle(stack: Stack, seen: Facts) -> Node:

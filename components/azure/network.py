@@ -9,6 +9,7 @@ from pulumi_azure_native import network
 from components import ports
 from components.azure.place import Place
 from components.settings.endpoint import EndpointSection
+from components.settings.monitoring import MonitoringSection
 from components.settings.network import NetworkSection
 from components.settings.settings import MachineSettings
 from components.settings.ssh import SshSection
@@ -29,6 +30,7 @@ class NetworkArgs:
     network: NetworkSection
     endpoint: EndpointSection
     ssh: SshSection
+    monitoring: MonitoringSection
     witness: MachineSettings | None
     ways_out: Sequence[pulumi.Input[str]]
 
@@ -69,10 +71,12 @@ class Network(pulumi.ComponentResource):
         place, addresses = args.place, args.network
         nodes = str(addresses.subnet)
 
-        witness_rules: list[network.SecurityRuleArgs] = []
+        more: list[network.SecurityRuleArgs] = []
+        if args.monitoring.monitoring:
+            more.append(_allow("monitoring", 135, ports.EXPORTERS, args.monitoring.monitor_cidrs, nodes))
         if args.witness:
             voters = [f"{address}/32" for address in addresses.nodes]
-            witness_rules.append(_allow("witness", 160, [ports.QNETD], voters, f"{args.witness.private_address}/32"))
+            more.append(_allow("witness", 160, [ports.QNETD], voters, f"{args.witness.private_address}/32"))
         security_group = network.NetworkSecurityGroup(
             f"{name}-security-group",
             network_security_group_name=f"nsg-{place.cluster_name}",
@@ -87,7 +91,7 @@ class Network(pulumi.ComponentResource):
                 # Between the nodes.
                 _allow("cluster-tcp", 140, [ports.SSH, ports.MYSQL, ports.DRBD], [nodes], nodes),
                 _allow("cluster-udp", 150, [ports.COROSYNC], [nodes], nodes, network.SecurityRuleProtocol.UDP),
-                *witness_rules,
+                *more,
                 network.SecurityRuleArgs(
                     name="nsgsr-nothing-else",
                     priority=_DENY_PRIORITY,

@@ -6,6 +6,7 @@ from components.backup_store import BackupStore
 from components.cluster.backup import Backup
 from components.cluster.database import Access, Options, Server, Tls
 from components.cluster.membership import Membership
+from components.cluster.monitoring import Monitoring
 from components.cluster.packages import Login, Packages
 from components.cluster.replication import Growth, Replication
 from components.cluster.resources import Resources
@@ -23,6 +24,9 @@ class Cluster(pulumi.ComponentResource):
         backup_store: where backups go; None for a cluster without.
         restore_store: the backup that a new cluster begins with; None for none.
         entrance: how clients come to the node that serves.
+
+    Attributes:
+        monitoring: what a Prometheus needs to know; None for a cluster that is not monitored.
     """
 
     def __init__(
@@ -70,4 +74,6 @@ class Cluster(pulumi.ComponentResource):
         options = Options(context, child, after=[resources.applied])
         tls = Tls(context, child, entrance=entrance, after=options.in_force)
         Access(context, child, entrance=entrance, after=tls.in_force)
+        is_monitored = context.settings.monitoring.monitoring
+        self.monitoring = Monitoring(context, child, after=packages.done).told if is_monitored else None
         self.register_outputs({})

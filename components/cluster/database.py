@@ -148,6 +148,7 @@ class Access(Part):
     ) -> None:
         super().__init__(context, opts)
         database = context.settings.database
+        is_monitored = context.settings.monitoring.monitoring
         password = {"HA_DATABASE_PASSWORD": database.database_password}
         # Each node looks whether it is the one that serves; only that one has anything to do.
         accounts = self.on_each(
@@ -159,6 +160,7 @@ class Access(Part):
             after=after,
             database_name=database.database_name,
             user=database.database_user,
+            exporter_account=context.operating_system.monitoring.user if is_monitored else "",
         )
         self.on_each(
             context.nodes,

@@ -73,8 +73,15 @@ class Packages(Part):
                 never_restart=system.never_restart,
                 repairs=system.repairs if is_node else (),
                 drbd_handlers=system.drbd_handlers,
+                monitoring=system.monitoring,
+                exporters=_exporters(context) if is_node and not context.settings.monitoring.monitoring else (),
             )
         self.register_outputs({})
+
+
+def _exporters(context: ScriptContext) -> tuple[str, ...]:
+    system = context.operating_system.monitoring
+    return system.node.unit, system.mysqld.unit, system.cluster.unit
 
 
 def _packages(context: ScriptContext) -> tuple[str, ...]:
@@ -82,5 +89,6 @@ def _packages(context: ScriptContext) -> tuple[str, ...]:
     return (
         *system.packages,
         *(system.voter_packages if context.witness else ()),
+        *(system.monitoring.packages if context.settings.monitoring.monitoring else ()),
         *(system.backup_packages if backup.backup or backup.restore_from else ()),
     )

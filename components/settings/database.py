@@ -38,8 +38,8 @@ def _database_user(value: str) -> str:
     return value
 
 
-def _password(value: str) -> str:
-    """Check the password; it travels through SQL and an option file: what would end a string there is not allowed."""
+def strong(value: str) -> str:
+    """Check a password; it travels through SQL and an option file: what would end a string there is not allowed."""
     if not set(value) <= _PASSWORD_CHARACTERS:
         raise Mistake(
             "has a character that is not allowed; allowed are ASCII's letters, digits and signs,"
@@ -60,5 +60,5 @@ def _password(value: str) -> str:
 class DatabaseSection(Section):
     database_name: Annotated[str, given(text, _database_name)]
     database_user: Annotated[str, given(text, _database_user)]
-    database_password: Annotated[pulumi.Output[str], given(secret, _password, hidden)]
+    database_password: Annotated[pulumi.Output[str], given(secret, strong, hidden)]
     mysql_options: Annotated[dict[str, str], given(mapping, server_options)]

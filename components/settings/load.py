@@ -9,6 +9,7 @@ from typing import TypeVar
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
+from components.settings.alerts import AlertsSection
 from components.settings.backup import BackupSection
 from components.settings.database import DatabaseSection
 from components.settings.disks import DisksSection
@@ -20,6 +21,7 @@ from components.settings.given import Given
 from components.settings.machines import MachinesSection
 from components.settings.membership import MembershipSection
 from components.settings.mistake import Mistake, near
+from components.settings.monitoring import MonitoringSection
 from components.settings.names import NamesSection
 from components.settings.network import NetworkSection
 from components.settings.recorded import Recorded
@@ -71,6 +73,8 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
         database=reader.section(DatabaseSection),
         tls=reader.section(TlsSection),
         backup=reader.section(BackupSection),
+        monitoring=reader.section(MonitoringSection),
+        alerts=reader.section(AlertsSection),
         failover=reader.section(FailoverSection),
         membership=reader.section(MembershipSection),
         replication=reader.section(ReplicationSection),

@@ -110,6 +110,40 @@ class DatabaseServer:
 
 
 @dataclass(frozen=True)
+class Exporter:
+    """An exporter of Prometheus'.
+
+    Args:
+        unit: systemd's unit of it.
+        command: its command line, without where it listens and what it asks of who comes.
+    """
+
+    unit: str
+    command: str
+
+
+@dataclass(frozen=True)
+class MonitoringPrograms:
+    """What tells a Prometheus how a node is.
+
+    Args:
+        packages: what is installed on a node of a cluster that is monitored as well.
+        user: account of the machine, and of the database, as which the exporters of both run.
+        textfiles: folder of what the machine's exporter takes from others.
+        node: the exporter of the machine, DRBD with it.
+        mysqld: of the database. "$client" stands for the option file by which it logs in.
+        cluster: of Pacemaker and Corosync.
+    """
+
+    packages: tuple[str, ...]
+    user: str
+    textfiles: str
+    node: Exporter
+    mysqld: Exporter
+    cluster: Exporter
+
+
+@dataclass(frozen=True)
 class OperatingSystem:
     """One operating system that the nodes can have.
 
@@ -133,6 +167,7 @@ class OperatingSystem:
         kernel_modules_package: where the distribution has a package of further modules for each kernel, its name up to
             the kernel's release; empty where it has none.
         database: the database server.
+        monitoring: the exporters.
     """
 
     name: str
@@ -149,6 +184,7 @@ class OperatingSystem:
     fencing_prefix: str
     kernel_modules_package: str
     database: DatabaseServer
+    monitoring: MonitoringPrograms
 
 
 def names() -> list[str]:

@@ -7,6 +7,7 @@ import pulumi
 
 from components import ports
 from components.certificates import is_address
+from components.settings.alerts import AlertsSection
 from components.settings.azure_id import AzureId
 from components.settings.backup import BackupSection
 from components.settings.data_disk import GROW_WITHOUT_BOUND, MOST_WHILE_ATTACHED, Speed, speed
@@ -20,6 +21,7 @@ from components.settings.losses import KEYS, Wanted, check_permission, losses, r
 from components.settings.machines import MachinesSection, premium_fits
 from components.settings.membership import MembershipSection
 from components.settings.mistake import Mistake
+from components.settings.monitoring import MonitoringSection
 from components.settings.names import NamesSection
 from components.settings.network import NetworkSection
 from components.settings.recorded import DataDisk, Recorded
@@ -65,6 +67,8 @@ class Settings:
     database: DatabaseSection
     tls: TlsSection
     backup: BackupSection
+    monitoring: MonitoringSection
+    alerts: AlertsSection
     failover: FailoverSection
     membership: MembershipSection
     replication: ReplicationSection

@@ -35,7 +35,7 @@ for place in $(findmnt --list --noheadings --output TARGET); do
 done
 
 readonly asking_path=$PATH asking="awk base64 basename blkid cat cmp crm_diff crm_mon crm_verify corosync-qdevice-tool cut df \
-diff dpkg-query dumpe2fs find findmnt getent grep head mountpoint paste pgrep python3 readlink sed sha256sum sleep sort ss stat \
+diff dpkg-query dumpe2fs find findmnt getent grep head mountpoint paste perl pgrep python3 readlink sed sha256sum sleep sort ss stat \
 tail tr uname wc"
 for program in $asking; do
   eval "$program() { call $program \"\$@\"; }"

@@ -1,7 +1,8 @@
 """Tell how a node is, as JSON on standard output: what its own parts say, and no judgement.
 
-Run as root on a node, by `python -m operations.turn` and for the cluster's status. Its arguments are the facts that are
-wanted, all of them where there is none. What does not answer is null. A process is started only for what no file tells.
+Run as root on a node, by `python -m operations.turn`, for the cluster's status, and for the node's monitoring. Its
+arguments are the facts that are wanted, all of them where there is none. What does not answer is null. A process is
+started only for what no file tells.
 """
 
 import json
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 METADATA = "http://169.254.169.254/metadata/instance/compute?api-version=2021-02-01"
@@ -131,9 +133,18 @@ FACTS = {
     # What the programs of the backup have noted: with the data, and on the node that has proved a base.
     "backup": lambda: content("/var/lib/mysql/data/azure-mysql-ha-backup.json"),
     "proof": lambda: content("/var/lib/azure-mysql-ha/verified.json"),
+    # What azure-mysql-ha-verify has noted, where it ran.
+    "verify": lambda: content("/var/lib/azure-mysql-ha/verify.json"),
     # It ends with 2 where there is no quorum.
     "quorum": lambda: output("corosync-quorumtool", "-s", good=(0, 2)),
     "qdevice": lambda: output("corosync-qdevice-tool", "-s"),
 }
 
-print(json.dumps({name: FACTS[name]() for name in sys.argv[1:] or FACTS}))
+
+def tell(names: "Iterable[str]") -> str:
+    """Return these facts as JSON."""
+    return json.dumps({name: FACTS[name]() for name in names})
+
+
+if __name__ == "__main__":
+    print(tell(sys.argv[1:] or FACTS))

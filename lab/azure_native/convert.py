@@ -36,7 +36,7 @@ def to_body(shape: Shape, inputs: Mapping[str, Value], resource_id: str) -> Obje
             converted = _nested(shape, key, value, lambda inner, item: to_body(inner, item, resource_id))
         converted = _resolve_self(converted, resource_id)
         if shape.beside is None or key in shape.beside:
-            body[key] = converted
+            body[shape.renamed.get(key, key)] = converted
         else:
             body.setdefault(_PROPERTIES, {})[shape.renamed.get(key, key)] = converted
     return body
@@ -61,7 +61,7 @@ def to_outputs(shape: Shape, body: Mapping[str, Value]) -> Object:
     outputs: Object = {}
     for key in sorted(shape.outputs):
         if shape.beside is None or key in shape.beside:
-            value = body.get(key)
+            value = body.get(shape.renamed.get(key, key))
         else:
             value = properties.get(shape.renamed.get(key, key))
         if value is not None:

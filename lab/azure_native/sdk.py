@@ -81,6 +81,8 @@ RESOURCE_TYPES: Mapping[str, _Known] = {
     "compute:VirtualMachine": _in_group("Compute/virtualMachines/{vmName}", "location"),
     "keyvault:Vault": _in_group("KeyVault/vaults/{vaultName}"),
     "keyvault:Key": _in_group("KeyVault/vaults/{vaultName}/keys/{keyName}"),
+    "monitor:ActionGroup": _in_group("Insights/actionGroups/{actionGroupName}"),
+    "monitor:MetricAlert": _in_group("Insights/metricAlerts/{ruleName}"),
     "storage:StorageAccount": _in_group(
         _ACCOUNT, "location", replaced_by=_LOCATION, enableHttpsTrafficOnly="supportsHttpsTrafficOnly"
     ),
@@ -122,6 +124,9 @@ _BESIDE = _words(
     systemData tags type zones"""
 )
 _NOT_BESIDE: Mapping[str, frozenset[str]] = {"BackendAddressPool": frozenset({"location"})}
+# Of the classes that may stand at a place, the one that this project uses, by the end of its name.
+_CHOSEN = "SingleResourceMultipleMetricCriteria"
+_RENAMED: Mapping[str, Mapping[str, str]] = {f"MetricAlert{_CHOSEN}": {"odataType": "odata.type"}}
 # The SDK takes these, but the api-version of the stand-in has no place for them.
 _LATER: Mapping[str, frozenset[str]] = {"Subnet": frozenset({"serviceGateway"})}
 
@@ -191,6 +196,9 @@ def _shape(
 def _part(pair: _Pair, made: dict[_Pair, Shape]) -> Shape:
     arguments, response = pair
     name = re.sub(r"(Args|Response)(V\d+)?$", "", (arguments or response or object).__name__)
+    if arguments and not response and name.endswith(_CHOSEN):  # where several may come back, the SDK says "any"
+        outputs_of = importlib.import_module(arguments.__module__.replace("._inputs", ".outputs"))
+        response = getattr(outputs_of, f"{name}Response")
     inputs = classes.input_type_types(arguments) if arguments else {}
     outputs = classes.output_type_types(response) if response else {}
     return _shape(
@@ -198,7 +206,7 @@ def _part(pair: _Pair, made: dict[_Pair, Shape]) -> Shape:
         {key: hint for key, hint in inputs.items() if key not in _LATER.get(name, ())},
         outputs,
         _BESIDE - _NOT_BESIDE.get(name, frozenset()) if name in _FLATTENED else None,
-        {},
+        _RENAMED.get(name, {}),
         made,
     )
 
@@ -214,4 +222,6 @@ def _class_in(hint: Any, wanted: Callable[[type], bool]) -> type | None:
     if _is_mapping(hint):
         return None
     found = {inner for item in typing.get_args(hint) if (inner := _class_in(item, wanted))}
+    if len(found) > 1:
+        found = {each for each in found if re.search(rf"{_CHOSEN}(Args|Response)$", each.__name__)}
     return found.pop() if len(found) == 1 else None

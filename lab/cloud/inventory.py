@@ -36,6 +36,8 @@ STORAGE_ACCOUNT = "Microsoft.Storage/storageAccounts"
 BLOB_SERVICE = "Microsoft.Storage/storageAccounts/blobServices"
 BLOB_CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
 IMMUTABILITY_POLICY = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
+ACTION_GROUP = "Microsoft.Insights/actionGroups"
+METRIC_ALERT = "Microsoft.Insights/metricAlerts"
 MANAGEMENT_POLICY = "Microsoft.Storage/storageAccounts/managementPolicies"
 
 

@@ -101,6 +101,11 @@ def _storage(inputs: Inputs) -> Paid:
     )
 
 
+def _alert(inputs: Inputs) -> Paid:
+    # Its meter's name in the price list is not known here.
+    return ("alert rule",)
+
+
 def _nothing(inputs: Inputs) -> Paid:
     return ()
 
@@ -110,6 +115,8 @@ _PAID: dict[str, Callable[[Inputs], Paid]] = {
     "compute:Disk": _data_disk,
     "compute:DiskEncryptionSet": _nothing,
     "compute:VirtualMachine": _machine,
+    "monitor:ActionGroup": _nothing,
+    "monitor:MetricAlert": _alert,
     "network:LoadBalancer": _balancer,
     "network:NetworkInterface": _nothing,
     "network:NetworkSecurityGroup": _nothing,

@@ -1,5 +1,6 @@
 """What the kernel says of DRBD: its own text in /proc/drbd (DRBD 8.4, which the kernels of all the images have)."""
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -34,6 +35,12 @@ class Drbd:
     stalled: bool = False
 
     @property
+    def seconds_left(self) -> int | None:
+        """What DRBD thinks that the copy will take; None where none is under way, or where it does not know."""
+        hours, minutes, seconds = (int(part) for part in (self.finish or "0:0:0").split(":"))
+        return hours * 3600 + minutes * 60 + seconds if self.finish else None
+
+    @property
     def has_peer(self) -> bool:
         """Whether the two write together, be it that they compare their disks meanwhile."""
         return self.connection in _TOGETHER
@@ -42,6 +49,28 @@ class Drbd:
     def differing(self) -> int:
         """KiB that differ on two disks that both count as whole: a verify has found them."""
         return self.out_of_sync if self.has_peer and self.disks == ("UpToDate", "UpToDate") else 0
+
+
+@dataclass(frozen=True)
+class Verify:
+    """A comparison of the two disks, block by block.
+
+    Args:
+        at: when it ended, in seconds of the epoch.
+        differing: KiB that were not the same.
+    """
+
+    at: int
+    differing: int
+
+
+def read_verify(text: str | None) -> Verify | None:
+    """Read what a node has noted of its last comparison; None where there is nothing to read."""
+    try:
+        noted = json.loads(text or "")
+        return Verify(int(noted["at"]), int(noted["differing_kib"]))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def read(text: str | None) -> Drbd | None:

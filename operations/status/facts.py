@@ -1,30 +1,27 @@
-"""What the nodes of a cluster say of themselves, asked over SSH and read; whether it is well, alarms.py judges."""
+"""What the nodes of a cluster say of themselves, read; asking.py asks them, and whether it is well, alarms judges.
+
+A node reads what it says itself too, to tell a person's monitoring: collector.py.
+"""
 
 import json
 import re
-import subprocess
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from components.certificates import CertificateError, first_end
-from components.checkout import CONFIGS
 from configs.backup.chain import Verified
 from operations.backup import state
 from operations.backup.state import Backup
-from operations.ssh import Node
 from operations.status import drbd, quorum
-from operations.status.drbd import Drbd
+from operations.status.drbd import Drbd, Verify
 from operations.status.quorum import WitnessStatus
-
-LOOK = (CONFIGS / "pacemaker" / "look.py").read_text(encoding="utf-8")
 
 _WANTED = (
     *("host", "has_left", "crm_mon", "moves", "stays_off", "saved", "drbd", "file_systems", "listens", "cannot_ask"),
-    *("kernel", "kernels", "time", "backup", "proof", "certificates"),
+    *("kernel", "kernels", "time", "backup", "proof", "verify", "certificates"),
 )
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
 
@@ -51,6 +48,7 @@ class NodeFacts:
     Args:
         name: the cluster's name for it.
         reached: whether it has answered; all else is empty where it has not.
+        asked: whether it was to answer: a node that tells of itself asks no other one.
         host: its host name.
         has_left: whether it has left the cluster for its turn.
         crm_mon: what its Pacemaker sees; None where that does not run.
@@ -66,11 +64,13 @@ class NodeFacts:
         proof: the last proof of a base that ran on it; None where none has.
         certificates_end: days until the first ends of the server's certificate and those that it rests on; None where
             there is none.
+        verify: the last comparison of the two disks that ran on it; None where none has.
         votes: what Corosync's tools say of quorum and witness; empty where they were not asked.
     """
 
     name: str
     reached: bool = False
+    asked: bool = True
     host: str = ""
     has_left: bool = False
     crm_mon: ElementTree.Element | None = None
@@ -85,6 +85,7 @@ class NodeFacts:
     backup: Backup | None = None
     proof: Verified | None = None
     certificates_end: float | None = None
+    verify: Verify | None = None
     votes: str = ""
 
 
@@ -211,33 +212,26 @@ def has_quorum(view: ElementTree.Element) -> bool:
     return view.find("summary/current_dc[@with_quorum='true']") is not None
 
 
-def ask(nodes: Sequence[Node], witness: str | None = None) -> Facts:
-    """Ask every node, each with one login."""
-    wanted = (*_WANTED, *(_WANTED_WITH_WITNESS if witness else ()))
-
-    def answer(node: Node) -> str:
-        try:
-            return node.run(f"python3 -IS - {' '.join(wanted)}", timeout=30, check=False, text=LOOK)
-        except subprocess.TimeoutExpired:
-            return ""
-
-    with ThreadPoolExecutor() as pool:
-        answers = dict(zip((node.name for node in nodes), pool.map(answer, nodes), strict=True))
-    return read(answers, witness)
+def wanted(witness: str | None) -> tuple[str, ...]:
+    """Return what configs/pacemaker/look.py is asked for."""
+    return (*_WANTED, *(_WANTED_WITH_WITNESS if witness else ()))
 
 
-def read(answers: Mapping[str, str], witness: str | None = None) -> Facts:
+def read(answers: Mapping[str, str | None], witness: str | None = None) -> Facts:
     """Read the nodes' answers.
 
     Args:
-        answers: what configs/pacemaker/look.py has printed, by node; empty where it was not to be run.
+        answers: what configs/pacemaker/look.py has printed, by node; empty where it could not be run, and None where
+            the node was not asked.
     """
     nodes = tuple(_read_node(name, answer) for name, answer in answers.items())
     votes = quorum.read(witness, {node.name: node.votes for node in nodes}) if witness else None
     return Facts(nodes, votes)
 
 
-def _read_node(name: str, answer: str) -> NodeFacts:
+def _read_node(name: str, answer: str | None) -> NodeFacts:
+    if answer is None:
+        return NodeFacts(name, asked=False)
     try:
         seen: dict[str, Any] = json.loads(answer)
         crm_mon = ElementTree.fromstring(seen["crm_mon"]) if seen["crm_mon"] else None
@@ -264,6 +258,7 @@ def _read_node(name: str, answer: str) -> NodeFacts:
         backup=state.read(seen["backup"], seen["time"]),
         proof=state.read_proof(seen["proof"]),
         certificates_end=_days_left(seen["certificates"], seen["time"]),
+        verify=drbd.read_verify(seen["verify"]),
         votes="".join(seen.get(key) or "" for key in _WANTED_WITH_WITNESS),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from components.places import MOUNT_POINT
 from operations.command import Command
 from operations.stack import Stack
-from operations.status import alarms, facts
+from operations.status import alarms, asking
 from operations.status.facts import Facts, NodeFacts, ResourceStatus
 from operations.status.quorum import WitnessStatus
 
@@ -69,7 +69,7 @@ def ask(stack: Stack) -> Status:
         OperationError: there is no cluster, or it is not known how it is reached.
     """
     outputs = stack.outputs
-    return of(facts.ask(stack.nodes, outputs.get("witness")), outputs["endpoint"], stack.loopback)
+    return of(asking.ask(stack.nodes, outputs.get("witness")), outputs["endpoint"], stack.loopback)
 
 
 def of(seen: Facts, endpoint: dict[str, Any], loopback: Mapping[str, Any] | None = None) -> Status:

@@ -101,6 +101,19 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "restoreFrom": Another({"restoreFrom": _OTHER_BACKUP}),
         "restoreTo": Another({"restoreTo": "2026-11-27T11:59:59Z"}, {"restoreFrom": _OTHER_BACKUP}),
     },
+    "Monitoring": {
+        "monitoring": Another({"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}),
+        "monitorCidrs": Another(
+            {"monitorCidrs": ["203.0.113.0/24"]}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
+        ),
+        "monitorPassword": Another(
+            {"monitorPassword": "Another-throw-away-text-1"}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
+        ),
+    },
+    "Alerts of Azure": {
+        "alertEmails": Another({"alertEmails": ["night@example.com"]}),
+        "alertWebhook": Another({"alertWebhook": "https://example.com/hook"}),
+    },
     "Membership and replication": {
         "failover": Another({"failover": "safe"}),
         "corosyncTokenMs": Another({"corosyncTokenMs": 20000}),

@@ -42,6 +42,13 @@ class Case:
         return settings["clusterName"], f"{network}.", group, f"environment: {self.stack}"
 
 
+MONITORED = {
+    "monitoring": True,
+    "monitorCidrs": ["198.51.100.0/24"],
+    "alertEmails": ["night@example.com"],
+    "alertWebhook": "https://example.com/hook",
+}
+
 ROOT = "lab"
 # Each behind those that it is like.
 CASES = {
@@ -49,7 +56,7 @@ CASES = {
     "debian-12": Case("lab", {"operatingSystem": "debian-12"}, like=("lab",)),
     "debian-13": Case("lab", {"operatingSystem": "debian-13"}, like=("debian-12", "lab")),
     # Of an operating system with repairs, which a witness does without; while the key of SSH's admin user is changed.
-    "witness": Case("lab", {"witness": True, "sshPreviousPrivateKey": ssh_key()}, like=("lab",)),
+    "witness": Case("lab", {"witness": True, "sshPreviousPrivateKey": ssh_key()} | MONITORED, like=("lab",)),
     "dev": Case("dev", like=("lab",)),
     "ubuntu-24.04": Case("dev", {"operatingSystem": "ubuntu-24.04"}, like=("dev", "debian-12")),
     "internal": Case(

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from components.checkout import CONFIGS
+from components.checkout import CHECKOUT, CONFIGS
+from components.cluster.monitoring import PROGRAMS
 
 # Name, as in configs/: the text. What is part of another comes before that.
 _PARTS = {
@@ -20,8 +21,9 @@ _PARTS = {
 }
 NAMES = tuple(_PARTS)
 # Programs that stand in a script word for word.
-_PROGRAMS = {f"configs/{file.relative_to(CONFIGS)}": file.read_text() for file in sorted(CONFIGS.rglob("*.py"))}
-_REFERENCE = re.compile(r"^<<< (included/\S+|configs/\S+) >>>\n", re.MULTILINE)
+_PATHS = {*PROGRAMS, *(str(file.relative_to(CHECKOUT)) for file in CONFIGS.rglob("*.py"))}
+_PROGRAMS = {path: (CHECKOUT / path).read_text() for path in sorted(_PATHS)}
+_REFERENCE = re.compile(r"^<<< (included/\S+|\S+\.py) >>>\n", re.MULTILINE)
 
 
 def taken_apart(scripts: Mapping[str, str]) -> dict[str, str]:

@@ -14,11 +14,13 @@ from tests.golden.cases import CASES, resources
 pytestmark = pytest.mark.xdist_group("recorded")
 
 # learn.microsoft.com/azure/cloud-adoption-framework/ready/azure-best-practices/resource-abbreviations. It has none for
-# locks, roles and their assignments, and for parts of a load balancer other than its rules.
+# alert rules, locks, roles and their assignments, and for parts of a load balancer other than its rules.
 ABBREVIATIONS: dict[str, tuple[str, ...]] = {
     "compute:AvailabilitySet": ("avail",),
     "compute:Disk": ("disk",),
     "compute:DiskEncryptionSet": ("des",),
+    "monitor:ActionGroup": ("ag",),
+    "monitor:MetricAlert": ("ar",),
     "network:LoadBalancer": ("lbe", "lbi"),
     "network:NetworkInterface": ("nic",),
     "network:NetworkSecurityGroup": ("nsg",),

@@ -28,6 +28,7 @@ from lab.cloud.tokens import SUBSCRIPTION, Tokens
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
 COMPUTE = f"{GROUP}/providers/Microsoft.Compute"
+INSIGHTS = f"{GROUP}/providers/Microsoft.Insights"
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/stbackup"
 CONTAINERS = f"{ACCOUNT}/blobServices/default/containers"
 REGION = "westeurope"
@@ -463,6 +464,43 @@ def lifecycle() -> dict[str, Any]:
     return {"properties": {"policy": {"rules": [rule]}}}
 
 
+def action_group() -> dict[str, Any]:
+    """Return an action group of two receivers."""
+    receivers = {
+        "emailReceivers": [{"name": "email", "emailAddress": "night@example.com"}],
+        "webhookReceivers": [{"name": "hook", "serviceUri": "https://example.com/hook"}],
+    }
+    return {"location": "Global", "properties": {"groupShortName": "db", "enabled": True, **receivers}}
+
+
+def metric_alert() -> dict[str, Any]:
+    """Return an alert rule for the balancer's probe."""
+    criterion = {
+        "criterionType": "StaticThresholdCriterion",
+        "name": "probe",
+        "metricName": "DipAvailability",
+        "metricNamespace": "Microsoft.Network/loadBalancers",
+        "operator": "LessThan",
+        "threshold": 25,
+        "timeAggregation": "Average",
+    }
+    return {
+        "location": "global",
+        "properties": {
+            "severity": 0,
+            "enabled": True,
+            "scopes": [f"{NETWORK}/loadBalancers/lb"],
+            "evaluationFrequency": "PT1M",
+            "windowSize": "PT5M",
+            "criteria": {
+                "odata.type": "Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
+                "allOf": [criterion],
+            },
+            "actions": [{"actionGroupId": f"{INSIGHTS}/actionGroups/ag"}],
+        },
+    }
+
+
 def everything() -> dict[str, Any]:
     """Return all resources of the program's diagram, in an order in which they can be made."""
     return {
@@ -479,6 +517,8 @@ def everything() -> dict[str, Any]:
             "sku": {"name": "Aligned"},
             "properties": {"platformFaultDomainCount": 2, "platformUpdateDomainCount": 5},
         },
+        f"{INSIGHTS}/actionGroups/ag": action_group(),
+        f"{INSIGHTS}/metricAlerts/ar": metric_alert(),
         ACCOUNT: account(),
         f"{CONTAINERS}/backup": {"properties": {"publicAccess": "None"}},
         f"{ACCOUNT}/managementPolicies/default": lifecycle(),

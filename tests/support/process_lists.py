@@ -15,7 +15,7 @@ from lab.lab import Lab
 
 SECRETS = (
     *("sshPrivateKey", "sshHostKeys", "clusterSshKey", "databasePassword", "corosyncKey", "drbdSecret"),
-    *("tlsAuthority", "tlsCertificate"),
+    *("tlsAuthority", "tlsCertificate", "monitorPassword"),
 )
 
 

@@ -33,6 +33,7 @@ def throw_away_secrets() -> dict[str, Any]:
         "drbdSecret": secrets.token_urlsafe(32),
         "tlsAuthority": certificates.make_authority(),
         "tlsCertificate": certificates.make_key(),
+        "monitorPassword": "Throw-away-" + secrets.token_urlsafe(18),
     }
 
 

@@ -97,6 +97,48 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"properties": {"immutabilityPeriodSinceCreationInDays": 35}},
     ),
     (
+        "monitor:ActionGroup",
+        {
+            "location": "global",
+            "enabled": True,
+            "groupShortName": "db",
+            "emailReceivers": [{"name": "a", "emailAddress": "a@b.com", "useCommonAlertSchema": True}],
+        },
+        {
+            "location": "global",
+            "properties": {
+                "enabled": True,
+                "groupShortName": "db",
+                "emailReceivers": [{"name": "a", "emailAddress": "a@b.com", "useCommonAlertSchema": True}],
+            },
+        },
+    ),
+    (
+        "monitor:MetricAlert",
+        {
+            "location": "global",
+            "severity": 0,
+            "scopes": ["/lb"],
+            "criteria": {
+                "odataType": "Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
+                "allOf": [{"name": "probe", "criterionType": "StaticThresholdCriterion", "threshold": 25}],
+            },
+            "actions": [{"actionGroupId": "/ag"}],
+        },
+        {
+            "location": "global",
+            "properties": {
+                "severity": 0,
+                "scopes": ["/lb"],
+                "criteria": {
+                    "odata.type": "Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
+                    "allOf": [{"name": "probe", "criterionType": "StaticThresholdCriterion", "threshold": 25}],
+                },
+                "actions": [{"actionGroupId": "/ag"}],
+            },
+        },
+    ),
+    (
         "storage:ManagementPolicy",
         {
             "policy": {

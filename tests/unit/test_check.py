@@ -51,6 +51,10 @@ async def unregister(bench: Bench) -> None:
     registration.unregister(bench.site.store, "Microsoft.Network")
 
 
+async def unregister_insights(bench: Bench) -> None:
+    registration.unregister(bench.site.store, "Microsoft.Insights")
+
+
 async def take_group(bench: Bench) -> None:
     await bench.put(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-mysql-prod", {"location": "westeurope"})
 
@@ -69,6 +73,7 @@ async def overlap(bench: Bench) -> None:
 
 
 PROD = first("prod")
+ALERTS = {"alertEmails": ["night@example.com"]}
 VM = "mysql-prod-1"
 
 
@@ -87,6 +92,7 @@ def imaged(**parts: str) -> Plan:
     ("plan", "arrange", "told"),
     [
         (PROD, unregister, ["providers: Microsoft.Network: NotRegistered: az provider register --wait --namespace M"]),
+        (first("prod", ALERTS), unregister_insights, ["providers: Microsoft.Insights: NotRegistered: az provider reg"]),
         (imaged(sku="servre"), nothing, ["images: Canonical:ubuntu-26_04-lts:servre:latest: not in westeurope"]),
         (imaged(version="1.2.3"), nothing, ["images: Canonical:ubuntu-26_04-lts:server:1.2.3: not in westeurope"]),
         (sized("Standard_Z4s"), nothing, [f"sizes: {VM}: Standard_Z4s: is not offered in westeurope"]),

@@ -17,10 +17,12 @@ from tests.support.cloud_bench import (
     COMPUTE,
     CONTAINERS,
     GROUP,
+    INSIGHTS,
     NETWORK,
     REGION,
     Bench,
     account,
+    action_group,
     balancer,
     changed,
     disk,
@@ -29,6 +31,7 @@ from tests.support.cloud_bench import (
     interface,
     lifecycle,
     machine,
+    metric_alert,
     nat_gateway,
     network,
     public_address,
@@ -40,6 +43,8 @@ NSG, VNET, LB = f"{NETWORK}/networkSecurityGroups/nsg", f"{NETWORK}/virtualNetwo
 NIC1, NIC3 = f"{NETWORK}/networkInterfaces/nic1", f"{NETWORK}/networkInterfaces/nic3"
 VM1, VM3 = f"{COMPUTE}/virtualMachines/vm1", f"{COMPUTE}/virtualMachines/vm3"
 STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts"
+AG, AR = f"{INSIGHTS}/actionGroups/ag", f"{INSIGHTS}/metricAlerts/ar"
+WRONG_GROUP, WRONG_RULE = "400 LabInvalidActionGroup", "400 LabInvalidMetricAlert"
 ELSEWHERE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/elsewhere"
 PIP, SET, DATA1 = f"{NETWORK}/publicIPAddresses/pip", f"{COMPUTE}/availabilitySets/set", f"{COMPUTE}/disks/data1"
 
@@ -582,6 +587,38 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         ),
         "400 BadRequest",
     ),
+    # alerts
+    (
+        "action group in a region",
+        AG,
+        {**action_group(), "location": "westeurope"},
+        "400 LocationNotAvailableForResourceType",
+    ),
+    ("action group's short name", AG, changed(action_group(), "properties/groupShortName", "x" * 13), WRONG_GROUP),
+    ("two of a name", AG, changed(action_group(), "properties/webhookReceivers/0/name", "Email"), WRONG_GROUP),
+    ("no address", AG, changed(action_group(), "properties/emailReceivers/0/emailAddress", "night"), WRONG_GROUP),
+    ("no web hook", AG, changed(action_group(), "properties/webhookReceivers/0/serviceUri", "ftp://x"), WRONG_GROUP),
+    ("voices", AG, changed(action_group(), "properties/voiceReceivers", [{"name": "a"}]), WRONG_GROUP),
+    ("severity", AR, changed(metric_alert(), "properties/severity", 5), WRONG_RULE),
+    ("a short look", AR, changed(metric_alert(), "properties/evaluationFrequency", "PT15M"), WRONG_RULE),
+    ("no such window", AR, changed(metric_alert(), "properties/windowSize", "PT2M"), WRONG_RULE),
+    ("of two", AR, changed(metric_alert(), "properties/scopes", [VM1, VM1]), WRONG_RULE),
+    (
+        "of none",
+        AR,
+        changed(metric_alert(), "properties/scopes", [f"{NETWORK}/loadBalancers/x"]),
+        "404 ResourceNotFound",
+    ),
+    ("another's metric", AR, changed(metric_alert(), "properties/scopes", [VM1]), WRONG_RULE),
+    ("criteria's type", AR, changed(metric_alert(), "properties/criteria/odata.type", "x"), WRONG_RULE),
+    (
+        "operator",
+        AR,
+        changed(metric_alert(), "properties/criteria/allOf/0/operator", "Less"),
+        "400 InvalidRequestContent",
+    ),
+    ("threshold", AR, changed(metric_alert(), "properties/criteria/allOf/0/threshold", "25"), WRONG_RULE),
+    ("nobody told", AR, changed(metric_alert(), "properties/actions/0/actionGroupId", f"{AG}x"), WRONG_RULE),
 ]
 
 

@@ -94,7 +94,7 @@ def test_missing_programs_are_named_by_package(monkeypatch: pytest.MonkeyPatch) 
 def test_programs_of_tests_are_no_need_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", which(*preflight.TEST_PROGRAMS))
     assert preflight.check(LabPaths("unit")) == []
-    assert preflight.missing_packages(preflight.TEST_PROGRAMS) == ["chromium", "zstd"]
+    assert preflight.missing_packages(preflight.TEST_PROGRAMS) == ["chromium", "prometheus", "zstd"]
 
 
 def test_nothing_is_installed_without_root(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ VAULT_ID = f"{SUBSCRIPTION}/resourceGroups/secrets/providers/Microsoft.KeyVault/
 KEY_URL = "https://keys-1.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef"
 ROLE_ID = "/providers/Microsoft.Authorization/roleDefinitions/9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
 ACCOUNT_ID = f"{SUBSCRIPTION}/resourceGroups/archive/providers/Microsoft.Storage/storageAccounts/starchive"
+MONITORED: dict[str, Any] = {"monitoring": True, "monitorCidrs": ["10.1.0.0/24"]}
 BACKUP = {"backup": True}
 INTERNAL = {"endpoint": "internal"}
 ZONES = {"availabilitySet": False, "zones": ["1", "2"]}
@@ -428,6 +429,25 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"drbdResyncMaxRate": "5G"}, "drbdResyncMaxRate: 5G is more than DRBD takes, 4G a second"),
     ({"drbdResyncMinRate": "slow"}, "drbdResyncMinRate: 'slow' is not a rate of DRBD's; an example is 100M (a second)"),
     ({"drbdResyncMinRate": "1G"}, "drbdResyncMinRate: 1G is more than drbdResyncMaxRate, 100M"),
+    # Monitoring
+    ({"monitoring": "perhaps"}, "monitoring: 'perhaps' is neither true nor false"),
+    ({"monitoring": True}, "monitorCidrs: is empty: nobody could reach the exporters; name the networks that may"),
+    (
+        {"monitoring": True, "monitorCidrs": ["0.0.0.0/0"]},
+        "monitorCidrs: 0.0.0.0/0 opens the exporters to the whole world; name the networks that may",
+    ),
+    ({"monitorCidrs": ["10.1.0.5"]}, "monitorCidrs: 10.1.0.5 has no prefix length"),
+    (MONITORED | {"monitorPassword": ""}, f"monitorPassword: {MISSING}"),
+    (MONITORED | {"monitorPassword": "short"}, "monitorPassword: is weak; make it 24 characters long"),
+    (MONITORED | {"monitorPassword": "Ab1-cd2_" * 10}, "monitorPassword: is longer than 72 characters"),
+    ({"probePort": 9100}, "probePort: 9100 is in use on the nodes"),
+    ({"alertEmails": ["night"]}, "alertEmails: 'night' is not an address; an example is night@example.com"),
+    ({"alertEmails": ["a@b.com", "A@b.com"]}, "alertEmails: a@b.com is there twice; leave one out"),
+    ({"alertEmails": [f"a{number}@b.com" for number in range(1001)]}, "alertEmails: has 1001 addresses; Azure takes"),
+    (
+        {"alertWebhook": "http://example.com/"},
+        "alertWebhook: is not the address of a web hook, which begins with https",
+    ),
     # Tags
     ({"tags": {str(number): "x" for number in range(51)}}, "tags: has 51 tags; Azure takes 50"),
     ({"tags": {"a/b": "x"}}, "tags: 'a/b' is not a tag's name: 1 to 512 characters, none of <>%&\\?/"),
@@ -523,7 +543,11 @@ def test_the_engine_shows_no_traceback() -> None:
 
 
 def test_a_secret_in_clear_text_is_refused_and_not_shown() -> None:
-    at_times = {"sshPreviousPrivateKey": ssh_key(), "ownCertificate": own_certificate("db.example.org")}
+    at_times = {
+        "sshPreviousPrivateKey": ssh_key(),
+        "ownCertificate": own_certificate("db.example.org"),
+        "alertWebhook": "https://example.com/",
+    }
     found = mistakes(at_times, secret=False)
     assert [line.partition(":")[0] for line in found] == [
         key for key, declared in schema().items() if declared.get("secret")

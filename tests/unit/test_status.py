@@ -19,8 +19,8 @@ from components.checkout import CHECKOUT
 from configs.backup import chain
 from operations.ssh import Node
 from operations.ssh_agent import Agent
-from operations.status import alarms, facts, status
-from operations.status.facts import LOOK
+from operations.status import alarms, asking, facts, status
+from operations.status.asking import LOOK
 
 ENDPOINT = {"host": "203.0.113.1", "port": 3306}
 BEGIN, END = "<!-- alarms: begin -->\n", "<!-- alarms: end -->"
@@ -136,6 +136,7 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
             "time": ASKED.timestamp(),
             "backup": json.dumps(BACKUP) if name == "one" else None,
             "proof": proved("20261122T040000Z") if name == "two" else None,
+            "verify": None,
             "quorum": None,
             "qdevice": None,
         }
@@ -552,7 +553,7 @@ class _Answering(Node):
 
 def test_it_is_asked_by_a_program(tmp_path: Path) -> None:
     """What has no cluster has no facts of one, and nothing of that is an error."""
-    seen = facts.ask([_Answering("one", "", Agent(tmp_path))])
+    seen = asking.ask([_Answering("one", "", Agent(tmp_path))])
     (node,) = seen.nodes
     assert node.reached
     assert node.host == os.uname().nodename

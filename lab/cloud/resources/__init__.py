@@ -1,5 +1,6 @@
 """The resource types, one module each."""
 
+from lab.cloud.resources.action_group import ActionGroupKind
 from lab.cloud.resources.availability_set import AvailabilitySetKind
 from lab.cloud.resources.base import Kind
 from lab.cloud.resources.blob_container import BlobContainerKind
@@ -13,6 +14,7 @@ from lab.cloud.resources.key_vault import VaultKeyKind, VaultKind
 from lab.cloud.resources.load_balancer import LoadBalancerKind
 from lab.cloud.resources.lock import LockKind
 from lab.cloud.resources.management_policy import ManagementPolicyKind
+from lab.cloud.resources.metric_alert import MetricAlertKind
 from lab.cloud.resources.nat_gateway import NatGatewayKind
 from lab.cloud.resources.public_address import PublicAddressKind
 from lab.cloud.resources.role_assignment import RoleAssignmentKind
@@ -45,6 +47,8 @@ ALL: tuple[Kind, ...] = (
     ImmutabilityPolicyKind(),
     ManagementPolicyKind(),
     MACHINES,
+    ActionGroupKind(),
+    MetricAlertKind(),
     RoleDefinitionKind(),
     RoleAssignmentKind(),
     LockKind(),

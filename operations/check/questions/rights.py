@@ -15,6 +15,8 @@ _TYPES = {
     "resources:ResourceGroup": "Microsoft.Resources/subscriptions/resourceGroups",
     "network:Subnet": "Microsoft.Network/virtualNetworks/subnets",
     "authorization:ManagementLockByScope": "Microsoft.Authorization/locks",
+    "monitor:ActionGroup": "Microsoft.Insights/actionGroups",
+    "monitor:MetricAlert": "Microsoft.Insights/metricAlerts",
     "storage:BlobContainer": _CONTAINERS,
     "storage:BlobContainerImmutabilityPolicy": f"{_CONTAINERS}/immutabilityPolicies",
     "storage:BlobServiceProperties": "Microsoft.Storage/storageAccounts/blobServices",

@@ -6,6 +6,7 @@ another kind tells as the cause. docs/operations/README.md has the list too, hel
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from operations.status.alarms import backups, copies, fencing, file_systems, nodes, resources, service
 from operations.status.facts import Facts
@@ -27,6 +28,14 @@ class Alarm:
         return f"{self.text}. docs/operations/{self.page}.md"
 
 
+class Severity(StrEnum):
+    """Whom an alarm reaches: somebody now, somebody in working hours, or whoever looks."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of alarm.
@@ -35,11 +44,23 @@ class Kind:
         what: what is wrong, for the list in docs/operations/README.md.
         page: as an alarm's.
         find: tells a line for each case of it.
+        severity: whom it reaches where the cluster is monitored.
+        minutes: how long it is so before it reaches anybody: what ends by itself is no trouble.
     """
 
     what: str
     page: str
     find: Callable[[Facts], Iterator[str]]
+    severity: Severity
+    minutes: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called among metrics and alerts."""
+        return self.find.__name__
+
+
+CRITICAL, WARNING, INFO = Severity
 
 
 def find(facts: Facts) -> list[Alarm]:
@@ -48,35 +69,43 @@ def find(facts: Facts) -> list[Alarm]:
 
 
 KINDS: Sequence[Kind] = (
-    Kind("both nodes serve", "split-brain", service.both_serve),
-    Kind("nobody serves", "nobody-serves", service.nobody_serves),
-    Kind("there is no quorum, or no coordinator", "reading-crm-mon", service.no_quorum),
-    Kind("the fencing of a node is pending or has failed", "fencing", fencing.fencing_fails),
-    Kind("the fence device has failed, or is not started", "fencing", fencing.cannot_fence),
-    Kind("writes stand still until a node has been fenced", "fencing", fencing.writes_stand_still),
-    Kind("DRBD is StandAlone", "split-brain", copies.parted),
-    Kind("nobody serves since nobody knows whose data is the newest", "both-off", copies.old_data),
-    Kind("a data disk has failed", "failed-disk", copies.disk_fails),
-    Kind("blocks of the two data disks differ", "blocks-differ", copies.blocks_differ),
-    Kind("a node is not in the cluster, or cannot be reached by SSH", "lost-node", nodes.gone),
-    Kind("a node is to stay off", "planned-maintenance", nodes.stays_off),
-    Kind("a node has left for its machine's turn", "machines-in-turn", nodes.in_its_turn),
-    Kind("a node is just joining", "reading-crm-mon", nodes.joining),
-    Kind("one copy of the data is kept, or copied", "one-copy", copies.one_copy),
-    Kind("a node with a whole copy is barred from promotion", "one-copy", copies.barred),
-    Kind("the server could not be asked how it is", "cannot-ask", resources.cannot_ask),
-    Kind("a resource has failed, is blocked, or runs nowhere", "failed-resource", resources.resource_fails),
-    Kind("the database's file system is full, or read-only", "full-disk", file_systems.data_full),
-    Kind("another file system of a node is full, or read-only", "full-system-disk", file_systems.system_full),
-    Kind("a node does not save the cluster's configuration", "full-system-disk", file_systems.not_saved),
-    Kind("binary logs went before the backup had them", "backup", backups.log_is_lost),
-    Kind("the backup lacks the last minutes", "backup", backups.log_is_late),
-    Kind("the backup has got no new base since the night before", "backup", backups.base_is_late),
-    Kind("the proof of the backup has failed, or is overdue", "backup", backups.proof_fails),
-    Kind("the server's certificate ends soon, or has ended", "tls", service.certificate_ends),
-    Kind("a newer kernel of a node has no DRBD", "updates", nodes.next_kernel),
-    Kind("maintenance, standby, unmanaged, switched off, banned, moved", "planned-maintenance", nodes.by_hand),
-    Kind("Azure has announced an event for a node's host", "host-reboot", nodes.announced),
-    Kind("a node's host name is not the cluster's name for it", "host-name", nodes.host_name),
-    Kind("the witness is not reached, or a vote is missing", "lost-witness", service.witness),
+    Kind("both nodes serve", "split-brain", service.both_serve, CRITICAL),
+    Kind("nobody serves", "nobody-serves", service.nobody_serves, CRITICAL, 1),
+    Kind("there is no quorum, or no coordinator", "reading-crm-mon", service.no_quorum, CRITICAL, 1),
+    Kind("the fencing of a node is pending or has failed", "fencing", fencing.fencing_fails, CRITICAL),
+    Kind("the fence device has failed, or is not started", "fencing", fencing.cannot_fence, CRITICAL, 1),
+    Kind("writes stand still until a node has been fenced", "fencing", fencing.writes_stand_still, CRITICAL, 1),
+    Kind("DRBD is StandAlone", "split-brain", copies.parted, CRITICAL),
+    Kind("nobody serves since nobody knows whose data is the newest", "both-off", copies.old_data, CRITICAL, 1),
+    Kind("a data disk has failed", "failed-disk", copies.disk_fails, CRITICAL),
+    Kind("blocks of the two data disks differ", "blocks-differ", copies.blocks_differ, CRITICAL),
+    Kind("a node is not in the cluster, or cannot be reached by SSH", "lost-node", nodes.gone, WARNING),
+    Kind("a node is to stay off", "planned-maintenance", nodes.stays_off, INFO),
+    Kind("a node has left for its machine's turn", "machines-in-turn", nodes.in_its_turn, INFO, 60),
+    Kind("a node is just joining", "reading-crm-mon", nodes.joining, INFO, 10),
+    Kind("one copy of the data is kept, or copied", "one-copy", copies.one_copy, WARNING, 10),
+    Kind("a node with a whole copy is barred from promotion", "one-copy", copies.barred, WARNING, 5),
+    Kind("the server could not be asked how it is", "cannot-ask", resources.cannot_ask, WARNING, 1),
+    Kind("a resource has failed, is blocked, or runs nowhere", "failed-resource", resources.resource_fails, WARNING, 2),
+    Kind("the database's file system is full, or read-only", "full-disk", file_systems.data_full, CRITICAL, 1),
+    Kind(
+        "another file system of a node is full, or read-only", "full-system-disk", file_systems.system_full, WARNING, 5
+    ),
+    Kind("a node does not save the cluster's configuration", "full-system-disk", file_systems.not_saved, WARNING, 5),
+    Kind("binary logs went before the backup had them", "backup", backups.log_is_lost, CRITICAL),
+    Kind("the backup lacks the last minutes", "backup", backups.log_is_late, WARNING, 1),
+    Kind("the backup has got no new base since the night before", "backup", backups.base_is_late, WARNING, 1),
+    Kind("the proof of the backup has failed, or is overdue", "backup", backups.proof_fails, CRITICAL),
+    Kind("the server's certificate ends soon, or has ended", "tls", service.certificate_ends, WARNING, 60),
+    Kind("a newer kernel of a node has no DRBD", "updates", nodes.next_kernel, WARNING, 5),
+    Kind(
+        "maintenance, standby, unmanaged, switched off, banned, moved",
+        "planned-maintenance",
+        nodes.by_hand,
+        WARNING,
+        60,
+    ),
+    Kind("Azure has announced an event for a node's host", "host-reboot", nodes.announced, INFO),
+    Kind("a node's host name is not the cluster's name for it", "host-name", nodes.host_name, WARNING, 5),
+    Kind("the witness is not reached, or a vote is missing", "lost-witness", service.witness, WARNING, 2),
 )

@@ -96,6 +96,8 @@ def _unsure(facts: Facts) -> list[str]:
 def _explains_its_absence(facts: Facts, node: NodeFacts) -> bool:
     """Tell whether another alarm says why this node's DRBD is not there."""
     disk: Drbd | None = node.drbd
+    if not node.asked:
+        return node.name not in facts.able
     return (
         node.name not in facts.able
         or not node.reached

@@ -36,7 +36,10 @@ def _how_gone(facts: Facts, node: NodeFacts) -> str:
     seen = next((each for each in facts.everything("nodes/node") if each.get("name") == node.name), None)
     unclean = ", and is to be fenced" if seen is not None and seen.get("unclean") == "true" else ""
     if facts.is_in(node.name):
-        return "" if node.reached else f"{node.name} cannot be reached by SSH, though the cluster has it"
+        silent = node.asked and not node.reached
+        return f"{node.name} cannot be reached by SSH, though the cluster has it" if silent else ""
+    if not node.asked:
+        return f"{node.name} is not in the cluster{unclean}" if facts.cluster is not None else ""
     if not node.reached:
         return f"{node.name} is not in the cluster{unclean}, and cannot be reached by SSH"
     if node.crm_mon is None:

@@ -20,6 +20,8 @@ def both_serve(facts: Facts) -> Iterator[str]:
 def nobody_serves(facts: Facts) -> Iterator[str]:
     if facts.serving:
         return
+    if facts.cluster is None and not all(node.asked for node in facts.nodes):
+        return  # what another one's Pacemaker sees, this one does not know
     if facts.cluster is None:
         yield "nobody serves that can be seen: Pacemaker answers on no node"
     elif facts.started:

@@ -60,6 +60,12 @@ while
   is_at_work
 do sleep 1; done
 state=$(drbdadm cstate r0)
+# For the node's monitoring.
+if [[ $state == Connected ]]; then
+  mkdir -p /var/lib/azure-mysql-ha
+  printf '{"at": %s, "differing_kib": %s}\n' "$(date +%s)" "$(differing_kib)" >/var/lib/azure-mysql-ha/verify.json.new
+  mv /var/lib/azure-mysql-ha/verify.json{.new,}
+fi
 [[ $state == Connected ]] || { echo "The verify has not ended, DRBD r0 is $state. Run it again."; exit 1; }
 [[ $(differing_kib) == 0 ]] || { echo "$(differing_kib) KiB differ: docs/operations/blocks-differ.md"; exit 1; }
 echo "The two disks are the same."

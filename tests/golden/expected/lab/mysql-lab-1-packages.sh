@@ -129,6 +129,18 @@ FILE
   repair_fence_azure_arm
   repair_crm_fence_peer
 
+  # Of monitoring that the stack had.
+  local exporter
+  for exporter in prometheus-node-exporter.service prometheus-mysqld-exporter.service ha_cluster_exporter.service azure-mysql-ha-metrics.service; do
+    if [[ -e /etc/systemd/system/$exporter.d/azure-mysql-ha.conf || -e /etc/systemd/system/$exporter ]]; then
+      systemctl --quiet disable --now "$exporter"
+      rm --recursive --force "/etc/systemd/system/$exporter.d" "/etc/systemd/system/$exporter"
+      systemctl daemon-reload
+      say "$exporter: ended"
+    fi
+  done
+  rm --recursive --force /etc/azure-mysql-ha/monitoring /var/lib/prometheus/node-exporter/azure-mysql-ha.prom
+
   # Pacemaker alone starts DRBD and the server; systemd beside it would be a second hand on them.
   local unit
   for unit in drbd.service mysql.service; do

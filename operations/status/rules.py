@@ -1,0 +1,160 @@
+"""Alert rules for a person's Prometheus: all that `make status` calls an alarm, and what only shows from outside.
+
+docs/monitoring/alerts.yaml has them, held against this module by a unit test, which writes that file. Every rule works
+for all clusters that a Prometheus asks, by the label `cluster` of its scrape configuration (the stack's output
+`monitoring` is one).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from operations.backup.late import PROOF_DAYS
+from operations.status.alarms import CRITICAL, KINDS, WARNING, Kind, Severity
+from operations.status.metrics import PREFIX
+
+_ANSWERS = 'max by (cluster, instance) (up{exporter=~"node|mysqld|cluster"})'
+# By the node's own clock: whether it has looked of late. What it has told before does not count, as after a restart.
+_AGE = f"node_time_seconds - on (cluster, instance) {PREFIX}asked_timestamp_seconds"
+_SERVES = f"{PREFIX}serves * on (cluster, instance) ({_AGE} < bool 180)"
+
+_PROOF = f"{PREFIX}backup_proof_timestamp_seconds"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An alert.
+
+    Args:
+        name: in CamelCase.
+        what: what is wrong, for a person.
+        page: the page of docs/operations that says what to do.
+        expression: of PromQL; a result for each cluster, or each of its nodes, where it is so.
+        minutes: how long it has to be so.
+    """
+
+    name: str
+    what: str
+    page: str
+    severity: Severity
+    minutes: int
+    expression: str
+
+    @property
+    def as_yaml(self) -> dict[str, Any]:
+        """Return it as Prometheus reads it."""
+        return {
+            "alert": self.name,
+            "expr": self.expression,
+            **({"for": f"{self.minutes}m"} if self.minutes else {}),
+            "labels": {"severity": str(self.severity)},
+            "annotations": {
+                "summary": f"{{{{ $labels.cluster }}}}: {self.what}",
+                "description": "make status says it in full.",
+                "runbook": f"docs/operations/{self.page}.md",
+            },
+        }
+
+
+# Of these a node finds not all, knowing one side only; the rules below do.
+OF_BOTH_NODES = ("nobody_serves", "proof_fails")
+
+# What a node takes for trouble of its own, not knowing that the other one tells its cause.
+FOLLOWS = {"one_copy": "parted"}
+
+
+def _is_told(kind: str) -> str:
+    return f'max by (cluster) ({PREFIX}alarm{{alarm="{kind}"}}) > 0'
+
+
+def _of(kind: Kind) -> Rule:
+    name = "".join(word.capitalize() for word in kind.name.split("_"))
+    expression = _is_told(kind.name)
+    if kind.name in FOLLOWS:
+        expression += f"\nunless {_is_told(FOLLOWS[kind.name])}"
+    return Rule(f"Mysql{name}", kind.what, kind.page, kind.severity, kind.minutes, expression)
+
+
+# What no node can know by itself.
+FROM_OUTSIDE = (
+    Rule(
+        "MysqlNobodyServes",
+        "nobody serves",
+        "nobody-serves",
+        CRITICAL,
+        1,  # a fail-over ends before
+        f"sum by (cluster) ({_SERVES}) == 0",
+    ),
+    Rule(
+        "MysqlBothServeApart",
+        "each of the two nodes says that it serves",
+        "split-brain",
+        CRITICAL,
+        1,  # a node that has handed over says so with its next look
+        f"sum by (cluster) ({_SERVES}) > 1",
+    ),
+    Rule(
+        "MysqlNobodyAnswers",
+        "no node's exporter answers",
+        "nobody-serves",
+        CRITICAL,
+        1,
+        'sum by (cluster) (up{exporter="node"}) == 0',
+    ),
+    Rule(
+        "MysqlNodeNotAsked",
+        "no exporter of {{ $labels.instance }} answers",
+        "lost-node",
+        WARNING,
+        2,
+        f"{_ANSWERS} == 0",
+    ),
+    Rule(
+        "MysqlExporterDown",
+        "an exporter of {{ $labels.instance }} does not answer: {{ $labels.exporter }}",
+        "monitoring",
+        WARNING,
+        2,
+        f'up{{exporter=~"node|mysqld|cluster"}} == 0\nand on (cluster, instance) {_ANSWERS} == 1',
+    ),
+    Rule(
+        "MysqlNotLookedAt",
+        "{{ $labels.instance }} has not looked for trouble for three minutes",
+        "monitoring",
+        WARNING,
+        1,
+        f'{_AGE} > 180\nor max by (cluster, instance) (up{{exporter="node"}}) == 1'
+        f" unless on (cluster, instance) {PREFIX}asked_timestamp_seconds",
+    ),
+    Rule(
+        "MysqlExporterCannotAsk",
+        "the exporter on {{ $labels.instance }} cannot ask the server that serves",
+        "cannot-ask",
+        WARNING,
+        2,
+        f"{PREFIX}serves == 1 and on (cluster, instance) mysql_up == 0",
+    ),
+    Rule(
+        "MysqlBackupProofFailed",
+        "the backup's last proof by a restore has failed",
+        "backup",
+        CRITICAL,
+        0,
+        f"{PREFIX}backup_proof_ok == 0\nand on (cluster, instance)"
+        f" ({_PROOF} == on (cluster) group_left () max by (cluster) ({_PROOF}))",
+    ),
+    Rule(
+        "MysqlBackupProofIsLate",
+        f"no base of the backup has been proved for {PROOF_DAYS} days",
+        "backup",
+        WARNING,
+        1,
+        f"time() - max by (cluster) ({_PROOF} or {PREFIX}backup_since_timestamp_seconds) > {PROOF_DAYS * 86400}",
+    ),
+)
+
+RULES = (*(_of(kind) for kind in KINDS if kind.name not in OF_BOTH_NODES), *FROM_OUTSIDE)
+
+
+def as_yaml() -> dict[str, Any]:
+    """Return all rules as a file of rules has them."""
+    return {"groups": [{"name": "azure-mysql-ha", "rules": [rule.as_yaml for rule in RULES]}]}

@@ -1,0 +1,277 @@
+"""A cluster that is monitored, with backups and a witness as in prod: who may ask, and what reaches a Prometheus.
+
+Tests in the order of the file.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import ports
+from components.checkout import CHECKOUT
+from lab import fabric, power, service
+from lab.lab import Lab, wait_until
+from lab.paths import LabPaths
+from operations.new_stack import rotate
+from operations.ssh import Node
+from operations.status import collector
+from tests.support import trial
+
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(1200)]
+
+MADE_WITH = {
+    "monitoring": True,
+    "monitorCidrs": [f"{fabric.CLIENT_ADDRESS}/32"],
+    # So that the nodes are reached through their security group, as a subnet's machines are not in the lab.
+    "sshAccess": "node-addresses",
+    "backup": True,
+    "witness": True,
+    "alertEmails": ["night@example.com"],
+}
+ELSEWHERE = "198.51.100.77"
+
+SCRAPED = CHECKOUT / "tests/unit/scraped.txt"
+"""The names of the exporters' metrics that the dashboard asks for."""
+
+# Prometheus asks every 5 s here, and rules are looked at as often; a node looks at itself every 30 s.
+LOOKS_SECONDS = 5
+TOLD_WITHIN_SECONDS = 60
+
+
+@pytest.fixture(scope="module", params=trial.guests("debian-13"))
+def cluster(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    for lab in trial.own_lab(Lab(LabPaths("monitor"))):
+        lab.up({**MADE_WITH, "operatingSystem": request.param})
+        service.wait_until_well(lab, 300)
+        yield lab
+
+
+def told(lab: Lab) -> Mapping[str, Any]:
+    """Return the stack's output for a Prometheus."""
+    return lab.outputs()["monitoring"]
+
+
+def public_addresses(lab: Lab) -> list[str]:
+    return [
+        login.rpartition("@")[2] for name, login in lab.outputs()["ssh"].items() if name != lab.outputs()["witness"]
+    ]
+
+
+def targets(lab: Lab) -> Iterator[tuple[str, str]]:
+    """Yield the address of each exporter as its certificate has it, and as it is reached through the security group."""
+    for config in told(lab)["scrape_configs"]:
+        for target, public in zip(config["static_configs"], public_addresses(lab), strict=True):
+            (address,) = target["targets"]
+            yield address, f"{public}:{address.rpartition(':')[2]}"
+
+
+def curl(lab: Lab, *arguments: str, config: str = "") -> subprocess.CompletedProcess[str]:
+    command = [*lab.prefix, "curl", "--silent", "--show-error", "--max-time", "8", "--config", "-", *arguments]
+    return subprocess.run(command, input=config, capture_output=True, text=True, timeout=30, check=False)
+
+
+def scrape(lab: Lab, folder: Path, address: str, way: str, *options: str, password: str = "") -> tuple[str, str]:
+    """Ask an exporter; return the status of HTTP, empty for no answer, and the text."""
+    authority = folder / "authority.pem"
+    authority.write_text(told(lab)["certificates"])
+    user = f'user = "prometheus:{password}"\n' if password else ""
+    run = curl(
+        lab, "--cacert", str(authority), "--connect-to", f"{address}:{way}", "--write-out", "\n%{http_code}", *options,
+        f"https://{address}/metrics", config=user,
+    )  # fmt: skip
+    text, _, status = run.stdout.rpartition("\n")
+    return ("" if run.returncode else status), text
+
+
+def test_who_may_ask(cluster: Lab, tmp_path: Path) -> None:
+    """Nobody from elsewhere; and nobody without the password, with a wrong one, or without TLS."""
+    password = cluster.settings()["monitorPassword"]
+    subprocess.run([*cluster.prefix, "ip", "address", "replace", f"{ELSEWHERE}/32", "dev", "lo"], check=True)
+    asked = list(targets(cluster))
+    assert len(asked) == 6
+    for address, way in asked:
+        assert scrape(cluster, tmp_path, address, way, "--interface", ELSEWHERE, password=password)[0] == ""
+        assert scrape(cluster, tmp_path, address, way)[0] == "401"
+        assert scrape(cluster, tmp_path, address, way, password="wrong")[0] == "401"
+        assert scrape(cluster, tmp_path, address, way, password=password)[0] == "200"
+        assert curl(cluster, f"http://{way}/metrics").stdout.startswith(
+            "Client sent an HTTP request to an HTTPS server"
+        )
+
+
+def metrics(cluster: Lab, folder: Path) -> dict[tuple[str, int], dict[str, float]]:
+    """Return what all exporters tell, by node and port; labels stay at the names."""
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    names = [node.name for node in cluster.nodes()] * 3
+    for name, (address, way) in zip(names, targets(cluster), strict=True):
+        password = cluster.settings()["monitorPassword"]
+        status, text = scrape(cluster, folder, address, way, password=password)
+        assert status == "200", f"{name} {address}: {text}"
+        samples = [line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#")]
+        found[name, int(address.rpartition(":")[2])] = {key: float(value) for key, _, value in samples}
+    return found
+
+
+def test_what_they_tell(cluster: Lab, tmp_path: Path) -> None:
+    idle, serving = service.idle(cluster), service.serving(cluster)
+    wait_until("the first look", lambda: (idle.run("ls /var/lib/prometheus/node-exporter"))[:5] == "azure", 90)
+
+    def serves(node: Node) -> float:
+        return metrics(cluster, tmp_path)[node.name, ports.NODE_EXPORTER]["azure_mysql_ha_serves"]
+
+    wait_until("the node that serves", lambda: serves(serving) == 1, 90, every=5)
+    found = metrics(cluster, tmp_path)
+    of_machine = found[idle.name, ports.NODE_EXPORTER]
+    assert of_machine["azure_mysql_ha_serves"] == 0
+    assert of_machine["azure_mysql_ha_fencing_works"] == 1
+    assert (of_machine["azure_mysql_ha_votes"], of_machine["azure_mysql_ha_expected_votes"]) == (3, 3)
+    assert of_machine['node_drbd_connected{device="drbd1"}'] == 1
+    assert of_machine["node_textfile_scrape_error"] == 0
+    assert [key for key, value in of_machine.items() if key.startswith("azure_mysql_ha_alarm{") and value] == []
+    assert [found[node.name, ports.MYSQLD_EXPORTER]["mysql_up"] for node in (serving, idle)] == [1, 0]
+    # An older exporter tells of errors, a newer one of successes.
+    served = found[serving.name, ports.MYSQLD_EXPORTER]
+    assert not served.get("mysql_exporter_last_scrape_error")
+    assert all(value for key, value in served.items() if "collector_success" in key)
+    of_cluster = found[idle.name, ports.CLUSTER_EXPORTER]
+    assert [of_cluster[f'ha_cluster_scrape_success{{collector="{each}"}}'] for each in ("corosync", "pacemaker")] == [
+        1,
+        1,
+    ]
+    names = {key.partition("{")[0] for each in found.values() for key in each}
+    assert set(SCRAPED.read_text().split()) <= names
+
+
+def test_it_costs_little(cluster: Lab) -> None:
+    """The looking itself: less than one percent of a processor."""
+    node = service.idle(cluster)
+
+    def seconds() -> float:
+        return int(node.run("systemctl show --value --property CPUUsageNSec azure-mysql-ha-metrics").strip()) / 1e9
+
+    before, begin = seconds(), time.monotonic()
+    time.sleep(4 * collector.EVERY_SECONDS)
+    spent, passed = seconds() - before, time.monotonic() - begin
+    print(f"{spent:.2f} s of the processor in {passed:.0f} s, {100 * spent / passed:.2f} %")
+    assert spent / passed < 0.01
+
+
+class Prometheus:
+    """A Prometheus of the distribution's, inside of the lab: asks the nodes, and judges by the rules."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        (folder / "authority.pem").write_text(told(lab)["certificates"])
+        (folder / "password").write_text(lab.settings()["monitorPassword"])
+        every = f"{LOOKS_SECONDS}s"
+        configuration = {
+            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
+            "rule_files": [str(CHECKOUT / "docs/monitoring/alerts.yaml")],
+            "scrape_configs": [
+                {
+                    **config,
+                    "tls_config": {"ca_file": str(folder / "authority.pem")},
+                    "basic_auth": {"username": "prometheus", "password_file": str(folder / "password")},
+                }
+                for config in told(lab)["scrape_configs"]
+            ],
+        }
+        (folder / "prometheus.yml").write_text(json.dumps(configuration))
+        log = (folder / "prometheus.log").open("w")
+        command = [
+            *lab.prefix, "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+            "--web.listen-address=127.0.0.1:9090",
+        ]  # fmt: skip
+        self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def ask(self, path: str) -> Any:
+        return json.loads(curl(self.lab, f"http://127.0.0.1:9090/api/v1/{path}").stdout)["data"]
+
+    def targets_up(self) -> list[bool]:
+        return [target["health"] == "up" for target in self.ask("targets?state=active")["activeTargets"]]
+
+    def firing(self) -> set[str]:
+        """Return the alerts that are told to a person."""
+        alerts = self.ask("alerts")["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+
+@pytest.fixture
+def prometheus(cluster: Lab, tmp_path: Path) -> Iterator[Prometheus]:
+    asks = Prometheus(cluster, tmp_path)
+    try:
+        wait_until("Prometheus", lambda: not curl(cluster, "http://127.0.0.1:9090/-/ready").returncode, 60)
+        wait_until("all exporters", lambda: asks.targets_up() == [True] * 6, 90)
+        yield asks
+    finally:
+        asks.process.terminate()
+        asks.process.wait(30)
+
+
+def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], mend: Any, ends_within: float) -> None:
+    """Wait for an alert, mend what it tells, and wait for its end; no other one is told meanwhile."""
+    seen: set[str] = set()
+
+    def fires(which: bool) -> bool:
+        firing = asks.firing()
+        seen.update(firing)
+        return (name in firing) == which
+
+    begin = time.monotonic()
+    wait_until(name, lambda: fires(True), TOLD_WITHIN_SECONDS)
+    print(f"{name} after {time.monotonic() - begin:.0f} s")
+    mend()
+    begin = time.monotonic()
+    wait_until(f"the end of {name}", lambda: fires(False), ends_within)
+    print(f"ended after {time.monotonic() - begin:.0f} s")
+    assert seen <= {name, *others}
+
+
+def test_what_reaches_a_person(cluster: Lab, prometheus: Prometheus) -> None:
+    """Nothing where all is well; the alert of what is wrong, and no other; until it is mended."""
+    time.sleep(2 * collector.EVERY_SECONDS)
+    assert prometheus.firing() == set()
+    idle = service.idle(cluster)
+    idle.run("drbdadm disconnect r0")
+    told_then_ended(prometheus, "MysqlParted", [], lambda: idle.run("drbdadm connect r0"), TOLD_WITHIN_SECONDS)
+    service.wait_until_well(cluster)
+
+
+def test_a_node_is_lost(cluster: Lab, prometheus: Prometheus) -> None:
+    """Which is fenced, and back by itself: the other node tells it, and that no exporter there answers."""
+    power.kill(cluster, service.idle(cluster).name)
+    back = trial.bar(300)
+    told_then_ended(prometheus, "MysqlGone", ["MysqlNodeNotAsked"], lambda: None, back)
+    service.wait_until_well(cluster, back)
+    wait_until("the end of all alerts", lambda: prometheus.firing() == set(), back)
+
+
+def test_another_password(cluster: Lab, tmp_path: Path) -> None:
+    before = cluster.settings()["monitorPassword"]
+    rotate(cluster.engine(), "monitorPassword")
+    cluster.up()
+    ((address, way), *_) = targets(cluster)
+    assert scrape(cluster, tmp_path, address, way, password=before)[0] == "401"
+    assert scrape(cluster, tmp_path, address, way, password=cluster.settings()["monitorPassword"])[0] == "200"
+
+
+def test_nothing_to_do_the_second_time(cluster: Lab) -> None:
+    assert set(cluster.up().changes) == {"same"}
+    run = trial.command_line(cluster, "drift", timeout=400)
+    assert (run.returncode, run.stdout) == (0, "The machines are as the stack says.\n"), run.stdout
+
+
+def test_without_it_nothing_is_left(cluster: Lab) -> None:
+    serving = service.serving(cluster).name
+    cluster.up({"monitoring": False})
+    assert service.serving(cluster).name == serving
+    for node in cluster.nodes():
+        listening = node.run("ss --listening --numeric --tcp --no-header").splitlines()
+        assert not [line for line in listening if any(f":{port} " in line for port in ports.EXPORTERS)]
+        assert node.run("ls /etc/azure-mysql-ha /etc/systemd/system | grep monit", check=False) == ""
+    assert told(cluster) == "OFF (monitoring: false)"
