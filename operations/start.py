@@ -10,7 +10,7 @@ from operations.command import Command
 from operations.error import OperationError
 from operations.ssh import Node
 from operations.stack import Stack
-from operations.status import facts
+from operations.status import asking
 from operations.status.facts import Facts
 
 # A machine of Azure's is back in a minute or two; what it has missed it copies for as long as that takes.
@@ -51,7 +51,7 @@ def start(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
 
 
 def _ask(stack: Stack) -> Facts:
-    return facts.ask(stack.nodes, stack.outputs.get("witness"))
+    return asking.ask(stack.nodes, stack.outputs.get("witness"))
 
 
 def _forget(seen: Facts, nodes: list[Node], name: str) -> bool:

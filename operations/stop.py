@@ -13,7 +13,7 @@ from operations import move, power
 from operations.command import Command
 from operations.error import OperationError
 from operations.stack import Stack
-from operations.status import facts
+from operations.status import asking
 from operations.status.facts import Facts
 
 # What Pacemaker gives the resources of a node to stop: configs/pacemaker/cluster.crm.j2.
@@ -46,7 +46,7 @@ def stop(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
         OperationError: it may not be stopped, or Azure refuses; then it comes back, if it had left.
     """
     node, peer = power.nodes_of(stack, name)
-    seen = facts.ask(stack.nodes, stack.outputs.get("witness"))
+    seen = asking.ask(stack.nodes, stack.outputs.get("witness"))
     if reason := why_not(seen, node.name, peer.name):
         raise OperationError(f"{node.name} is not stopped: {reason}")
     power.note_stays_off(peer, node.name)

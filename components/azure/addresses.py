@@ -1,15 +1,13 @@
 """Public addresses: where clients find a public endpoint, and what the machines come from when they leave."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import authorization, network
+from pulumi_azure_native import network
 
 from components.azure.deletion_lock import deletion_lock
 from components.azure.place import Place
-from components.settings.names import NamesSection
 from components.settings.settings import Settings
 
 
@@ -50,7 +48,7 @@ class Addresses(pulumi.ComponentResource):
         self._place, settings = args.place, args.settings
         cluster, zones = args.place.cluster_name, settings.machines.zones_of_address
         is_public = settings.endpoint.is_public
-        label = (settings.endpoint.dns_label or _own_label(settings.names)) if is_public else None
+        label = settings.dns_label
         self.domain_name = f"{label}.{settings.names.location}.cloudapp.azure.com" if label else None
         self.endpoint = self._make("endpoint-address", f"pip-{cluster}", zones, label) if is_public else None
         if self.endpoint and settings.disks.deletion_lock:
@@ -83,10 +81,3 @@ class Addresses(pulumi.ComponentResource):
             dns_settings=network.PublicIPAddressDnsSettingsArgs(domain_name_label=label) if label else None,
             opts=pulumi.ResourceOptions(parent=self),
         )
-
-
-def _own_label(names: NamesSection) -> str:
-    """Return the label that follows from the cluster's names, and that no other cluster of the region should have."""
-    subscription = authorization.get_client_config().subscription_id
-    what = f"{subscription}/{names.resource_group}/{names.cluster_name}".lower()
-    return f"{names.cluster_name}-{hashlib.sha256(what.encode()).hexdigest()[:8]}"

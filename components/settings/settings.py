@@ -1,5 +1,6 @@
 """All that a stack can say: the sections, what follows from several of them, and how they have to fit each other."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -122,6 +123,15 @@ class Settings:
     def internal_endpoint(self) -> str | None:
         """An internal endpoint's address in the subnet; None for a public endpoint."""
         return None if self.endpoint.is_public else self.network.internal_endpoint
+
+    @property
+    def dns_label(self) -> str | None:
+        """What the domain name of a public endpoint begins with; None for an internal one."""
+        if not self.endpoint.is_public:
+            return None
+        # Of a region's labels none is another, whoever has them. A host key is the stack's alone, and never changes.
+        digest = hashlib.sha256(self.ssh.ssh_host_keys[0].public.encode()).hexdigest()[:8]
+        return self.endpoint.dns_label or f"{self.names.cluster_name}-{digest}"
 
     @property
     def data_disk_speed(self) -> Speed:

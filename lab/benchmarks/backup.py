@@ -11,7 +11,7 @@ import sys
 from components import ports
 from lab import application, preflight, service
 from lab.benchmarks.figures import Load
-from lab.benchmarks.load import PROGRAMS, Sysbench, Target
+from lab.benchmarks.load import PROGRAMS, Sysbench, Target, take_clear_text
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations import backups
@@ -52,7 +52,9 @@ def _measure(
     lab: Lab, what: str, seconds: int, found: dict[tuple[str, int], list[Load]], *, with_a_base: bool = False
 ) -> None:
     client = application.client(lab)
-    target = Target(lab.outputs()["endpoint"]["host"], ports.MYSQL, client.user, client.password, client.database)
+    host = lab.outputs()["endpoint"]["host"]
+    target = Target(host, ports.MYSQL, client.user, client.password, client.database, client.tls)
+    take_clear_text([service.serving(lab)])
     load = Sysbench(lab.prefix, target, lab.paths.state / "sysbench.cnf")
     load.prepare()
     load.run(max(_CONNECTIONS), _WARM_UP_SECONDS)

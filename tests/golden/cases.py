@@ -1,6 +1,7 @@
 """The cases in which all that the program makes is held against files: each a stack, and what differs from its file."""
 
 import functools
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -136,7 +137,12 @@ def _names_of_keys() -> dict[str, str]:
     }
     names = {sshkeys.parse(private).public: f"ssh-ed25519 {name}" for name, private in keys.items()}
     authority = read_authority(made["tlsAuthority"]).certificate.strip()
-    return names | {authority: "AUTHORITY", key_file(made["corosyncKey"]): "authkey-OF-THE-KEY"}
+    digest = hashlib.sha256(sshkeys.parse(made["sshHostKeys"][0]).public.encode()).hexdigest()[:8]
+    return names | {
+        f"-{digest}": "-OF-HOST-KEY-1",
+        authority: "AUTHORITY",
+        key_file(made["corosyncKey"]): "authkey-OF-THE-KEY",
+    }
 
 
 def renamed(text: str, case: str, other: str) -> str:
