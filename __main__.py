@@ -33,21 +33,7 @@ tell_what_goes = losses.tell(before, settings.deleted_disks)
 
 place = make_place(settings.names, existing.group)
 addresses = Addresses("addresses", AddressesArgs(place, settings, egress=existing.subnet_id is None))
-subnet_id = (
-    existing.subnet_id
-    or Network(
-        "network",
-        NetworkArgs(
-            place,
-            settings.network,
-            settings.endpoint,
-            settings.ssh,
-            settings.monitoring,
-            settings.witness,
-            addresses.ways_out,
-        ),
-    ).subnet_id
-)
+subnet_id = existing.subnet_id or Network("network", NetworkArgs(place, settings, addresses.ways_out)).subnet_id
 endpoint = Endpoint("endpoint", EndpointArgs(place, settings, addresses, subnet_id))
 entrance = make_entrance(settings, endpoint.host, endpoint.domain_name)
 key = settings.encryption.key

@@ -8,11 +8,7 @@ from pulumi_azure_native import network
 
 from components import ports
 from components.azure.place import Place
-from components.settings.endpoint import EndpointSection
-from components.settings.monitoring import MonitoringSection
-from components.settings.network import NetworkSection
-from components.settings.settings import MachineSettings
-from components.settings.ssh import SshSection
+from components.settings.settings import Settings
 
 # The lowest priority that Azure allows: whatever is allowed later comes before it.
 _DENY_PRIORITY = 4096
@@ -27,11 +23,7 @@ class NetworkArgs:
     """
 
     place: Place
-    network: NetworkSection
-    endpoint: EndpointSection
-    ssh: SshSection
-    monitoring: MonitoringSection
-    witness: MachineSettings | None
+    settings: Settings
     ways_out: Sequence[pulumi.Input[str]]
 
 
@@ -68,26 +60,26 @@ class Network(pulumi.ComponentResource):
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("azure-mysql-ha:index:Network", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        place, addresses = args.place, args.network
+        place, settings, addresses = args.place, args.settings, args.settings.network
         nodes = str(addresses.subnet)
 
         more: list[network.SecurityRuleArgs] = []
-        if args.monitoring.monitoring:
-            more.append(_allow("monitoring", 135, ports.EXPORTERS, args.monitoring.monitor_cidrs, nodes))
-        if args.witness:
+        if settings.monitoring.monitoring:
+            more.append(_allow("monitoring", 135, ports.EXPORTERS, settings.monitoring.monitor_cidrs, nodes))
+        if settings.witness:
             voters = [f"{address}/32" for address in addresses.nodes]
-            more.append(_allow("witness", 160, [ports.QNETD], voters, f"{args.witness.private_address}/32"))
+            more.append(_allow("witness", 160, [ports.QNETD], voters, f"{settings.witness.private_address}/32"))
         security_group = network.NetworkSecurityGroup(
             f"{name}-security-group",
             network_security_group_name=f"nsg-{place.cluster_name}",
             resource_group_name=place.group_name,
             location=place.location,
             security_rules=[
-                _allow("ssh", 100, [ports.SSH], args.ssh.admin_cidrs, nodes),
-                _allow("mysql", 110, [ports.MYSQL], args.endpoint.client_cidrs, nodes),
+                _allow("ssh", 100, [ports.SSH], settings.ssh.admin_cidrs, nodes),
+                _allow("mysql", 110, [ports.MYSQL], settings.endpoint.client_cidrs, nodes),
                 # The nodes themselves ask the endpoint whether it answers: by a public one they come from outside.
                 _allow("mysql-own-check", 120, [ports.MYSQL], args.ways_out, nodes),
-                _allow("probe", 130, [args.endpoint.probe_port], ["AzureLoadBalancer"], nodes),
+                _allow("probe", 130, [settings.endpoint.probe_port], ["AzureLoadBalancer"], nodes),
                 # Between the nodes.
                 _allow("cluster-tcp", 140, [ports.SSH, ports.MYSQL, ports.DRBD], [nodes], nodes),
                 _allow("cluster-udp", 150, [ports.COROSYNC], [nodes], nodes, network.SecurityRuleProtocol.UDP),
