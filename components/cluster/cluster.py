@@ -4,7 +4,7 @@ import pulumi
 
 from components.backup_store import BackupStore
 from components.cluster.backup import Backup
-from components.cluster.database import Access, Options, Server, Tls
+from components.cluster.database import Access, Options, Server
 from components.cluster.membership import Membership
 from components.cluster.monitoring import Monitoring
 from components.cluster.packages import Login, Packages
@@ -72,8 +72,7 @@ class Cluster(pulumi.ComponentResource):
         )
         Growth(context, child, after=[resources.applied])
         options = Options(context, child, after=[resources.applied])
-        tls = Tls(context, child, entrance=entrance, after=options.in_force)
-        Access(context, child, entrance=entrance, after=tls.in_force)
+        Access(context, child, entrance=entrance, after=options.in_force)
         is_monitored = context.settings.monitoring.monitoring
         self.monitoring = Monitoring(context, child, after=packages.done).told if is_monitored else None
         self.register_outputs({})

@@ -98,43 +98,11 @@ class Options(Part):
         self.register_outputs({})
 
 
-class Tls(Part):
-    """The certificate of the server that runs: taken into use while it serves, and no connection ends.
-
-    Args:
-        entrance: of it the certificate.
-        after: what must be there first: the options of the server that runs. Both nodes have the files by then.
-
-    Attributes:
-        in_force: the scripts after which the server shows it.
-    """
-
-    def __init__(
-        self,
-        context: ScriptContext,
-        opts: pulumi.ResourceOptions,
-        *,
-        entrance: Entrance,
-        after: Iterable[pulumi.Resource],
-    ) -> None:
-        super().__init__(context, opts)
-        # Each node looks whether it is the one that serves; only that one has anything to do.
-        self.in_force = self.on_each(
-            context.nodes,
-            "tls",
-            "mysql/tls.sh.j2",
-            "Certificate of the server that runs",
-            variables={"HA_TLS_CERTIFICATE": entrance.certificate},
-            after=after,
-        ).values()
-        self.register_outputs({})
-
-
 class Access(Part):
-    """The application's database and account, and the proof that the endpoint answers a query.
+    """The application's database and account, the certificate in use, and the proof that the endpoint answers a query.
 
     Args:
-        entrance: of it the endpoint's IPv4 address.
+        entrance: where, and with which certificate.
         after: what must run first: the cluster's resources, the endpoint.
     """
 
@@ -162,13 +130,22 @@ class Access(Part):
             user=database.database_user,
             exporter_account=context.operating_system.monitoring.user if is_monitored else "",
         )
+        # A server that has no account from outside greets nobody there, and shows no certificate.
+        tls = self.on_each(
+            context.nodes,
+            "tls",
+            "mysql/tls.sh.j2",
+            "Certificate of the server that runs",
+            variables={"HA_TLS_CERTIFICATE": entrance.certificate},
+            after=accounts.values(),
+        )
         self.on_each(
             context.nodes,
             "endpoint",
             "mysql/endpoint.sh.j2",
             "Waits until the endpoint answers a query",
             variables={**password, "HA_ENDPOINT": entrance.address},
-            after=accounts.values(),
+            after=tls.values(),
             database_name=database.database_name,
             user=database.database_user,
             endpoint_is_public=context.settings.endpoint.is_public,
