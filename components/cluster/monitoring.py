@@ -21,7 +21,7 @@ PROGRAMS = (
 )
 """What runs on the nodes, of the programs that ask them from outside too."""
 
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n", re.DOTALL)
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Monitoring(Part):
@@ -68,9 +68,9 @@ class Monitoring(Part):
 
 
 def _certificate(stdout: str) -> str:
-    """Return the certificate that a node's script has told; nothing where it is to run first."""
+    """Return the certificate that a node's script has told, whose last line feed the provider cuts off."""
     found = _CERTIFICATE.search(stdout)
-    return found[0] if found else ""
+    return f"{found[0]}\n" if found else ""
 
 
 def _scraped(context: ScriptContext, kind: str, port: int) -> dict[str, object]:
@@ -80,6 +80,8 @@ def _scraped(context: ScriptContext, kind: str, port: int) -> dict[str, object]:
     return {
         "job_name": f"{cluster}-{kind}",
         "scheme": "https",
+        # It starts the cluster's own programs each time.
+        **({"scrape_interval": "1m", "scrape_timeout": "30s"} if kind == "cluster" else {}),
         "tls_config": {"ca_file": f"{place}.pem"},
         "basic_auth": {"username": "prometheus", "password_file": f"{place}.password"},
         "static_configs": [

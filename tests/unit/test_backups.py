@@ -21,7 +21,7 @@ from operations.error import OperationError
 from operations.ssh import Node
 from operations.ssh_agent import Agent
 from operations.stack import Stack
-from operations.status import facts
+from operations.status import asking, facts
 from tests.support.backups import VERIFIED_ONCE, details, stored
 from tests.unit.test_status import Said, node, pacemaker, proved, said
 
@@ -175,7 +175,7 @@ def prove(monkeypatch: pytest.MonkeyPatch, before: Said, after: Said, unreached:
         ran.append(command[-1])
         return 0
 
-    monkeypatch.setattr(facts, "ask", ask)
+    monkeypatch.setattr(asking, "ask", ask)
     monkeypatch.setattr(verify_backup, "hand_over", hand_over)
     found = verify_backup.prove(stack({}))
     return found, ran[0]
