@@ -57,7 +57,7 @@ class Monitoring(Part):
             monitoring=system,
             exporters=exporters,
         )
-        certificates = [script.stdout.apply(_certificate) for script in done.values()]
+        certificates = [script.stdout.apply(certificate_in) for script in done.values()]
         kinds = zip(("node", "mysqld", "cluster"), exporters, strict=True)
         told: dict[str, object] = {
             "scrape_configs": [_scraped(context, kind, port) for kind, port in kinds],
@@ -67,7 +67,7 @@ class Monitoring(Part):
         self.register_outputs({})
 
 
-def _certificate(stdout: str) -> str:
+def certificate_in(stdout: str) -> str:
     """Return the certificate that a node's script has told, whose last line feed the provider cuts off."""
     found = _CERTIFICATE.search(stdout)
     return f"{found[0]}\n" if found else ""

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from components.checkout import CHECKOUT
-from components.cluster.monitoring import PROGRAMS
+from components.cluster.monitoring import PROGRAMS, certificate_in
 from operations.status import alarms, facts, metrics, rules
 from operations.status.metrics import PREFIX
 from tests.unit.test_imports import MODULES, all_imports
@@ -174,6 +174,13 @@ def test_it_runs_with_these_files_alone(tmp_path: Path) -> None:
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert f"{PREFIX}serves 0" in run.stdout.splitlines()
+
+
+def test_the_certificate_is_found_in_what_the_script_has_told() -> None:
+    """The provider cuts the last line feed off; in a file with another one behind it there has to be one."""
+    pem = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----"
+    assert certificate_in(f"monitoring: the exporters answer\n{pem}") == f"{pem}\n"
+    assert certificate_in("") == ""
 
 
 # --- alert rules
