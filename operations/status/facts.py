@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from components.certificates import CertificateError, first_end
 from configs.backup.chain import Verified
 from operations.backup import state
 from operations.backup.state import Backup
@@ -263,8 +262,13 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
     )
 
 
-def _days_left(certificates: str, now: float) -> float | None:
+def _days_left(certificates: str | None, now: float) -> float | None:
     """Return the days from a time, in seconds of the epoch, until the first of some certificates ends."""
+    if not certificates:
+        return None
+    # Where there are some: on a node the package that it needs comes with python3-azure.
+    from components.certificates import CertificateError, first_end
+
     try:
         end = first_end(certificates)
     except CertificateError:  # of it `make drift` tells

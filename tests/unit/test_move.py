@@ -11,7 +11,7 @@ from operations.error import OperationError
 from operations.ssh import Node
 from operations.ssh_agent import Agent
 from operations.stack import Stack
-from operations.status import facts
+from operations.status import asking, facts
 from operations.status.facts import Facts
 from tests.unit.test_status import (
     NO_QUORUM,
@@ -104,7 +104,7 @@ class Moving:
             self.told.append(f"{node.name}: {remote}")
             return ["bash", "-c", f"tail -n 1; {says}"]
 
-        patch.setattr(facts, "ask", ask)
+        patch.setattr(asking, "ask", ask)
         patch.setattr(Node, "command", command)
 
     def move(self) -> move.Moved:

@@ -10,7 +10,7 @@ from operations.error import OperationError
 from operations.ssh import Node
 from operations.ssh_agent import Agent
 from operations.stack import Stack
-from operations.status import facts
+from operations.status import asking
 from operations.status.facts import Facts
 from tests.unit.test_move import MAINTENANCE, seen
 from tests.unit.test_status import SERVER_IS_STOPPED, SYNCS, TWO_IS_OFFLINE, WAITS, Said, disk, node, pacemaker
@@ -73,7 +73,7 @@ class Recorded:
 
         patch.setattr(Node, "run", run)
         patch.setattr(power, "ask_azure", ask_azure)
-        patch.setattr(facts, "ask", ask)
+        patch.setattr(asking, "ask", ask)
 
     def stop(self, name: str | None) -> None:
         stop.stop(object.__new__(Stack), name, self.lines.append)
