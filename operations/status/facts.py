@@ -243,7 +243,7 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
         has_left=seen["has_left"],
         crm_mon=crm_mon,
         moves=tuple(seen["moves"]),
-        stays_off=seen["stays_off"],
+        stays_off=seen["stays_off"] or {},
         saved=seen["saved"] or "",
         drbd=drbd.read(seen["drbd"]),
         file_systems=tuple(FileSystem(**each) for each in seen["file_systems"]),
