@@ -29,12 +29,13 @@ value_of() { sql <<<"select @@global.$1" 2>/dev/null || echo unknown; }
 
 # set_running NAME LITERAL: succeeds where the server takes the value while it runs.
 set_running() {
-  local before
+  local before after
   # A server that takes its certificate only at a start would let nobody in until then.
   [[ $1 != require_secure_transport || ${#restart_for[@]} == 0 ]] || return
   before=$(value_of "$1")
   sql <<<"set global $1 = $2" >/dev/null 2>&1 || return
-  say "option $1: $before, now $(value_of "$1"), without a restart"
+  after=$(value_of "$1")
+  [[ $round == 2 && $before == "$after" ]] || say "option $1: $before, now $after, without a restart"
 }
 
 is_managed() { crm_mon --output-as=xml 2>/dev/null | grep '<resource id="mysql-server"' | grep --quiet 'managed="true"'; }
@@ -49,7 +50,7 @@ restart_server() {
       "Take that out of mysqlOptions, then run pulumi up again."
 }
 main() {
-  local serving held new line name restart_for=()
+  local serving held new line name round restart_for=()
   local -A was=() is=()
   # A file that is not the stack's must not be what a server starts with.
   cmp --quiet /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf - <<'FILE' || stop "another /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf" "the one that mysql-lab-1-server writes" "Run that script again."
@@ -77,13 +78,18 @@ FILE
   new=$(options_on_disk)
   while IFS= read -r line; do was[${line%%=*}]=${line#"${line%%=*}"}; done < <(tail -n +2 $in_force)
   while IFS= read -r line; do is[${line%%=*}]=${line#"${line%%=*}"}; done <<<"$new"
+  # In two rounds: where one option bounds another, the server takes less of that than was said, and calls it done (MySQL's
+  # innodb_io_capacity, while innodb_io_capacity_max is that of before).
   # Backwards, so that ssl_* comes before what asks for it.
-  for name in $(printf '%s\n' "${!was[@]}" "${!is[@]}" | sort --unique --reverse); do
-    if [[ ! ${is[$name]+there} ]]; then
-      set_running "$name" DEFAULT || restart_for+=("$name")
-    elif [[ ! ${was[$name]+there} || ${was[$name]} != "${is[$name]}" ]]; then
-      set_running "$name" "$(literal "${is[$name]#=}")" || restart_for+=("$name")
-    fi
+  for round in 1 2; do
+    restart_for=()
+    for name in $(printf '%s\n' "${!was[@]}" "${!is[@]}" | sort --unique --reverse); do
+      if [[ ! ${is[$name]+there} ]]; then
+        set_running "$name" DEFAULT || restart_for+=("$name")
+      elif [[ ! ${was[$name]+there} || ${was[$name]} != "${is[$name]}" ]]; then
+        set_running "$name" "$(literal "${is[$name]#=}")" || restart_for+=("$name")
+      fi
+    done
   done
   if ((${#restart_for[@]})); then
     say "restart of the server, for ${restart_for[*]}"

@@ -114,6 +114,9 @@ OOMScoreAdjust=900
 FILE
 
   # What `make status` finds, found here.
+  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/components/certificates.py 0644 <<'FILE'
+<<< components/certificates.py >>>
+FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/components/places.py 0644 <<'FILE'
 <<< components/places.py >>>
 FILE
