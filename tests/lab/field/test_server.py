@@ -67,9 +67,10 @@ def _session(node: Node, *statements: str, seconds: int = 60) -> Generator[None]
 def test_no_connection_is_left(lab: Lab, serving: Node) -> None:
     """All connections are taken, root's extra one too."""
     client = application.client(lab)
+    before = serving.run(f"{trial.ROOT} --execute 'select @@global.max_connections'").strip()
     serving.run(f"{trial.ROOT} --execute 'set global max_connections = 10'")
     with ExitStack() as end:
-        end.callback(serving.run, f"{trial.ROOT} --execute 'set global max_connections = default'")
+        end.callback(serving.run, f"{trial.ROOT} --execute 'set global max_connections = {before}'")
         with ExitStack() as taken, pytest.raises(pymysql.err.OperationalError, match="Too many connections"):
             while True:
                 connection = client.connect(5)
