@@ -49,6 +49,7 @@ def test_the_server_has_the_size_of_its_machine(lab: Lab) -> None:
         assert node.run("systemctl show --property=LimitNOFILE --value azure-mysql-ha-server") == f"{size.open_files}\n"
 
 
+@pytest.mark.long
 def test_options_that_bound_each_other(lab: Lab) -> None:
     """A faster disk's: the server would cut the one to the other of before."""
     size = load(use_stack("lab")).server_size
@@ -69,6 +70,7 @@ def test_drbd_has_the_size_of_the_machine_and_the_disk(lab: Lab) -> None:
         assert not node.run("drbdadm --dry-run adjust r0")
 
 
+@pytest.mark.long
 def test_a_machine_with_less_memory_than_its_size_says(lab: Lab) -> None:
     """As each of the lab has: without a pool of the stack's own, a quarter of what there is, set while it runs."""
     serving = service.serving(lab)

@@ -132,7 +132,10 @@ IN = "app@"
 # MariaDB says no more than that.
 NO_CLEAR_TEXT = ("Access denied",) if trial.DATABASE.server == "mariadb" else ("insecure transport",)
 NOT_TRUSTED = ("certificate verify failed", "self-signed", "unable to get local issuer", "unable to verify")
-ANOTHER_NAME = ("mismatch", "not valid for", "does not match", "doesn't match", "altnames", "certificate verify failed")
+ANOTHER_NAME = (
+    *("mismatch", "not valid for", "does not match", "doesn't match", "altnames", "certificate verify failed"),
+    "validation of ssl server certificate failed",
+)
 ENDED = ("expired", "certificate verify failed")
 
 
