@@ -81,6 +81,7 @@ class Guest:
                 "purpose": "Repairs",
                 "cluster_name": "test",
                 "node": SimpleNamespace(name="node1"),
+                "exporters": (),
                 **{name: getattr(self.system, name) for name in ("packages", "left_to_pacemaker", "never_restart")},
                 **{name: getattr(self.system, name) for name in ("kernel_modules_package", "repairs", "drbd_handlers")},
             },
