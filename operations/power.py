@@ -31,6 +31,11 @@ _NO_SUCH_ATTRIBUTE = 105
 """Exit code of Pacemaker's tools, CRM_EX_NOSUCH."""
 
 
+def add_node(parser: argparse.ArgumentParser) -> None:
+    """Let a command take the name of a node, for `nodes_of`."""
+    parser.add_argument("node", metavar="NODE", nargs="?", help="the node's name, such as mysql-prod-1")
+
+
 def nodes_of(stack: Stack, name: str | None) -> tuple[Node, Node]:
     """Return a node that a person has named, and its peer.
 

@@ -64,16 +64,12 @@ def _forget(seen: Facts, nodes: list[Node], name: str) -> bool:
     return False
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("node", metavar="NODE", nargs="?", help="the node's name, such as mysql-prod-1")
-
-
 def _main(stack: Stack, options: argparse.Namespace) -> int:
     start(stack, options.node, lambda line: print(line, flush=True))
     return 0
 
 
-COMMAND = Command("start", "Start a node that was stopped, and wait until it is back.", _main, _add_options)
+COMMAND = Command("start", "Start a node that was stopped, and wait until it is back.", _main, power.add_node)
 
 if __name__ == "__main__":
     sys.exit(COMMAND.main())

@@ -68,16 +68,12 @@ def stop(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
     tell(f"{node.name} is deallocated")
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("node", metavar="NODE", nargs="?", help="the node's name, such as mysql-prod-1")
-
-
 def _main(stack: Stack, options: argparse.Namespace) -> int:
     stop(stack, options.node, lambda line: print(line, flush=True))
     return 0
 
 
-COMMAND = Command("stop", "Stop a node, which nobody starts before `start` does.", _main, _add_options)
+COMMAND = Command("stop", "Stop a node, which nobody starts before `start` does.", _main, power.add_node)
 
 if __name__ == "__main__":
     sys.exit(COMMAND.main())

@@ -105,8 +105,9 @@ QUORATE = ALONE.format(quorate="Yes")
 def test_alone_without_quorum(tmp_path: Path) -> None:
     """It has just started: DRBD is down, Corosync waits for all, and Pacemaker may fence nobody. Told once."""
     node = alone(tmp_path)
-    assert node.wait(2.6, minute=1) == "alone for 1 s: two was off in Azure, and has been started\n"
-    assert node.started.count(CALLED) in (2, 3)  # as busy as the machine is
+    # In the middle between the second and the third time, so that a busy machine counts right too.
+    assert node.wait(5, minute=2) == "alone for 2 s: two was off in Azure, and has been started\n"
+    assert node.started.count(CALLED) == 2
 
 
 def test_while_all_is_well_no_process_is_started(tmp_path: Path) -> None:
