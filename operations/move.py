@@ -71,14 +71,14 @@ def move(stack: Stack, tell: Callable[[str], None]) -> Moved:
     Raises:
         OperationError: the other node could not serve, and nothing was done; or it has not come to serve.
     """
-    seen = asking.ask(stack.nodes, stack.outputs.get("witness"))
+    seen = asking.ask_stack(stack)
     if reason := why_not(seen):
         raise OperationError(f"nothing is moved: {reason}")
     before = seen.serving[0]
     after = next(node.name for node in seen.nodes if node.name != before)
     tell(f"{before} serves, {after} has all data and is to serve: clients will lose their connections")
     moved = Moved(before, after, _run(stack, before, after, tell))
-    now = asking.ask(stack.nodes, stack.outputs.get("witness"))
+    now = asking.ask_stack(stack)
     if now.serving != [after]:
         raise OperationError(f"{after} had begun to serve, and {' and '.join(now.serving) or 'nobody'} does now")
     tell(f"{after} serves: {moved.seconds:.1f} s from the first step until its server greeted")

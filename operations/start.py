@@ -29,7 +29,7 @@ def start(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
     """
     node, peer = power.nodes_of(stack, name)
     begin = time.monotonic()
-    seen = _ask(stack)
+    seen = asking.ask_stack(stack)
     # First, so that the other node starts it too, should this be interrupted.
     told = _forget(seen, [peer, node], node.name)
     if told:
@@ -39,7 +39,7 @@ def start(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
     own = next(each for each in seen.nodes if each.name == node.name)
     if own.reached and own.crm_mon is None and not own.has_left:
         power.do(node, power.JOIN)  # it was on, and had left the cluster only
-    while not ((seen := _ask(stack)).is_in(node.name) and node.name in seen.able):
+    while not ((seen := asking.ask_stack(stack)).is_in(node.name) and node.name in seen.able):
         if time.monotonic() - begin > _BACK_SECONDS:
             raise OperationError(f"{node.name} is not back in the cluster after {_BACK_SECONDS:.0f} s; make status")
         time.sleep(_ASK_EVERY_SECONDS)
@@ -48,10 +48,6 @@ def start(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
     if not told:
         raise OperationError(f"no Pacemaker has been told that {node.name} is not to stay off any more: run it again")
     tell(f"{node.name} is back in the cluster after {time.monotonic() - begin:.0f} s; it copies what it has missed")
-
-
-def _ask(stack: Stack) -> Facts:
-    return asking.ask(stack.nodes, stack.outputs.get("witness"))
 
 
 def _forget(seen: Facts, nodes: list[Node], name: str) -> bool:

@@ -46,7 +46,7 @@ def stop(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
         OperationError: it may not be stopped, or Azure refuses; then it comes back, if it had left.
     """
     node, peer = power.nodes_of(stack, name)
-    seen = asking.ask(stack.nodes, stack.outputs.get("witness"))
+    seen = asking.ask_stack(stack)
     if reason := why_not(seen, node.name, peer.name):
         raise OperationError(f"{node.name} is not stopped: {reason}")
     power.note_stays_off(peer, node.name)

@@ -37,21 +37,17 @@ def prove(stack: Stack) -> Verified:
     Raises:
         OperationError: no node can do it, or it came to no result.
     """
-    before = _ask(stack)
+    before = asking.ask_stack(stack)
     node = _idle(stack, before)
     print(f"{node.name} restores the last base and all after it beside its own data, which takes minutes to hours.")
     code = hand_over(node.command(_START_AND_WATCH))
-    after = _ask(stack)
+    after = asking.ask_stack(stack)
     if after.proof is None or after.proof == before.proof:
         raise OperationError(
             f"{node.name} has told no result yet (exit code {code}): where the connection was lost it goes on, and make"
             f" verify-backup joins it; else make ssh NODE={node.name}, and there: journalctl --unit {UNIT}"
         )
     return after.proof
-
-
-def _ask(stack: Stack) -> Facts:
-    return asking.ask(stack.nodes, stack.outputs.get("witness"))
 
 
 def _idle(stack: Stack, seen: Facts) -> Node:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from components.checkout import CONFIGS
 from operations.ssh import Node
+from operations.stack import Stack
 from operations.status import facts
 from operations.status.facts import Facts
 
@@ -25,3 +26,8 @@ def ask(nodes: Sequence[Node], witness: str | None = None) -> Facts:
     with ThreadPoolExecutor() as pool:
         answers = dict(zip((node.name for node in nodes), pool.map(answer, nodes), strict=True))
     return facts.read(answers, witness)
+
+
+def ask_stack(stack: Stack) -> Facts:
+    """Ask every node of a stack, of a witness too where it has one."""
+    return ask(stack.nodes, stack.outputs.get("witness"))

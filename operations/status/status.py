@@ -68,8 +68,7 @@ def ask(stack: Stack) -> Status:
     Raises:
         OperationError: there is no cluster, or it is not known how it is reached.
     """
-    outputs = stack.outputs
-    return of(asking.ask(stack.nodes, outputs.get("witness")), outputs["endpoint"], stack.loopback)
+    return of(asking.ask_stack(stack), stack.outputs["endpoint"], stack.loopback)
 
 
 def of(seen: Facts, endpoint: dict[str, Any], loopback: Mapping[str, Any] | None = None) -> Status:
