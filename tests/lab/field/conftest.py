@@ -1,5 +1,6 @@
 """One cluster for all of these tests."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -18,3 +19,10 @@ def lab() -> Iterator[Lab]:
         lab.up(MADE_WITH)
         service.wait_until_well(lab, 180)
         yield lab
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _settings_are_put_back(lab: Lab) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    """The module that leaves another setting than it found fails itself, not one that comes later."""
+    yield
+    assert json.loads(lab.settings_file.read_text()).items() >= MADE_WITH.items()

@@ -18,7 +18,7 @@ from lab.events import EventReader
 from lab.lab import Lab, wait_until
 from lab.progress import Progress
 from operations.ssh import Node, by_name
-from tests.lab.field import OPTIONS
+from tests.lab.field import MADE_WITH, OPTIONS
 from tests.support import trial
 from tests.support.interruption import end_engine, up_in_background
 from tests.support.newer import make_newer
@@ -230,7 +230,8 @@ def test_a_killed_turn(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert have_the_key() == []
     assert not list(tmp_path.glob("azure-mysql-ha-*"))
     idle.run("drbdadm connect r0")
-    lab.up({"vmSize": "Standard_B2s_v2"})
+    # With what the tests before have changed.
+    lab.up({**MADE_WITH, "vmSize": "Standard_B2s_v2"})
     service.wait_until_well(lab, trial.bar(120))
 
 
