@@ -44,9 +44,9 @@ make_socket_account() { # NAME WHAT_FOR LIMIT
 
 revoke_all() { # NAME DATABASE_AS_GRANTED
   # Of the two, MySQL refuses the one that is not there.
-  local what
+  local what granted=${2//\`/\`\`}
   for what in "GRANT OPTION" "ALL PRIVILEGES"; do
-    sql <<<"REVOKE $what ON \`$2\`.* FROM '$1'@'%'" 2>/dev/null || true
+    sql <<<"REVOKE $what ON \`$granted\`.* FROM '$1'@'%'" 2>/dev/null || true
   done
 }
 
@@ -175,6 +175,10 @@ main() {
   # Pacemaker names the node already while the server starts there.
   wait_for 600 "answer of the server" server_answers
 
+  found=$(open_doors | listed)
+  [[ ! $found ]] || stop "a door that is open to all: $found" "none" \
+    "Drop such an account (DROP USER) or give it a password (ALTER USER), and take such rights away (DELETE FROM mysql.db WHERE user = ''; FLUSH PRIVILEGES;)."
+
   make_socket_account hacluster "Pacemaker's monitor"
   make_database app
   has_account app || make_account app "$HA_DATABASE_PASSWORD"
@@ -194,9 +198,6 @@ main() {
     remove_account "$name"
   done
 
-  found=$(open_doors | listed)
-  [[ ! $found ]] || stop "a door that is open to all: $found" "none" \
-    "Drop such an account (DROP USER) or give it a password (ALTER USER), and take such rights away (DELETE FROM mysql.db WHERE user = ''; FLUSH PRIVILEGES;)."
   found=$(accounts_of_people)
   [[ ! $found ]] || left_alone "accounts that the stack has not made: $found"
 }
