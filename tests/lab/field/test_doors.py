@@ -178,7 +178,7 @@ def test_no_secret_is_where_it_need_not_be(lab: Lab, tmp_path: Path) -> None:
     reports = {"databaseAccounts": {"reports": {"database": "my_app", "rights": "readOnly"}}}
     lab.up({**MADE_WITH, **reports})
     engine = lab.engine()
-    before = {f"{name} before": text for name, text in secrets(engine).items() if name.startswith(ROTATED_KEYS)}
+    before = {f"before:{name}": text for name, text in secrets(engine).items() if name.startswith(ROTATED_KEYS)}
     for key in ROTATED:
         new_stack.rotate(engine, key)
     texts = secrets(engine) | before
@@ -188,7 +188,7 @@ def test_no_secret_is_where_it_need_not_be(lab: Lab, tmp_path: Path) -> None:
     service.wait_until_well(lab, 120)
     # DRBD's tool has options on its command line alone, for a moment.
     seen = lists.find(secret_texts(engine) | {name: text.decode() for name, text in before.items() if text.isascii()})
-    assert {name for name in seen if not name.startswith("drbdSecret")} == set()
+    assert {name for name in seen if "drbdSecret" not in name} == set()
 
     for command in (["status"], ["status", "--json"], ["drift"], ["backups"]):
         run = trial.command_line(lab, *command, timeout=400)
