@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -291,16 +292,13 @@ def _document(script: str, after: str) -> str:
     return "\n".join(lines[begin + 1 : end]) + "\n"
 
 
-@pytest.mark.parametrize("case", cases.CASES)
-def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: str) -> None:
-    """Every golden case, the first node's files by the first guest's own programs."""
+@pytest.fixture(scope="module")
+def read(cluster: Cluster) -> Iterator[Callable[[str, str], str]]:
+    """What gives a file to a command of the first node, and returns what that says; the same to the same only once."""
     node = cluster.lab.nodes()[0]
-    resources = cases.resources(case)
-    scripts = {resource.name: resource.inputs["stdin"] for resource in resources if "stdin" in resource.inputs}
-    first = next(name for name in scripts if name.endswith("-corosync")).removesuffix("-corosync")
 
-    def read(text: str, command: str) -> str:
-        """Give a program a file, and return what it says."""
+    @functools.cache
+    def once(text: str, command: str) -> str:
         run = subprocess.run(
             node.command(f"umask 077; mkdir -p /run/rendered; cat >/run/rendered/file; {command}"),
             input=text,
@@ -312,10 +310,24 @@ def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: 
         assert run.returncode == 0, f"{command}: {run.stdout}{run.stderr}"
         return run.stdout + run.stderr
 
+    yield once
+    node.run("rm -r /run/rendered")
+
+
+@pytest.mark.parametrize("case", cases.CASES)
+def test_rendered_configuration_is_read_by_its_programs(
+    cluster: Cluster, read: Callable[[str, str], str], case: str
+) -> None:
+    """Every golden case, the first node's files by the first guest's own programs."""
+    node = cluster.lab.nodes()[0]
+    resources = cases.resources(case)
+    scripts = {resource.name: resource.inputs["stdin"] for resource in resources if "stdin" in resource.inputs}
+    first = next(name for name in scripts if name.endswith("-corosync")).removesuffix("-corosync")
+
     replication = scripts[f"{first}-drbd"]
     resource = _document(replication, "read -rd '' text").replace("@HA_DRBD_SECRET@", "x" * 43)
     # It wants its own address to be this machine's.
-    own = node.run("hostname --all-ip-addresses").split()[0]
+    own = read("", "hostname --all-ip-addresses").split()[0]
     resource = re.sub(r"(_this_host \{\s+address ipv4 )[0-9.]+", rf"\g<1>{own}", resource)
     both = _document(replication, "global_common.conf") + resource
     assert "protocol" in read(both, "drbdadm --config-file /run/rendered/file dump all")
@@ -353,7 +365,6 @@ def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: 
     for file in yaml.safe_load(data)["write_files"]:
         checker = "visudo --check --file" if "sudoers" in file["path"] else "sshd -t -f"
         read(file["content"], f"{checker} /run/rendered/file")
-    node.run("rm -r /run/rendered")
 
 
 def test_preview_of_dev_works_offline(lab: Lab) -> None:
