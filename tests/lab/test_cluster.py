@@ -464,7 +464,9 @@ def test_fencing_that_cannot_be_proved_stops_the_update(cluster: Cluster) -> Non
     assert hasty.run(node).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["standby", "mysqld-kill", "power-kill", "network-cut"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("standby", marks=pytest.mark.long), "mysqld-kill", "power-kill", "network-cut"]
+)
 def test_drill(cluster: Cluster, drills: Path, name: str) -> None:
     """No acknowledged write is lost, and nothing is served twice."""
     target = LabTarget(cluster.lab)
