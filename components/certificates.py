@@ -5,6 +5,7 @@ number is a hash, and the dates follow from the one in the key's text. So an unc
 """
 
 import datetime
+import functools
 import hashlib
 import ipaddress
 import re
@@ -248,7 +249,9 @@ def _parts(text: str) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, l
     return _private_key(keys[0]), [_certificate(block) for kind, block in blocks if kind == "CERTIFICATE"]
 
 
+@functools.lru_cache(maxsize=4)
 def _private_key(pem: str) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    # Kept, since the parts of an RSA key take 60 ms to hold against each other, and each look at the settings reads it.
     try:
         key = serialization.load_pem_private_key(pem.encode(), None)
     except TypeError:

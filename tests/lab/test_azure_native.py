@@ -474,6 +474,7 @@ def test_what_is_half_made_is_mended(stack: Stack, arm: FakeArm) -> None:
     assert stack.changes() == {"same": RESOURCES + 1}
 
 
+@pytest.mark.long
 def test_an_engine_is_killed_while_it_makes_machines(stack: Stack, arm: FakeArm) -> None:
     """Azure goes on; the engine does not know what it has. docs/operations/failed-update.md brings them together."""
     arm.work_seconds = 5

@@ -1,6 +1,7 @@
 """A whole cluster: made from nothing, used, disturbed, and taken away. One lab, the tests in the order of the file."""
 
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from pipeline.engine import CHANGES, PREVIEW
 from tests.golden import cases
 from tests.support import request, trial
 from tests.support.bystander import MOVE_SECONDS, service_moves
-from tests.support.configurations import configurations
+from tests.support.configurations import Configuration, configurations
 from tests.support.expected import EXPECTED, hold_against
 from tests.support.process_lists import ProcessLists, secret_texts, watch_processes
 from tests.support.scripts import scripts_of
@@ -282,22 +283,36 @@ def test_what_leaves_the_document_leaves_the_cluster(cluster: Cluster) -> None:
     assert trial.server_pid(serving) == pid
 
 
-@pytest.mark.parametrize("case", cases.CASES)
-def test_rendered_configuration_is_read_by_its_programs(cluster: Cluster, case: str) -> None:
-    """Every golden case, the first node's files by the first guest's own programs."""
+@pytest.fixture(scope="module")
+def read(cluster: Cluster) -> Callable[[Configuration], str]:
+    """What has a program of the first node read a file, and returns what it says; the same only once."""
     node = cluster.lab.nodes()[0]
-    own = node.run("hostname --all-ip-addresses").split()[0]
-    for each in configurations(cases.resources(case), trial.SYSTEM, host=node.name, address=own):
+
+    @functools.cache
+    def once(file: Configuration) -> str:
         run = subprocess.run(
-            node.command(f"umask 077; file=$(mktemp) && cat >$file && ({each.command}); code=$?; rm $file; exit $code"),
-            input=each.text,
+            node.command(f"umask 077; file=$(mktemp) && cat >$file && ({file.command}); code=$?; rm $file; exit $code"),
+            input=file.text,
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
-        said = run.stdout + run.stderr
-        assert run.returncode == 0 and each.is_fine(said), f"{each.what}: {said}"
+        assert run.returncode == 0, f"{file.what}: {run.stdout}{run.stderr}"
+        return run.stdout + run.stderr
+
+    return once
+
+
+@pytest.mark.parametrize("case", cases.CASES)
+def test_rendered_configuration_is_read_by_its_programs(
+    cluster: Cluster, read: Callable[[Configuration], str], case: str
+) -> None:
+    """Every golden case, the first node's files by the first guest's own programs."""
+    node = cluster.lab.nodes()[0]
+    for file in configurations(cases.resources(case), trial.SYSTEM, host=node.name):
+        said = read(file)
+        assert file.is_fine(said), f"{file.what}: {said}"
 
 
 def test_preview_of_dev_works_offline(lab: Lab) -> None:
@@ -397,7 +412,9 @@ def test_fencing_that_cannot_be_proved_stops_the_update(cluster: Cluster) -> Non
     assert hasty.run(node).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["standby", "mysqld-kill", "power-kill", "network-cut"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("standby", marks=pytest.mark.long), "mysqld-kill", "power-kill", "network-cut"]
+)
 def test_drill(cluster: Cluster, drills: Path, name: str) -> None:
     """No acknowledged write is lost, and nothing is served twice."""
     target = LabTarget(cluster.lab)

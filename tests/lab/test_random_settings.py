@@ -41,7 +41,7 @@ class Guests:
         """Yield what a program has against a file that is new; both guests read what is for both."""
         for name, made in self._images.items():
             system = operating_system.load(name)
-            for each in configurations(resources, system, host=socket.gethostname(), address="127.0.0.1"):
+            for each in configurations(resources, system, host=socket.gethostname()):
                 if (name, each) not in self._seen:
                     self._seen.add((name, each))
                     yield from self._read(made, each)

@@ -12,6 +12,10 @@ from components.settings.operating_system import OperatingSystem
 from tests.support.recording import Resource
 
 
+def _any(_said: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Configuration:
     """A file.
@@ -25,28 +29,26 @@ class Configuration:
     what: str
     text: str
     command: str
-    is_fine: Callable[[str], bool] = lambda said: True
+    is_fine: Callable[[str], bool] = _any
 
 
-def configurations(
-    resources: Sequence[Resource], system: OperatingSystem, *, host: str, address: str
-) -> Iterator[Configuration]:
+def configurations(resources: Sequence[Resource], system: OperatingSystem, *, host: str) -> Iterator[Configuration]:
     """Yield the files of a recorded program's first node, as they are but for what must be of the machine that reads.
 
     Args:
         system: what that machine runs: files for other servers and other Pacemakers are left out.
         host: its name.
-        address: an IPv4 address of its own.
     """
     scripts = {resource.name: resource.inputs["stdin"] for resource in resources if "stdin" in resource.inputs}
     node = next(name for name in scripts if name.endswith("-corosync")).removesuffix("-corosync")
     replication = scripts[f"{node}-drbd"]
     resource = _document(replication, "read -rd '' text").replace("@HA_DRBD_SECRET@", "x" * 43)
-    resource = re.sub(r"(_this_host \{\s+address ipv4 )[0-9.]+", rf"\g<1>{address}", resource)
+    # It wants its own address to be this machine's.
+    resource = re.sub(r"(_this_host \{\s+address ipv4 )[0-9.]+", r"\g<1>127.0.0.1", resource)
     both = _document(replication, "global_common.conf") + resource
     # Where no module of DRBD's is to be found, it reads what version 9 would have.
     ask = 'DRBD_DRIVER_VERSION_OVERRIDE=8.4.11 drbdadm --config-file "$file" dump all'
-    yield Configuration("DRBD", both, ask, lambda said: "protocol" in said)
+    yield Configuration("DRBD", both, ask, _is_dumped)
 
     # Corosync wants to see the key, which is no stack's here, this machine among the members, and a folder of its own.
     members = _document(scripts[f"{node}-corosync"], "corosync.conf <<")
@@ -56,7 +58,7 @@ def configurations(
         "Corosync",
         members + "system {\n  state_dir: /dev/shm\n}\n",
         'head --bytes=256 /dev/urandom >/dev/shm/key; corosync -t -c "$file"',
-        lambda said: "error" not in said.lower(),
+        _is_without_error,
     )
 
     document = _document(scripts["resources-document"], "cluster.crm")
@@ -66,7 +68,7 @@ def configurations(
             document,
             "cibadmin --empty >/dev/shm/cib.xml && export CIB_file=/dev/shm/cib.xml"
             ' && crm --force configure load update "$file" && crm_verify --xml-file $CIB_file && crm configure verify',
-            _has_no_error,
+            _is_accepted,
         )
 
     if system.database.program in scripts[f"{node}-server"]:
@@ -99,7 +101,15 @@ def _document(script: str, after: str) -> str:
     return "\n".join(lines[begin + 1 : end]) + "\n"
 
 
-def _has_no_error(said: str) -> bool:
+def _is_dumped(said: str) -> bool:
+    return "protocol" in said
+
+
+def _is_without_error(said: str) -> bool:
+    return "error" not in said.lower()
+
+
+def _is_accepted(said: str) -> bool:
     # A configuration in a file has no quorum.
     return not [line for line in said.splitlines() if "ERROR" in line and "lack of quorum" not in line]
 

@@ -329,6 +329,8 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("DRBD is down", [disk("one", *WAITS), node("two", drbd="version: 8.4.11\n\n 1: cs:Unconfigured\n")], "",
      ["DRBD is down on two: the data is kept on one alone."]),
     ("no module", [disk("one", *WAITS), node("two", drbd=None)], "", ["DRBD is down on two"]),
+    ("alone after its boot", [pacemaker(SERVER_IS_STOPPED, TWO_IS_OFFLINE), node("one", drbd=None)], "two",
+     ["nobody serves.", "two is not in the cluster", "DRBD is down on one, and no other copy can be seen"]),
     ("copying", [disk("two", *SYNCS)], "",
      ["two copies from one what it has missed, 22.3 % done, 0:01:02 to go, at 3.2 MiB/s: until then the data is kept on"
       " one alone. docs/operations/one-copy.md"]),

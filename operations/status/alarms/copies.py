@@ -47,7 +47,9 @@ def one_copy(facts: Facts) -> Iterator[str]:
             continue
         others = [other for other in facts.nodes if other.name != node.name]
         if node.drbd is None:
-            yield f"DRBD is down on {node.name}: the data is kept on {listed([other.name for other in others])} alone"
+            seen = any(other.drbd or not other.asked for other in others)
+            kept = f": the data is kept on {listed([other.name for other in others])} alone"
+            yield f"DRBD is down on {node.name}{kept if seen else ', and no other copy can be seen'}"
         elif node.drbd.connection == "StandAlone" or _has_lost_its_disk(node) or node.name in _unsure(facts):
             continue
         elif not node.drbd.has_peer:

@@ -109,6 +109,7 @@ def test_a_server_of_ssh_that_says_nothing(lab: Lab) -> None:
     assert not isinstance(outcome[0], EngineError), outcome[0]
 
 
+@pytest.mark.long
 def test_who_is_not_in_admin_cidrs(lab: Lab) -> None:
     """May still put that right: no script runs for it."""
     node = lab.nodes()[0]
