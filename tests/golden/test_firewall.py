@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.golden.cases import MONITORED
-from tests.support.recording import EXISTING, Resource, as_sent, record
+from tests.golden.cases import resources
+from tests.support.recording import Resource, as_sent, record
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
 # Source, protocol, port.
 Door = tuple[str, str, str]
-
-WITH_ALL = {"witness": True} | MONITORED
 
 
 def of_security_group(made: list[Resource], to: tuple[str, ...]) -> set[Door]:
@@ -49,7 +47,7 @@ def of_machine(made: list[Resource], name: str) -> set[Door]:
 
 
 def test_it_is_the_security_group_once_more() -> None:
-    made = record("lab", WITH_ALL)
+    made = resources("witness")  # which is monitored too
     nodes = of_security_group(made, ("10.32.0.0/24",))
     assert len(nodes) > 8
     for number in (1, 2):
@@ -59,12 +57,8 @@ def test_it_is_the_security_group_once_more() -> None:
     assert of_machine(made, "mysql-lab-witness") == witness
 
 
-@pytest.mark.parametrize(
-    "changes", [{"hostFirewall": False}, {"existingSubnetId": EXISTING["existingSubnetId"], "subnet": "10.34.0.0/24"}]
-)
-def test_there_is_none(changes: dict[str, Any]) -> None:
-    """Where it is not wanted; and where an endpoint's own check comes from an address that nobody here knows."""
-    texts = [each.inputs["stdin"] for each in record("dev", changes) if each.name.endswith("-firewall")]
+def test_there_is_none() -> None:
+    texts = [each.inputs["stdin"] for each in record("dev", {"hostFirewall": False}) if each.name.endswith("-firewall")]
     assert len(texts) == 2
     for text in texts:
         assert "nft delete table inet azure_mysql_ha" in text and "nft --file" not in text and "dport" not in text

@@ -15,9 +15,8 @@ from lab import fabric, image
 from lab.cloud import namespace
 from lab.image import Image
 from lab.paths import LabPaths
-from tests.golden.cases import MONITORED
+from tests.golden.cases import resources
 from tests.support import trial
-from tests.support.recording import record
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -30,8 +29,7 @@ PORTS = (22, 25, 111, 3306, 5403, 7789, 9100, 9104, 9664, 33060, 61500)
 
 def script() -> str:
     """Return NODE-firewall of the lab's stack, monitored and with a witness."""
-    made = record("lab", {"witness": True} | MONITORED)
-    return next(each.inputs["stdin"] for each in made if each.name == "mysql-lab-1-firewall")
+    return next(each.inputs["stdin"] for each in resources("witness") if each.name == "mysql-lab-1-firewall")
 
 
 @functools.cache
