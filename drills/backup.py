@@ -14,7 +14,8 @@ from azure.mgmt.storage import StorageManagementClient
 from components.azure import cloud
 from components.checkout import CHECKOUT
 from components.settings.azure_id import id_of
-from configs.backup.chain import CONTAINER, Base, from_stamp
+from configs.backup.blobs import CONTAINER, Base
+from configs.backup.moments import from_stamp
 from drills.target import Target
 from operations import backups, verify_backup
 from operations.cli import Cli

@@ -6,7 +6,7 @@ It starts what a timer starts every week, shows what that says, and waits for it
 import argparse
 import sys
 
-from configs.backup.chain import Verified
+from configs.backup.documents import Verified
 from operations.backup.listing import proof_line
 from operations.command import Command
 from operations.error import OperationError

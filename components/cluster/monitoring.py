@@ -12,7 +12,8 @@ from components.remote import LIBRARY, Part, ScriptContext
 PROGRAMS = (
     "components/certificates.py",
     "components/places.py",
-    "configs/backup/chain.py",
+    "configs/backup/documents.py",
+    "configs/backup/moments.py",
     "configs/pacemaker/look.py",
     "operations/backup/late.py",
     "operations/backup/state.py",

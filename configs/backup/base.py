@@ -15,10 +15,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
-from . import chain, ship, state
-from .chain import Base, Details, stamp
+from . import ship, state
+from .blobs import Base
 from .configuration import RUN, Configuration, load
+from .documents import Details, to_json
 from .files import size_of
+from .moments import stamp
 from .packed import Failed, Packed
 from .server import Server, ServerError, end_with, serving_pid
 from .store import Store, StoreError
@@ -133,7 +135,7 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         sha256=packed.sha256,
         unpacked=packed.unpacked,
     )
-    store.add(base.name, chain.to_json(details).encode())
+    store.add(base.name, to_json(details).encode())
     return base
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from configs.backup.chain import Verified, from_stamp, said
+from configs.backup.documents import Verified
+from configs.backup.moments import from_stamp, said
 from operations.backup.state import Backup
 
 LOG_MINUTES = 5

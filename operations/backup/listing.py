@@ -16,7 +16,9 @@ from typing import Any
 from components.azure import stored_backup
 from components.azure.blobs import UnreadableError
 from components.azure.stored_backup import StoredBackup
-from configs.backup.chain import LOGS, Base, Details, Verified, from_stamp, said
+from configs.backup.blobs import LOGS, Base
+from configs.backup.documents import Details, Verified
+from configs.backup.moments import from_stamp, said
 from operations.backup import late
 from operations.backup.state import Backup
 from operations.command import told

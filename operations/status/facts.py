@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from configs.backup.chain import Verified
+from configs.backup.documents import Verified
 from operations.backup import state
 from operations.backup.state import Backup
 from operations.status import drbd, quorum

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from components.places import MOUNT_POINT
-from configs.backup.chain import from_stamp
+from configs.backup.moments import from_stamp
 from operations.status import alarms
 from operations.status.facts import Facts, NodeFacts
 

@@ -13,7 +13,7 @@ import pytest
 from components.azure import stored_backup
 from components.azure.blobs import UnreadableError
 from components.azure.stored_backup import StoredBackup
-from configs.backup.chain import Verified
+from configs.backup.documents import Verified
 from operations import backups, verify_backup
 from operations.backup import listing
 from operations.cli import Cli

@@ -83,7 +83,7 @@ BAD: list[tuple[str, Callable[[], StoredBackup], dict[str, Any], str]] = [
         "no base",
         lambda: stored(base=None),
         {},
-        "restoreTo: there is no base in the backup, so nothing can be restored.",
+        "restoreTo: the backup has no base, so nothing can be restored.",
     ),
     (
         "a gap",
@@ -103,20 +103,20 @@ BAD: list[tuple[str, Callable[[], StoredBackup], dict[str, Any], str]] = [
         "too late",
         stored,
         {"restoreTo": "2026-11-27T14:00:00Z"},
-        "restoreTo: 2026-11-27T14:00:00Z cannot be restored: the backup goes to 2026-11-27T13:59:59Z. " + WHOLE,
+        "restoreTo: 2026-11-27T14:00:00Z cannot be restored: the backup ends at 2026-11-27T13:59:59Z. " + WHOLE,
     ),
     (
         "another server",
         lambda: stored(said=details(server="mariadb", version="10.11.19-MariaDB")),
         {},
-        "restoreFrom: the backup is of mariadb 10.11.19-MariaDB, the new cluster would have mysql 8.4. Choose an"
+        "restoreFrom: the backup is of mariadb 10.11.19-MariaDB, but the new cluster would have mysql 8.4. Choose an"
         " operatingSystem that has mariadb 10.11.",
     ),
     (
         "a newer server",
         lambda: stored(said=details(version="9.7.0")),
         {},
-        "restoreFrom: the backup is of mysql 9.7.0, the new cluster would have mysql 8.4. Choose an operatingSystem"
+        "restoreFrom: the backup is of mysql 9.7.0, but the new cluster would have mysql 8.4. Choose an operatingSystem"
         " that has mysql 9.7.",
     ),
     (

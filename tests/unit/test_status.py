@@ -16,7 +16,7 @@ import pytest
 
 from components import certificates
 from components.checkout import CHECKOUT
-from configs.backup import chain
+from configs.backup.documents import Verified, to_json
 from operations.ssh import Node
 from operations.ssh_agent import Agent
 from operations.status import alarms, asking, facts, status
@@ -96,7 +96,7 @@ BACKUP: dict[str, Any] = {
 
 def proved(at: str, why: str = "") -> str:
     """Return what a proof by a restore has noted."""
-    return chain.to_json(chain.Verified(at, "20261121T021500Z", at, not why, 421, 5 << 30, 37, why))
+    return to_json(Verified(at, "20261121T021500Z", at, not why, 421, 5 << 30, 37, why))
 
 
 @functools.cache

@@ -10,17 +10,29 @@ FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/binary_log.py 0644 <<'FILE'
 <<< configs/backup/binary_log.py >>>
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/blobs.py 0644 <<'FILE'
+<<< configs/backup/blobs.py >>>
+FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/chain.py 0644 <<'FILE'
 <<< configs/backup/chain.py >>>
 FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/configuration.py 0644 <<'FILE'
 <<< configs/backup/configuration.py >>>
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/documents.py 0644 <<'FILE'
+<<< configs/backup/documents.py >>>
+FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/files.py 0644 <<'FILE'
 <<< configs/backup/files.py >>>
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/moments.py 0644 <<'FILE'
+<<< configs/backup/moments.py >>>
+FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/packed.py 0644 <<'FILE'
 <<< configs/backup/packed.py >>>
+FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/plan.py 0644 <<'FILE'
+<<< configs/backup/plan.py >>>
 FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/restore.py 0644 <<'FILE'
 <<< configs/backup/restore.py >>>

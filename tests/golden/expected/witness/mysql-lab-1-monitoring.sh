@@ -120,8 +120,11 @@ FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/components/places.py 0644 <<'FILE'
 <<< components/places.py >>>
 FILE
-  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/configs/backup/chain.py 0644 <<'FILE'
-<<< configs/backup/chain.py >>>
+  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/configs/backup/documents.py 0644 <<'FILE'
+<<< configs/backup/documents.py >>>
+FILE
+  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/configs/backup/moments.py 0644 <<'FILE'
+<<< configs/backup/moments.py >>>
 FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/configs/pacemaker/look.py 0644 <<'FILE'
 <<< configs/pacemaker/look.py >>>
