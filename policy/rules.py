@@ -206,7 +206,7 @@ def fencing_is_on(resources: Sequence[Resource]) -> Iterator[str]:
     if not said:
         yield "no script says whether fencing is enabled: nothing makes sure that two nodes never serve"
     elif {*said} != {"true"}:
-        yield "fencing is not enabled: with a network split both nodes could serve; set fencing: on"
+        yield "fencing is not enabled: in a network split both nodes could serve; set fencing: on"
 
 
 RULES = (

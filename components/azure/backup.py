@@ -63,7 +63,7 @@ class Backup(pulumi.ComponentResource):
         role = make_role(
             f"{name}-role",
             "Backup",
-            "Add and read blobs, and delete none.",
+            "Add and read blobs, but delete none.",
             authorization.PermissionArgs(actions=list(ACTIONS), data_actions=list(DATA_ACTIONS)),
             place=args.place,
             scope=group_id,

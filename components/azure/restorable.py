@@ -28,7 +28,7 @@ def read(source: AzureId) -> StoredBackup | None:
         return stored_backup.read(source.names[0])
     except UnreadableError as error:
         if pulumi.runtime.is_dry_run():
-            pulumi.log.warn(f"restoreFrom: not looked at: {error}; pulumi up looks, before it makes anything")
+            pulumi.log.warn(f"restoreFrom: not checked: {error}; pulumi up checks it before it makes anything")
             return None
         raise Mistake(str(error)) from None
 

@@ -48,7 +48,7 @@ def read(account: str) -> StoredBackup:
     try:
         return of(Blobs(account, cloud.find()))
     except CloudNotReachedError as error:
-        raise UnreadableError(f"storage account {account} is not read: {error}") from None
+        raise UnreadableError(f"storage account {account} cannot be read: {error}") from None
 
 
 def of(blobs: Blobs) -> StoredBackup:

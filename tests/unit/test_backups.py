@@ -111,11 +111,11 @@ def test_the_exit_code_says_whether_there_is_an_alarm(
 
 def test_what_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def read(account: str) -> StoredBackup:
-        raise UnreadableError(f"whoever runs this may not read storage account {account}")
+        raise UnreadableError(f"you may not read storage account {account}")
 
     monkeypatch.setattr(stored_backup, "read", read)
     assert listing.main(["shop"]) == 1
-    assert capsys.readouterr().err == "backups: whoever runs this may not read storage account shop\n"
+    assert capsys.readouterr().err == "backups: you may not read storage account shop\n"
 
 
 def stack(outputs: dict[str, Any], **of_cli: Any) -> Stack:

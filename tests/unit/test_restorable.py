@@ -147,7 +147,7 @@ def test_what_cannot_be_is_refused(
     assert refused(monkeypatch, backup(), changes=NOON | changes, preview=preview) == line
 
 
-UNREADABLE = UnreadableError("whoever runs this may not read storage account stmysqlprod: the role … is missing")
+UNREADABLE = UnreadableError("you may not read storage account stmysqlprod: you need the role …")
 
 
 def test_an_update_is_refused_where_nothing_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_an_update_is_refused_where_nothing_can_be_read(monkeypatch: pytest.Monk
 def test_a_preview_of_who_may_not_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a pull request's."""
     assert look(monkeypatch, UNREADABLE) == [
-        f"warn: restoreFrom: not looked at: {UNREADABLE}; pulumi up looks, before it makes anything"
+        f"warn: restoreFrom: not checked: {UNREADABLE}; pulumi up checks it before it makes anything"
     ]
 
 
