@@ -229,7 +229,7 @@ def ended(lab: Lab) -> Generator[None]:
     finally:
         runs = [script.run(serving) for script in own.values()]
     assert [run.returncode for run in runs] == [0, 0], runs
-    assert "shows another certificate, without a restart" in runs[-1].stdout
+    assert "uses the new certificate, without a restart" in runs[-1].stdout
 
 
 def test_a_certificate_that_has_ended(lab: Lab, tmp_path: Path) -> None:
