@@ -50,7 +50,7 @@ class Monitoring(Part):
             context.nodes,
             "monitoring",
             "monitoring/monitoring.sh.j2",
-            "What tells a Prometheus how this node is",
+            "Exporters, which tell Prometheus how this node is",
             variables={"HA_MONITOR_PASSWORD": password},
             after_own=[after],
             library=LIBRARY,

@@ -105,9 +105,9 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         def finish() -> None:
             listener.join()
             if code := dump.wait():
-                raise Failed(f"the dump has ended with {code}: {' / '.join(last)[-300:]}")
+                raise Failed(f"the dump failed with exit code {code}: {' / '.join(last)[-300:]}")
             if position.found is None:
-                raise Failed("the dump has not told where in the binary log it is")
+                raise Failed("the dump did not say where in the binary log it is")
 
         packed = Packed(dump.stdout, rate=_RATE, look=position.look, finish=finish)
         try:
@@ -119,7 +119,7 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
             raise
     known = state.read(configuration)
     if known.history != history or ship.began_anew(known, ship.files(configuration, server)):
-        raise Failed("the numbering of the binary logs began anew meanwhile")
+        raise Failed("the numbering of the binary logs has started again meanwhile")
     base = Base(history, position.at, begun, *position.found)
     details = Details(
         cluster=configuration.cluster,

@@ -40,7 +40,7 @@ class Details:
 
     def __post_init__(self) -> None:
         if self.format != 1:
-            raise ValueError(f"a base of format {self.format}; this program knows 1")
+            raise ValueError(f"a base of format {self.format}; this program knows only 1")
 
     @property
     def series(self) -> str:
@@ -113,7 +113,7 @@ def from_json(kind: type[_Document], text: str) -> _Document:
     try:
         return kind(**json.loads(text))
     except TypeError as error:
-        raise ValueError(f"no {kind.__name__}: {error}") from error
+        raise ValueError(f"not a valid {kind.__name__}: {error}") from error
 
 
 def series_of(version: str) -> str:

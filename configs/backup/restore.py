@@ -106,7 +106,7 @@ class Restore:
                 ["bash", "-c", line], env=self._environment(), stdin=stdin, capture_output=True, text=True, check=False
             )
             if run.returncode:
-                raise Failed(f"{line.split()[0]} has ended with {run.returncode}: {_last(run.stderr)}")
+                raise Failed(f"{line.split()[0]} failed with exit code {run.returncode}: {_last(run.stderr)}")
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "directory": str(self._directory)}
@@ -141,9 +141,9 @@ class Restore:
                         told = time.monotonic()
                         say(f"{size >> 20} of {details.bytes >> 20} MiB of the base")
         if (size, sha.hexdigest()) != (details.bytes, details.sha256):
-            raise Damaged(f"the base {base.data} is damaged: it is not what was brought")
+            raise Damaged(f"the base {base.data} is damaged: it is not what was uploaded")
         if zstd.returncode or taker.returncode:
-            raise Failed(f"{Path(into[0]).name} does not take the base: {_last(errors.read_text(errors='replace'))}")
+            raise Failed(f"{Path(into[0]).name} rejects the base: {_last(errors.read_text(errors='replace'))}")
 
     @contextlib.contextmanager
     def _serving(self) -> Generator[None]:
@@ -177,7 +177,9 @@ class Restore:
                 raise
             server.terminate()
             if server.wait():
-                raise Failed(f"the server that has replayed has ended with {server.returncode}: {_last_error(log)}")
+                raise Failed(
+                    f"the server that replayed the logs failed with exit code {server.returncode}: {_last_error(log)}"
+                )
 
     def _wait_for_answer(self, server: "subprocess.Popen[bytes]", log: Path) -> None:
         until = time.monotonic() + _START_SECONDS
@@ -209,7 +211,7 @@ class Restore:
                 client.kill()
                 raise
             if client.wait():
-                raise Failed(f"the server does not take the logs: {_last(errors.read_text(errors='replace'))}")
+                raise Failed(f"the server rejects the logs: {_last(errors.read_text(errors='replace'))}")
 
     def _replay_log(self, plan: Plan, log: Log, client: IO[bytes]) -> None:
         path = self._fetch(log)
@@ -242,7 +244,7 @@ class Restore:
 
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][-300:] if lines else "it says nothing"
+    return lines[-1][-300:] if lines else "no message"
 
 
 def _last_error(log: Path) -> str:

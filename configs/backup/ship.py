@@ -126,7 +126,10 @@ def removed(configuration: Configuration, server: Server, known: State, closed: 
     server.ask(f"purge binary logs to '{after.name}'")
     if lost is None:
         return known
-    print(f"logs {lost.first:06} to {lost.last:06} removed before they were in the store: no room", file=sys.stderr)
+    print(
+        f"logs {lost.first:06} to {lost.last:06} removed before they were uploaded: no room on the disk",
+        file=sys.stderr,
+    )
     return replace(known, shipped=lost.last, shipped_last=lost.until, lost=[*known.lost, lost])
 
 

@@ -44,7 +44,7 @@ def check(configuration: Configuration, server: Server) -> int:
     lines = [line.strip() for line in run.stdout.splitlines() if line.strip()]
     wrong = [line for line in lines if line.lower().startswith(("error", "warning"))]
     if run.returncode or wrong:
-        raise Failed(f"tables are not well: {' / '.join(wrong[:3]) or run.stderr.strip()[-300:]}")
+        raise Failed(f"tables have errors: {' / '.join(wrong[:3]) or run.stderr.strip()[-300:]}")
     return sum(1 for line in lines if line.endswith(" OK"))
 
 

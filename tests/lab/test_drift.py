@@ -117,7 +117,7 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
     assert "-primitive by-hand ocf:pacemaker:Dummy" in told["resources-document"].replace(" \\\n", "\n")
     assert "no-quorum-policy=ignore" in told["resources-document"]
     assert "-    ping-int 9;\n+    ping-int     3;" in told[f"{two}-drbd"]
-    assert "would have DRBD adjusted" in told[f"{two}-drbd"] and "--ping-int=3" in told[f"{two}-drbd"]
+    assert "would adjust DRBD" in told[f"{two}-drbd"] and "--ping-int=3" in told[f"{two}-drbd"]
     assert "/home/azureuser/.ssh/id_ed25519: differs" in told[f"{two}-host"]
     assert "is missing: /etc/systemd/system/azure-mysql-ha-probe.service" in told[f"{two}-server"]
     assert f"systemctl --quiet mask {trial.DATABASE.service}" in told[f"{two}-server"]

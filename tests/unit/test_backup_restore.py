@@ -119,7 +119,7 @@ def test_damaged_base_is_replaced_by_the_one_before(
     bench.blobs.blobs[name] = bench.blobs.blobs[name][:-2] if damage == b"cut" else damage
     assert bench.run() == (bench.blobs.bases[0], "base of 0")
     assert (
-        f"the base {name} is damaged: it is not what was brought; trying the base before it" in capsys.readouterr().out
+        f"the base {name} is damaged: it is not what was uploaded; trying the base before it" in capsys.readouterr().out
     )
 
 
@@ -155,7 +155,7 @@ def test_proof_takes_no_other_base(bench: Any, prove: Any) -> None:
     bench.blobs.blobs[bench.blobs.bases[1].data] = b"nonsense"
     proof = prove()
     assert not proof.ok
-    assert "it is not what was brought" in proof.why
+    assert "it is not what was uploaded" in proof.why
 
 
 def test_no_base_that_is_whole_is_refused(bench: Any) -> None:

@@ -124,7 +124,7 @@ BAD: list[tuple[str, Callable[[], StoredBackup], dict[str, Any], str]] = [
         lambda: stored(said=details(format=2)),
         {},
         "restoreFrom: base/20261101T090000Z/20261127T020000Z/base_20261127T021000Z_000041_1234.json in storage account"
-        " stmysqlprod: a base of format 2; this program knows 1",
+        " stmysqlprod: a base of format 2; this program knows only 1",
     ),
     (
         "more data than the disk has",

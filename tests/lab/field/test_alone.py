@@ -74,7 +74,7 @@ def test_stopped_and_started(lab: Lab) -> None:
     wait_until("the reboot", lambda: idle.lets_in() and idle.run(BOOT) != boot, 120, every=1)
     stays_off(lab, serving, ALONE_SECONDS + 20)
     said = idle.run("/usr/local/lib/azure-mysql-ha/start-peer")
-    assert f"{serving.name} stays off, as a person has said at" in said
+    assert f"{serving.name} stays off, as somebody asked at" in said
     assert any(wish in alarm for alarm in lab.status().alarms)
     assert not application.answers(lab), "what is alone since its start may have old data"
     run = trial.command_line(lab, "start", serving.name, timeout=700)
