@@ -62,7 +62,7 @@ ALARMS: list[tuple[str, Callable[[], StoredBackup], datetime, list[str]]] = [
         "a late base",
         stored,
         after(hours=15),
-        ["the backup has what was committed until", "the backup has got no new base for 26 hours: the last is of 2026"],
+        ["the backup has what was committed until", "the backup has had no new base for 26 hours: the last one is from 2026"],
     ),
     (
         "no proof",
@@ -80,7 +80,7 @@ ALARMS: list[tuple[str, Callable[[], StoredBackup], datetime, list[str]]] = [
         "no base",
         lambda: stored(base=None),
         NOW,
-        ["the backup has got no new base for 26 days: there is none yet"],
+        ["the backup has had no new base for 26 days: there is none yet"],
     ),
     (
         "a base that cannot be read",
