@@ -68,7 +68,7 @@ class Listing:
         if self.complete_to:
             now = datetime.fromisoformat(self.now)
             at = datetime.fromisoformat(self.complete_to)
-            until = f", with all until {self.complete_to}, {late.ago(at, now)}"
+            until = f", complete until {self.complete_to}, {late.ago(at, now)}"
         lines.append(f"log       {self.logs} files{until}")
         lines.append(proof_line(self.proof))
         lines += [f"ALARM     {alarm}" for alarm in self.alarms]
@@ -132,10 +132,10 @@ def _state(backup: StoredBackup, now: datetime) -> Backup | None:
 
 def _alarms(backup: StoredBackup, state: Backup | None) -> Iterator[str]:
     if state is None:
-        yield "there is nothing in it"
+        yield "it is empty"
         return
     for gap in backup.chain.gaps():
-        yield f"{gap}: of that time nothing can be restored"
+        yield f"{gap}: nothing of that time can be restored"
     yield from late.log_is_late(state)
     yield from late.base_is_late(state)
     if backup.verified and not backup.verified.ok:

@@ -95,7 +95,7 @@ def test_a_stop_is_refused(lab: Lab) -> None:
         assert f"{idle.name} is in standby" in run.stderr
         move = trial.command_line(lab, "move")
         assert (move.returncode, move.stdout) == (1, "")
-        assert f"nothing is moved: {idle.name} is in standby" in move.stderr
+        assert f"not moved: {idle.name} is in standby" in move.stderr
     finally:
         idle.run(f"crm node online {idle.name}")
     service.wait_until_well(lab)
