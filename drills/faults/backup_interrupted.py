@@ -16,7 +16,7 @@ from operations.ssh import Node
 
 ORDER = 235
 EXPECTED = Expectation(fencings=(1, 2), moves=None)
-NEEDS_LAB = "a second stack is made and destroyed, which takes time and money there (docs/operations/restore.md)"
+NEEDS_LAB = "a second stack is made and destroyed, which takes time and costs money there (docs/operations/restore.md)"
 NEEDS_BACKUP = True
 SETTLE_SECONDS = 420.0
 

@@ -12,7 +12,7 @@ from drills.proof.audit import Expectation
 
 ORDER = 230
 EXPECTED = Expectation(fencings=(0, 1))
-NEEDS_LAB = "a second stack is made and destroyed, which takes time and money there (docs/operations/restore.md)"
+NEEDS_LAB = "a second stack is made and destroyed, which takes time and costs money there (docs/operations/restore.md)"
 NEEDS_BACKUP = True
 SETTLE_SECONDS = 420.0
 

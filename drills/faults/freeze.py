@@ -23,6 +23,6 @@ def run(drill: Drill) -> None:
     if drill.lab.power_cycle(frozen) == before:
         drill.lab.thaw(frozen)
         drill.check(False, "the peer was promoted before the frozen machine was switched off")
-    drill.fault_end("what was frozen is gone", frozen)
+    drill.fault_end("the frozen machine is gone", frozen)
     drill.wait_served(drill.idle, at)
     drill.wait("the machine to come back", lambda: drill.seen.sample(frozen) is not None, 240)

@@ -19,4 +19,4 @@ def run(drill: Drill) -> None:
     drill.wait("fencing", drill.seen.fenced, 240)
     drill.wait_writes(drill.seen.last_fencing())
     drill.wait_strength()
-    drill.check(drill.seen.server(drill.serving) == server, "the server was started anew")
+    drill.check(drill.seen.server(drill.serving) == server, "the server was restarted")

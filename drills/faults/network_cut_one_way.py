@@ -22,7 +22,7 @@ def run(drill: Drill) -> None:
     drill.wait_writes(drill.seen.last_fencing())
     drill.pause(20, "one side goes on alone")
     drill.check(drill.seen.writes_since(time.time() - 2), "nobody serves while the network is broken")
-    drill.fault_end("the network is mended")
+    drill.fault_end("the network is repaired")
     drill.target.join()
     for node in drill.nodes:
         network.clear(node)

@@ -25,5 +25,5 @@ def run(drill: Drill) -> None:
     drill.check(delays.strip().rstrip("s") in ("", "0"), f"with a witness there is a delay of {delays.strip()}")
     drill.pause(20, "one side goes on alone")
     drill.check(drill.seen.writes_since(time.time() - 2), "nobody serves while the network is cut")
-    drill.fault_end("the network is mended")
+    drill.fault_end("the network is repaired")
     drill.target.join()

@@ -19,7 +19,7 @@ def run(drill: Drill) -> None:
     for node in drill.nodes:
         network.lose(node, drill.other(node), PERCENT)
     drill.pause(60, "packets are lost")
-    drill.fault_end("the network is mended")
+    drill.fault_end("the network is repaired")
     for node in drill.nodes:
         network.clear(node)
     drill.wait_writes(max(at, drill.seen.last_fencing()))

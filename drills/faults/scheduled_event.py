@@ -11,7 +11,7 @@ from drills.proof.audit import Expectation
 
 ORDER = 200
 EXPECTED = Expectation(fencings=(0, 0))
-NEEDS_LAB = "Azure announces events when it will, not on request"
+NEEDS_LAB = "Azure announces events when it wants to, not on request"
 SETTLE_SECONDS = 420.0
 
 NOTICE_SECONDS = 240.0

@@ -17,7 +17,7 @@ from drills.target import connect
 
 ORDER = 220
 EXPECTED = Expectation(fencings=(0, 0), moves=0)
-NEEDS_LAB = "a second stack is made and destroyed, which takes time and money there (docs/operations/restore.md)"
+NEEDS_LAB = "a second stack is made and destroyed, which takes time and costs money there (docs/operations/restore.md)"
 NEEDS_BACKUP = True
 ROWS = 100
 

@@ -10,7 +10,7 @@ from drills.proof.audit import Expectation
 
 ORDER = 15
 EXPECTED = Expectation(fencings=(1, 1))
-NEEDS_LAB = "nobody can switch off a zone of Azure's"
+NEEDS_LAB = "nobody can switch off one of Azure's zones"
 NEEDS_ZONES = True
 SETTLE_SECONDS = 420.0
 AWAY_SECONDS = 30.0

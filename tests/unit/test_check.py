@@ -266,7 +266,8 @@ def test_a_network_that_is_peered_with_one_of_the_same_addresses(tmp_path: Path)
         )
     )
     assert any(
-        "overlaps 10.34.128.0/17, a network that it is peered with" in line for line in wrong(ask(tmp_path, plan, arrange))
+        "overlaps 10.34.128.0/17, a network that it is peered with" in line
+        for line in wrong(ask(tmp_path, plan, arrange))
     )
 
 

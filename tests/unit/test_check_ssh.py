@@ -36,7 +36,9 @@ def test_the_way_to_ssh_before_there_is_a_machine(
 def test_behind_a_gateway_nobody_knows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     comes_from(monkeypatch, "10.0.0.9")
     lines = ask(tmp_path, first("dev", {"adminCidrs": ["93.184.216.0/24"]}))
-    assert any(line.startswith("ssh: 93.184.216.0/24: this machine's address 10.0.0.9 is") for line in wrong(lines, "unknown"))
+    assert any(
+        line.startswith("ssh: 93.184.216.0/24: this machine's address 10.0.0.9 is") for line in wrong(lines, "unknown")
+    )
 
 
 def test_the_source_towards_an_address() -> None:
