@@ -1,7 +1,7 @@
-"""The network between the nodes breaks while a witness sees both.
+"""The network between the nodes breaks, while a witness sees both.
 
-The witness (a third machine with corosync-qnetd) gives its vote to one side at once; the other has lost quorum, stops,
-and is fenced.  There is no race, so no delay stands between the cut and the fencing, whoever serves.
+The witness (a third machine with corosync-qnetd) gives its vote to one side at once; the other one has lost quorum,
+stops, and is fenced.  There is no race, so there is no delay between the cut and the fencing, whoever serves.
 """
 
 import time

@@ -1,8 +1,8 @@
-"""A minute in which three of ten packets between the nodes are lost, in each direction.
+"""For a minute, three of ten packets between the nodes are lost, in each direction.
 
-Made in both nodes' kernels (netem), on what they send to each other.  Corosync repeats what is lost, TCP does for DRBD:
-writes become slow.  Loss alone is no death: either nobody is fenced, or the nodes have parted after all, and then it is
-exactly one.
+Done in both nodes' kernels (netem), for what they send to each other.  Corosync repeats what is lost, and TCP does so
+for DRBD: writes become slow.  Loss alone does not mean death: either nobody is fenced, or the nodes have parted after
+all, and then it is exactly one.
 """
 
 from drills import network

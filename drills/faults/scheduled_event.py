@@ -1,7 +1,7 @@
 """Azure announces that it will reboot the host of the machine that serves.
 
-The agent on the node (azure-events-az) sees the announcement in the metadata service, and the service moves away in
-order, before the time that was announced.  Then the node lets the event begin; the machine reboots, and comes back.
+The agent on the node (azure-events-az) sees the announcement in the metadata service, and the service moves away
+cleanly, before the announced time.  Then the node lets the event begin; the machine reboots, and comes back.
 """
 
 import time
