@@ -1,6 +1,6 @@
-"""What a storage account has of a backup: `python -m operations.backup.listing ACCOUNT`.
+"""Lists the backup in a storage account: `python -m operations.backup.listing ACCOUNT`.
 
-It asks neither the stack nor its machines, so it also tells what can be restored when these are gone.
+It asks neither the stack nor its machines, so it also says what can be restored when these are gone.
 """
 
 import argparse
