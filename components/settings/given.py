@@ -89,7 +89,7 @@ def secret(value: Given, nothing: str = "") -> str:
     """Return a secret in clear: it must be there, which `nothing` is not, and encrypted in the stack's file."""
     stripped = value.text.strip()
     if stripped in ("", nothing):
-        raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is not there")
+        raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is missing")
     if not value.encrypted:
         raise Mistake(
             "is in clear text; remove it (whoever read the file knows it) and make a new one:"
@@ -140,7 +140,7 @@ def between(least: int, most: int, unit: str = "") -> Callable[[int], int]:
 
     def check(value: int) -> int:
         if not least <= value <= most:
-            raise Mistake(f"{value} is not from {least} to {most}{unit and ' ' + unit}")
+            raise Mistake(f"{value} is not between {least} and {most}{unit and ' ' + unit}")
         return value
 
     return check

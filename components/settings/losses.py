@@ -90,7 +90,7 @@ def tell(before: Recorded, deleted_disks: Sequence[DataDisk]) -> Callable[[], No
         What tells, at the program's end, what else goes: all that there was and that the program has not made.
     """
     for disk in deleted_disks:
-        pulumi.log.warn(f"this update deletes data disk {disk} with all data; deleteDataDisks says that it may")
+        pulumi.log.warn(f"this update deletes data disk {disk} with all data; deleteDataDisks allows it")
     made: set[tuple[str, str]] = set()
 
     def note(args: pulumi.ResourceTransformationArgs) -> None:

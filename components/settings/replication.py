@@ -44,10 +44,10 @@ def _secret(value: str) -> str:
 def _rate(value: str) -> str:
     """Check a rate in DRBD's form: K, M or G bytes a second."""
     if not re.fullmatch(r"[1-9]\d{0,5}[KMG]", value):
-        raise Mistake(f"{value!r} is not a rate of DRBD's; an example is 100M (a second)")
+        raise Mistake(f"{value!r} is not a rate as DRBD writes it; an example is 100M (per second)")
     # drbd.conf(5): c-max-rate is at most 4 GiB a second.
     if _bytes(value) > 4 << 30:
-        raise Mistake(f"{value} is more than DRBD takes, 4G a second")
+        raise Mistake(f"{value} is more than DRBD's limit, 4G per second")
     return value
 
 

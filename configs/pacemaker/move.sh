@@ -129,7 +129,7 @@ main() {
   put_back # a moment early, so that the server's end does not wait for it
   begin=$EPOCHREALTIME from=$SECONDS banned=yes
   if ! why=$(ban 2>&1); then
-    echo "failed Pacemaker takes no ban: ${why//$'\n'/ }"
+    echo "failed Pacemaker does not accept the ban: ${why//$'\n'/ }"
     return 1
   fi
   until drbd "ro:Secondary/Primary" && greets; do

@@ -500,7 +500,7 @@ def test_an_engine_is_killed_while_it_makes_machines(stack: Stack, arm: FakeArm)
     del arm.resources[_path(arm, "vm-b")]
     pulumi = Cli("test", str(stack.chain.pulumi), environment=stack.environment, checkout=stack.folder / "program")
     told = resume(pulumi)
-    assert len(told) == 3 and told[-1] == "1 of 2 found there", told
+    assert len(told) == 3 and told[-1] == "1 of 2 found in Azure", told
     assert stack.changes("--refresh") == {"create": 3, "same": RESOURCES - 2}
     machine = _properties(arm, "vm-a")["vmId"]
     assert "pending operations" not in stack.pulumi("up", "--yes", "--skip-preview")

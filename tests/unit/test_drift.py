@@ -87,7 +87,7 @@ def finding(text: str, mendable: bool = True) -> Finding:
 
 
 def test_report() -> None:
-    assert drift.report([], ["pulumi", "up"]) == "The machines are as the stack says."
+    assert drift.report([], ["pulumi", "up"]) == "The machines are as the stack describes them."
     text = drift.report([finding("is missing: /etc/x")], ["pulumi", "up", "--stack", "prod"])
     assert text.startswith("mysql-1-host, on mysql-1\nis missing: /etc/x\n")
     # As a shell takes it: a URN has a dollar sign.

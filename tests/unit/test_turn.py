@@ -132,7 +132,7 @@ def test_a_node_that_is_gone_needs_no_leaving() -> None:
         (view(ALONE, members=None), "Pacemaker to run on one"),
         (view(ALONE, serving=""), "one to serve"),
         (view(ALONE, disks=("Outdated", "DUnknown")), "one to have all data (Outdated/DUnknown)"),
-        (view(ALONE, away=frozenset()), "two to be away for good: one sees it neither in the cluster nor off"),
+        (view(ALONE, away=frozenset()), "two to be gone for good: one sees it neither in the cluster nor off"),
         (ONE, "two to be reached by SSH: one sees it in the cluster"),
     ],
 )
@@ -228,7 +228,7 @@ def test_what_a_person_keeps_from_pacemaker_keeps_a_node_from_leaving(before: st
     one = look(crm_mon=CRM_MON.format(two='online="true"', role="Started", events="").replace(before, after))
     assert (told in one.by_hand) if told else one.by_hand == ""
     if told:
-        with pytest.raises(TurnError, match="so nothing would leave one; then run pulumi up again"):
+        with pytest.raises(TurnError, match="so nothing would leave one; end that, then run pulumi up again"):
             turn_of_one(one, view(TWO, machine=NEW))
         assert turn_of_one(one, TWO, wanted=OLD) == Done()
     else:
@@ -337,8 +337,8 @@ def test_the_program_has_a_node_leave(tmp_path: Path) -> None:
     done = run(tmp_path, "one", {"one": said(OLD.size), "two": said(NEW.size)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "one: its turn, two is done and has all data",
-        "one: has left, its machine may be restarted or replaced",
+        "one: its turn (two is done and has all data)",
+        "one: has left the cluster; its machine may be restarted or replaced",
     ]
     mark, standby, stop = (tmp_path / "told").read_text().splitlines()
     assert mark == PEER_IN_TURN_IS_SET.format(node="two")
@@ -349,7 +349,7 @@ def test_the_program_has_a_node_leave(tmp_path: Path) -> None:
 
 def test_the_program_leaves_alone_what_is_as_it_is_to_be(tmp_path: Path) -> None:
     done = run(tmp_path, "one", {"one": said(NEW.size)})
-    assert (done.returncode, done.stdout) == (0, "one: its machine is already as wanted\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "one: its machine is already as it should be\n"), done.stderr
     assert not (tmp_path / "told").exists()
     # It had left for a change that was taken back.
     left = {**said(NEW.size, ""), "has_left": True, "crm_mon": None}
@@ -375,7 +375,7 @@ def test_a_node_that_is_lost_has_its_turn(tmp_path: Path) -> None:
     survivor = {**said(OLD.size, alone), "drbd": waiting}
     done = run(tmp_path, "two", {"one": survivor})
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("two: its turn, one serves without it\n")
+    assert done.stdout.startswith("two: its turn (one serves without it)\n")
     assert (tmp_path / "told").read_text().splitlines() == [PEER_IN_TURN_IS_SET.format(node="one")]
 
 

@@ -18,7 +18,9 @@ def ask(asked: Asked) -> Iterator[Answer]:
         seen.add(name)
         image = asked.image(machine)
         if image is None:
-            yield Answer("no", name, f"not in {asked.plan.location}: another operatingSystem, version or location")
+            yield Answer(
+                "no", name, f"not in {asked.plan.location}: choose another operatingSystem, imageVersion or location"
+            )
         elif image.get("properties", {}).get("plan"):
             yield Answer("no", name, f"has terms: az vm image terms accept --urn {name}")
         else:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from components.checkout import CHECKOUT
-from configs.backup.chain import CONTAINER
+from configs.backup.blobs import CONTAINER
 from drills import rescue, scenario
 from drills.conductor import conduct
 from drills.target import LabTarget
