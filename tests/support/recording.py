@@ -131,6 +131,9 @@ class _NoCallbacks:
     def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
         """Take a hook, and never call it: no script runs."""
 
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        """The same: nothing fails."""
+
 
 class _Recorder(MockMonitor):
     def __init__(self) -> None:
