@@ -99,6 +99,7 @@ def imaged(**parts: str) -> Plan:
         (sized("Standard_A2_v2"), nothing, ["has no machines of generation 2, which its image needs; takes no disks "
                                            "Premium_LRS; has no accelerated networking"]),
         (sized("Standard_D4s_v6"), nothing, ["has its disks by NVME only, and SCSI is asked for"]),
+        (sized("Standard_M64s"), nothing, [f"sizes: {VM}: Standard_M64s: has no Trusted Launch"]),
         (changed(PROD, VM, "storageProfile.dataDisks", [{}] * 9), nothing, ["takes 8 data disks, and 9 are asked for"]),
         (PROD, facts(restricted={"Standard_D4s_v5": ["2"]}), [
             "sizes: mysql-prod-2: Standard_D4s_v5: zone 2: NotAvailableForSubscription; zone 2 is asked for, and it "
@@ -142,12 +143,27 @@ def test_a_public_endpoint_may_overlap(tmp_path: Path) -> None:
     assert "overlaps 10.0.0.0/8 of hub" in check.table(lines)
 
 
-def test_an_image_with_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("size", "properties", "told"),
+    [
+        ("Standard_D4s_v5", {"plan": {"name": "paid"}}, "has terms: az vm image terms accept --urn "),
+        ("Standard_D4s_v5", {"features": []}, "takes no Trusted Launch: another operatingSystem or version"),
+        (
+            "Standard_D4s_v6",
+            {"features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}]},
+            "takes its disks by SCSI only, and NVMe is asked for: another vmSize",
+        ),
+    ],
+)
+def test_an_image_that_does_not_fit(
+    size: str, properties: Json, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def image(self: Asked, machine: object) -> Json:
-        return {"name": "1", "properties": {"plan": {"name": "paid"}}}
+        return {"name": "1", "properties": {"hyperVGeneration": "V2", "architecture": "x64", **properties}}
 
     monkeypatch.setattr(Asked, "image", image)
-    assert "az vm image terms accept --urn Canonical:ubuntu-26_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
+    found = [line for line in wrong(ask(tmp_path, first("prod", {"vmSize": size}))) if line.startswith("images")]
+    assert [line.startswith(f"images: Canonical:ubuntu-26_04-lts:server:latest: {told}") for line in found] == [True]
 
 
 async def granted(bench: Bench, role: str) -> None:

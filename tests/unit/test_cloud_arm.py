@@ -371,6 +371,16 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         "400 BadRequest",
     ),
     (
+        "Trusted Launch that the size has not",
+        VM3,
+        changed(
+            changed(machine(3), "properties/hardwareProfile/vmSize", "Standard_M64s"),
+            "properties/securityProfile/securityType",
+            "TrustedLaunch",
+        ),
+        "400 BadRequest",
+    ),
+    (
         "SCSI on NVMe",
         VM3,
         changed(
