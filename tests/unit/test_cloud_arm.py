@@ -819,6 +819,7 @@ def test_patch_merges(tmp_path: Path) -> None:
         assert (status, answer["tags"]) == (200, {"a": "b"})
         status, answer, _ = await bench.ask("PATCH", DATA1, {"properties": {"diskSizeGB": 8}})
         assert (status, answer["properties"]["diskSizeGB"]) == (200, 8)
+        assert await bench.refused("PATCH", DATA1, {"properties": {"diskSizeGiB": 16}}) == "400 BadRequest"
 
     cloud_bench.run(tmp_path, check)
 

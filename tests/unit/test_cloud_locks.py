@@ -48,6 +48,7 @@ def test_a_lock_is_made_shown_listed_and_deleted(tmp_path: Path) -> None:
         assert await bench.refused("GET", path) == "404 LockNotFound"
         assert await bench.refused("PUT", path, lock("Sometimes")) == "400 InvalidRequestContent"
         assert await bench.refused("PUT", path, lock(notes="x" * 513)) == "400 InvalidLockNotes"
+        assert await bench.refused("PUT", path, lock(note="Data")) == "400 BadRequest"
         assert await bench.refused("PUT", f"{COMPUTE}/disks/none/{LOCKS}/keep", lock()) == "404 ResourceNotFound"
 
     cloud_bench.run(tmp_path, test)
