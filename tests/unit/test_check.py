@@ -1,5 +1,6 @@
 """What `make check` answers, asked of the lab cloud: a yes for all of it, and each no."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ import pytest
 from lab.cloud import registration
 from lab.cloud.resources.virtual_machine import quota
 from lab.cloud.tokens import SUBSCRIPTION, TENANT, Principal
+from operations import azure_client, plan
 from operations.azure import Json
 from operations.check import check
+from operations.check.answer import Answer, Verdict
 from operations.check.asked import Asked
+from operations.cli import Cli
 from operations.plan import Plan
 from tests.support import cloud_bench
 from tests.support.cloud_bench import GROUP, NETWORK, Bench, network
@@ -313,6 +317,25 @@ def test_the_name_of_a_storage_account_is_one_in_all_of_azure(tmp_path: Path) ->
     assert wrong(ask(tmp_path, PROD, arrange)) == [
         f"names: {name}: The storage account named {name} is already taken. Set backupStorageAccount to another."
     ]
+
+
+@pytest.mark.parametrize(("verdicts", "code"), [(["yes", "unknown"], 0), (["yes", "no"], 1)])
+def test_the_exit_code(
+    verdicts: list[Verdict], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def planned(cli: Cli) -> Plan:
+        return PROD
+
+    def lines(asked: Asked) -> list[check.Line]:
+        return [check.Line("sizes", Answer(verdict, "a", "b")) for verdict in verdicts]
+
+    monkeypatch.setattr(plan, "of", planned)
+    monkeypatch.setattr(azure_client, "Azure", str)  # nobody asks it
+    monkeypatch.setattr(check, "ask", lines)
+    assert check.main(["--stack", "prod"]) == code
+    assert "sizes  yes" in capsys.readouterr().out
+    assert check.main(["--stack", "prod", "--json"]) == code
+    assert [line["answer"]["verdict"] for line in json.loads(capsys.readouterr().out)] == verdicts
 
 
 def test_families_are_named_as_azure_names_them() -> None:
