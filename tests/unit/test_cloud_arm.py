@@ -248,6 +248,12 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         "400 RulesUseSameFrontendPortProtocolAndIPConfig",
     ),
     (
+        "NAT rule's port",
+        LB,
+        changed(balancer(), "properties/inboundNatRules/0/properties/frontendPort", 65535),
+        "400 LoadBalancingRulePortOutOfRange",
+    ),
+    (
         "probe's interval",
         LB,
         changed(balancer(), "properties/probes/0/properties/intervalInSeconds", 4),
