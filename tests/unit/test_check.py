@@ -1,5 +1,6 @@
 """What `make check` answers, asked of the lab cloud: a yes for all of it, and each no."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ import pytest
 from lab.cloud import registration
 from lab.cloud.resources.virtual_machine import quota
 from lab.cloud.tokens import SUBSCRIPTION, TENANT, Principal
+from operations import azure_client, plan
 from operations.azure import Json
 from operations.check import check
+from operations.check.answer import Answer, Verdict
 from operations.check.asked import Asked
+from operations.cli import Cli
 from operations.plan import Plan
 from tests.support import cloud_bench
 from tests.support.cloud_bench import GROUP, NETWORK, Bench, network
@@ -99,6 +103,7 @@ def imaged(**parts: str) -> Plan:
         (sized("Standard_A2_v2"), nothing, ["has no generation 2 machines, which its image needs; does not support "
                                            "Premium_LRS disks; does not support accelerated networking"]),
         (sized("Standard_D4s_v6"), nothing, ["supports only NVME disks, but SCSI is asked for"]),
+        (sized("Standard_M64s"), nothing, [f"sizes: {VM}: Standard_M64s: does not support Trusted Launch"]),
         (changed(PROD, VM, "storageProfile.dataDisks", [{}] * 9), nothing, ["takes 8 data disks, but 9 are asked for"]),
         (PROD, facts(restricted={"Standard_D4s_v5": ["2"]}), [
             "sizes: mysql-prod-2: Standard_D4s_v5: zone 2: NotAvailableForSubscription; zone 2 is asked for, but it "
@@ -142,12 +147,27 @@ def test_a_public_endpoint_may_overlap(tmp_path: Path) -> None:
     assert "overlaps 10.0.0.0/8 of hub" in check.table(lines)
 
 
-def test_an_image_with_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("size", "properties", "told"),
+    [
+        ("Standard_D4s_v5", {"plan": {"name": "paid"}}, "has terms: az vm image terms accept --urn "),
+        ("Standard_D4s_v5", {"features": []}, "takes no Trusted Launch: another operatingSystem or version"),
+        (
+            "Standard_D4s_v6",
+            {"features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}]},
+            "takes its disks by SCSI only, and NVMe is asked for: another vmSize",
+        ),
+    ],
+)
+def test_an_image_that_does_not_fit(
+    size: str, properties: Json, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def image(self: Asked, machine: object) -> Json:
-        return {"name": "1", "properties": {"plan": {"name": "paid"}}}
+        return {"name": "1", "properties": {"hyperVGeneration": "V2", "architecture": "x64", **properties}}
 
     monkeypatch.setattr(Asked, "image", image)
-    assert "az vm image terms accept --urn Canonical:ubuntu-26_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
+    found = [line for line in wrong(ask(tmp_path, first("prod", {"vmSize": size}))) if line.startswith("images")]
+    assert [line.startswith(f"images: Canonical:ubuntu-26_04-lts:server:latest: {told}") for line in found] == [True]
 
 
 async def granted(bench: Bench, role: str) -> None:
@@ -296,6 +316,25 @@ def test_the_name_of_a_storage_account_is_one_in_all_of_azure(tmp_path: Path) ->
     assert wrong(ask(tmp_path, PROD, arrange)) == [
         f"names: {name}: The storage account named {name} is already taken. Set backupStorageAccount to another."
     ]
+
+
+@pytest.mark.parametrize(("verdicts", "code"), [(["yes", "unknown"], 0), (["yes", "no"], 1)])
+def test_the_exit_code(
+    verdicts: list[Verdict], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def planned(cli: Cli) -> Plan:
+        return PROD
+
+    def lines(asked: Asked) -> list[check.Line]:
+        return [check.Line("sizes", Answer(verdict, "a", "b")) for verdict in verdicts]
+
+    monkeypatch.setattr(plan, "of", planned)
+    monkeypatch.setattr(azure_client, "Azure", str)  # nobody asks it
+    monkeypatch.setattr(check, "ask", lines)
+    assert check.main(["--stack", "prod"]) == code
+    assert "sizes  yes" in capsys.readouterr().out
+    assert check.main(["--stack", "prod", "--json"]) == code
+    assert [line["answer"]["verdict"] for line in json.loads(capsys.readouterr().out)] == verdicts
 
 
 def test_families_are_named_as_azure_names_them() -> None:

@@ -15,7 +15,9 @@ from components.checkout import CHECKOUT
 from components.places import PEER_IN_TURN
 from components.settings import sshkeys
 from lab.lab import wait_until
+from operations.turn import __main__ as program
 from operations.turn.decision import Done, Go, TurnError, Wait, decide
+from operations.turn.turn import Turn
 from operations.turn.view import View, Wanted, read_view
 from tests.support.keys import ssh_key
 
@@ -425,3 +427,19 @@ def test_the_key_goes_with_a_program_that_is_killed(tmp_path: Path, whom: str, s
     wait_until("the agent's end", lambda: not command_line(agent), seconds)
     wait_until("the socket's end", lambda: not (folder / "agent").exists(), 1)
     assert have_the_key(temporary) == []
+
+
+def test_no_line_is_one_that_hangs_the_provider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as the last that a node has said of what it could not do."""
+
+    def take(turn: Turn) -> None:
+        turn.tell("y" * 70000)
+        raise TurnError("x" * 70000)
+
+    monkeypatch.setattr(Turn, "take", take)
+    assert program.main(variables(tmp_path, "one", {})) == 1
+    said = capsys.readouterr()
+    assert said.out == "y" * 4096 + "\n"
+    assert said.err.startswith("STOPPED before one: xxx") and len(said.err) == 4096 + len("\n")

@@ -5,7 +5,7 @@ from typing import Any
 
 from operations.azure import items
 from operations.check.answer import Answer, from_complaints
-from operations.check.asked import Asked, capabilities, zones
+from operations.check.asked import Asked, capabilities, controller_of, controllers_of, is_launched_with_trust, zones
 from operations.plan import Change
 
 
@@ -53,7 +53,9 @@ def _lacking(asked: Asked, machine: Change, new: Any, able: dict[str, str]) -> I
     disks = len(items(storage, "dataDisks"))
     if disks > int(able.get("MaxDataDiskCount", disks)):
         yield f"takes {able['MaxDataDiskCount']} data disks, but {disks} are asked for"
-    controllers = able.get("DiskControllerTypes", "SCSI").upper().replace(" ", "").split(",")
-    controller = storage.get("diskControllerType", "SCSI")
+    controllers, controller = controllers_of(able), controller_of(machine)
     if controller.upper() not in controllers:
         yield f"supports only {'/'.join(controllers)} disks, but {controller} is asked for"
+    # Only sizes that lack it have a word for it (learn.microsoft.com, "Trusted Launch for Azure VMs").
+    if is_launched_with_trust(machine) and able.get("TrustedLaunchDisabled", "False") != "False":
+        yield "does not support Trusted Launch"
