@@ -14,11 +14,13 @@ RENDERED = build/rendered
 TWO = -n 2 --dist loadgroup --no-loadscope-reorder
 # What is done to any stack: to STACK, else to the lab's own.
 ON = $(if $(STACK),.venv/bin/python -m operations.$(subst -,_,$@) --stack $(STACK),$(COMMAND) $@)
+GITLEAKS = go -C tests/supply tool gitleaks git --config $(CURDIR)/tests/supply/gitleaks.toml --no-banner --redact
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status mysql ca ssh logs move stop start drift backups verify-backup resume check preview stacks \
-    stack rotate drill proof test test-all unit diagram lint lint-types lint-style lint-scripts benchmark
+    stack rotate drill proof test test-all unit diagram lint lint-types lint-style lint-scripts lint-secrets audit \
+    benchmark
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -107,8 +109,8 @@ unit: .venv/.stamp ## run the tests that need neither root nor a lab
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes
 	@.venv/bin/python -W ignore -m tests.docs.diagram
 
-lint: .venv/.stamp ## check style, types, shell scripts and workflows
-	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-style lint-scripts
+lint: .venv/.stamp ## check style, types, shell scripts and workflows, and look for secrets in the history
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-style lint-scripts lint-secrets
 
 lint-types:
 	.venv/bin/pyright
@@ -123,6 +125,14 @@ lint-scripts:
 	.venv/bin/shellcheck $(SCRIPTS) $$(find $(RENDERED) -name '*.sh')
 	$(ACTIONLINT) $(CURDIR)/.github/workflows/*.yaml
 	.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
+
+lint-secrets:
+	$(GITLEAKS) --verbose --log-level warn $(CURDIR)
+
+audit: .venv/.stamp ## ask whether a vulnerability is known of a package of the locks, and list what ships (build/sbom.json)
+	@mkdir -p build
+	.venv/bin/python -W ignore -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml -o build/sbom.json
+	@.venv/bin/python -m tests.supply
 
 # Python's packages, exactly those of the lock.  Two makes at once must not
 # both install; standard input belongs to the target, and standard output too.

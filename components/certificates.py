@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -29,6 +28,12 @@ _CLOCK_SKEW = datetime.timedelta(days=1)
 _BITS, _AUTHORITY_BITS = 2048, 3072
 
 _MADE = "Made: "
+
+# Of certificates that are issued. X.509 has no year before 1950, and Python none after 9999.
+_YEARS = range(2000, 9000)
+
+# Also a wildcard for all of a domain, and an IPv6 address. It stands in the client's line that people paste.
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_:]([A-Za-z0-9_.:-]*[A-Za-z0-9_:])?")
 
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\n.*?\n-----END \1-----\n?", re.DOTALL)
 
@@ -138,7 +143,9 @@ def read_key(text: str) -> DatedKey:
         made = datetime.datetime.fromisoformat(first.removeprefix(_MADE).strip())
     except ValueError:
         made = None
-    if certificates or not isinstance(key, rsa.RSAPrivateKey) or made is None or made.tzinfo is None:
+    if made and (made.tzinfo is None or made.year not in _YEARS):
+        made = None
+    if certificates or not isinstance(key, rsa.RSAPrivateKey) or made is None:
         raise CertificateError("is not a line with a date and an RSA key")
     return DatedKey(_key_pem(key), made)
 
@@ -206,7 +213,7 @@ def read_brought(text: str, now: datetime.datetime | None = None) -> BroughtCert
     for number, (one, issuer) in enumerate(zip(chain, [*chain[1:], chain[-1]], strict=True), 1):
         try:
             one.verify_directly_issued_by(issuer)
-        except (ValueError, TypeError, InvalidSignature):
+        except Exception:  # by what it is signed may be nothing that is known
             raise CertificateError(
                 "does not end with a root certificate (one that is signed by itself)"
                 if one is chain[-1]
@@ -221,6 +228,8 @@ def read_brought(text: str, now: datetime.datetime | None = None) -> BroughtCert
     names = _names(chain[0])
     if not names:
         raise CertificateError("names no host in its subject alternative names, which are all that clients look at")
+    if not all(map(_HOST.fullmatch, names)):
+        raise CertificateError("has a subject alternative name that is not a host's")
     own, *issuers = map(_pem, chain)
     return BroughtCertificate(
         key=_key_pem(key),
@@ -264,9 +273,12 @@ def _rsa_key(pem: str) -> rsa.RSAPrivateKey:
 
 def _certificate(pem: str) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(pem.encode())
+        found = x509.load_pem_x509_certificate(pem.encode())
+        # These are read only when somebody asks.
+        _ = found.extensions, found.public_key(), found.not_valid_before_utc, found.not_valid_after_utc
     except Exception:
         raise CertificateError("has a certificate that cannot be read") from None
+    return found
 
 
 def _check_fit(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:

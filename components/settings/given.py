@@ -112,7 +112,7 @@ def secrets(value: Given) -> list[str]:
     clear = secret(value, nothing="[]")
     try:
         items: object = json.loads(clear)
-    except ValueError:
+    except (ValueError, RecursionError):
         items = None
     if not isinstance(items, list):
         raise Mistake("is not a list")
@@ -161,7 +161,7 @@ def _json(value: Given, kind: type, name: str) -> object:
         raise Mistake("is missing")
     try:
         found: object = json.loads(value.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, kind):
         raise Mistake(f"{value.text!r} is not {name}")

@@ -22,7 +22,7 @@ def _operating_system(name: str) -> OperatingSystem:
 
 
 def _image_version(value: str) -> str:
-    if value != "latest" and not re.fullmatch(r"\d+\.\d+\.\d+", value):
+    if value != "latest" and not re.fullmatch(r"\d+\.\d+\.\d+", value, re.ASCII):
         raise Mistake(f"{value!r} is neither latest nor a version of Azure's, such as 24.04.202511010")
     return value
 

@@ -183,6 +183,18 @@ def server_options(values: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
+def as_in_file(value: str) -> str:
+    """Return how an option file says a value, so that the server reads just that.
+
+    Of a plain value it takes the quotes around it away, and reads what follows a backslash as in C; within quotes two
+    backslashes are one (MariaDB 10.11, MySQL 9.7: `--print-defaults`).
+    """
+    if "\\" not in value and not value.startswith(("'", '"')):
+        return value
+    escaped = value.replace("\\", "\\\\")
+    return f'"{escaped}"'
+
+
 def check_binary_log(options: Iterable[str]) -> None:
     """Check that no option is one of the binary log's that backups have set.
 

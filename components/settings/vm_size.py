@@ -13,8 +13,9 @@ from components.settings.mistake import Mistake
 # Family and capabilities: Standard_D4s_v5, Standard_E4-2ds_v5, Standard_M416s_8_v2,
 # Standard_NC24ads_A100_v4.
 _NAME = re.compile(
-    r"Standard_(?P<family>[A-Z]{1,3})(?P<cpus>\d+)(-\d+)?(?P<features>[a-z]*)"
-    r"(_(?!v)[A-Za-z0-9]+)*(_v(?P<version>\d+))?"
+    r"Standard_(?P<family>[A-Z]{1,3})(?P<cpus>\d{1,4})(-\d+)?(?P<features>[a-z]*)"
+    r"(_(?!v)[A-Za-z0-9]+)*(_v(?P<version>\d{1,4}))?",
+    re.ASCII,
 )
 
 # Families whose names say premium storage without an "s".

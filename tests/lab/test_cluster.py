@@ -1,6 +1,5 @@
 """A whole cluster: made from nothing, used, disturbed, and taken away. One lab, the tests in the order of the file."""
 
-import base64
 import dataclasses
 import functools
 import json
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from components.checkout import CHECKOUT
 from drills import scenario
@@ -34,6 +32,7 @@ from pipeline.engine import CHANGES, PREVIEW
 from tests.golden import cases
 from tests.support import request, trial
 from tests.support.bystander import MOVE_SECONDS, service_moves
+from tests.support.configurations import Configuration, configurations
 from tests.support.expected import EXPECTED, hold_against
 from tests.support.process_lists import ProcessLists, secret_texts, watch_processes
 from tests.support.scripts import scripts_of
@@ -284,87 +283,36 @@ def test_what_leaves_the_document_leaves_the_cluster(cluster: Cluster) -> None:
     assert trial.server_pid(serving) == pid
 
 
-def _document(script: str, after: str) -> str:
-    """Return the document that a script has between <<'FILE' in the line with `after`, and FILE."""
-    lines = script.splitlines()
-    begin = next(number for number, line in enumerate(lines) if after in line and line.rstrip().split("'FILE'")[1:])
-    end = lines.index("FILE", begin)
-    return "\n".join(lines[begin + 1 : end]) + "\n"
-
-
 @pytest.fixture(scope="module")
-def read(cluster: Cluster) -> Iterator[Callable[[str, str], str]]:
-    """What gives a file to a command of the first node, and returns what that says; the same to the same only once."""
+def read(cluster: Cluster) -> Callable[[Configuration], str]:
+    """What has a program of the first node read a file, and returns what it says; the same only once."""
     node = cluster.lab.nodes()[0]
 
     @functools.cache
-    def once(text: str, command: str) -> str:
+    def once(file: Configuration) -> str:
         run = subprocess.run(
-            node.command(f"umask 077; mkdir -p /run/rendered; cat >/run/rendered/file; {command}"),
-            input=text,
+            node.command(f"umask 077; file=$(mktemp) && cat >$file && ({file.command}); code=$?; rm $file; exit $code"),
+            input=file.text,
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
-        assert run.returncode == 0, f"{command}: {run.stdout}{run.stderr}"
+        assert run.returncode == 0, f"{file.what}: {run.stdout}{run.stderr}"
         return run.stdout + run.stderr
 
-    yield once
-    node.run("rm -r /run/rendered")
+    return once
 
 
 @pytest.mark.parametrize("case", cases.CASES)
 def test_rendered_configuration_is_read_by_its_programs(
-    cluster: Cluster, read: Callable[[str, str], str], case: str
+    cluster: Cluster, read: Callable[[Configuration], str], case: str
 ) -> None:
     """Every golden case, the first node's files by the first guest's own programs."""
     node = cluster.lab.nodes()[0]
-    resources = cases.resources(case)
-    scripts = {resource.name: resource.inputs["stdin"] for resource in resources if "stdin" in resource.inputs}
-    first = next(name for name in scripts if name.endswith("-corosync")).removesuffix("-corosync")
-
-    replication = scripts[f"{first}-drbd"]
-    resource = _document(replication, "read -rd '' text").replace("@HA_DRBD_SECRET@", "x" * 43)
-    # It wants its own address to be this machine's.
-    own = read("", "hostname --all-ip-addresses").split()[0]
-    resource = re.sub(r"(_this_host \{\s+address ipv4 )[0-9.]+", rf"\g<1>{own}", resource)
-    both = _document(replication, "global_common.conf") + resource
-    assert "protocol" in read(both, "drbdadm --config-file /run/rendered/file dump all")
-
-    # Corosync wants to see the key, which is no stack's here, and this machine among the members.
-    members = _document(scripts[f"{first}-corosync"], "corosync.conf <<")
-    members = re.sub("(?<=keyfile: ).*", "/run/rendered/key", members)
-    members = members.replace(f"name: {first.removesuffix('1')}", f"name: {node.name.removesuffix('1')}")
-    said = read(members, "head --bytes=256 /dev/urandom >/run/rendered/key; corosync -t -c /run/rendered/file")
-    assert "error" not in said.lower(), said
-
-    document = _document(scripts["resources-document"], "cluster.crm")
-    if f"{trial.SYSTEM.fencing_prefix}-enabled=" in document:  # other Pacemakers have other names
-        cib = "/run/rendered/cib.xml"
-        said = read(
-            document,
-            f"cibadmin --empty >{cib} && export CIB_file={cib} && crm --force configure load update /run/rendered/file"
-            f" && crm_verify --xml-file {cib} && crm configure verify",
-        )
-        errors = [line for line in said.splitlines() if "ERROR" in line and "lack of quorum" not in line]
-        assert not errors, said  # a configuration in a file has no quorum
-
-    if trial.DATABASE.program in scripts[f"{first}-server"]:  # MariaDB's own options are for MariaDB to check
-        server = _document(scripts[f"{first}-server"], Path(trial.DATABASE.config_file).name)
-        ask = f"{trial.DATABASE.program} --defaults-file=/run/rendered/file --user=mysql"
-        read(server, f"{ask} --validate-config")
-        said = read(server, f"{ask} --help --verbose 2>/dev/null")
-        assert re.search(r"^datadir +/var/lib/mysql/data/$", said, re.MULTILINE)
-        assert re.search(r"^innodb-flush-log-at-trx-commit +1$", said, re.MULTILINE)
-
-    machine = next(resource for resource in resources if resource.type == "azure-native:compute:VirtualMachine")
-    data = base64.b64decode(machine.inputs["osProfile"]["customData"]["secret"]).decode()
-    # Under another name than the running one's: its host key is nobody's.
-    read(data, "cloud-init schema --config-file /run/rendered/file")
-    for file in yaml.safe_load(data)["write_files"]:
-        checker = "visudo --check --file" if "sudoers" in file["path"] else "sshd -t -f"
-        read(file["content"], f"{checker} /run/rendered/file")
+    for file in configurations(cases.resources(case), trial.SYSTEM, host=node.name):
+        said = read(file)
+        assert file.is_fine(said), f"{file.what}: {said}"
 
 
 def test_preview_of_dev_works_offline(lab: Lab) -> None:

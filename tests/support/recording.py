@@ -175,6 +175,15 @@ def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resourc
 
 @functools.cache
 def _record(stack: str, changes: str) -> list[Resource]:
+    try:
+        return record_anew(stack, json.loads(changes))
+    finally:
+        # What the program leaves is left alone from now on, which costs some 10 MiB for each that is recorded.
+        gc.freeze()
+
+
+def record_anew(stack: str, changes: Mapping[str, Any]) -> list[Resource]:
+    """Do the same, and keep nothing of it."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     recorder = _Recorder()
@@ -185,20 +194,18 @@ def _record(stack: str, changes: str) -> list[Resource]:
     left.rpc_manager.clear()
     pulumi.runtime.set_mocks(_Answers(), project="azure-mysql-ha", stack=stack, preview=False, monitor=recorder)
     left.callbacks = _NoCallbacks()
-    configuration.use_stack(stack, json.loads(changes))
+    configuration.use_stack(stack, changes)
 
     def program() -> None:
         runpy.run_path(str(CHECKOUT / "__main__.py"))
 
-    # The program's thousands of outputs all live until its end: to look for garbage among them doubles the time. They
-    # are left alone afterwards too, which costs some 10 MiB for each that is recorded.
+    # The program's thousands of outputs all live until its end: to look for garbage among them doubles the time.
     gc.disable()
     try:
         # What lies in a storage account is not asked of the provider, and none is here.
         with patch("components.azure.restorable.read", return_value=None):
             loop.run_until_complete(run_pulumi_func(program))
     finally:
-        gc.freeze()
         gc.enable()
         loop.close()
     return sorted(recorder.recorded, key=lambda resource: (resource.type, resource.name))

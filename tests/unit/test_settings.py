@@ -221,6 +221,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"vmSize": "Standard_DC2as_v5"}, "vmSize: Standard_DC2as_v5 is a confidential size (DC), which needs its own"),
     ({"vmSize": "Standard_EC4ads_v5"}, "vmSize: Standard_EC4ads_v5 is a confidential size (EC)"),
     ({"vmSize": "Standard_D2s_v"}, "vmSize: 'Standard_D2s_v' is not a VM size; an example is Standard_D2s_v5"),
+    ({"vmSize": "Standard_D\u0662s_v5"}, "vmSize: 'Standard_D\u0662s_v5' is not a VM size"),
     ({"vmSize": ["Standard_B2s"]}, "vmSize: '[\"Standard_B2s\"]' is not a VM size"),
     (
         {"vmSize": "Standard_D2_v5"},
@@ -231,6 +232,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"dataDiskSku": "Premium_LSR"},
         "dataDiskSku: 'Premium_LSR' is not one of Standard_LRS, StandardSSD_LRS, Premium_LRS",
     ),
+    ({"dataDiskSku": "a\n_ZRS"}, "dataDiskSku: a\\n_ZRS is copied across zones"),
     ({"dataDiskSku": "Premium_ZRS"}, "dataDiskSku: Premium_ZRS is copied across zones, which DRBD does already"),
     ({"dataDiskSku": "PremiumV2_LRS"}, "dataDiskSku: PremiumV2_LRS needs zones; an availability set cannot have it"),
     ({"dataDiskSizeGb": 1}, "dataDiskSizeGb: 1 GiB is too small for a database; choose 4 or more"),
@@ -365,7 +367,19 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"tlsCertificate": KEY_THAT_HAS_ENDED},
         "tlsCertificate: expired on 2021-01-01; make rotate STACK=trial SECRET=tlsCertificate makes one",
     ),
+    *(
+        (
+            {"tlsCertificate": re.sub("^Made: .*", f"Made: {date}", KEY_THAT_HAS_ENDED)},
+            "tlsCertificate: is not a line with a date and an RSA key; make rotate STACK=trial SECRET=tlsCertificate",
+        )
+        for date in ("9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+14:00", "2026-11-27")
+    ),
     ({"ownCertificate": "x"}, "ownCertificate: has 0 private keys in PEM form; one is needed; docs/operations/tls.md"),
+    # It would stand in a command that people paste.
+    (
+        {"ownCertificate": own_certificate("db.example.org;id")},
+        "ownCertificate: has a subject alternative name that is no host's; docs/operations/tls.md says what it needs",
+    ),
     (
         {"ownCertificate": own_certificate("*.example.org")},
         "ownCertificate: is for *.example.org, and none of these is a name that clients can connect to",
@@ -439,6 +453,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "drbdResyncMaxRate: 'fast' is not a rate as DRBD writes it; an example is 100M (per second)",
     ),
     ({"drbdResyncMaxRate": "5G"}, "drbdResyncMaxRate: 5G is more than DRBD's limit, 4G per second"),
+    ({"drbdResyncMaxRate": "249K"}, "drbdResyncMaxRate: 249K is less than DRBD's minimum, 250K per second"),
+    ({"drbdResyncMaxRate": "1\u0663M"}, "drbdResyncMaxRate: '1\u0663M' is not a rate as DRBD writes it"),
     (
         {"drbdResyncMinRate": "slow"},
         "drbdResyncMinRate: 'slow' is not a rate as DRBD writes it; an example is 100M (per second)",
@@ -457,8 +473,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (MONITORED | {"monitorPassword": "Ab1-cd2_" * 10}, "monitorPassword: is longer than 72 characters"),
     ({"probePort": 9100}, "probePort: 9100 is in use on the nodes"),
     ({"alertEmails": ["night"]}, "alertEmails: 'night' is not an address; an example is night@example.com"),
+    ({"alertEmails": ["\x1b[2Jnight@example.com"]}, "alertEmails: '\\x1b[2Jnight@example.com' is not an address"),
     ({"alertEmails": ["a@b.com", "A@b.com"]}, "alertEmails: a@b.com is listed twice; remove one"),
     ({"alertEmails": [f"a{number}@b.com" for number in range(1001)]}, "alertEmails: has 1001 addresses; Azure accepts"),
+    # Python's own text of it would quote the host.
+    ({"alertWebhook": "https://hooks\uff20.example.com/"}, "alertWebhook: is not the address of a web hook"),
+    ({"alertWebhook": "https://[hooks.example.com/"}, "alertWebhook: is not the address of a web hook, which begins"),
     (
         {"alertWebhook": "http://example.com/"},
         "alertWebhook: is not the address of a web hook, which begins with https",
@@ -485,6 +505,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"sshPrivateKey": "ssh-ed25519 AAAA me@here"},
         "sshPrivateKey: is a public key, not a private key in OpenSSH's form",
+    ),
+    (
+        {"sshPreviousPrivateKey": ssh_key().replace("b3Bl", "\u00c4")},
+        "sshPreviousPrivateKey: is damaged: what is between",
     ),
     ({"sshPreviousPrivateKey": "nonsense"}, "sshPreviousPrivateKey: does not begin with -----BEGIN OPENSSH"),
     (
