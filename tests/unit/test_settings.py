@@ -378,7 +378,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     # It would stand in a command that people paste.
     (
         {"ownCertificate": own_certificate("db.example.org;id")},
-        "ownCertificate: has a subject alternative name that is no host's; docs/operations/tls.md says what it needs",
+        "ownCertificate: has a subject alternative name that is not a host's; docs/operations/tls.md says what it needs",
     ),
     (
         {"ownCertificate": own_certificate("*.example.org")},
@@ -508,7 +508,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"sshPreviousPrivateKey": ssh_key().replace("b3Bl", "\u00c4")},
-        "sshPreviousPrivateKey: is damaged: what is between",
+        "sshPreviousPrivateKey: is damaged: there is no key",
     ),
     ({"sshPreviousPrivateKey": "nonsense"}, "sshPreviousPrivateKey: does not begin with -----BEGIN OPENSSH"),
     (
