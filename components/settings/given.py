@@ -85,6 +85,16 @@ def mapping(value: Given) -> dict[str, str]:
     return {str(name): _scalar(item) for name, item in found.items()}
 
 
+def objects(value: Given) -> dict[str, dict[str, str]]:
+    """Return objects by their names, each with names and values, all of those as texts."""
+    found: dict[str, dict[str, str]] = {}
+    for name, item in cast(dict[str, object], _json(value, dict, "an object (name: value)")).items():
+        if not isinstance(item, dict):
+            raise Mistake(f"{name} is {json.dumps(item)}, and no object (name: value)")
+        found[name] = {str(key): _scalar(inner) for key, inner in cast(dict[object, object], item).items()}
+    return found
+
+
 def secret(value: Given, nothing: str = "") -> str:
     """Return a secret in clear: it must be there, which `nothing` is not, and encrypted in the stack's file."""
     stripped = value.text.strip()
@@ -117,6 +127,20 @@ def secrets(value: Given) -> list[str]:
     if not isinstance(items, list):
         raise Mistake("is not a list")
     return [str(item) for item in cast(list[object], items)]
+
+
+def secrets_by_name(value: Given) -> dict[str, str]:
+    """Return secrets in clear by their names; none where it is left empty."""
+    if value.text.strip() in ("", "{}"):
+        return {}
+    clear = secret(value)
+    try:
+        items: object = json.loads(clear)
+    except ValueError:
+        items = None
+    if not isinstance(items, dict):
+        raise Mistake("is not an object (name: value)")
+    return {str(name): str(item) for name, item in cast(dict[object, object], items).items()}
 
 
 def hidden(value: str) -> pulumi.Output[str]:

@@ -82,6 +82,8 @@ stop() {
   exit 0
 }
 
+left_alone() { told "left alone: $*"; }
+
 wait_for() { # SECONDS WHAT COMMAND...: three looks
   local what=$2 look
   shift 2

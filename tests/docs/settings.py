@@ -21,6 +21,11 @@ _KEY = {key: EXISTING[key] for key in ("diskEncryptionKeyUrl", "diskEncryptionKe
 _OTHER_VAULT = EXISTING["diskEncryptionKeyVaultId"].replace("/secrets/", "/others/")
 _OTHER_BACKUP = EXISTING["existingBackupStorageAccountId"].replace("storageAccounts/", "storageAccounts/other")
 
+_ACCOUNT = {
+    "databaseAccounts": {"reports": {"database": "app", "rights": "readOnly"}},
+    "databaseAccountPasswords": {"reports": "Another-throw-away-text-1"},
+}
+
 
 def _own_certificate() -> str:
     maker = Maker(datetime.now(UTC))
@@ -84,6 +89,10 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "databaseName": Another({"databaseName": "shop"}),
         "databaseUser": Another({"databaseUser": "shop"}),
         "databasePassword": Another({"databasePassword": "Another-throw-away-text-1"}),
+        "databaseAccounts": Another(_ACCOUNT),
+        "databaseAccountPasswords": Another(
+            {"databaseAccountPasswords": {"reports": "Another-throw-away-text-2"}}, _ACCOUNT
+        ),
         "mysqlOptions": Another({"mysqlOptions": {"max_connections": 300}}),
     },
     "TLS": {

@@ -95,6 +95,16 @@ def test_report() -> None:
     assert "--target-replace" not in drift.report([finding("would stop: found …", mendable=False)], ["pulumi", "up"])
 
 
+def test_what_people_have_made_besides_is_no_difference() -> None:
+    besides = replace(finding("left alone: accounts that …: clerk@%", mendable=False), besides=True)
+    text = drift.report([besides], ["up"])
+    assert text.splitlines()[1:] == [besides.text, "", "The machines are as the stack says."]
+    assert not drift.differs([]) and not drift.differs([besides])
+    assert drift.differs([besides, finding("is missing: /etc/x")])
+    text = drift.report([besides, finding("is missing: /etc/x")], ["up"])
+    assert besides.text in text and "as the stack says" not in text and URN in text
+
+
 def test_what_would_stop_at_what_is_put_right_runs_again_too() -> None:
     stops = finding("would stop: found another file; expected …", mendable=False)
     rests = replace(stops, script=replace(stops.script, urn=f"{URN}-after", rests_on=frozenset({URN})))

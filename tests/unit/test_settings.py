@@ -35,9 +35,18 @@ ACCOUNT_ID = f"{SUBSCRIPTION}/resourceGroups/archive/providers/Microsoft.Storage
 MONITORED: dict[str, Any] = {"monitoring": True, "monitorCidrs": ["10.1.0.0/24"]}
 BACKUP = {"backup": True}
 INTERNAL = {"endpoint": "internal"}
+ACCOUNT = {"database": "app", "rights": "readOnly"}
 ZONES = {"availabilitySet": False, "zones": ["1", "2"]}
 MISSING = "is missing; make stack STACK=trial makes every secret that is missing"
 RANDOM = base64.b64encode(bytes(range(256))).decode()
+
+
+def accounts(**named: object) -> dict[str, Any]:
+    """Return further accounts, each with a password."""
+    return {
+        "databaseAccounts": named,
+        "databaseAccountPasswords": dict.fromkeys(named, "Another-throw-away-text-1"),
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -378,7 +387,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     # It would stand in a command that people paste.
     (
         {"ownCertificate": own_certificate("db.example.org;id")},
-        "ownCertificate: has a subject alternative name that is not a host's; docs/operations/tls.md says what it needs",
+        "ownCertificate: has a subject alternative name that is not a host's; docs/operations/tls.md says what it",
     ),
     (
         {"ownCertificate": own_certificate("*.example.org")},
@@ -541,6 +550,24 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"drbdSecret": "abcdefghijklm" * 5}, "drbdSecret: has 65 characters; 32 to 63 are needed"),
     ({"drbdSecret": '"quoted"-0123456789abcdefghijklm'}, "drbdSecret: has a character that is not allowed"),
     ({"drbdSecret": "a" * 40}, "drbdSecret: is weak"),
+    # Further accounts
+    ({"databaseAccounts": "x"}, "databaseAccounts: 'x' is not an object (name: value)"),
+    (accounts(reports="app"), 'databaseAccounts: reports is "app", and no object (name: value)'),
+    (accounts(root=ACCOUNT), "databaseAccounts: root: 'root' is an account of the server's own; choose another name"),
+    (accounts(**{"a-b": ACCOUNT}), "databaseAccounts: a-b: 'a-b' is not an account's name: 1 to 32 of A-Z, a-z, 0-9"),
+    (accounts(app=ACCOUNT), "databaseAccounts: app is databaseUser; choose another name"),
+    (
+        accounts(one={"database": "sys", "rights": "all"}, two={"databse": "app", "rights": "owner"}),
+        "databaseAccounts: one: 'sys' is a database of the server's own; choose another name; one: 'all' is not one of"
+        " readOnly, readWrite, owner; two: has no database; two: 'databse' is not one of database, rights; did you mean"
+        " database?",
+    ),
+    (
+        {"databaseAccounts": {"reports": ACCOUNT, "loader": ACCOUNT}},
+        "databaseAccountPasswords: has none for loader, reports; make stack STACK=trial makes what is missing",
+    ),
+    ({"databaseAccountPasswords": "x"}, "databaseAccountPasswords: is not an object (name: value)"),
+    ({"databaseAccountPasswords": {"a": "short"}}, "databaseAccountPasswords: a: is weak; make it 24 characters long"),
     # What Pulumi.yaml does not have
     ({"vmSiz": "Standard_B2s"}, "vmSiz: there is no such setting; did you mean vmSize?"),
     ({"xyzzy": "1"}, "xyzzy: there is no such setting; Pulumi.yaml lists them all"),
@@ -589,6 +616,7 @@ def test_a_secret_in_clear_text_is_refused_and_not_shown() -> None:
         "sshPreviousPrivateKey": ssh_key(),
         "ownCertificate": own_certificate("db.example.org"),
         "alertWebhook": "https://example.com/",
+        "databaseAccountPasswords": {"reports": "Another-throw-away-text-1"},
     }
     found = mistakes(at_times, secret=False)
     assert [line.partition(":")[0] for line in found] == [
@@ -604,6 +632,7 @@ def test_no_message_has_a_secret_in_it() -> None:
         "sshHostKeys": [private, private],
         "clusterSshKey": "Hush-1\n" + private,
         "databasePassword": "Hush-2 'quoted'",
+        "databaseAccountPasswords": {"reports": "Hush-9"},
         "corosyncKey": "Hush-3",
         "drbdSecret": "Hush-4",
         "tlsAuthority": f"Hush-5\n{private}",
@@ -614,7 +643,7 @@ def test_no_message_has_a_secret_in_it() -> None:
     assert "Hush" not in text
     assert not any(line in text for line in private.splitlines() if "OPENSSH" not in line)
     # As one that Python itself might say: a list that is none.
-    assert "Hush" not in "\n".join(mistakes({"sshHostKeys": "Hush-8"}))
+    assert "Hush" not in "\n".join(mistakes({"sshHostKeys": "Hush-8", "databaseAccountPasswords": "Hush-10"}))
 
 
 def test_settings_show_no_secret() -> None:
@@ -650,6 +679,9 @@ def test_sections_have_the_projects_settings_once_each() -> None:
         {"vmSize": "Standard_M64"},
         {"vmSize": "Standard_NC24ads_A100_v4"},
         {"databasePassword": "Kurz-aber-gut-16"},
+        accounts(reports=ACCOUNT, loader={"database": "stage_in", "rights": "owner"}),
+        # Of an account that has gone.
+        {"databaseAccountPasswords": {"reports": "Another-throw-away-text-1"}},
         {"databasePassword": "correct-horse-battery-staple"},
         {"databasePassword": "Sign$&;|<>(){}*?~#!^%-16"},
         {"drbdSecret": "0123456789abcdefghijklmnopqrstuv"},
@@ -837,7 +869,7 @@ def test_every_declared_setting_is_read() -> None:
 
 
 def test_secrets_are_outputs_marked_secret() -> None:
-    config = use(throw_away_secrets() | DEV)
+    config = use(throw_away_secrets() | DEV | accounts(reports=ACCOUNT))
 
     async def are_secret() -> list[bool]:
         settings = load(config)
@@ -847,6 +879,7 @@ def test_secrets_are_outputs_marked_secret() -> None:
             settings.ssh.ssh_private_key.private,
             settings.ssh.cluster_ssh_key.private,
             settings.database.database_password,
+            settings.database.account_passwords,
             settings.membership.corosync_key.content,
             settings.replication.drbd_secret,
         )
