@@ -56,7 +56,7 @@ explanation() {
   local asks_for
   asks_for=$(sql <<<"select ssl_type from mysql.user where user = '$1' and host = '%'")
   if (($(count "mysql.user where user in ('', '$1') and host = 'localhost'") > 0)); then
-    echo "on this node another account comes first, $1@localhost or one without a name"
+    echo "on this node another account takes precedence, $1@localhost or one without a name"
   elif [[ $asks_for == X509 || $asks_for == SPECIFIED ]]; then
     echo "it requires a client's certificate"
   fi
@@ -166,7 +166,7 @@ SQL
 left_alone() { say "left alone: $*"; }
 main() {
   local serving held refusal found name
-  if is_held_back; then stop "no server that answers, and $held" "one" "End that, then run pulumi up again."; fi
+  if is_held_back; then stop "no server that answers, and $held" "one that does" "End that, then run pulumi up again."; fi
   wait_for 600 "serving node" somebody_serves
   if [[ $serving != mysql-lab-1 ]]; then
     say "accounts: made on $serving, which serves"
@@ -176,7 +176,7 @@ main() {
   wait_for 600 "answer of the server" server_answers
 
   found=$(open_doors | listed)
-  [[ ! $found ]] || stop "a door that is open to all: $found" "none" \
+  [[ ! $found ]] || stop "accounts or rights that are open to everybody: $found" "none" \
     "Drop such an account (DROP USER) or give it a password (ALTER USER), and take such rights away (DELETE FROM mysql.db WHERE user = ''; FLUSH PRIVILEGES;)."
 
   make_socket_account hacluster "Pacemaker's monitor"
