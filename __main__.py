@@ -29,7 +29,7 @@ before = recorded.read()
 settings = load(before=before)
 existing = find(settings)
 tag_everything(settings.names.tags)
-tell_what_goes = losses.tell(before, settings.deleted_disks)
+tell_what_goes = losses.tell(before, settings.deleted_disks, settings.database.all_accounts)
 
 place = make_place(settings.names, existing.group)
 addresses = Addresses("addresses", AddressesArgs(place, settings, egress=existing.subnet_id is None))

@@ -29,7 +29,8 @@ def export(
     )
     # What clients know the server by: `make ca > ca.pem`.
     pulumi.export("ca", entrance.authority)
-    pulumi.export("database", {"name": name, "user": user})
+    accounts = {each: vars(account) for each, account in settings.database.database_accounts.items()}
+    pulumi.export("database", {"name": name, "user": user, "accounts": accounts})
     pulumi.export("ssh", nodes.ssh_commands)
     pulumi.export("witness", nodes.witness.name if nodes.witness else None)
     pulumi.export(
@@ -47,7 +48,7 @@ def export(
         "fencing",
         f"on: {fence_device.agent}, proved on each node"
         if fence_device
-        else "OFF (fencing: off): a network split can let both nodes serve",
+        else "OFF (fencing: off): in a network split both nodes can serve",
     )
     pulumi.export("monitoring", monitoring or "OFF (monitoring: false)")
     # With this, another stack's restoreFrom restores it.

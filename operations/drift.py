@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from components.checkout import CONFIGS
@@ -39,6 +39,9 @@ _LONGEST_SECONDS = 20 * 60
 
 _WOULD_STOP = "would stop: "
 """What look.sh begins the line with in which a script would stop, and wait for a person, if it were run again."""
+
+_LEFT_ALONE = "left alone: "
+"""What look.sh begins the line with that tells what people have made besides, which is no difference."""
 
 _SSH_FAILED = 255
 """Exit code of ssh for its own failures (ssh(1))."""
@@ -87,15 +90,17 @@ class Script:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is not as the stack says.
+    """What is not as the stack says, or what there is besides.
 
     Args:
         mendable: whether the script, run again, puts it right; else the text says what to do.
+        besides: whether people have made it besides what the stack has, which leaves it alone.
     """
 
     script: Script
     text: str
     mendable: bool
+    besides: bool = False
 
 
 def scripts_of(deployment: Mapping[str, Any]) -> list[Script]:
@@ -165,7 +170,7 @@ def looking(text: str) -> str:
     """
     lines = text.splitlines()
     if lines.count(_LAST_LINE) != 1 or lines[-1] != _LAST_LINE:
-        raise DriftError("the stack's scripts are of another version of this program: run pulumi up first")
+        raise DriftError("the stack's scripts come from another version of this program: run pulumi up first")
     return "\n".join([*lines[:-1], (CONFIGS / "host/look.sh").read_text(), _LOOKING_LAST_LINE, ""])
 
 
@@ -205,7 +210,7 @@ def look(deployment: Mapping[str, Any], prefix: Sequence[str] = ()) -> Iterator[
 
         for findings in pool.map(look_at, machines):
             for finding in findings:
-                yield Finding(finding.script, without_secrets(finding.text), finding.mendable)
+                yield replace(finding, text=without_secrets(finding.text))
 
 
 def _look_at(
@@ -221,15 +226,18 @@ def _look_at(
                 errors="replace", timeout=_LONGEST_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            yield Finding(script, f"no end of it within {_LONGEST_SECONDS // 60} minutes", mendable=False)
+            yield Finding(script, f"the look did not end within {_LONGEST_SECONDS // 60} minutes", mendable=False)
             return
         if run.returncode == _SSH_FAILED:
             yield Finding(script, _not_reached(script, deployment, run.stderr.strip()), mendable=False)
             return
-        told = run.stdout.strip()
+        lines = run.stdout.splitlines()
+        for line in (line for line in lines if line.startswith(_LEFT_ALONE)):
+            yield Finding(script, line, mendable=False, besides=True)
+        told = "\n".join(line for line in lines if not line.startswith(_LEFT_ALONE))
         if run.returncode != 0:
-            told += f"\nnot looked to its end (exit code {run.returncode}): {run.stderr.strip()}"
-        if told:
+            told += f"\nthe look did not get to its end (exit code {run.returncode}): {run.stderr.strip()}"
+        if told.strip():
             yield Finding(script, told.strip(), mendable=_WOULD_STOP not in told)
 
 
@@ -242,7 +250,7 @@ def _not_reached(script: Script, deployment: Mapping[str, Any], why: str) -> str
         if resource["type"] == "azure-native:compute:VirtualMachine"
         and clear(resource["inputs"]).get("vmName") == script.node
     ]
-    lines = [f"{script.node} is not reached by SSH ({last}). Is it on?"]
+    lines = [f"{script.node} cannot be reached by SSH ({last}). Is it on?"]
     lines += [f"  az vm get-instance-view --ids {id} --query instanceView.statuses" for id in machines]
     lines += [f"  az vm start --ids {id}" for id in machines]
     return "\n".join(lines)
@@ -254,11 +262,11 @@ def report(findings: Sequence[Finding], mend: Sequence[str]) -> str:
     Args:
         mend: the command that runs scripts again, up to their URNs.
     """
-    if not findings:
-        return "The machines are as the stack says."
     lines: list[str] = []
     for finding in findings:
         lines += [f"{finding.script.name}, on {finding.script.node}", *finding.text.splitlines(), ""]
+    if not differs(findings):
+        lines.append("The machines are as the stack describes them.")
     mended = {finding.script.urn for finding in findings if finding.mendable}
     # What would stop at what others put right before it goes on then.
     again = [finding.script for finding in findings if finding.mendable or _rests(finding, mended)]
@@ -266,6 +274,11 @@ def report(findings: Sequence[Finding], mend: Sequence[str]) -> str:
         urns = [word for script in again for word in ("--target-replace", script.urn)]
         lines += ["To put it right, which runs these scripts again:", "  " + shlex.join([*mend, *urns])]
     return "\n".join(lines).rstrip()
+
+
+def differs(findings: Sequence[Finding]) -> bool:
+    """Tell whether anything is not as the stack says."""
+    return not all(finding.besides for finding in findings)
 
 
 def _rests(finding: Finding, mended: Set[str]) -> bool:
@@ -276,11 +289,13 @@ def _rests(finding: Finding, mended: Set[str]) -> bool:
 def _run(stack: Stack, _options: argparse.Namespace) -> int:
     findings = list(look(stack.cli.export(), stack.cli.prefix))
     print(report(findings, stack.update))
-    return 1 if findings else 0
+    return 1 if differs(findings) else 0
 
 
 COMMAND = Command(
-    "drift", "Show what has been changed by hand on the stack's machines, with exit code 1; change nothing.", _run
+    "drift",
+    "Show what was changed by hand on the stack's machines, and change nothing; exit code 1 if there is something.",
+    _run,
 )
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -44,7 +44,7 @@ class FilledSecrets:
     """What `fill_secrets` did.
 
     Args:
-        made: the secrets that were missing or lacked a part, by key.
+        made: the secrets that were missing or lacked a part, by key; a further account's password by key and name.
         kept: those that were there.
     """
 
@@ -70,7 +70,7 @@ def fill_secrets(cli: Cli) -> FilledSecrets:
     elif resources and not there:
         raise NewStackError(
             f"stack {cli.stack} has {resources} resources, but {cli.settings_file.name} has none of its"
-            " secrets; bring that file back, since new secrets would not fit what runs"
+            " secrets; restore that file, since new secrets would not fit the machines that run"
         )
     made: list[str] = []
     for key, make in _MAKERS.items():
@@ -81,25 +81,37 @@ def fill_secrets(cli: Cli) -> FilledSecrets:
         else:
             continue
         made.append(key)
-    return FilledSecrets(tuple(made), tuple(key for key in _MAKERS if key not in made))
+    kept = [key for key in _MAKERS if key not in made]
+    if accounts := _accounts_of(present):
+        before = _passwords(cli, present)
+        missing = {name: _make_password() for name in accounts if name not in before}
+        if missing:
+            cli.set_secret(_ACCOUNT_PASSWORDS, json.dumps(before | missing))
+        made += [f"{_ACCOUNT_PASSWORDS}.{name}" for name in missing]
+        kept += [f"{_ACCOUNT_PASSWORDS}.{name}" for name in accounts if name in before]
+    return FilledSecrets(tuple(made), tuple(kept))
 
 
 def rotate(cli: Cli, key: str) -> None:
     """Put a new value in place of one of a stack's secrets. It counts from the next `pulumi up`.
 
     Args:
-        key: which one. Of `sshPrivateKey` the value before stays, as `sshPreviousPrivateKey`: by it the machines are
-            reached once more.
+        key: which one; a further account's password is `databaseAccountPasswords.NAME`. Of `sshPrivateKey` the value
+            before stays, as `sshPreviousPrivateKey`: by it the machines are reached once more.
 
     Raises:
         OperationError: the CLI or ssh-keygen failed; there is no such secret, or the stack lacks it; it cannot be
             changed; or its last change has not been ended.
     """
+    present = _settings_of(cli.settings_file) if cli.settings_file.exists() else {}
+    accounts = {f"{_ACCOUNT_PASSWORDS}.{name}": name for name in _accounts_of(present)}
+    if key in accounts:
+        cli.set_secret(_ACCOUNT_PASSWORDS, json.dumps(_passwords(cli, present) | {accounts[key]: _make_password()}))
+        return
     if key not in _MAKERS or key == _HOST_KEYS:
-        can_be = ", ".join(each for each in _MAKERS if each != _HOST_KEYS)
+        can_be = ", ".join(each for each in (*_MAKERS, *accounts) if each != _HOST_KEYS)
         why = "a machine gets its host key when it is made" if key == _HOST_KEYS else "there is no such secret"
         raise NewStackError(f"{key} cannot be changed: {why}; those that can: {can_be}")
-    present = _settings_of(cli.settings_file) if cli.settings_file.exists() else {}
     if f"{PROJECT}:{key}" not in present:
         raise NewStackError(f"{cli.settings_file.name} has no {key} yet: make stack STACK={cli.short_name} makes it")
     if key == _TLS_KEY and present.get(f"{PROJECT}:{_OWN_CERTIFICATE}"):
@@ -111,7 +123,7 @@ def rotate(cli: Cli, key: str) -> None:
         # The two are the same where a run was interrupted between the settings below.
         if f"{PROJECT}:{_PREVIOUS_SSH_KEY}" in present and cli.setting(_PREVIOUS_SSH_KEY).strip() != before.strip():
             raise NewStackError(
-                f"{key} is being changed already: pulumi up --stack {cli.stack}, and when that has succeeded"
+                f"{key} is already being changed: pulumi up --stack {cli.stack}, and when that has succeeded"
                 f" pulumi config rm {PROJECT}:{_PREVIOUS_SSH_KEY} --stack {cli.stack}"
             )
         cli.set_secret(_PREVIOUS_SSH_KEY, before)
@@ -128,7 +140,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
         source: the other stack's file, Pulumi.OTHER.yaml.
     """
     if not source.exists():
-        raise NewStackError(f"there is no {source.name} to begin with")
+        raise NewStackError(f"there is no {source.name} to copy from")
     settings = {
         key: value
         for key, value in _settings_of(source).items()
@@ -139,7 +151,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     tags = settings.get(f"{PROJECT}:tags")
     if isinstance(tags, dict) and "environment" in tags:
         settings[f"{PROJECT}:tags"] = {**cast(dict[str, Any], tags), "environment": cli.short_name}
-    head = f"# Begun from {source.name}. What can stand here: Pulumi.yaml.\n"
+    head = f"# Copied from {source.name}. Pulumi.yaml lists all settings.\n"
     text = yaml.safe_dump({"config": settings}, sort_keys=False)
     cli.settings_file.write_text(head + text, encoding="utf-8")
 
@@ -179,7 +191,7 @@ def make_ssh_key() -> str:
             try:
                 run = subprocess.run(command, input=overwrite, capture_output=True, text=True, check=False)
             except FileNotFoundError:
-                raise NewStackError("ssh-keygen is missing: install OpenSSH's client") from None
+                raise NewStackError("ssh-keygen is missing: install the OpenSSH client") from None
             if run.returncode != 0:
                 raise NewStackError(f"ssh-keygen: {run.stderr.strip()}")
             return key.read()  # less than a pipe holds (4 KiB at least): nobody had to read before
@@ -190,6 +202,7 @@ _SSH_KEY = "sshPrivateKey"
 _PREVIOUS_SSH_KEY = "sshPreviousPrivateKey"
 _TLS_KEY = "tlsCertificate"
 _OWN_CERTIFICATE = "ownCertificate"
+_ACCOUNT_PASSWORDS = "databaseAccountPasswords"
 
 
 def _with_all_host_keys(value: str) -> str | None:
@@ -198,15 +211,38 @@ def _with_all_host_keys(value: str) -> str | None:
     return json.dumps(keys + [make_ssh_key() for _ in range(3 - len(keys))]) if len(keys) < 3 else None
 
 
+def _accounts_of(settings: Mapping[str, Any]) -> list[str]:
+    """Return the names of the further accounts that a stack's file has."""
+    accounts: object = settings.get(f"{PROJECT}:databaseAccounts")
+    return list(cast(dict[str, object], accounts)) if isinstance(accounts, dict) else []
+
+
+def _passwords(cli: Cli, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the further accounts' passwords that a stack has."""
+    if f"{PROJECT}:{_ACCOUNT_PASSWORDS}" not in settings:
+        return {}
+    try:
+        found: object = json.loads(cli.setting(_ACCOUNT_PASSWORDS))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise NewStackError(f"{_ACCOUNT_PASSWORDS} is not an object (name: value)")
+    return cast(dict[str, str], found)
+
+
+def _make_password() -> str:
+    return secrets.token_urlsafe(24)
+
+
 # What the sections of components/settings ask of each. 24 bytes are 32 characters, 32 bytes 43.
 _MAKERS: dict[str, Callable[[], str]] = {
     _SSH_KEY: make_ssh_key,
     _HOST_KEYS: lambda: _with_all_host_keys("[]") or "",
     "clusterSshKey": make_ssh_key,
-    "databasePassword": lambda: secrets.token_urlsafe(24),
+    "databasePassword": _make_password,
     "tlsAuthority": certificates.make_authority,
     _TLS_KEY: certificates.make_key,
-    "monitorPassword": lambda: secrets.token_urlsafe(24),
+    "monitorPassword": _make_password,
     "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
     "drbdSecret": lambda: secrets.token_urlsafe(32),
 }
@@ -225,9 +261,9 @@ def main(arguments: list[str] | None = None) -> int:
         dest="source",
         default="dev",
         metavar="OTHER",
-        help="stack whose plain settings a new file begins with (default: %(default)s)",
+        help="stack from which a new file copies its plain settings (default: %(default)s)",
     )
-    parser.add_argument("--rotate", metavar="SECRET", help="change this secret of a stack that is there, and no more")
+    parser.add_argument("--rotate", metavar="SECRET", help="change this secret of an existing stack, and nothing else")
     options = parser.parse_args(arguments)
 
     def run() -> int:
@@ -246,7 +282,7 @@ def _rotate(cli: Cli, key: str) -> None:
     print(f"{key}: changed in {cli.settings_file.name}. Now: pulumi up --stack {cli.stack}")
     if key == _SSH_KEY:
         print(
-            "When that has succeeded, the key before is of no use any more:"
+            "When that has succeeded, the previous key is no longer needed:"
             f"\n  pulumi config rm {PROJECT}:{_PREVIOUS_SSH_KEY} --stack {cli.stack}"
             f"\n  pulumi up --stack {cli.stack}"
         )
@@ -256,7 +292,7 @@ def _make(cli: Cli, source: str) -> None:
     file = cli.settings_file
     if not file.exists():
         begin_stack_file(cli, CHECKOUT / f"Pulumi.{source}.yaml")
-        print(f"{file.name}: begun from Pulumi.{source}.yaml")
+        print(f"{file.name}: copied from Pulumi.{source}.yaml")
     filled = fill_secrets(cli)
     for word, keys in (("kept", filled.kept), ("made", filled.made)):
         for key in keys:
@@ -264,7 +300,7 @@ def _make(cli: Cli, source: str) -> None:
     print(f"\nStack {cli.short_name} has all its secrets, encrypted in {file.name}. To read one:")
     print(f"  pulumi config get {PROJECT}:databasePassword --stack {cli.stack}")
     if keys := networks_to_replace(file):
-        print(f"Before `pulumi up`, put networks of yours into {' and '.join(keys)}.")
+        print(f"Before `pulumi up`, put your own networks into {' and '.join(keys)}.")
 
 
 if __name__ == "__main__":

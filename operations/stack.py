@@ -37,7 +37,7 @@ class Stack:
         """
         outputs = self.cli.outputs()
         if "endpoint" not in outputs:
-            raise OperationError(f"stack {self.cli.stack} has no cluster: {' '.join(self.update)}")
+            raise OperationError(f"stack {self.cli.stack} has no cluster yet; to make it: {' '.join(self.update)}")
         return outputs
 
     @property
@@ -49,7 +49,9 @@ class Stack:
         """
         if authority := self.outputs.get("ca"):
             return str(authority)
-        raise OperationError(f"the server of {self.cli.stack} has no certificate yet: {' '.join(self.update)}")
+        raise OperationError(
+            f"the server of stack {self.cli.stack} has no certificate yet; to make it: {' '.join(self.update)}"
+        )
 
     @cached_property
     def settings(self) -> Mapping[str, str]:

@@ -102,7 +102,7 @@ class Options(Part):
 
 
 class Access(Part):
-    """The application's database and account, the certificate in use, and the proof that the endpoint answers a query.
+    """Databases and accounts, the certificate in use, and the proof that the endpoint answers a query.
 
     Args:
         entrance: where, and with which certificate.
@@ -119,19 +119,22 @@ class Access(Part):
     ) -> None:
         super().__init__(context, opts)
         database = context.settings.database
-        is_monitored = context.settings.monitoring.monitoring
+        exporter = context.operating_system.monitoring.user
+        further = {"HA_ACCOUNT_PASSWORDS": database.account_passwords} if database.database_accounts else {}
         password = {"HA_DATABASE_PASSWORD": database.database_password}
         # Each node looks whether it is the one that serves; only that one has anything to do.
         accounts = self.on_each(
             context.nodes,
             "accounts",
             "mysql/accounts.sh.j2",
-            "Database and account of the application",
-            variables=password,
+            "Database and account of the application, and further accounts",
+            variables=password | further,
             after=after,
             database_name=database.database_name,
             user=database.database_user,
-            exporter_account=context.operating_system.monitoring.user if is_monitored else "",
+            accounts=dict(sorted(database.database_accounts.items())),
+            exporter_account=exporter,
+            is_monitored=context.settings.monitoring.monitoring,
         )
         # A server that has no account from outside greets nobody there, and shows no certificate.
         tls = self.on_each(

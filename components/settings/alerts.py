@@ -17,12 +17,12 @@ _MOST_EMAILS = 1000
 
 def _emails(values: Sequence[str]) -> Sequence[str]:
     if len(values) > _MOST_EMAILS:
-        raise Mistake(f"has {len(values)} addresses; Azure takes {_MOST_EMAILS}")
+        raise Mistake(f"has {len(values)} addresses; Azure accepts at most {_MOST_EMAILS}")
     for value in values:
         if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", value) or not value.isprintable():
             raise Mistake(f"{value!r} is not an address; an example is night@example.com")
         if sum(1 for other in values if other.lower() == value.lower()) > 1:
-            raise Mistake(f"{value} is there twice; leave one out")
+            raise Mistake(f"{value} is listed twice; remove one")
     return values
 
 

@@ -85,11 +85,21 @@ def mapping(value: Given) -> dict[str, str]:
     return {str(name): _scalar(item) for name, item in found.items()}
 
 
+def objects(value: Given) -> dict[str, dict[str, str]]:
+    """Return objects by their names, each with names and values, all of those as texts."""
+    found: dict[str, dict[str, str]] = {}
+    for name, item in cast(dict[str, object], _json(value, dict, "an object (name: value)")).items():
+        if not isinstance(item, dict):
+            raise Mistake(f"{name} is {json.dumps(item)}, and no object (name: value)")
+        found[name] = {str(key): _scalar(inner) for key, inner in cast(dict[object, object], item).items()}
+    return found
+
+
 def secret(value: Given, nothing: str = "") -> str:
     """Return a secret in clear: it must be there, which `nothing` is not, and encrypted in the stack's file."""
     stripped = value.text.strip()
     if stripped in ("", nothing):
-        raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is not there")
+        raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is missing")
     if not value.encrypted:
         raise Mistake(
             "is in clear text; remove it (whoever read the file knows it) and make a new one:"
@@ -119,6 +129,20 @@ def secrets(value: Given) -> list[str]:
     return [str(item) for item in cast(list[object], items)]
 
 
+def secrets_by_name(value: Given) -> dict[str, str]:
+    """Return secrets in clear by their names; none where it is left empty."""
+    if value.text.strip() in ("", "{}"):
+        return {}
+    clear = secret(value)
+    try:
+        items: object = json.loads(clear)
+    except ValueError:
+        items = None
+    if not isinstance(items, dict):
+        raise Mistake("is not an object (name: value)")
+    return {str(name): str(item) for name, item in cast(dict[object, object], items).items()}
+
+
 def hidden(value: str) -> pulumi.Output[str]:
     """Return a secret as what Pulumi encrypts and shows to nobody."""
     return pulumi.Output.secret(value)
@@ -140,7 +164,7 @@ def between(least: int, most: int, unit: str = "") -> Callable[[int], int]:
 
     def check(value: int) -> int:
         if not least <= value <= most:
-            raise Mistake(f"{value} is not from {least} to {most}{unit and ' ' + unit}")
+            raise Mistake(f"{value} is not between {least} and {most}{unit and ' ' + unit}")
         return value
 
     return check

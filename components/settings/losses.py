@@ -83,14 +83,19 @@ def check_permission(allowed: Sequence[str], going: Collection[DataDisk], protec
         raise Mistake("is set while protectData is on; first run pulumi up with protectData off")
 
 
-def tell(before: Recorded, deleted_disks: Sequence[DataDisk]) -> Callable[[], None]:
-    """Tell of data disks that go, and watch what the program makes from now on.
+def tell(before: Recorded, deleted_disks: Sequence[DataDisk], accounts: Collection[str]) -> Callable[[], None]:
+    """Tell of data disks and accounts of the database that go, and watch what the program makes from now on.
+
+    Args:
+        accounts: names of those that stay.
 
     Returns:
         What tells, at the program's end, what else goes: all that there was and that the program has not made.
     """
     for disk in deleted_disks:
-        pulumi.log.warn(f"this update deletes data disk {disk} with all data; deleteDataDisks says that it may")
+        pulumi.log.warn(f"this update deletes data disk {disk} with all data; deleteDataDisks allows it")
+    for name in sorted(before.accounts - {*accounts}):
+        pulumi.log.warn(f"this update drops the database account {name}, which is no longer in databaseAccounts")
     made: set[tuple[str, str]] = set()
 
     def note(args: pulumi.ResourceTransformationArgs) -> None:

@@ -73,6 +73,9 @@ class DatabaseServer:
         initialize: command lines that fill the empty directory "$directory" (a variable of the
             script) with a new database, whose root logs in through the local socket only.
         socket_login: how SQL says that who has the account's name on the machine may log in, by the local socket.
+        with_password: how SQL gives the account of "$statement" the password "$password", of which no log of the
+            server's gets more than the hash. Both are variables of the script.
+        enabled_accounts: of SQL's "select", all behind "from" for the accounts that can log in; ends in a condition.
         validate: command line that reads the whole configuration and writes to standard error
             what is wrong with it.
         main_config_file: the file that the server reads first, and that leads to all others.
@@ -96,6 +99,8 @@ class DatabaseServer:
     reload_tls: str
     initialize: tuple[str, ...]
     socket_login: str
+    with_password: str
+    enabled_accounts: str
     validate: str
     main_config_file: str
     config_file: str

@@ -13,6 +13,7 @@ _MACHINE = f"{_AZURE}compute:VirtualMachine"
 _DISK = f"{_AZURE}compute:Disk"
 _GROUP = f"{_AZURE}resources:ResourceGroup"
 _BALANCER = f"{_AZURE}network:LoadBalancer"
+_STACK = "pulumi:pulumi:Stack"
 
 RESTORE = "azure-mysql-ha:index:Restore"
 """The component whose outputs tell what a new cluster has begun with."""
@@ -73,6 +74,7 @@ class Recorded:
         own_group: whether this stack has made it.
         restored: the backup that the cluster has been made with, or was to be; None for none.
         has_data: whether its data has been made.
+        accounts: names of the further accounts of the database.
     """
 
     azure: frozenset[tuple[str, str]] = frozenset()
@@ -82,6 +84,7 @@ class Recorded:
     own_group: bool = False
     restored: Restored | None = None
     has_data: bool = False
+    accounts: frozenset[str] = frozenset()
 
     @property
     def machines(self) -> frozenset[str]:
@@ -100,7 +103,7 @@ def read() -> Recorded:
     found = _ask(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
     of_type: dict[str, dict[str, dict[str, Any]]] = {}
     for urn, each in found.items():
-        if each["type"].startswith((_AZURE, RESTORE)):
+        if each["type"].startswith((_AZURE, RESTORE, _STACK)):
             of_type.setdefault(each["type"], {})[urn.split("::")[-1]] = each["outputs"]
     own_group = next((str(group["name"]) for group in of_type.get(_GROUP, {}).values()), None)
     return Recorded(
@@ -120,6 +123,11 @@ def read() -> Recorded:
         own_group=own_group is not None,
         restored=next((Restored(each["source"], each["to"]) for each in of_type.get(RESTORE, {}).values()), None),
         has_data=any(urn.endswith(f"::{DATA_DIRECTORY}") for urn in found),
+        accounts=frozenset(
+            name
+            for outputs in of_type.get(_STACK, {}).values()
+            for name in outputs.get("database", {}).get("accounts", ())
+        ),
     )
 
 

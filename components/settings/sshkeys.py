@@ -62,7 +62,7 @@ def parse(text: str) -> PrivateKey:
         content = base64.b64decode("".join(line.strip() for line in lines[1:-1]), validate=True)
         return _read(content)
     except (ValueError, _Truncated):  # a ValueError of base64's
-        raise SshKeyError("is damaged: what is between its first and last line is no key") from None
+        raise SshKeyError("is damaged: there is no key between its first and last line") from None
 
 
 class _Truncated(Exception):

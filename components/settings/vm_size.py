@@ -137,9 +137,9 @@ def parse(name: str) -> VmSize:
         raise Mistake(f"{name!r} is not a VM size; an example is Standard_D2s_v5{hint}")
     size = VmSize(name, match["family"], int(match["cpus"]), match["features"], int(match["version"] or 1))
     if "p" in size.features:
-        raise Mistake(f"{name} has ARM processors (its p); the images are for x86-64")
+        raise Mistake(f"{name} has ARM processors (the p in its name), but the images are for x86-64")
     if size.family in _CONFIDENTIAL:
-        raise Mistake(f"{name} is a confidential size ({size.family}), which takes images and disks of its own kind")
+        raise Mistake(f"{name} is a confidential size ({size.family}), which needs its own kind of images and disks")
     if size.version < _GENERATION_2_SINCE and not size.has_premium_storage:
-        raise Mistake(f"{name} has machines of generation 1 only; the images are of generation 2: choose a newer one")
+        raise Mistake(f"{name} has only generation 1 machines, but the images are of generation 2: choose a newer one")
     return size

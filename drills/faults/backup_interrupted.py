@@ -1,8 +1,8 @@
-"""Three times the node that serves is taken away in the middle of a base and of shipping; then a second stack begins.
+"""Three times the node that serves is lost in the middle of a base and of a log copy; then a second stack begins.
 
-First the service is moved, then the serving machine loses its power, then both do.  What was not whole in the store
-does not exist there; the next run of shipping, on whichever node, goes on where the last one was.  So the chain has no
-gap, and a restore to a second after all of it is right to the row.
+First the service is moved, then the serving machine loses its power, then both do.  What was incomplete in the store
+does not exist there; the next copy, on either node, continues where the last one ended.  So the chain has no gap, and a
+restore to a second after all of this is exact to the row.
 """
 
 import math
@@ -16,7 +16,7 @@ from operations.ssh import Node
 
 ORDER = 235
 EXPECTED = Expectation(fencings=(1, 2), moves=None)
-NEEDS_LAB = "a second stack is made and destroyed, which takes time and money there (docs/operations/restore.md)"
+NEEDS_LAB = "a second stack is made and destroyed, which takes time and costs money there (docs/operations/restore.md)"
 NEEDS_BACKUP = True
 SETTLE_SECONDS = 420.0
 

@@ -1,7 +1,7 @@
 """The storage account of the backups cannot be reached for some minutes.
 
-Nothing of the service waits for it: the log stays on the data disk, and an alarm says so.  When the account is back,
-all that has waited is copied, without a gap, and the alarm ends.
+The service does not wait for it: the log stays on the data disk, and an alarm says so.  When the account is back,
+everything that has waited is copied, without a gap, and the alarm ends.
 """
 
 from drills import rescue

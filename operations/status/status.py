@@ -114,5 +114,5 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "status", "Show the cluster; exit with 0 if, and only if, a node serves and there is no alarm.", _run, _add_options
+    "status", "Show the cluster; exit code 0 if, and only if, a node serves and there is no alarm.", _run, _add_options
 )

@@ -13,7 +13,7 @@ _PARTS = {
     "drbd-functions": r"# Once Pacemaker knows the DRBD resource, .*?^is_blank\(\) .*?^}\n",
     "drbd-partition": r"# Azure's stable names of the disk .*?^partition_is_there\(\) [^\n]*\n",
     "pacemaker-functions": r"# set_by_hand service\|copy: .*?^}\n",
-    "mysql-application": r"as_application\(\) .*?^application_works\(\) .*?^}\n",
+    "mysql-login": r"# logs_in USER PASSWORD .*?^}\n",
     "mysql-functions": r"serving_node\(\) .*?^is_held_back\(\) .*?^}\n",
     "mysql-options-in-force": r"# What the running server was started with .*?^are_noted\(\) [^\n]*\n",
     "mysql-server.cnf": r"# Written by Pulumi\. Read last.*?(?=^FILE\n)",

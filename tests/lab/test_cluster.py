@@ -333,7 +333,7 @@ def test_preview_of_dev_works_offline(lab: Lab) -> None:
             "address ipv4 10.32.0.4:7789",
             "ring0_addr: 10.32.0.4",
             "mysql-server",
-            "Price per month: unknown, since the price list is not reached",
+            "Price per month: unknown, since the price list cannot be reached",
             "make check STACK=dev",
         ):
             assert shown in run.stdout, shown

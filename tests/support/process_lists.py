@@ -1,6 +1,7 @@
 """The process lists of this machine and of the guests, in which no secret may be seen."""
 
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Generator, Iterable
@@ -9,15 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.checkout import schema
 from lab.cloud import client as cloud
 from lab.engine import Engine
 from lab.lab import Lab
 
-SECRETS = (
-    *("sshPrivateKey", "sshHostKeys", "clusterSshKey", "databasePassword", "corosyncKey", "drbdSecret"),
-    *("tlsAuthority", "tlsCertificate", "monitorPassword"),
-)
-
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n.*?\n-----END [A-Z ]*-----", re.DOTALL)
 
 # By the address within the virtual network, whose key the test does not know before the end.
 _WATCH_OPTIONS = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
@@ -27,13 +25,14 @@ def secret_texts(engine: Engine) -> dict[str, str]:
     """Return a telling piece of each secret of the stack, by the setting's name: one line that no public part has."""
     found: dict[str, str] = {"passphrase": (engine.directory / "passphrase").read_text()}
     settings = engine.settings()
-    for setting in SECRETS:
-        value = settings[setting]
-        keys: list[str] = json.loads(value) if value.startswith("[") else [value]
-        for number, key in enumerate(keys):
-            lines = key.strip().splitlines()
+    for setting in (key for key, declared in schema().items() if declared.get("secret")):
+        value = settings.get(setting) or ""
+        parts: list[str] | dict[str, str] = json.loads(value) if value[:1] in ("[", "{") else [value]
+        named = parts.items() if isinstance(parts, dict) else enumerate(parts)
+        for name, key in ((name, key) for name, key in named if key):
             # The beginning of a private key holds the public one; its last line is short.
-            found[f"{setting} {number}"] = lines[-3] if "PRIVATE KEY" in key else lines[0]
+            private = _PRIVATE_KEY.search(key)
+            found[f"{setting} {name}"] = (private[0].splitlines()[-3] if private else key).strip()
     return found
 
 

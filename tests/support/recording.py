@@ -33,6 +33,7 @@ class Resource:
         parent: name of its parent; empty for the stack.
         dependencies: names of all it depends on, sorted.
         delete_before_replace: whether a replacement is made after the old one is gone.
+        replace_on_changes: paths of the inputs whose change replaces it by the program's own word.
         inputs: its inputs as the engine would see them; secrets as {"secret": ...}.
     """
 
@@ -42,6 +43,7 @@ class Resource:
     dependencies: list[str]
     protect: bool
     delete_before_replace: bool
+    replace_on_changes: list[str]
     inputs: dict[str, Any]
 
 
@@ -131,6 +133,9 @@ class _NoCallbacks:
     def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
         """Take a hook, and never call it: no script runs."""
 
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        """The same: nothing fails."""
+
 
 class _Recorder(MockMonitor):
     def __init__(self) -> None:
@@ -147,6 +152,7 @@ class _Recorder(MockMonitor):
                     dependencies=sorted({_name(urn) for urn in request.dependencies}),
                     protect=request.protect,
                     delete_before_replace=request.deleteBeforeReplace,
+                    replace_on_changes=list(request.replaceOnChanges),
                     inputs=readable(MessageToDict(request.object)),
                 )
             )

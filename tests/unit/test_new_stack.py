@@ -24,8 +24,9 @@ from tests.support.stack_configuration import schema, use
 
 PREFIX = "azure-mysql-ha:"
 ENCRYPTED = tuple(key for key, declared in schema().items() if declared.get("secret"))
-# One is there only while another is changed; the others cannot be made up.
-SECRETS = tuple(key for key in ENCRYPTED if key not in ("sshPreviousPrivateKey", "ownCertificate", "alertWebhook"))
+# One is there only while another is changed; one where there are further accounts; the others cannot be made up.
+_AT_TIMES = ("sshPreviousPrivateKey", "databaseAccountPasswords", "ownCertificate", "alertWebhook")
+SECRETS = tuple(key for key in ENCRYPTED if key not in _AT_TIMES)
 
 # What `pulumi` does as far as new_stack needs it. Each call is noted; base64 stands for encryption.
 CLI = r"""#!/bin/sh -eu
@@ -173,7 +174,7 @@ def test_the_administrators_key_is_changed_once_at_a_time(cli: FakeCli, tmp_path
     cli.fill(file)
     new_stack.rotate(cli.on(file), "sshPrivateKey")
     before = file.read_text()
-    with pytest.raises(NewStackError, match=r"is being changed already: .*pulumi config rm azure-mysql-ha:sshPrevious"):
+    with pytest.raises(NewStackError, match=r"is already being changed: .*pulumi config rm azure-mysql-ha:sshPrevious"):
         new_stack.rotate(cli.on(file), "sshPrivateKey")
     assert file.read_text() == before
 
@@ -185,6 +186,42 @@ def test_the_administrators_key_is_changed_once_at_a_time(cli: FakeCli, tmp_path
     new_stack.rotate(cli.on(file), "sshPrivateKey")
     assert decrypted(file)["sshPreviousPrivateKey"].strip() == previous.strip()
     assert decrypted(file)["sshPrivateKey"].strip() != previous.strip()
+
+
+ACCOUNTS = f"""config:
+  {PREFIX}databaseAccounts:
+    reports: {{database: app, rights: readOnly}}
+"""
+
+
+def test_further_accounts_get_a_password_each(cli: FakeCli, tmp_path: Path) -> None:
+    """Those that have one keep it, and one is changed alone."""
+    file = tmp_path / "Pulumi.trial.yaml"
+    file.write_text(ACCOUNTS)
+    assert cli.fill(file).made == (*SECRETS, "databaseAccountPasswords.reports")
+    reports = json.loads(decrypted(file)["databaseAccountPasswords"])["reports"]
+    file.write_text(file.read_text().replace("  reports:", "  loader: {database: app, rights: owner}\n    reports:"))
+    filled = cli.fill(file)
+    assert filled.made == ("databaseAccountPasswords.loader",)
+    assert filled.kept == (*SECRETS, "databaseAccountPasswords.reports")
+    load(use(decrypted(file) | {"adminCidrs": ["10.0.0.0/8"], "clientCidrs": ["10.0.0.0/8"]}))
+
+    before = json.loads(decrypted(file)["databaseAccountPasswords"])
+    assert before["reports"] == reports
+    new_stack.rotate(cli.on(file), "databaseAccountPasswords.loader")
+    after = json.loads(decrypted(file)["databaseAccountPasswords"])
+    assert after["reports"] == reports and after["loader"] != before["loader"]
+    assert not any(password in cli.calls for password in (*before.values(), *after.values()))
+    with pytest.raises(NewStackError, match=r"no such secret; .*, databaseAccountPasswords\.loader, databaseAcc"):
+        new_stack.rotate(cli.on(file), "databaseAccountPasswords.nobody")
+
+
+def test_passwords_that_are_none(cli: FakeCli, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.trial.yaml"
+    file.write_text(ACCOUNTS)
+    cli.on(file).set_secret("databaseAccountPasswords", "a-text-of-somebody")
+    with pytest.raises(NewStackError, match=r"^databaseAccountPasswords is not an object \(name: value\)$"):
+        cli.fill(file)
 
 
 @pytest.mark.parametrize(
@@ -267,10 +304,10 @@ def test_the_command(
     arguments = ["--stack", "trial", "--config-file", str(file), "--pulumi", str(cli.path)]
     assert new_stack.main(arguments) == 0
     said = capsys.readouterr().out
-    assert "Pulumi.trial.yaml: begun from Pulumi.dev.yaml" in said
+    assert "Pulumi.trial.yaml: copied from Pulumi.dev.yaml" in said
     assert all(f"{key}: made" in said for key in SECRETS)
     assert "pulumi config get azure-mysql-ha:databasePassword --stack trial" in said
-    assert "put networks of yours into adminCidrs and clientCidrs" in said
+    assert "put your own networks into adminCidrs and clientCidrs" in said
     assert not any(decrypted(file)[key] in said for key in SECRETS)
 
     assert new_stack.main(arguments) == 0
@@ -281,7 +318,7 @@ def test_the_command(
     assert (
         new_stack.main(["--stack", "trial", "--config-file", str(tmp_path / "Pulumi.x.yaml"), "--from", "nowhere"]) == 1
     )
-    assert "there is no Pulumi.nowhere.yaml to begin with" in capsys.readouterr().err
+    assert "there is no Pulumi.nowhere.yaml to copy from" in capsys.readouterr().err
 
 
 def test_the_command_that_changes_a_secret(

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.settings import recorded
+from components.settings import losses, recorded
 
 URN = "urn:pulumi:lab::azure-mysql-ha::"
 OUTPUTS: dict[str, Any] = {
@@ -80,6 +80,25 @@ def test_the_backup_that_a_cluster_was_made_with(monkeypatch: pytest.MonkeyPatch
     assert found.restored == recorded.Restored("/an/account", "latest")
     assert not any("Restore" in kind for kind, _ in found.azure)
     assert not found.has_data
+
+
+def test_the_further_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update from before there were any has told of none."""
+    outputs: dict[str, Any] = {"database": {"name": "app", "user": "app"}}
+    stack = {f"{URN}pulumi:pulumi:Stack::azure-mysql-ha-lab": {"type": "pulumi:pulumi:Stack", "outputs": outputs}}
+    answer(monkeypatch, stack)
+    assert recorded.read() == recorded.Recorded()
+    outputs["database"]["accounts"] = {"reports": {"database": "app", "rights": "readOnly"}}
+    answer(monkeypatch, stack)
+    assert recorded.read() == recorded.Recorded(accounts=frozenset({"reports"}))
+
+
+def test_an_account_that_goes_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", told.append)
+    monkeypatch.setattr(pulumi.runtime, "register_stack_transformation", told.count)
+    losses.tell(recorded.Recorded(accounts=frozenset({"reports", "loader", "shop"})), (), ("shop", "loader"))
+    assert told == ["this update drops the database's account reports, which databaseAccounts does not have any more"]
 
 
 def test_data_is_there_when_the_script_that_makes_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,13 +137,13 @@ def test_what_the_cli_says_is_passed_on(tmp_path: Path, capfd: pytest.CaptureFix
 
 def test_a_stack_without_a_cluster(desk: Path) -> None:
     (desk / "stack output").write_text("{}")
-    with pytest.raises(OperationError, match=r"^stack prod has no cluster: pulumi up --stack prod$"):
+    with pytest.raises(OperationError, match=r"^stack prod has no cluster yet; to make it: pulumi up --stack prod$"):
         _ = Stack(Cli("prod")).outputs
     for module in ("status", "mysql", "ssh", "logs"):
         done = run(module, "--stack", "prod")
         assert (done.returncode, done.stderr) == (
             1,
-            f"{module}: stack prod has no cluster: pulumi up --stack prod\n",
+            f"{module}: stack prod has no cluster yet; to make it: pulumi up --stack prod\n",
         )
 
 
@@ -173,7 +173,7 @@ def test_a_shell(desk: Path) -> None:
     nothing_is_seen(desk)
     for arguments, told in (((), "no machine is named"), (("db-3",), "there is no db-3")):
         done = run("ssh", "--stack", "prod", *arguments)
-        assert (done.returncode, done.stderr) == (1, f"ssh: {told}; the stack has db-1, db-2, db-witness\n")
+        assert (done.returncode, done.stderr) == (1, f"ssh: {told}: NODE is one of db-1, db-2, db-witness\n")
 
 
 def test_while_the_key_is_changed_both_are_tried(desk: Path) -> None:
@@ -220,7 +220,7 @@ def test_the_authority_that_comes_is_known_before(desk: Path) -> None:
     (desk / "stack output").write_text(json.dumps({key: each for key, each in OUTPUTS.items() if key != "ca"}))
     done = run("ca", "--stack", "prod")
     assert (done.returncode, done.stderr) == (
-        1, "ca: the server of prod has no certificate yet: pulumi up --stack prod\n",
+        1, "ca: the server of stack prod has no certificate yet; to make it: pulumi up --stack prod\n",
     )  # fmt: skip
 
 

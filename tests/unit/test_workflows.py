@@ -56,6 +56,11 @@ def test_each_runs_the_cli_that_is_tested(name: str) -> None:
     assert job["environment"] == ("${{ matrix.stack }}" if name == "up" else "${{ matrix.stack }}-preview")
 
 
+def test_an_update_is_asked_for_before() -> None:
+    runs = [step.get("run", "") for step in jobs(CHECKOUT / ".github/workflows/up.yaml")["up"]["steps"]]
+    assert [words.split()[-2] for words in runs[-2:]] == ["check", "up"]
+
+
 def test_a_fork_gets_no_identity() -> None:
     first = jobs(CHECKOUT / ".github/workflows/preview.yaml")["stacks"]
     assert "github.event.pull_request.head.repo.full_name == github.repository" in first["if"]

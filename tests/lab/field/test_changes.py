@@ -211,6 +211,42 @@ def test_the_applications_account(cluster: Lab) -> None:
         assert before.query("select 1") == [(1,)]
 
 
+def test_further_accounts(cluster: Lab) -> None:
+    """One comes, gets other rights and another password, and goes, which the preview says aloud."""
+    reports = {"database": "my_app", "rights": "readOnly"}
+
+    def client() -> application.Client:
+        passwords = json.loads(cluster.engine().settings()["databaseAccountPasswords"])
+        return dataclasses.replace(application.client(cluster), user="reports", password=passwords["reports"])
+
+    with nobody_notices(cluster):
+        said = preview(cluster, {"databaseAccounts": {"reports": reports}})
+        assert re.search(r'^ *\+ *further_account reports my_app readOnly "SELECT, SHOW VIEW"$', said, re.MULTILINE), (
+            said
+        )
+        reader = cluster.up({"databaseAccounts": {"reports": reports}})
+        assert scripts_run(reader) == on_both("accounts")
+        before = client()
+        assert before.query("select 1") == [(1,)]
+        make = ("create table of_reports (x int)", "drop table of_reports")
+        with pytest.raises(pymysql.err.OperationalError, match="command denied"):
+            before.query(*make)
+        cluster.up({"databaseAccounts": {"reports": {**reports, "rights": "owner"}}})
+        before.query(*make)
+        rotate(cluster, "databaseAccountPasswords.reports")
+        assert scripts_run(cluster.up()) == on_both("accounts")
+        with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
+            before.query("select 1")
+        after = client()
+        assert after.query("select 1") == [(1,)]
+        warning = "this update drops the database's account reports, which databaseAccounts does not have any more"
+        assert warning in preview(cluster, {"databaseAccounts": {}})
+        cluster.up({"databaseAccounts": {}})
+        with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
+            after.query("select 1")
+        assert warning not in preview(cluster, {})
+
+
 @pytest.mark.long
 def test_the_ssh_keys(cluster: Lab) -> None:
     """The administrator's and the nodes' own; the ones before open nothing any more."""

@@ -106,7 +106,7 @@ def test_the_machines_join_a_domain(cluster: Lab) -> None:
         wait_until("the constraint's end", lambda: not barred(serving), 60)
     service.wait_until_well(cluster)
     assert _DOMAIN not in serving.run("cibadmin --query"), "an agent has written the machine's name"
-    assert [finding for finding in drift.look(cluster.engine().export(), cluster.prefix) if finding.text] == []
+    assert [finding for finding in drift.look(cluster.engine().export(), cluster.prefix) if not finding.besides] == []
 
 
 @pytest.mark.long

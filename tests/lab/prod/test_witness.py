@@ -115,7 +115,7 @@ def test_its_power_fails(cluster: Lab) -> None:
         assert status.witness
         assert (status.witness.votes, status.witness.expected_votes) == (2, 3)
         (alarm,) = status.alarms
-        assert "witness mysql-lab-witness is not reached by mysql-lab-1 and mysql-lab-2" in alarm
+        assert "witness mysql-lab-witness cannot be reached from mysql-lab-1 and mysql-lab-2" in alarm
         power.start(cluster, witness.name)
         wait_until_whole(cluster)
     assert cluster.status().alarms == []

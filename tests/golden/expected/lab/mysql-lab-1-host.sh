@@ -27,6 +27,18 @@ PART
 manage_etc_hosts: false
 FILE
 
+  # What OpenSSH still offers to old clients, and ssh-audit calls broken or weak; * stands for any text (sshd_config(5)).
+  install_file /etc/ssh/sshd_config.d/61-azure-mysql-ha.conf 0644 <<'FILE'
+# Written by Pulumi.
+KexAlgorithms -ecdh-sha2-nistp*,diffie-hellman-*
+MACs -*sha1*,umac-64*,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512
+FILE
+  # Where something is wrong with its files it goes on as it is, and would not start again. Sessions stay.
+  if [[ $changed == yes ]] && ! systemctl reload ssh.service; then
+    rm /etc/ssh/sshd_config.d/61-azure-mysql-ha.conf
+    stop "an sshd that refuses its configuration with 61-azure-mysql-ha.conf" "one that takes it" "See journalctl --unit ssh on mysql-lab-1."
+  fi
+
   # SSH within the cluster: one key pair, good from the nodes' own addresses only, all host keys known.
   install_file "$home/.ssh/id_ed25519" 0600 azureuser:azureuser <<<"$HA_CLUSTER_SSH_KEY"
   install_file /etc/ssh/authorized_keys.d/azureuser 0644 <<'FILE'
