@@ -127,8 +127,8 @@ def _any(key: str) -> Value:
 
 _names = _regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?")
 _password = st.text(
-    sorted({*string.ascii_letters, *string.digits, *string.punctuation} - set("'\"`\\")), min_size=24, max_size=72
-)
+    sorted({*string.ascii_letters, *string.digits, *string.punctuation} - set("'\"`\\")), min_size=16, max_size=64
+).map("aB3$xY7!".__add__)  # at least eight that are different
 _group = _regex(r"[-\w.()]{0,20}[-\w()]")
 _account = _group.map(
     lambda group: f"{_SUBSCRIPTION}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts/starchive"
@@ -169,6 +169,18 @@ def _one(key: str, value: Value) -> SearchStrategy[dict[str, Any]]:
     return value.map(lambda drawn: {key: drawn})
 
 
+@st.composite
+def _accounts(draw: st.DrawFn) -> dict[str, Any]:
+    """Further accounts of the database, each with its password."""
+    names = draw(st.lists(_regex(r"[A-Za-z][A-Za-z0-9_]{0,31}"), min_size=1, max_size=3, unique_by=str.lower))
+    database = _regex(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+    rights = st.sampled_from(["readOnly", "readWrite", "owner"])
+    return {
+        "databaseAccounts": {name: {"database": draw(database), "rights": draw(rights)} for name in names},
+        "databaseAccountPasswords": {name: draw(_password) for name in names},
+    }
+
+
 # What may be changed together with anything else; most of it loads.
 _CHANGES: tuple[SearchStrategy[dict[str, Any]], ...] = (
     _one("clusterName", _names),
@@ -193,6 +205,7 @@ _CHANGES: tuple[SearchStrategy[dict[str, Any]], ...] = (
     _one("databaseName", _regex(r"[A-Za-z][A-Za-z0-9_]{0,63}")),
     _one("databaseUser", _regex(r"[A-Za-z][A-Za-z0-9_]{0,31}")),
     _one("databasePassword", _password),
+    _accounts(),
     _one("mysqlOptions", st.lists(_option, max_size=4).map(dict)),
     _one("mysqlOptions", st.lists(_option, max_size=4).map(dict)),
     st.just({"backup": True}),
