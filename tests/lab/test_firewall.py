@@ -15,11 +15,14 @@ from lab import fabric, image
 from lab.cloud import namespace
 from lab.image import Image
 from lab.paths import LabPaths
+from operations import drift
 from tests.golden.cases import resources
 from tests.support import trial
+from tests.support.recording import record
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
+FIREWALL = "mysql-lab-1-firewall"
 HERE, THERE = LabPaths("wallone").namespace, LabPaths("walltwo").namespace
 NODE = "10.32.0.4"
 PEER, CLIENT, PROMETHEUS, WAY_OUT, AZURE = "10.32.0.5", "198.51.100.10", "198.51.100.10", "203.0.113.1", "168.63.129.16"
@@ -29,7 +32,7 @@ PORTS = (22, 25, 111, 3306, 5403, 7789, 9100, 9104, 9664, 33060, 61500)
 
 def script() -> str:
     """Return NODE-firewall of the lab's stack, monitored and with a witness."""
-    return next(each.inputs["stdin"] for each in resources("witness") if each.name == "mysql-lab-1-firewall")
+    return next(each.inputs["stdin"] for each in resources("witness") if each.name == FIREWALL)
 
 
 @functools.cache
@@ -179,6 +182,57 @@ def test_what_it_says(nft: str, code: int, line: str, tmp_path: Path) -> None:
         input=script(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (run.returncode, run.stdout + run.stderr) == (code, line)
+
+
+# In place of systemd, as far as the script asks for it.
+SYSTEMCTL = """#!/bin/bash
+case $* in
+  *is-enabled*) [[ -e /run/enabled ]] && echo enabled ;;
+  *" enable "*) : >/run/enabled ;;
+  restart*) grep '^ExecStart' /etc/systemd/system/azure-mysql-ha-firewall.service | cut -d= -f2- | bash -e ;;
+esac || true
+"""
+
+# Each line of the answer is what a run has said; the tree's /etc is a copy.
+AGAIN = """
+mkdir /tmp/upper /tmp/work
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/tmp/upper,workdir=/tmp/work /etc
+mount --bind /mnt /usr/local
+export HA_WAYS_OUT=203.0.113.1/32
+run() { bash -s <"/mnt/$1" | tail -n 1 | grep . || echo nothing; }
+look() { unshare --mount bash -s </mnt/look | grep . || echo nothing; }
+run on; run on; look
+nft delete table inet azure_mysql_ha; look; run on; look
+nft add rule inet azure_mysql_ha input tcp dport 99 accept; run on
+sed -i s/3306/3307/ /etc/azure-mysql-ha/firewall.nft; run on; run on
+systemd-analyze verify /etc/systemd/system/azure-mysql-ha-firewall.service 2>&1
+run off; run off
+nft list tables; find /etc/azure-mysql-ha /etc/systemd/system -name '*firewall*'
+"""
+
+
+@pytest.mark.parametrize("system", trial.guests())
+def test_it_can_be_run_again(system: str, tmp_path: Path) -> None:
+    """In whatever state, with `make drift` between; and nothing is left of it when it is switched off."""
+    off = next(each.inputs["stdin"] for each in record("lab", {"hostFirewall": False}) if each.name == FIREWALL)
+    for name, text in (
+        ("on", script()),
+        ("off", off),
+        ("look", drift.looking(script())),
+        ("sbin/systemctl", SYSTEMCTL),
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        file.chmod(0o755)
+    command = ["unshare", "--net", *image.ensure(system).inside(["bash", "-c", AGAIN], tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    loaded, missing = (
+        "firewall: these rules are in force",
+        "would run: systemctl restart azure-mysql-ha-firewall.service",
+    )
+    wanted = [loaded, "nothing", "nothing", missing, loaded, "nothing", loaded, loaded, "nothing"]
+    assert run.stdout.splitlines() == [*wanted, "firewall: taken away", "nothing"], run.stderr
 
 
 def reaches(source: str, port: int, from_port: int = 0) -> bool:
