@@ -558,9 +558,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (accounts(app=ACCOUNT), "databaseAccounts: app is databaseUser; choose another name"),
     (
         accounts(one={"database": "sys", "rights": "all"}, two={"databse": "app", "rights": "owner"}),
-        "databaseAccounts: one: 'sys' is one of the server's own databases; choose another name; one: 'all' is not one of"
-        " readOnly, readWrite, owner; two: has no database; two: 'databse' is not one of database, rights; did you mean"
-        " database?",
+        "databaseAccounts: one: 'sys' is one of the server's own databases; choose another name; one: 'all' is not one"
+        " of readOnly, readWrite, owner; two: has no database; two: 'databse' is not one of database, rights; did you"
+        " mean database?",
     ),
     (
         {"databaseAccounts": {"reports": ACCOUNT, "loader": ACCOUNT}},
