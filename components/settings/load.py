@@ -85,6 +85,11 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
     system = settings.machines.operating_system
     if system.warning:
         pulumi.log.warn(f"{system.name}: {system.warning}")
+    if settings.network.host_firewall and not settings.has_host_firewall:
+        pulumi.log.warn(
+            "hostFirewall: the machines have none: with existingSubnetId the address by which they leave, and ask a"
+            " public endpoint, is not known; the subnet's security group alone decides who comes in"
+        )
     if unknown := settings.server_size.unknown:
         size = settings.machines.vm_size.name
         pulumi.log.warn(

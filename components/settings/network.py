@@ -6,7 +6,7 @@ from typing import Annotated
 
 from components.settings.azure_id import AzureId, id_of
 from components.settings.cidr import cidr
-from components.settings.given import given, number_of, optional, text, texts
+from components.settings.given import boolean, given, number_of, optional, text, texts
 from components.settings.mistake import Mistake
 from components.settings.section import Check, Section
 
@@ -38,6 +38,7 @@ class NetworkSection(Section):
         AzureId | None, given(optional(id_of("Microsoft.Network/virtualNetworks/NAME/subnets/NAME")))
     ]
     node_addresses: Annotated[tuple[str, ...], given(texts)]
+    host_firewall: Annotated[bool, given(boolean)]
     endpoint_address: Annotated[str | None, given(optional(str))]
     witness_address: Annotated[str | None, given(optional(str))]
 

@@ -125,6 +125,13 @@ class Settings:
         return None if self.endpoint.is_public else self.network.internal_endpoint
 
     @property
+    def has_host_firewall(self) -> bool:
+        """Whether the machines judge by themselves who comes in."""
+        # They ask a public endpoint from the address by which they leave, which an existing subnet's owner alone knows.
+        is_known = self.network.existing_subnet_id is None or not self.endpoint.is_public
+        return self.network.host_firewall and is_known
+
+    @property
     def dns_label(self) -> str | None:
         """What the domain name of a public endpoint begins with; None for an internal one."""
         if not self.endpoint.is_public:

@@ -230,6 +230,13 @@ timeout() { # only of what is no function here
   if [[ " $asking " == *" $1 "* ]]; then call timeout "$seconds" "$@"; else "$@"; fi
 }
 
+nft() {
+  case " $* " in
+    " list "* | *" --check "*) call nft "$@" ;;
+    *) told "would run: nft $*" ;;
+  esac
+}
+
 apt-get() {
   case " $* " in
     *" update "*) ;;

@@ -59,19 +59,17 @@ def test_options_of_the_server_that_runs() -> None:
 
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_a_password_of_the_database(password: str, tmp_path: Path) -> None:
-    """In the statements that set it, and in the client's option file that tries it."""
+    """In the statement that sets it, and in the client's option file that tries it."""
     assert strong(password) == password
-    statements = re.findall(r"^ *sql <<<\".*\$HA_DATABASE_PASSWORD.*$", script("accounts"), re.MULTILINE)
-    assert len(statements) >= 2
-    for statement in statements:
-        said = bash(f"sql() {{ cat; }}\n{statement}", HA_DATABASE_PASSWORD=password)
-        assert said.endswith(f" IDENTIFIED BY '{password}'\n")
-    client = tmp_path / "client"
-    client.write_text('#!/bin/bash\nfor one; do case $one in --defaults-extra-file=*) cat "${one#*=}" ;; esac; done\n')
+    statement = f'{function("accounts", "with_password")}with_password "ALTER USER a" "$HA_DATABASE_PASSWORD"'
+    assert bash(statement, HA_DATABASE_PASSWORD=password) == f"ALTER USER a IDENTIFIED BY '{password}'\n"
+    client, told = tmp_path / "client", tmp_path / "told"
+    keep = f'case $one in --defaults-extra-file=*) cat "${{one#*=}}" >{told} ;; esac'
+    client.write_text(f"#!/bin/bash\nfor one; do {keep}; done\n")
     client.chmod(0o755)
-    login = re.sub(r"\S+(?= --defaults-extra-file)", str(client), function("accounts", "as_application"))
-    said = bash(f"{login}as_application", HA_DATABASE_PASSWORD=password)
-    (line,) = [line.removeprefix("password=") for line in said.splitlines() if line.startswith("password=")]
+    login = re.sub(r"[/\w]+(?= --defaults-extra-file)", str(client), function("accounts", "logs_in"))
+    bash(f'{login}logs_in a "$HA_DATABASE_PASSWORD" ""', HA_DATABASE_PASSWORD=password)
+    (line,) = [line.removeprefix("password=") for line in told.read_text().splitlines() if line.startswith("password=")]
     assert read_by_server(line) == password
 
 

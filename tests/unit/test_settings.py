@@ -657,6 +657,26 @@ def test_settings_show_no_secret() -> None:
             assert not any(line in shown for line in private.splitlines() if len(line) > 12 and "--" not in line)
 
 
+@pytest.mark.parametrize(
+    ("changes", "has", "warned"),
+    [
+        ({}, True, False),
+        ({"hostFirewall": False}, False, False),
+        (INTERNAL | {"existingSubnetId": SUBNET_ID}, True, False),
+        ({"existingSubnetId": SUBNET_ID}, False, True),
+        ({"existingSubnetId": SUBNET_ID, "hostFirewall": False}, False, False),
+    ],
+)
+def test_the_machines_own_firewall(
+    changes: dict[str, Any], has: bool, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None where nobody here knows the address from which the nodes check the endpoint; which is said."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    assert load(use(throw_away_secrets() | DEV | changes)).has_host_firewall is has
+    assert any("hostFirewall: the machines have none" in line for line in said) is warned
+
+
 def test_sections_have_the_projects_settings_once_each() -> None:
     sections = [field.type for field in dataclasses.fields(Settings) if field.name != "before"]
     keys = [key for section in cast(list[type[Section]], sections) for key in section.config_keys()]
