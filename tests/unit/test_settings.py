@@ -660,11 +660,11 @@ def test_settings_show_no_secret() -> None:
 @pytest.mark.parametrize(
     ("changes", "has", "warned"),
     [
-        ({}, True, False),
-        ({"hostFirewall": False}, False, False),
-        (INTERNAL | {"existingSubnetId": SUBNET_ID}, True, False),
-        ({"existingSubnetId": SUBNET_ID}, False, True),
-        ({"existingSubnetId": SUBNET_ID, "hostFirewall": False}, False, False),
+        ({}, False, False),
+        ({"hostFirewall": True}, True, False),
+        (INTERNAL | {"existingSubnetId": SUBNET_ID, "hostFirewall": True}, True, False),
+        ({"existingSubnetId": SUBNET_ID, "hostFirewall": True}, False, True),
+        ({"existingSubnetId": SUBNET_ID}, False, False),
     ],
 )
 def test_the_machines_own_firewall(
