@@ -90,7 +90,7 @@ def objects(value: Given) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name, item in cast(dict[str, object], _json(value, dict, "an object (name: value)")).items():
         if not isinstance(item, dict):
-            raise Mistake(f"{name} is {json.dumps(item)}, and no object (name: value)")
+            raise Mistake(f"{name} is {json.dumps(item)}, not an object (name: value)")
         found[name] = {str(key): _scalar(inner) for key, inner in cast(dict[object, object], item).items()}
     return found
 

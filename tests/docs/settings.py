@@ -54,7 +54,7 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "dnsLabel": Another({"dnsLabel": "shop"}),
         "probePort": Another({"probePort": 61501}),
         "clientCidrs": Another({"clientCidrs": ["198.51.100.0/24"]}),
-        "hostFirewall": Another({"hostFirewall": False}),
+        "hostFirewall": Another({"hostFirewall": True}),
     },
     "Witness": {
         "witness": Another({"witness": True}),

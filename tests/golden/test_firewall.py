@@ -58,7 +58,7 @@ def test_it_is_the_security_group_once_more() -> None:
 
 
 def test_there_is_none() -> None:
-    texts = [each.inputs["stdin"] for each in record("dev", {"hostFirewall": False}) if each.name.endswith("-firewall")]
+    texts = [each.inputs["stdin"] for each in record("dev", {}) if each.name.endswith("-firewall")]
     assert len(texts) == 2
     for text in texts:
         assert "nft delete table inet azure_mysql_ha" in text and "nft --file" not in text and "dport" not in text

@@ -552,22 +552,22 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"drbdSecret": "a" * 40}, "drbdSecret: is weak"),
     # Further accounts
     ({"databaseAccounts": "x"}, "databaseAccounts: 'x' is not an object (name: value)"),
-    (accounts(reports="app"), 'databaseAccounts: reports is "app", and no object (name: value)'),
-    (accounts(root=ACCOUNT), "databaseAccounts: root: 'root' is an account of the server's own; choose another name"),
-    (accounts(**{"a-b": ACCOUNT}), "databaseAccounts: a-b: 'a-b' is not an account's name: 1 to 32 of A-Z, a-z, 0-9"),
+    (accounts(reports="app"), 'databaseAccounts: reports is "app", not an object (name: value)'),
+    (accounts(root=ACCOUNT), "databaseAccounts: root: 'root' is one of the server's own accounts; choose another na"),
+    (accounts(**{"a-b": ACCOUNT}), "databaseAccounts: a-b: 'a-b' is not a valid account name: 1 to 32 of A-Z, a-z, "),
     (accounts(app=ACCOUNT), "databaseAccounts: app is databaseUser; choose another name"),
     (
         accounts(one={"database": "sys", "rights": "all"}, two={"databse": "app", "rights": "owner"}),
-        "databaseAccounts: one: 'sys' is a database of the server's own; choose another name; one: 'all' is not one of"
-        " readOnly, readWrite, owner; two: has no database; two: 'databse' is not one of database, rights; did you mean"
-        " database?",
+        "databaseAccounts: one: 'sys' is one of the server's own databases; choose another name; one: 'all' is not one"
+        " of readOnly, readWrite, owner; two: has no database; two: 'databse' is not one of database, rights; did you"
+        " mean database?",
     ),
     (
         {"databaseAccounts": {"reports": ACCOUNT, "loader": ACCOUNT}},
         "databaseAccountPasswords: has none for loader, reports; make stack STACK=trial makes what is missing",
     ),
     ({"databaseAccountPasswords": "x"}, "databaseAccountPasswords: is not an object (name: value)"),
-    ({"databaseAccountPasswords": {"a": "short"}}, "databaseAccountPasswords: a: is weak; make it 24 characters long"),
+    ({"databaseAccountPasswords": {"a": "short"}}, "databaseAccountPasswords: a: is weak; use at least 24 characters"),
     # What Pulumi.yaml does not have
     ({"vmSiz": "Standard_B2s"}, "vmSiz: there is no such setting; did you mean vmSize?"),
     ({"xyzzy": "1"}, "xyzzy: there is no such setting; Pulumi.yaml lists them all"),
@@ -660,11 +660,11 @@ def test_settings_show_no_secret() -> None:
 @pytest.mark.parametrize(
     ("changes", "has", "warned"),
     [
-        ({}, True, False),
-        ({"hostFirewall": False}, False, False),
-        (INTERNAL | {"existingSubnetId": SUBNET_ID}, True, False),
-        ({"existingSubnetId": SUBNET_ID}, False, True),
-        ({"existingSubnetId": SUBNET_ID, "hostFirewall": False}, False, False),
+        ({}, False, False),
+        ({"hostFirewall": True}, True, False),
+        (INTERNAL | {"existingSubnetId": SUBNET_ID, "hostFirewall": True}, True, False),
+        ({"existingSubnetId": SUBNET_ID, "hostFirewall": True}, False, True),
+        ({"existingSubnetId": SUBNET_ID}, False, False),
     ],
 )
 def test_the_machines_own_firewall(
