@@ -158,11 +158,11 @@ def test_who_comes_in(system: str, listeners: dict[int, socket.socket], tmp_path
         (
             "echo 'Unable to initialize Netlink socket: Protocol not supported'; exit 1",
             0,
-            "firewall: none on this machine, whose kernel has no nf_tables or which has no nft (Unable to initialize"
-            " Netlink socket: Protocol not supported); the security group alone decides who comes in\n",
+            "firewall: none on this machine, whose kernel has no nf_tables for inet or which has no nft (Unable to"
+            " initialize Netlink socket: Protocol not supported); the security group alone decides who comes in\n",
         ),
         (
-            '[ "$1" != --check ] || { echo "3:5: Error: conflicting"; exit 1; }',
+            '[ "$2" != --file ] || { echo "3:5: Error: conflicting"; exit 1; }',
             1,
             "STOPPED on mysql-lab-1: found rules that nft refuses (3:5: Error: conflicting); expected rules that it"
             " takes. Those before are still in force. Set hostFirewall to false, or correct the settings that name"
