@@ -174,7 +174,7 @@ def test_move(cluster: Cluster) -> None:
     with service_moves(lab, 2, MOVE_SECONDS):
         run = trial.command_line(lab, "move")
         assert run.returncode == 0, run.stderr
-        assert run.stdout.startswith(f"{before.name} serves, {other.name} has all data and is to serve")
+        assert run.stdout.startswith(f"{before.name} serves, {other.name} has all data and will take over")
         run = trial.command_line(lab, "move", "--json")
         assert run.returncode == 0, run.stderr
         moved = json.loads(run.stdout)
