@@ -1,7 +1,6 @@
 """The TCP ports at which an address lets in. Of the standard library alone: it is also run on nodes.
 
-`python3 scan.py HOST SOURCE [PORT...]` prints them as JSON; SOURCE is the address that the scan comes from, empty for
-any; without a PORT all are tried.
+`python3 scan.py HOST [SOURCE]` prints them as JSON; SOURCE is the address that the scan comes from.
 """
 
 import asyncio
@@ -57,4 +56,4 @@ def scan(host: str, source: str = "", ports: Iterable[int] = ALL) -> list[int]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(scan(sys.argv[1], sys.argv[2], list(map(int, sys.argv[3:])) or ALL)))
+    print(json.dumps(scan(sys.argv[1], sys.argv[2] if sys.argv[2:] else "")))

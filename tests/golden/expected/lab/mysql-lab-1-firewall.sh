@@ -6,9 +6,9 @@ is_loaded() { [[ -e /run/azure-mysql-ha-firewall && $(</run/azure-mysql-ha-firew
 main() {
   local said text file_changed
 
-  # Without it the machine serves all the same, so this is no reason to stop.
-  if ! said=$(nft list tables 2>&1); then
-    say "firewall: none on this machine, whose kernel has no nf_tables or which has no nft (${said//$'\n'/ }); the security group alone decides who comes in"
+  # Without it the machine serves all the same: nothing here is a reason to stop.
+  if ! said=$(nft --check add table inet azure_mysql_ha 2>&1); then
+    say "firewall: none on mysql-lab-1, where there is no nft, or no nf_tables for inet in the kernel (${said%%$'\n'*}); the security group alone decides who comes in"
     return
   fi
   IFS= read -rd '' text <<'FILE' || true
@@ -47,8 +47,10 @@ table inet azure_mysql_ha {
 }
 FILE
   text=${text//@WAYS_OUT@/${HA_WAYS_OUT:-}}
-  said=$(nft --check --file - <<<"$text" 2>&1) ||
-    stop "rules that nft refuses (${said//$'\n'/ })" "rules that it takes" "Those before are still in force. Set hostFirewall to false, or correct the settings that name networks."
+  if ! said=$(nft --check --file - <<<"$text" 2>&1); then
+    say "firewall: not as it should be on mysql-lab-1: nft refuses its rules (${said%%$'\n'*}); what was in force before still is"
+    return
+  fi
   install_file /etc/azure-mysql-ha/firewall.nft 0644 <<<"${text%$'\n'}"
   file_changed=$changed
   install_file /etc/systemd/system/azure-mysql-ha-firewall.service 0644 <<'FILE'
@@ -76,8 +78,11 @@ FILE
   [[ $(systemctl is-enabled azure-mysql-ha-firewall.service 2>/dev/null) == enabled ]] || systemctl --quiet enable azure-mysql-ha-firewall.service
   # In one step: there is no moment without the rules before or these.
   if [[ $file_changed == yes ]] || ! is_loaded; then
-    systemctl restart azure-mysql-ha-firewall.service || stop "rules that were not loaded" "them in force" "See journalctl --unit=azure-mysql-ha-firewall.service on mysql-lab-1."
-    say "firewall: these rules are in force"
+    if systemctl restart azure-mysql-ha-firewall.service; then
+      say "firewall: these rules are in force"
+    else
+      say "firewall: its rules were not loaded: see journalctl --unit=azure-mysql-ha-firewall.service on mysql-lab-1"
+    fi
   fi
 }
 
