@@ -67,7 +67,7 @@ def variable(lab: Lab, name: str) -> str:
 
 @pytest.mark.long
 def test_tags_and_networks(cluster: Lab) -> None:
-    """No script runs but the one for the machines' own firewall."""
+    """No script runs."""
     changes = {
         "tags": {"environment": "lab", "owner": "nobody"},
         "clientCidrs": ["198.51.100.0/24", "192.0.2.0/24"],
@@ -75,9 +75,9 @@ def test_tags_and_networks(cluster: Lab) -> None:
     }
     said = preview(cluster, changes)
     assert "192.0.2.0/24" in said and "nobody" in said
-    assert "-firewall" in said
+    assert "command:remote:Command" not in said
     with nobody_notices(cluster):
-        assert scripts_run(cluster.up(changes)) == on_both("firewall")
+        assert scripts_run(cluster.up(changes)) == set()
 
 
 def test_a_dynamic_option(cluster: Lab) -> None:
