@@ -171,7 +171,7 @@ def test_move(cluster: Cluster) -> None:
     with service_moves(lab, 2, MOVE_SECONDS):
         run = trial.command_line(lab, "move")
         assert run.returncode == 0, run.stderr
-        assert run.stdout.startswith(f"{before.name} serves, {other.name} has all data and is to serve")
+        assert run.stdout.startswith(f"{before.name} serves, {other.name} has all data and will take over")
         run = trial.command_line(lab, "move", "--json")
         assert run.returncode == 0, run.stderr
         moved = json.loads(run.stdout)
@@ -250,7 +250,7 @@ def test_every_script_again(cluster: Cluster) -> None:
                 run = script.run(node)
                 told = f"{script.name}: {run.stdout}{run.stderr}"
                 assert run.returncode == 0, told
-                assert not re.search(r"wrote|adjusted|applied|installed|moved|making|read again", run.stdout), told
+                assert not re.search(r"wrote|adjusted|applied|installed|moved|making|reloaded", run.stdout), told
 
     scripts = scripts_of(lab.engine())
     assert len(scripts) >= 19
