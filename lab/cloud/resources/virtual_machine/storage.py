@@ -185,7 +185,7 @@ def guest_of(image: Json) -> str:
     """Return the lab's guest for an image reference.
 
     Raises:
-        ArmError: the image is not there (404, PlatformImageNotFound), or is one's own.
+        ArmError: the image is not there (404, PlatformImageNotFound), or it is a custom image.
     """
     if text(image, "id"):
         raise not_in_lab("Custom images are not supported by the lab cloud.", "imageReference")
