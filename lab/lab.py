@@ -176,9 +176,14 @@ class Lab:
         fabric.remove(self.paths.namespace)
         shutil.rmtree(self.paths.state, ignore_errors=True)
 
-    def stack(self) -> Stack:
+    def _require_up(self) -> None:
+        name = self.paths.name
         if not self.is_up():
-            raise LabError(f"no lab {self.paths.name!r} is running; to start it: make up")
+            up = "make up" if name == "lab" else f"make up LAB={name}"
+            raise LabError(f"no lab {name!r} is running: start it with {up}, or name a stack with STACK=")
+
+    def stack(self) -> Stack:
+        self._require_up()
         return LabStack(self.engine(), self)
 
     def nodes(self) -> list[Node]:
@@ -190,8 +195,7 @@ class Lab:
         return next((each for each in self.stack().machines if each.name == self.outputs().get("witness")), None)
 
     def outputs(self) -> dict[str, Any]:
-        if not self.is_up():
-            raise LabError(f"no lab {self.paths.name!r} is running; to start it: make up")
+        self._require_up()
         file = self.paths.pulumi / "outputs.json"
         state = state_file(self.paths.pulumi, "lab")
         if not file.exists() or (state.exists() and state.stat().st_mtime > file.stat().st_mtime):

@@ -11,7 +11,7 @@ from drills.proof.audit import Expectation
 ORDER = 150
 # What did not reach the API is in nobody's log.
 EXPECTED = Expectation(fencings=(1, 2))
-NEEDS_LAB = "Azure's API cannot be taken away from two machines alone"
+NEEDS_LAB = "Azure's API cannot be blocked for two machines alone"
 HELD_SECONDS = 90.0
 
 

@@ -12,7 +12,7 @@ from operations import backups
 ORDER = 240
 # Nobody may notice: a commit on a busy lab was seen to take 2 s.
 EXPECTED = Expectation(fencings=(0, 0), longest_outage=5, moves=0)
-NEEDS_LAB = "a storage account cannot be taken away from two machines alone"
+NEEDS_LAB = "a storage account cannot be blocked for two machines alone"
 NEEDS_BACKUP = True
 
 ALARM = "the backup has what was committed until"

@@ -253,7 +253,7 @@ def test_every_script_again(cluster: Cluster) -> None:
                 run = script.run(node)
                 told = f"{script.name}: {run.stdout}{run.stderr}"
                 assert run.returncode == 0, told
-                assert not re.search(r"wrote|adjusted|applied|installed|moved|making|read again", run.stdout), told
+                assert not re.search(r"wrote|adjusted|applied|installed|moved|making|reloaded", run.stdout), told
 
     scripts = scripts_of(lab.engine())
     assert len(scripts) >= 19

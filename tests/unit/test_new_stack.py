@@ -272,7 +272,7 @@ def test_the_tracked_file_is_not_touched(cli: FakeCli, tmp_path: Path) -> None:
 
 def test_what_the_cli_says_is_told(cli: FakeCli, tmp_path: Path) -> None:
     (cli.folder / "fail").touch()
-    with pytest.raises(CliError, match=r"^pulumi stack ls: error: incorrect passphrase$"):
+    with pytest.raises(CliError, match=r"^pulumi stack ls: error: incorrect passphrase; PULUMI_CONFIG_PASS"):
         cli.fill(tmp_path / "Pulumi.trial.yaml")
 
 

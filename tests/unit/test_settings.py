@@ -973,7 +973,7 @@ def test_a_system_past_its_end_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> 
     assert warnings == []
     load(use(throw_away_secrets() | DEV | {"operatingSystem": "ubuntu-24.04"}))
     [warning] = warnings
-    assert warning.startswith("ubuntu-24.04: MySQL 8.0 is past its end")
+    assert warning.startswith("ubuntu-24.04: MySQL 8.0 has had no fixes")
 
 
 def recorded(group: str = "rg-mysql", *, own_group: bool = True, zone: str | None = None) -> Recorded:

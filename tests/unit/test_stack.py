@@ -236,13 +236,22 @@ def test_nothing_is_left(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_status_of_a_cluster_that_does_not_answer(desk: Path) -> None:
     """In both forms, and with the exit code of an alarm."""
     shown = run("status", "--stack", "prod")
-    assert shown.returncode == 1 and shown.stdout.startswith("endpoint  192.0.2.1:3306, served by NOBODY\n")
+    assert shown.returncode == 1 and shown.stdout.startswith("endpoint  192.0.2.1:3306, served by UNKNOWN\n")
     told = run("status", "--stack", "prod", "--json")
     assert told.returncode == 1
     found = json.loads(told.stdout)
     assert found["serving"] is None and found["witness"]["name"] == "db-witness"
     assert [node["name"] for node in found["nodes"]] == ["db-1", "db-2"]
     assert [f"ALARM     {alarm}" for alarm in found["alarms"]] == shown.stdout.splitlines()[-len(found["alarms"]) :]
+
+
+def test_a_stack_whose_file_lacks_its_secrets(desk: Path) -> None:
+    """As after a clone without the file that has them: Pulumi.yaml's default is empty."""
+    for key, empty in (("sshPrivateKey", ""), ("sshHostKeys", "[]")):
+        shown = {f"azure-mysql-ha:{name}": {"value": value} for name, value in (SETTINGS | {key: empty}).items()}
+        (desk / "config --json").write_text(json.dumps(shown))
+        done = run("status", "--stack", "prod")
+        assert done.returncode == 1 and done.stderr.startswith(f"status: Pulumi.prod.yaml has no {key}, so no machine")
 
 
 def test_an_agent_is_kept_for_the_same_keys(desk: Path) -> None:

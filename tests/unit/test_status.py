@@ -541,6 +541,18 @@ def test_a_witness(votes: str, expected: list[str]) -> None:
     assert all(alarm.startswith(beginning) for alarm, beginning in zip(found, expected, strict=True))
 
 
+def test_where_no_node_is_reached_nothing_is_known() -> None:
+    seen = facts.read({"one": "", "two": ""})
+    found = status.of(seen, ENDPOINT)
+    assert [alarm.rpartition(". ")[0] for alarm in found.alarms] == [
+        "nobody serves, as far as can be seen: SSH (is this machine in adminCidrs?) answers on no node",
+        *(f"{name} cannot be reached by SSH (make ssh NODE={name} shows why)" for name in ("one", "two")),
+    ]
+    assert found.as_text().splitlines()[0].endswith("served by UNKNOWN")
+    assert found.as_text().count(" UNKNOWN  DRBD unknown") == 2
+    assert [node.online for node in found.nodes] == [None, None]
+
+
 def test_a_node_that_cannot_be_asked() -> None:
     found = read(said(), unreached="two").nodes[1]
     assert (found.online, found.drbd_role, found.used_percent) == (True, "unknown", None)

@@ -40,6 +40,8 @@ def _how_gone(facts: Facts, node: NodeFacts) -> str:
         return f"{node.name} cannot be reached by SSH, though the cluster has it" if silent else ""
     if not node.asked:
         return f"{node.name} is not in the cluster{unclean}" if facts.cluster is not None else ""
+    if not node.reached and facts.cluster is None:
+        return f"{node.name} cannot be reached by SSH (make ssh NODE={node.name} shows why)"
     if not node.reached:
         return f"{node.name} is not in the cluster{unclean}, and cannot be reached by SSH"
     if node.crm_mon is None:

@@ -23,7 +23,9 @@ def nobody_serves(facts: Facts) -> Iterator[str]:
     if facts.cluster is None and not all(node.asked for node in facts.nodes):
         return  # what another one's Pacemaker sees, this one does not know
     if facts.cluster is None:
-        yield "nobody serves, as far as can be seen: Pacemaker answers on no node"
+        is_reached = any(node.reached for node in facts.nodes)
+        why = "Pacemaker answers" if is_reached else "SSH (is this machine in adminCidrs?) answers"
+        yield f"nobody serves, as far as can be seen: {why} on no node"
     elif facts.started:
         yield (
             f"nobody serves: Pacemaker believes that the server on {listed(facts.started)} is started, but nothing"

@@ -96,7 +96,7 @@ def test_every_script_again(cluster: Lab) -> None:
             run = script.run(machines[script.node])
             told = f"{script.name}: {run.stdout}{run.stderr}"
             assert run.returncode == 0, told
-            assert not re.search(r"wrote|installed|made|making|read again", run.stdout), told
+            assert not re.search(r"wrote|installed|made|making|reloaded", run.stdout), told
     wait_until_whole(cluster, 30)
 
 
