@@ -7,6 +7,9 @@ MOUNT_POINT = "/var/lib/mysql"
 TLS_FILE = "/etc/mysql/azure-mysql-ha-server.pem"
 TLS_AUTHORITY_FILE = "/etc/mysql/azure-mysql-ha-ca.pem"
 
+# Outside of DRBD's own folder, which `crm report` packs: it has DRBD's secret.
+DRBD_RESOURCE_FILE = "/etc/azure-mysql-ha/r0.res"
+
 # A node's attribute in Pacemaker's configuration, which both nodes keep: since when a person wants it to stay off.
 STAYS_OFF = "stays-off"
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
+from components.places import DRBD_RESOURCE_FILE
 from components.remote import Part, RemoteScript, ScriptContext
 from components.settings.replication import buffers
 
@@ -40,6 +41,7 @@ class Replication(Part):
             buffers=buffers(settings.machines.vm_size.memory_mib),
             fencing=settings.fencing.fencing,
             drbd_handlers=context.operating_system.drbd_handlers,
+            resource_file=DRBD_RESOURCE_FILE,
         )
         # Two nodes with different secrets refuse each other for good; so the link is looked at when both have the same.
         connected = self.on_each(
@@ -49,6 +51,7 @@ class Replication(Part):
             "Connection of DRBD r0",
             variables=secret,
             after=self.done.values(),
+            resource_file=DRBD_RESOURCE_FILE,
         )
         self.ready = RemoteScript(
             "replication-first-generation",

@@ -268,7 +268,7 @@ def _unchanging(node: Node) -> str:
         "pgrep --list-name --exact 'mariadbd|mysqld|corosync|pacemakerd|socat';"
         "cibadmin --query | head -n 1 | grep --only-matching --word-regexp 'epoch=\"[0-9]*\"';"
         "drbdadm role r0; drbdadm dstate r0;"
-        "cd /etc && find corosync drbd.d mysql systemd ssh hosts apt -type f -printf '%p %T@\\n' | sort"
+        "cd /etc && find corosync drbd.d azure-mysql-ha mysql systemd ssh hosts apt -type f -printf '%p %T@\\n' | sort"
     )
 
 

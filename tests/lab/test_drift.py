@@ -96,8 +96,8 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
         "crm --force configure property no-quorum-policy=ignore"
     )
     other.run(
-        "sed -i 's/ping-int .*/ping-int 9;/' /etc/drbd.d/r0.res;"
-        f"sed -i 's/shared-secret .*/shared-secret \"{PLANTED}\";/' /etc/drbd.d/r0.res;"
+        "sed -i 's/ping-int .*/ping-int 9;/' /etc/azure-mysql-ha/r0.res;"
+        f"sed -i 's/shared-secret .*/shared-secret \"{PLANTED}\";/' /etc/azure-mysql-ha/r0.res;"
         "drbdsetup net-options ipv4:10.32.0.5:7789 ipv4:10.32.0.4:7789 --ping-int=8 2>/dev/null ||"
         " drbdsetup net-options ipv4:10.32.0.4:7789 ipv4:10.32.0.5:7789 --ping-int=8;"
         f"echo {PLANTED} >/home/azureuser/.ssh/id_ed25519;"

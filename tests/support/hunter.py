@@ -90,7 +90,7 @@ def files_in(folders: Iterable[str], without: Collection[str]) -> Iterator[Path]
     """Yield all regular files below folders, but for those below the folders that are left out."""
     for folder in folders:
         for place, inner, names in os.walk(folder):
-            inner[:] = [name for name in inner if f"{place}/{name}" not in without]
+            inner[:] = [name for name in inner if str(Path(place, name)) not in without]
             paths = (Path(place, name) for name in names)
             yield from (path for path in paths if path.is_file() and not path.is_symlink())
 

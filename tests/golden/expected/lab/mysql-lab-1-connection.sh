@@ -15,8 +15,8 @@ main() {
     say "DRBD r0: not running"
     return
   fi
-  [[ $(</etc/drbd.d/r0.res) == *"shared-secret \"$HA_DRBD_SECRET\";"* ]] ||
-    stop "a different secret in /etc/drbd.d/r0.res" "the one that mysql-lab-1-drbd writes" "Run that script again: make drift shows how."
+  [[ $(</etc/azure-mysql-ha/r0.res) == *"shared-secret \"$HA_DRBD_SECRET\";"* ]] ||
+    stop "a different secret in /etc/azure-mysql-ha/r0.res" "the one that mysql-lab-1-drbd writes" "Run that script again: make drift shows how."
   # A link that broke while the nodes had different secrets was refused, and is not tried again by itself. Both have the new
   # one by now. After a split brain DRBD refuses again, and keeps what either has.
   if is_stand_alone; then

@@ -229,7 +229,11 @@ FILE
   # Read by DRBD's own parser before it replaces what is in use; by a pipe, since it has the secret.
   found=$(printf '%s' "$text" | drbdadm --config-file - dump r0 2>&1 >/dev/null) ||
     stop "a resource file that drbdadm refuses (${found//$'\n'/ })" "one that it accepts" "Correct the settings of replication."
-  install_file /etc/drbd.d/r0.res 0600 <<<"${text%$'\n'}"
+  install_file /etc/azure-mysql-ha/r0.res 0600 <<<"${text%$'\n'}"
+  install_file /etc/drbd.d/r0.res 0644 <<'FILE'
+# Written by Pulumi.
+include "/etc/azure-mysql-ha/r0.res";
+FILE
   modprobe drbd
   install_file /etc/systemd/system/$unit 0644 <<'FILE'
 # Written by Pulumi.
