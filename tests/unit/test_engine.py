@@ -60,8 +60,13 @@ def begin(cli: Engine) -> tuple[threading.Thread, list[Exception]]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    until(lambda: (cli.directory / "plugin").exists() or failed)
+    # On a busy machine the plug-in may run before its engine's leader is recorded.
+    until(lambda: failed or ((cli.directory / "plugin").exists() and has_leader(cli)))
     return thread, failed
+
+
+def has_leader(cli: Engine) -> bool:
+    return (cli.directory / "engine.json").exists() and lives(leader(cli))
 
 
 def plugin(cli: Engine) -> int:
