@@ -1,6 +1,6 @@
-# The short way to everything.  `make` lists what there is.
-# Most targets hand over to the lab's own command, `python -m lab`; see
-# its --help for more.  Set-up is done by the target that needs it.
+# The short way to everything.  `make` lists all targets.
+# Most of them call the lab's own command, `python -m lab`; see its
+# --help for more.  A target that needs set-up does it itself.
 
 PYTHON ?= python3
 # Compiling Azure's SDK anew for every preview would cost seconds.
@@ -14,16 +14,18 @@ RENDERED = build/rendered
 TWO = -n 2 --dist loadgroup --no-loadscope-reorder
 # What is done to any stack: to STACK, else to the lab's own.
 ON = $(if $(STACK),.venv/bin/python -m operations.$(subst -,_,$@) --stack $(STACK),$(COMMAND) $@)
+GITLEAKS = go -C tests/supply tool gitleaks git --config $(CURDIR)/tests/supply/gitleaks.toml --no-banner --redact
 ACTIONLINT = go -C tests/workflows tool actionlint -shellcheck $(CURDIR)/.venv/bin/shellcheck -pyflakes ''
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status mysql ca ssh logs move stop start drift backups verify-backup resume check preview stacks \
-    stack rotate drill proof test test-all unit diagram lint lint-types lint-style lint-scripts benchmark
+    stack rotate drill proof test test-all unit diagram lint lint-types lint-style lint-scripts lint-secrets audit \
+    benchmark
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-up: .venv/.stamp ## bring up a cluster in the lab, and tell how to reach it
+up: .venv/.stamp ## bring up a cluster in the lab, and show how to reach it
 	@$(COMMAND) up
 
 down: .venv/.stamp ## remove every trace of the lab
@@ -32,22 +34,22 @@ down: .venv/.stamp ## remove every trace of the lab
 status: .venv/.stamp ## show the cluster (STACK=prod, else the lab; ARGS=--json)
 	@$(ON) $(ARGS)
 
-mysql: .venv/.stamp ## open a client on the cluster, or run what is piped into it (STACK=prod, else the lab)
+mysql: .venv/.stamp ## open a client on the cluster, or run what you pipe in (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
-ca: .venv/.stamp ## print the certificate by which clients know the server (STACK=prod, else the lab)
+ca: .venv/.stamp ## print the certificate that clients check the server against (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
-ssh: .venv/.stamp ## open a shell on a machine, or run there what is piped into it (NODE=mysql-lab-1, STACK=prod)
+ssh: .venv/.stamp ## open a shell on a machine, or run there what you pipe in (NODE=mysql-lab-1, STACK=prod)
 	@$(ON) $(NODE) $(ARGS)
 
-logs: .venv/.stamp ## gather the machines' journals, and all else of the lab, into one folder (STACK=prod, else the lab)
+logs: .venv/.stamp ## collect the machines' journals, and all logs of the lab, in one folder (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
 move: .venv/.stamp ## move the service to the other node (STACK=prod, else the lab; ARGS=--json)
 	@$(ON) $(ARGS)
 
-stop: .venv/.stamp ## stop a node, which nobody starts before `make start` does (NODE=mysql-lab-1, STACK=prod)
+stop: .venv/.stamp ## stop a node, and keep it off until `make start` (NODE=mysql-lab-1, STACK=prod)
 	@$(ON) $(NODE) $(ARGS)
 
 start: .venv/.stamp ## start a node that was stopped (NODE=mysql-lab-1, STACK=prod)
@@ -59,10 +61,10 @@ drift: .venv/.stamp ## show what was changed by hand on the machines, and change
 backups: .venv/.stamp ## show what can be restored, and how old it is (STACK=prod, else the lab; ARGS=--json)
 	@$(ON) $(ARGS)
 
-verify-backup: .venv/.stamp ## prove the backup by a restore, now, on the node that does not serve (STACK=prod, else the lab)
+verify-backup: .venv/.stamp ## prove the backup now, by a restore on the node that does not serve (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
-check: .venv/.stamp ## ask the subscription whether the stack can be made there, and its price (STACK=prod, else the lab)
+check: .venv/.stamp ## ask the subscription whether the stack can be made there, and show its price (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
 preview: .venv/.stamp ## show what `pulumi up` would change line by line, and its price (STACK=lab, ARGS=--json)
@@ -75,22 +77,22 @@ stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name, 
 	@$(if $(STACK),,$(error STACK is missing: make stack STACK=name))
 	@.venv/bin/python -m operations.new_stack --stack $(STACK) $(if $(FROM),--from $(FROM))
 
-rotate: .venv/.stamp ## change one secret of a stack (STACK=name SECRET=databasePassword); `pulumi up` brings it
+rotate: .venv/.stamp ## change one secret of a stack (STACK=name SECRET=databasePassword); `pulumi up` applies it
 	@$(if $(and $(STACK),$(SECRET)),,$(error STACK or SECRET is missing: make rotate STACK=name SECRET=databasePassword))
 	@.venv/bin/python -m operations.new_stack --stack $(STACK) --rotate $(SECRET)
 
-resume: .venv/.stamp ## take into a stack's state what a killed `pulumi up` had begun to make (STACK=name)
+resume: .venv/.stamp ## add to a stack's state what a killed `pulumi up` had begun to make (STACK=name)
 	@$(if $(STACK),,$(error STACK is missing: make resume STACK=name))
 	@.venv/bin/python -m operations.resume --stack $(STACK)
 
-drill: .venv/.stamp ## hurt the cluster and prove that no write is lost (SCENARIO="power-kill standby" REPEAT=5)
+drill: .venv/.stamp ## break the cluster and prove that no write is lost (SCENARIO="power-kill standby" REPEAT=5)
 	@.venv/bin/python -m drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
 	    $(if $(REPEAT),--repeat $(REPEAT)) $(SCENARIO)
 
-proof: .venv/.stamp ## prove an empty stack from nothing to nothing: up, a row, moves, drills, changes, destroy (STACK=dev)
+proof: .venv/.stamp ## try an empty stack from nothing to nothing: up, a row, moves, drills, changes, destroy (STACK=dev)
 	@.venv/bin/python -m drills.prove $(if $(STACK),--stack $(STACK),--lab $(LAB))
 
-test: lint ## run all checks and tests, those in a lab of their own too
+test: lint ## run all checks and tests, also those in a lab of their own
 	@$(COMMAND) set-up --tests
 	@.venv/bin/python -m pytest $(TWO)
 
@@ -107,8 +109,8 @@ unit: .venv/.stamp ## run the tests that need neither root nor a lab
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes
 	@.venv/bin/python -W ignore -m tests.docs.diagram
 
-lint: .venv/.stamp ## check style, types, shell scripts and workflows
-	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-style lint-scripts
+lint: .venv/.stamp ## check style, types, shell scripts and workflows, and look for secrets in the history
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint-types lint-style lint-scripts lint-secrets
 
 lint-types:
 	.venv/bin/pyright
@@ -123,6 +125,14 @@ lint-scripts:
 	.venv/bin/shellcheck $(SCRIPTS) $$(find $(RENDERED) -name '*.sh')
 	$(ACTIONLINT) $(CURDIR)/.github/workflows/*.yaml
 	.venv/bin/zizmor --offline --no-progress --quiet .github/workflows
+
+lint-secrets:
+	$(GITLEAKS) --verbose --log-level warn $(CURDIR)
+
+audit: .venv/.stamp ## ask whether a vulnerability is known of a package of the locks, and list what ships (build/sbom.json)
+	@mkdir -p build
+	.venv/bin/python -W ignore -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml -o build/sbom.json
+	@.venv/bin/python -m tests.supply
 
 # Python's packages, exactly those of the lock.  Two makes at once must not
 # both install; standard input belongs to the target, and standard output too.

@@ -70,6 +70,7 @@ cluster = Cluster(
     backup_store=backup_store,
     restore_store=restore_store,
     entrance=entrance,
+    ways_out=addresses.ways_out,
 )
 outputs.export(settings, entrance, nodes, fence_device, backup_store, cluster.monitoring)
 tell_what_goes()

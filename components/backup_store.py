@@ -8,7 +8,7 @@ import pulumi
 
 @dataclass(frozen=True)
 class BackupStore:
-    """The backups of one cluster: in two containers of a storage account (configs/backup/chain.py).
+    """The backups of one cluster: in two containers of a storage account (configs/backup/blobs.py).
 
     Args:
         account: the storage account's name; it answers as ACCOUNT.blob.core.windows.net.

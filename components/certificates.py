@@ -5,6 +5,7 @@ number is a hash, and the dates follow from the one in the key's text. So an unc
 """
 
 import datetime
+import functools
 import hashlib
 import ipaddress
 import re
@@ -12,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -28,6 +28,12 @@ _CLOCK_SKEW = datetime.timedelta(days=1)
 _BITS, _AUTHORITY_BITS = 2048, 3072
 
 _MADE = "Made: "
+
+# Of certificates that are issued. X.509 has no year before 1950, and Python none after 9999.
+_YEARS = range(2000, 9000)
+
+# Also a wildcard for all of a domain, and an IPv6 address. It stands in the client's line that people paste.
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_:]([A-Za-z0-9_.:-]*[A-Za-z0-9_:])?")
 
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\n.*?\n-----END \1-----\n?", re.DOTALL)
 
@@ -121,7 +127,7 @@ def read_authority(text: str) -> Authority:
     certificate = certificates[0]
     _check_fit(key, certificate)
     if not _is_authority(certificate):
-        raise CertificateError("has the certificate of no authority")
+        raise CertificateError("has a certificate that is not an authority's")
     return Authority(_key_pem(key), _pem(certificate))
 
 
@@ -137,7 +143,9 @@ def read_key(text: str) -> DatedKey:
         made = datetime.datetime.fromisoformat(first.removeprefix(_MADE).strip())
     except ValueError:
         made = None
-    if certificates or not isinstance(key, rsa.RSAPrivateKey) or made is None or made.tzinfo is None:
+    if made and (made.tzinfo is None or made.year not in _YEARS):
+        made = None
+    if certificates or not isinstance(key, rsa.RSAPrivateKey) or made is None:
         raise CertificateError("is not a line with a date and an RSA key")
     return DatedKey(_key_pem(key), made)
 
@@ -200,26 +208,28 @@ def read_brought(text: str, now: datetime.datetime | None = None) -> BroughtCert
     now = _seconds(now)
     key, chain = _parts(text)
     if len(chain) < 2:
-        raise CertificateError(f"has {len(chain)} certificates; the server's is needed, and each up to its root's")
+        raise CertificateError(f"has {len(chain)} certificates; needed are the server's and each one up to the root")
     _check_fit(key, chain[0])
     for number, (one, issuer) in enumerate(zip(chain, [*chain[1:], chain[-1]], strict=True), 1):
         try:
             one.verify_directly_issued_by(issuer)
-        except (ValueError, TypeError, InvalidSignature):
+        except Exception:  # by what it is signed may be nothing that is known
             raise CertificateError(
-                "does not end with a root, which has issued itself"
+                "does not end with a root certificate (one that is signed by itself)"
                 if one is chain[-1]
-                else f"has a chain that does not hold: certificate {number + 1} has not issued certificate {number}"
+                else f"has a broken chain: certificate {number + 1} did not issue certificate {number}"
             ) from None
         if one is not chain[0] and not _is_authority(one):
-            raise CertificateError(f"has a chain that does not hold: certificate {number} is that of no authority")
+            raise CertificateError(f"has a broken chain: certificate {number} is not an authority's")
         if not one.not_valid_before_utc <= now < one.not_valid_after_utc:
             dates = f"from {one.not_valid_before_utc:%Y-%m-%d} to {one.not_valid_after_utc:%Y-%m-%d}"
-            raise CertificateError(f"has a certificate {number} that is valid {dates}, and not now")
+            raise CertificateError(f"has a certificate {number} that is valid {dates}, but not now")
     _check_use(chain[0])
     names = _names(chain[0])
     if not names:
-        raise CertificateError("names no host in its subject alternative names, where alone clients look")
+        raise CertificateError("names no host in its subject alternative names, which are all that clients look at")
+    if not all(map(_HOST.fullmatch, names)):
+        raise CertificateError("has a subject alternative name that is not a host's")
     own, *issuers = map(_pem, chain)
     return BroughtCertificate(
         key=_key_pem(key),
@@ -239,17 +249,19 @@ def _parts(text: str) -> tuple[rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, l
     return _private_key(keys[0]), [_certificate(block) for kind, block in blocks if kind == "CERTIFICATE"]
 
 
+@functools.lru_cache(maxsize=4)
 def _private_key(pem: str) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    # Kept, since the parts of an RSA key take 60 ms to hold against each other, and each look at the settings reads it.
     try:
         key = serialization.load_pem_private_key(pem.encode(), None)
     except TypeError:
-        raise CertificateError("has a key with a passphrase, which nobody could type; take it off") from None
+        raise CertificateError("has a key with a passphrase, which nobody could type here; remove it") from None
     except Exception:  # whatever a parser says of it may quote it
         raise CertificateError("has a private key that cannot be read") from None
     if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
-        raise CertificateError("has a key that is neither RSA nor on an elliptic curve of NIST's")
+        raise CertificateError("has a key that is neither RSA nor on a NIST elliptic curve")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < _BITS:
-        raise CertificateError(f"has an RSA key of {key.key_size} bits; {_BITS} are the least")
+        raise CertificateError(f"has an RSA key of {key.key_size} bits; it needs {_BITS} or more")
     return key
 
 
@@ -261,14 +273,17 @@ def _rsa_key(pem: str) -> rsa.RSAPrivateKey:
 
 def _certificate(pem: str) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(pem.encode())
+        found = x509.load_pem_x509_certificate(pem.encode())
+        # These are read only when somebody asks.
+        _ = found.extensions, found.public_key(), found.not_valid_before_utc, found.not_valid_after_utc
     except Exception:
         raise CertificateError("has a certificate that cannot be read") from None
+    return found
 
 
 def _check_fit(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
     if _spki(key.public_key()) != _spki(certificate.public_key()):
-        raise CertificateError("has a key that is not the first certificate's")
+        raise CertificateError("has a key that does not belong to the first certificate")
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -48,7 +48,7 @@ def export(
         "fencing",
         f"on: {fence_device.agent}, proved on each node"
         if fence_device
-        else "OFF (fencing: off): a network split can let both nodes serve",
+        else "OFF (fencing: off): in a network split both nodes can serve",
     )
     pulumi.export("monitoring", monitoring or "OFF (monitoring: false)")
     # With this, another stack's restoreFrom restores it.

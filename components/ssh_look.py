@@ -82,7 +82,7 @@ class SshLook:
                     return
                 silence = (
                     f"no SSH to {self._machine} at {host}:{port} for {now - begin:.0f} s ({why}): is this machine in"
-                    " adminCidrs, and that machine up?"
+                    " adminCidrs, and is that machine up?"
                 )
                 if now - begin >= self._give_up_after:
                     raise SilentError(silence)
@@ -105,7 +105,7 @@ async def _look(host: str, port: int) -> str:
         async with asyncio.timeout(_ONE_LOOK_SECONDS):
             greeting = await reader.readline()
     except TimeoutError:
-        return "it takes the connection and says nothing"
+        return "it accepts the connection and says nothing"
     except (OSError, ValueError):
         greeting = b""
     finally:
@@ -124,6 +124,6 @@ async def _check_agent() -> None:
         _, writer = await asyncio.open_unix_connection(path)
     except OSError:
         raise SilentError(
-            f"SSH_AUTH_SOCK names {path}, where no agent answers: unset it, and run pulumi up again"
+            f"SSH_AUTH_SOCK names {path}, but no agent answers there: unset it, and run pulumi up again"
         ) from None
     writer.close()

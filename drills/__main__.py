@@ -35,9 +35,11 @@ def main() -> int:
         "scenarios", nargs="*", metavar="SCENARIO", help=f"one of {', '.join(scenario.catalogue())}; all"
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--lab", default="lab", help="the lab's name; it is brought up if it is not (default: lab)")
+    where.add_argument(
+        "--lab", default="lab", help="the lab's name; it is brought up if it is not running (default: lab)"
+    )
     where.add_argument("--stack", help="a stack on Azure instead: its machines WILL be switched off")
-    parser.add_argument("--repeat", type=_count, default=1, help="how often each is done (default: 1)")
+    parser.add_argument("--repeat", type=_count, default=1, help="how many times each is run (default: 1)")
     parser.add_argument("--pace", type=_rate, default=PACE, help=f"rows a second (default: {PACE:g})")
     parser.add_argument("--moves", type=_count, default=10, help="moves of a drill `standby` or `move` (default: 10)")
     arguments = parser.parse_args()

@@ -14,7 +14,8 @@ from azure.mgmt.storage import StorageManagementClient
 from components.azure import cloud
 from components.checkout import CHECKOUT
 from components.settings.azure_id import id_of
-from configs.backup.chain import CONTAINER, Base, from_stamp
+from configs.backup.blobs import CONTAINER, Base
+from configs.backup.moments import from_stamp
 from drills.target import Target
 from operations import backups, verify_backup
 from operations.cli import Cli
@@ -65,8 +66,8 @@ def is_kept(target: Target) -> str:
     url = f"https://{backups.account(target.stack)}.blob.core.windows.net/{CONTAINER}/{base.data}"
     said = tuple(target.nodes[0].run(_TRY.format(url=url)).splitlines())
     if said != _REFUSALS:
-        raise OperationError(f"asked to delete a base and to write over it, Azure says {said}, not {_REFUSALS}")
-    return f"a node's attempts to delete a base and to write over it: {', '.join(said)}"
+        raise OperationError(f"asked to delete a base and to overwrite it, Azure says {said}, not {_REFUSALS}")
+    return f"a node's attempts to delete a base and to overwrite it: {', '.join(said)}"
 
 
 def _base(details: dict[str, Any]) -> Base:
@@ -82,7 +83,7 @@ def is_proved(target: Target) -> str:
     """
     proof = verify_backup.prove(target.stack)
     if not proof.ok:
-        raise OperationError(f"the backup is not whole: {proof.why}")
+        raise OperationError(f"the backup is not good: {proof.why}")
     return f"{proof.tables} tables restored and checked in {proof.seconds} s"
 
 
@@ -99,7 +100,7 @@ def goes(cli: Cli) -> str:
     run = subprocess.run(command, cwd=CHECKOUT, env=cli.environment, capture_output=True, text=True, check=False)
     if run.returncode:
         raise OperationError(run.stderr.strip().splitlines()[-1])
-    return "the policy that keeps them is taken away"
+    return "the policy that protects them is removed"
 
 
 def _release(account: str) -> None:

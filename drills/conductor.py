@@ -65,7 +65,7 @@ def conduct(
         except (
             OSError, subprocess.SubprocessError, CloudError, OperationError, pymysql.Error, NotWellError,
         ) as problem:  # fmt: skip
-            drill.check(False, f"the drill broke off: {type(problem).__name__}: {problem}")
+            drill.check(False, f"the drill was cut short: {type(problem).__name__}: {problem}")
         finally:
             end = time.time()
             drill.seen.writer.stop()
@@ -88,7 +88,7 @@ def _prepare(drill: Drill) -> dict[str, int]:
     deadline = time.monotonic() + _WELL_SECONDS
     while problem := drill.what_is_wrong():
         if time.monotonic() > deadline:
-            raise NotWellError(f"the cluster is not well: {problem}")
+            raise NotWellError(f"the cluster is not healthy: {problem}")
         time.sleep(STATUS_SECONDS)
     drill.find_serving()
     # Failures that earlier drills have made count towards migration-threshold.

@@ -232,7 +232,7 @@ class Drill:
         now = self.target.status()
         for node in now.nodes:
             if not node.online:
-                return f"{node.name} is no member"
+                return f"{node.name} is not a member"
             if node.standby:
                 return f"{node.name} is in standby"
             if (node.drbd_connection, node.drbd_disk) != ("Connected", "UpToDate"):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from datetime import UTC, datetime
 
-from configs.backup.chain import from_said
+from configs.backup.moments import from_said
 from drills.drill import Drill
 from drills.target import connect
 from lab import toolchain, writer

@@ -93,10 +93,12 @@ class Whole:
         settings = self.cli.settings()
         protecting = [key for key in ("protectData", "deletionLock") if settings.get(key) == "true"]
         if protecting:
-            raise NotEmptyError(f"stack {self.cli.stack} could not be destroyed: it has {' and '.join(protecting)}")
+            raise NotEmptyError(
+                f"stack {self.cli.stack} could not be destroyed at the end: it has {' and '.join(protecting)}"
+            )
         count = self.cli.resources()
         if count is None:
-            raise NotEmptyError(f"there is no stack {self.cli.stack}: make stack STACK={self.cli.stack}")
+            raise NotEmptyError(f"there is no stack {self.cli.stack}: make it with make stack STACK={self.cli.stack}")
         if count:
             raise NotEmptyError(f"stack {self.cli.stack} has {count} resources, which would be destroyed at the end")
         self.folder.mkdir(parents=True)

@@ -27,20 +27,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     parser.add_argument("--lab", default="lab", help="the lab's name (default: lab)")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    up = verbs.add_parser("up", help="bring up a cluster, and tell how to reach it")
+    up = verbs.add_parser("up", help="bring up a cluster, and show how to reach it")
     up.add_argument("--operating-system", help=f"the nodes' operating system: {', '.join(image.systems())}")
-    up.add_argument("--witness", action=argparse.BooleanOptionalAction, help="a third machine with a vote, or none")
-    up.add_argument("--zones", action=argparse.BooleanOptionalAction, help="a zone for each node, or racks of one zone")
-    up.add_argument("--backup", action=argparse.BooleanOptionalAction, help="backups into the lab's storage, or none")
-    set_up = verbs.add_parser("set-up", help="make what takes long only once: tool chain, kernel, images")
-    guests = f"of {', '.join(image.systems())}; by default those that the tests of each change run"
+    up.add_argument(
+        "--witness", action=argparse.BooleanOptionalAction, help="with or without a third machine that has a vote"
+    )
+    up.add_argument(
+        "--zones", action=argparse.BooleanOptionalAction, help="a zone for each node, or two racks in one zone"
+    )
+    up.add_argument(
+        "--backup", action=argparse.BooleanOptionalAction, help="with or without backups into the lab's storage"
+    )
+    set_up = verbs.add_parser("set-up", help="build now what takes long the first time: tool chain, kernel, images")
+    guests = f"of {', '.join(image.systems())}; by default those that the tests of each change use"
     set_up.add_argument("operating_systems", nargs="*", default=image.everyday_systems(), help=guests)
     set_up.add_argument("--tests", action="store_true", help="also install the programs that only tests need")
-    verbs.add_parser("down", help="take away every trace of the lab")
+    verbs.add_parser("down", help="remove every trace of the lab")
     preview = verbs.add_parser("preview", help="show what `pulumi up` would change")
     preview.add_argument("--stack", default="lab", help="a stack of this project; any but lab works offline")
     verbs.add_parser("check", help="ask the lab's subscription whether the stack can be made there")
-    verbs.add_parser("logs", help="gather all logs into one folder, and print its name")
+    verbs.add_parser("logs", help="collect all logs in one folder, and print its name")
     for command in COMMANDS:
         command.add_options(verbs.add_parser(command.name, help=command.text))
     arguments, further = parser.parse_known_args()

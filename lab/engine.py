@@ -123,7 +123,7 @@ class Engine(Cli):
             end = time.monotonic() + _OTHER_SECONDS
             while not _take(lock) or ((left := _recorded(owner)) and left.leader_lives()):
                 if time.monotonic() > end:
-                    raise EngineError(f"another update of stack {self.stack} is at work in {self.directory}")
+                    raise EngineError(f"another update of stack {self.stack} is running in {self.directory}")
                 time.sleep(0.2)
             if left:
                 left.end()
@@ -189,7 +189,7 @@ def watched(
                     told = time.monotonic()
                 elif time.monotonic() - told > report_every:
                     names = ", ".join(step.name for step in reader.running()) or "the engine"
-                    progress(f"at work: {names}")
+                    progress(f"in progress: {names}")
                     told = time.monotonic()
                 time.sleep(0.2)
         except BaseException as error:
@@ -198,7 +198,7 @@ def watched(
     reader.read()
     if process.returncode != 0:
         why = "\n".join(reader.errors) or log.read_text(errors="replace")[-2000:]
-        raise EngineError(f"pulumi {verb[0]} failed:\n{why}\nIts whole output: {log}")
+        raise EngineError(f"pulumi {verb[0]} failed:\n{why}\nAll of its output: {log}")
     return reader
 
 
@@ -218,7 +218,9 @@ def _recorded(owner: Path) -> Session | None:
 
 def _interrupt(process: subprocess.Popen[bytes], progress: Progress, by_a_person: bool) -> None:
     """End the engine as Ctrl-C does: what is at work comes to its end; a second time cuts it off."""
-    progress("interrupted; waits for what is at work" + (": press Ctrl-C again to cut it off" if by_a_person else ""))
+    progress(
+        "interrupted; waiting for what is in progress" + (": press Ctrl-C again to kill it" if by_a_person else "")
+    )
     while True:
         process.send_signal(signal.SIGINT)
         try:

@@ -147,7 +147,7 @@ def ensure(progress: Progress = say) -> Kernel:
                 _fetch(source, cast(list[str], recipe["packages"]), new, log, progress)
             except CommandError as error:
                 failures.append(str(error))
-                progress(f"kernel: {source['suite']}'s cannot be had: {str(error).splitlines()[-1].strip()}")
+                progress(f"kernel: {source['suite']}'s is not available: {str(error).splitlines()[-1].strip()}")
                 continue
             new.rename(folder)
             kernel = _load(folder)
@@ -155,7 +155,7 @@ def ensure(progress: Progress = say) -> Kernel:
             progress(f"kernel: {kernel.release} from Debian {kernel.origin}, {time.monotonic() - begin:.0f} s")
             # The folders of other recipes stay while machines may run on them; they are few and small.
             return kernel
-    raise CommandError("kernel: no User-Mode Linux can be had:\n" + "\n".join(failures))
+    raise CommandError("kernel: no User-Mode Linux is available:\n" + "\n".join(failures))
 
 
 if __name__ == "__main__":

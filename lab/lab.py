@@ -146,7 +146,7 @@ class Lab:
             if code == 0 and "--json" not in options:
                 # Other stacks' prices are Azure's, and not the lab's.
                 print(month.of_preview(engine if stack == "lab" else Cli(stack), log), end="")
-                print(f"Whether the subscription can have it: make check{'' if stack == 'lab' else f' STACK={stack}'}")
+                print(f"Whether the subscription allows it: make check{'' if stack == 'lab' else f' STACK={stack}'}")
         return code
 
     def check(self, options: list[str]) -> int:
@@ -176,9 +176,14 @@ class Lab:
         fabric.remove(self.paths.namespace)
         shutil.rmtree(self.paths.state, ignore_errors=True)
 
-    def stack(self) -> Stack:
+    def _require_up(self) -> None:
+        name = self.paths.name
         if not self.is_up():
-            raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
+            up = "make up" if name == "lab" else f"make up LAB={name}"
+            raise LabError(f"no lab {name!r} is running: start it with {up}, or name a stack with STACK=")
+
+    def stack(self) -> Stack:
+        self._require_up()
         return LabStack(self.engine(), self)
 
     def nodes(self) -> list[Node]:
@@ -190,15 +195,14 @@ class Lab:
         return next((each for each in self.stack().machines if each.name == self.outputs().get("witness")), None)
 
     def outputs(self) -> dict[str, Any]:
-        if not self.is_up():
-            raise LabError(f"no lab {self.paths.name!r} is up; make one: make up")
+        self._require_up()
         file = self.paths.pulumi / "outputs.json"
         state = state_file(self.paths.pulumi, "lab")
         if not file.exists() or (state.exists() and state.stat().st_mtime > file.stat().st_mtime):
             file.write_text(json.dumps(self.engine().outputs()))
         outputs = json.loads(file.read_text())
         if "endpoint" not in outputs:
-            raise LabError("the cluster is not there yet, or its update has failed: make up")
+            raise LabError("the lab has no cluster yet, or its update has failed; run make up")
         return outputs
 
     def settings(self) -> Mapping[str, str]:

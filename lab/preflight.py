@@ -81,7 +81,9 @@ def check(paths: LabPaths) -> list[str]:
     if system != "Linux" or machine != "x86_64":
         lines.append(f"the lab's machines need Linux on x86-64; this is {system} on {machine}")
     if os.geteuid() != 0:
-        lines.append("not root: the lab makes a network namespace and mounts; run it with sudo or in a root shell")
+        lines.append(
+            "not root: the lab makes a network namespace and mounts file systems; run it with sudo or in a root shell"
+        )
     if not TUN.exists():
         lines.append(f"no {TUN}: load the module (modprobe tun), or give the container this device")
     else:

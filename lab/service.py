@@ -40,6 +40,6 @@ def wait_until_well(lab: Lab, seconds: float = 180) -> None:
         ):
             return
         if time.monotonic() > end:
-            raise TimeoutError(f"not well within {seconds:.0f} s; at last:\n{now.as_text()}")
+            raise TimeoutError(f"not healthy within {seconds:.0f} s; the last state:\n{now.as_text()}")
         # To ask costs the guests more than to wait.
         time.sleep(2)

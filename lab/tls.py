@@ -14,10 +14,11 @@ class Context(ssl.SSLContext):
     name: str
 
     def wrap_socket(self, sock: Any, *arguments: Any, **options: Any) -> ssl.SSLSocket:
-        # PyMySQL waits for a handshake without end, and sets the time-out of what it reads then each time.
+        # A client of long patience would wait for a handshake as long as for an answer.
+        patience: float | None = sock.gettimeout()
         sock.settimeout(_HANDSHAKE_SECONDS)
         wrapped = super().wrap_socket(sock, *arguments, **{**options, "server_hostname": self.name})
-        wrapped.settimeout(None)
+        wrapped.settimeout(patience)
         return wrapped
 
 

@@ -21,7 +21,7 @@ def account(stack: Stack) -> str:
     told = str(stack.outputs.get("backup") or "OFF")
     if told.startswith("OFF"):
         raise OperationError(
-            f"stack {stack.cli.stack} has no backups: set backup to true, then {' '.join(stack.update)}"
+            f"stack {stack.cli.stack} has no backups: set backup to true, then run {' '.join(stack.update)}"
         )
     return told.rpartition("/")[2]
 
@@ -54,7 +54,7 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "backups", "Show what can be restored; exit with 0 if, and only if, there is no alarm.", _run, _add_options
+    "backups", "Show what can be restored; exit code 0 if, and only if, there is no alarm.", _run, _add_options
 )
 
 if __name__ == "__main__":

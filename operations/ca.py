@@ -37,7 +37,7 @@ def _run(stack: Stack, _options: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("ca", "Print the certificate by which clients know the server.", _run)
+COMMAND = Command("ca", "Print the certificate that clients check the server against.", _run)
 
 if __name__ == "__main__":
     sys.exit(COMMAND.main())

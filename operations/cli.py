@@ -31,6 +31,14 @@ _RECORD_SECONDS = 10
 """How long such a record is waited for."""
 
 
+_REMEDIES = {
+    "no stack named": "make stack STACK={stack} makes it, or pulumi login chooses the back end that has it",
+    "PULUMI_ACCESS_TOKEN must be set": "log in first: pulumi login",
+    "incorrect passphrase": "PULUMI_CONFIG_PASSPHRASE(_FILE) must have the one with which the stack was made",
+}
+"""What to do, by what the CLI says."""
+
+
 class CliError(OperationError):
     """The CLI is missing, or refuses."""
 
@@ -199,5 +207,9 @@ class Cli:
                 f"there is no program {self.program}: put the Pulumi CLI on PATH, or name it with --pulumi"
             ) from None
         if run.returncode != 0:
-            raise CliError(f"pulumi {' '.join(words[:2])}: {run.stderr.strip() or run.stdout.strip()}")
+            said = run.stderr.strip() or run.stdout.strip()
+            remedy = next(
+                (f"; {text.format(stack=self.short_name)}" for key, text in _REMEDIES.items() if key in said), ""
+            )
+            raise CliError(f"pulumi {' '.join(words[:2])}: {said}{remedy}")
         return run.stdout

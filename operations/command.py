@@ -44,9 +44,11 @@ class Command:
 def stack_parser(name: str, text: str) -> argparse.ArgumentParser:
     """Return a parser that knows how a stack is named."""
     parser = argparse.ArgumentParser(prog=f"python -m operations.{name.replace('-', '_')}", description=text)
-    parser.add_argument("--stack", help="the stack (default: the one that is selected)")
-    parser.add_argument("--config-file", type=Path, metavar="FILE", help="its settings (default: Pulumi.STACK.yaml)")
-    parser.add_argument("--pulumi", default="pulumi", metavar="CLI", help="the Pulumi CLI")
+    parser.add_argument("--stack", help="the stack (default: the selected one)")
+    parser.add_argument(
+        "--config-file", type=Path, metavar="FILE", help="the file with its settings (default: Pulumi.STACK.yaml)"
+    )
+    parser.add_argument("--pulumi", default="pulumi", metavar="CLI", help="the Pulumi CLI (default: the one on PATH)")
     return parser
 
 

@@ -170,7 +170,7 @@ def looking(text: str) -> str:
     """
     lines = text.splitlines()
     if lines.count(_LAST_LINE) != 1 or lines[-1] != _LAST_LINE:
-        raise DriftError("the stack's scripts are of another version of this program: run pulumi up first")
+        raise DriftError("the stack's scripts come from another version of this program: run pulumi up first")
     return "\n".join([*lines[:-1], (CONFIGS / "host/look.sh").read_text(), _LOOKING_LAST_LINE, ""])
 
 
@@ -226,7 +226,7 @@ def _look_at(
                 errors="replace", timeout=_LONGEST_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            yield Finding(script, f"no end of it within {_LONGEST_SECONDS // 60} minutes", mendable=False)
+            yield Finding(script, f"the look did not end within {_LONGEST_SECONDS // 60} minutes", mendable=False)
             return
         if run.returncode == _SSH_FAILED:
             yield Finding(script, _not_reached(script, deployment, run.stderr.strip()), mendable=False)
@@ -236,7 +236,7 @@ def _look_at(
             yield Finding(script, line, mendable=False, besides=True)
         told = "\n".join(line for line in lines if not line.startswith(_LEFT_ALONE))
         if run.returncode != 0:
-            told += f"\nnot looked to its end (exit code {run.returncode}): {run.stderr.strip()}"
+            told += f"\nthe look did not get to its end (exit code {run.returncode}): {run.stderr.strip()}"
         if told.strip():
             yield Finding(script, told.strip(), mendable=_WOULD_STOP not in told)
 
@@ -250,7 +250,7 @@ def _not_reached(script: Script, deployment: Mapping[str, Any], why: str) -> str
         if resource["type"] == "azure-native:compute:VirtualMachine"
         and clear(resource["inputs"]).get("vmName") == script.node
     ]
-    lines = [f"{script.node} is not reached by SSH ({last}). Is it on?"]
+    lines = [f"{script.node} cannot be reached by SSH ({last}). Is it on?"]
     lines += [f"  az vm get-instance-view --ids {id} --query instanceView.statuses" for id in machines]
     lines += [f"  az vm start --ids {id}" for id in machines]
     return "\n".join(lines)
@@ -266,7 +266,7 @@ def report(findings: Sequence[Finding], mend: Sequence[str]) -> str:
     for finding in findings:
         lines += [f"{finding.script.name}, on {finding.script.node}", *finding.text.splitlines(), ""]
     if not differs(findings):
-        lines.append("The machines are as the stack says.")
+        lines.append("The machines are as the stack describes them.")
     mended = {finding.script.urn for finding in findings if finding.mendable}
     # What would stop at what others put right before it goes on then.
     again = [finding.script for finding in findings if finding.mendable or _rests(finding, mended)]
@@ -293,7 +293,9 @@ def _run(stack: Stack, _options: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "drift", "Show what has been changed by hand on the stack's machines, with exit code 1; change nothing.", _run
+    "drift",
+    "Show what was changed by hand on the stack's machines, and change nothing; exit code 1 if there is something.",
+    _run,
 )
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def _run(stack: Stack, _options: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("logs", "Gather the journals of the stack's machines into one folder, and print its name.", _run)
+COMMAND = Command("logs", "Collect the journals of the stack's machines in one folder, and print its name.", _run)
 
 if __name__ == "__main__":
     sys.exit(COMMAND.main())

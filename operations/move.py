@@ -58,7 +58,7 @@ def why_not(seen: Facts) -> str:
         disk = node.drbd
         if disk is None or (disk.connection, disk.disks) != ("Connected", ("UpToDate", "UpToDate")):
             state = f"{disk.connection}, {'/'.join(disk.disks)}" if disk else "down"
-            return f"DRBD on {node.name} is {state}, and must be Connected, UpToDate/UpToDate"
+            return f"DRBD on {node.name} is {state}, but must be Connected, UpToDate/UpToDate"
     return ""
 
 
@@ -73,14 +73,14 @@ def move(stack: Stack, tell: Callable[[str], None]) -> Moved:
     """
     seen = asking.ask_stack(stack)
     if reason := why_not(seen):
-        raise OperationError(f"nothing is moved: {reason}")
+        raise OperationError(f"not moved: {reason}")
     before = seen.serving[0]
     after = next(node.name for node in seen.nodes if node.name != before)
-    tell(f"{before} serves, {after} has all data and is to serve: clients will lose their connections")
+    tell(f"{before} serves, {after} has all data and will take over: clients will lose their connections")
     moved = Moved(before, after, _run(stack, before, after, tell))
     now = asking.ask_stack(stack)
     if now.serving != [after]:
-        raise OperationError(f"{after} had begun to serve, and {' and '.join(now.serving) or 'nobody'} does now")
+        raise OperationError(f"{after} had begun to serve, but now {' and '.join(now.serving) or 'nobody'} does")
     tell(f"{after} serves: {moved.seconds:.1f} s from the first step until its server greeted")
     return moved
 
@@ -103,7 +103,7 @@ def _run(stack: Stack, before: str, after: str, tell: Callable[[str], None]) -> 
             for line in run.stdout:
                 match line.split(maxsplit=1):
                     case ["pages", count]:
-                        tell(f"{before} writes out {count.strip()} pages, and serves on")
+                        tell(f"{before} writes out {count.strip()} pages, and still serves")
                     case ["left", rest]:
                         count, took = rest.split()
                         tell(f"after {took} s {count} pages are left; the service moves")
@@ -118,10 +118,12 @@ def _run(stack: Stack, before: str, after: str, tell: Callable[[str], None]) -> 
             told = run.stderr.read().strip()
         except KeyboardInterrupt:
             raise OperationError(
-                f"interrupted here: {before} goes on with it to its end; make status says it"
+                f"interrupted here, but {before} finishes the move; make status shows the result"
             ) from None
     if failed or seconds is None:
-        raise OperationError(failed or f"{before} does not tell whether it has moved ({told}): make status says it")
+        raise OperationError(
+            failed or f"{before} does not say whether the service has moved ({told}): make status shows it"
+        )
     return seconds
 
 

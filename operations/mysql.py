@@ -31,7 +31,7 @@ def client(stack: Stack, options_file: str, authority_file: str) -> list[str]:
     """
     program = next(filter(shutil.which, _CLIENTS), None)
     if program is None:
-        raise OperationError(f"no client is on PATH: install {' or '.join(_CLIENTS)}")
+        raise OperationError(f"there is no client on PATH: install {' or '.join(_CLIENTS)}")
     endpoint, database = stack.outputs["endpoint"], stack.outputs["database"]
     # A certificate of the stack's own has the address, which needs no name server.
     host = endpoint["name"] if stack.settings.get("ownCertificate") else endpoint["host"]

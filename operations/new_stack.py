@@ -70,7 +70,7 @@ def fill_secrets(cli: Cli) -> FilledSecrets:
     elif resources and not there:
         raise NewStackError(
             f"stack {cli.stack} has {resources} resources, but {cli.settings_file.name} has none of its"
-            " secrets; bring that file back, since new secrets would not fit what runs"
+            " secrets; restore that file, since new secrets would not fit the machines that run"
         )
     made: list[str] = []
     for key, make in _MAKERS.items():
@@ -123,7 +123,7 @@ def rotate(cli: Cli, key: str) -> None:
         # The two are the same where a run was interrupted between the settings below.
         if f"{PROJECT}:{_PREVIOUS_SSH_KEY}" in present and cli.setting(_PREVIOUS_SSH_KEY).strip() != before.strip():
             raise NewStackError(
-                f"{key} is being changed already: pulumi up --stack {cli.stack}, and when that has succeeded"
+                f"{key} is already being changed: pulumi up --stack {cli.stack}, and when that has succeeded"
                 f" pulumi config rm {PROJECT}:{_PREVIOUS_SSH_KEY} --stack {cli.stack}"
             )
         cli.set_secret(_PREVIOUS_SSH_KEY, before)
@@ -140,7 +140,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
         source: the other stack's file, Pulumi.OTHER.yaml.
     """
     if not source.exists():
-        raise NewStackError(f"there is no {source.name} to begin with")
+        raise NewStackError(f"there is no {source.name} to copy from")
     settings = {
         key: value
         for key, value in _settings_of(source).items()
@@ -151,7 +151,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     tags = settings.get(f"{PROJECT}:tags")
     if isinstance(tags, dict) and "environment" in tags:
         settings[f"{PROJECT}:tags"] = {**cast(dict[str, Any], tags), "environment": cli.short_name}
-    head = f"# Begun from {source.name}. What can stand here: Pulumi.yaml.\n"
+    head = f"# Copied from {source.name}. Pulumi.yaml lists all settings.\n"
     text = yaml.safe_dump({"config": settings}, sort_keys=False)
     cli.settings_file.write_text(head + text, encoding="utf-8")
 
@@ -191,7 +191,7 @@ def make_ssh_key() -> str:
             try:
                 run = subprocess.run(command, input=overwrite, capture_output=True, text=True, check=False)
             except FileNotFoundError:
-                raise NewStackError("ssh-keygen is missing: install OpenSSH's client") from None
+                raise NewStackError("ssh-keygen is missing: install the OpenSSH client") from None
             if run.returncode != 0:
                 raise NewStackError(f"ssh-keygen: {run.stderr.strip()}")
             return key.read()  # less than a pipe holds (4 KiB at least): nobody had to read before
@@ -261,9 +261,9 @@ def main(arguments: list[str] | None = None) -> int:
         dest="source",
         default="dev",
         metavar="OTHER",
-        help="stack whose plain settings a new file begins with (default: %(default)s)",
+        help="stack from which a new file copies its plain settings (default: %(default)s)",
     )
-    parser.add_argument("--rotate", metavar="SECRET", help="change this secret of a stack that is there, and no more")
+    parser.add_argument("--rotate", metavar="SECRET", help="change this secret of an existing stack, and nothing else")
     options = parser.parse_args(arguments)
 
     def run() -> int:
@@ -282,7 +282,7 @@ def _rotate(cli: Cli, key: str) -> None:
     print(f"{key}: changed in {cli.settings_file.name}. Now: pulumi up --stack {cli.stack}")
     if key == _SSH_KEY:
         print(
-            "When that has succeeded, the key before is of no use any more:"
+            "When that has succeeded, the previous key is no longer needed:"
             f"\n  pulumi config rm {PROJECT}:{_PREVIOUS_SSH_KEY} --stack {cli.stack}"
             f"\n  pulumi up --stack {cli.stack}"
         )
@@ -292,7 +292,7 @@ def _make(cli: Cli, source: str) -> None:
     file = cli.settings_file
     if not file.exists():
         begin_stack_file(cli, CHECKOUT / f"Pulumi.{source}.yaml")
-        print(f"{file.name}: begun from Pulumi.{source}.yaml")
+        print(f"{file.name}: copied from Pulumi.{source}.yaml")
     filled = fill_secrets(cli)
     for word, keys in (("kept", filled.kept), ("made", filled.made)):
         for key in keys:
@@ -300,7 +300,7 @@ def _make(cli: Cli, source: str) -> None:
     print(f"\nStack {cli.short_name} has all its secrets, encrypted in {file.name}. To read one:")
     print(f"  pulumi config get {PROJECT}:databasePassword --stack {cli.stack}")
     if keys := networks_to_replace(file):
-        print(f"Before `pulumi up`, put networks of yours into {' and '.join(keys)}.")
+        print(f"Before `pulumi up`, put your own networks into {' and '.join(keys)}.")
 
 
 if __name__ == "__main__":

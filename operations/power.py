@@ -44,7 +44,9 @@ def nodes_of(stack: Stack, name: str | None) -> tuple[Node, Node]:
     """
     names = [node.name for node in stack.nodes]
     if name not in names:
-        raise OperationError(f"{f'there is no {name}' if name else 'no node is named'}; there are {', '.join(names)}")
+        raise OperationError(
+            f"{f'there is no node {name}' if name else 'no node is named'}: NODE is one of {', '.join(names)}"
+        )
     return by_name(stack.nodes, name), next(node for node in stack.nodes if node.name != name)
 
 
@@ -84,10 +86,10 @@ def do(node: Node, command: str, seconds: float = 60, good: Sequence[int] = (0,)
     try:
         node.run(command, timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise OperationError(f"{node.name} has not done within {seconds:.0f} s: {command}") from None
+        raise OperationError(f"{node.name} did not finish within {seconds:.0f} s: {command}") from None
     except subprocess.CalledProcessError as error:
         if error.returncode not in good:
-            raise OperationError(f"{node.name} has failed to do {command!r}: {error.stderr.strip()}") from None
+            raise OperationError(f"{node.name} failed to run {command!r}: {error.stderr.strip()}") from None
 
 
 def note_stays_off(at: Node, node: str) -> None:

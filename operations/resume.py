@@ -83,7 +83,9 @@ def id_of(resource: Mapping[str, Any], subscription: str) -> str:
     try:
         return ID_PATHS[resource["type"]].format_map({**names, "subscription": subscription})
     except KeyError as missing:
-        raise ResumeError(f"{resource['urn']}: {missing} is not known, so neither is its id in Azure") from None
+        raise ResumeError(
+            f"{resource['urn']}: {missing} is not known, so its id in Azure is not known either"
+        ) from None
 
 
 def _subscription(resources: Sequence[Mapping[str, Any]]) -> str:
@@ -93,7 +95,7 @@ def _subscription(resources: Sequence[Mapping[str, Any]]) -> str:
             return found[1]
     if subscription := os.environ.get("ARM_SUBSCRIPTION_ID"):
         return subscription
-    raise ResumeError("the stack has nothing in Azure that tells its subscription: set ARM_SUBSCRIPTION_ID")
+    raise ResumeError("the stack has nothing in Azure yet, so its subscription is not known: set ARM_SUBSCRIPTION_ID")
 
 
 def resume(cli: Cli) -> list[str]:
@@ -120,7 +122,7 @@ def resume(cli: Cli) -> list[str]:
         if kind == "creating" and resource["type"].startswith("azure-native:") and new:
             resource["id"] = id_of(resource, _subscription(resources))
             begun[resource["urn"]] = resource
-            told.append(f"{name}: looked for in Azure, as {resource['id']}")
+            told.append(f"{name}: looked up in Azure, as {resource['id']}")
         else:
             # A script runs again; what was being changed or deleted is in the state still.
             told.append(f"{name}: {kind}, left to the next update")
@@ -137,7 +139,7 @@ def resume(cli: Cli) -> list[str]:
         for resource in found:
             # A refresh has only Azure's answer to go by, and takes for inputs all that Azure has added of its own.
             resource["inputs"] = begun[resource["urn"]]["inputs"]
-        told.append(f"{len(found)} of {len(begun)} found there")
+        told.append(f"{len(found)} of {len(begun)} found in Azure")
     if pending:
         deployment["pending_operations"] = []
         cli.replace_state(state)
@@ -145,7 +147,7 @@ def resume(cli: Cli) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    text = "Take into a stack's state what a killed update had begun to make; run pulumi up afterwards."
+    text = "Add to a stack's state what a killed update had begun to make; run pulumi up afterwards."
     options = stack_parser("resume", text).parse_args(arguments)
 
     def run() -> int:

@@ -76,7 +76,7 @@ def agent(private_keys: Iterable[str], host_keys: Mapping[str, str]) -> Generato
         )  # fmt: skip
     except FileNotFoundError:
         shutil.rmtree(own.folder)
-        raise AgentError("ssh-agent is missing: install OpenSSH's client") from None
+        raise AgentError("ssh-agent is missing: install the OpenSSH client") from None
     assert process.stdin and process.stdout and process.stderr
     with process:
         try:
@@ -110,4 +110,4 @@ def _add(private_key: str, environment: dict[str, str]) -> None:
         env=environment, input=f"{private_key.strip()}\n", capture_output=True, text=True, check=False,
     )  # fmt: skip
     if run.returncode != 0:
-        raise AgentError(f"ssh-add: {' '.join(run.stderr.split()) or 'the key is not taken'}")
+        raise AgentError(f"ssh-add: {' '.join(run.stderr.split()) or 'it does not accept the key'}")

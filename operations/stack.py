@@ -37,7 +37,7 @@ class Stack:
         """
         outputs = self.cli.outputs()
         if "endpoint" not in outputs:
-            raise OperationError(f"stack {self.cli.stack} has no cluster: {' '.join(self.update)}")
+            raise OperationError(f"stack {self.cli.stack} has no cluster yet; to make it: {' '.join(self.update)}")
         return outputs
 
     @property
@@ -49,7 +49,9 @@ class Stack:
         """
         if authority := self.outputs.get("ca"):
             return str(authority)
-        raise OperationError(f"the server of {self.cli.stack} has no certificate yet: {' '.join(self.update)}")
+        raise OperationError(
+            f"the server of stack {self.cli.stack} has no certificate yet; to make it: {' '.join(self.update)}"
+        )
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
@@ -65,7 +67,16 @@ class Stack:
         """An agent with the administrator's keys and the machines' host keys, until this process ends.
 
         While the administrator's key is changed it has the one before as well.
+
+        Raises:
+            OperationError: the stack's file lacks the keys.
         """
+        for key in ("sshPrivateKey", "sshHostKeys"):
+            if self.settings.get(key, "") in ("", "[]"):
+                raise OperationError(
+                    f"{self.cli.settings_file.name} has no {key}, so no machine can be reached: restore the file that"
+                    " has the stack's secrets"
+                )
         keys = (self.settings["sshPrivateKey"], self.settings.get("sshPreviousPrivateKey") or "")
         return lasting_agent(tuple(filter(None, keys)), tuple(host_keys(self.settings).items()))
 

@@ -33,7 +33,7 @@ def start(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
     # First, so that the other node starts it too, should this be interrupted.
     told = _forget(seen, [peer, node], node.name)
     if told:
-        tell(f"{node.name} is no longer to stay off")
+        tell(f"{node.name} no longer has to stay off")
     power.ask_azure(stack, "start", node.name)
     tell(f"{node.name} is started")
     own = next(each for each in seen.nodes if each.name == node.name)
@@ -41,12 +41,14 @@ def start(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
         power.do(node, power.JOIN)  # it was on, and had left the cluster only
     while not ((seen := asking.ask_stack(stack)).is_in(node.name) and node.name in seen.able):
         if time.monotonic() - begin > _BACK_SECONDS:
-            raise OperationError(f"{node.name} is not back in the cluster after {_BACK_SECONDS:.0f} s; make status")
+            raise OperationError(
+                f"{node.name} is not back in the cluster after {_BACK_SECONDS:.0f} s; make status says why"
+            )
         time.sleep(_ASK_EVERY_SECONDS)
     if not told:
         told = _forget(seen, [peer, node], node.name)
     if not told:
-        raise OperationError(f"no Pacemaker has been told that {node.name} is not to stay off any more: run it again")
+        raise OperationError(f"no Pacemaker could be told that {node.name} no longer has to stay off: run this again")
     tell(f"{node.name} is back in the cluster after {time.monotonic() - begin:.0f} s; it copies what it has missed")
 
 

@@ -24,13 +24,13 @@ def why_not(seen: Facts, node: str, peer: str) -> str:
     """Return why a node may not be stopped; empty where it may."""
     others = next(each for each in seen.nodes if each.name == peer)
     if not others.reached or others.crm_mon is None:
-        return f"{peer} would have to serve, and to know that {node} is to stay off; its Pacemaker does not answer"
+        return f"{peer} has to take over, but its Pacemaker does not answer"
     if any(each.has_left for each in seen.nodes):
-        return "a node has left for its machine's turn (pulumi up), and is not back"
+        return "a node has left the cluster for its machine's turn (pulumi up), and is not back"
     if seen.serving == [node]:
         return move.why_not(seen)
     if seen.serving != [peer]:
-        return f"{peer} does not serve, and would have to"
+        return f"{peer} has to serve, but does not"
     if not others.drbd or others.drbd.disks[0] != "UpToDate":
         return f"{peer} does not have all data"
     return ""
@@ -64,7 +64,7 @@ def stop(stack: Stack, name: str | None, tell: Callable[[str], None]) -> None:
             with suppress(OperationError):  # the other one tells why
                 power.do(node, power.JOIN)
         power.forget_stays_off(peer, node.name)
-        raise OperationError(f"{node.name} is not stopped, and is no longer to stay off: {error}") from None
+        raise OperationError(f"{node.name} is not stopped, and no longer has to stay off: {error}") from None
     tell(f"{node.name} is deallocated")
 
 
@@ -73,7 +73,7 @@ def _main(stack: Stack, options: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("stop", "Stop a node, which nobody starts before `start` does.", _main, power.add_node)
+COMMAND = Command("stop", "Stop a node, and keep it off until `start`.", _main, power.add_node)
 
 if __name__ == "__main__":
     sys.exit(COMMAND.main())

@@ -6,7 +6,7 @@ It starts what a timer starts every week, shows what that says, and waits for it
 import argparse
 import sys
 
-from configs.backup.chain import Verified
+from configs.backup.documents import Verified
 from operations.backup.listing import proof_line
 from operations.command import Command
 from operations.error import OperationError
@@ -39,13 +39,16 @@ def prove(stack: Stack) -> Verified:
     """
     before = asking.ask_stack(stack)
     node = _idle(stack, before)
-    print(f"{node.name} restores the last base and all after it beside its own data, which takes minutes to hours.")
+    print(
+        f"{node.name} restores the last base and all logs after it, beside its own data. This takes minutes to hours."
+    )
     code = hand_over(node.command(_START_AND_WATCH))
     after = asking.ask_stack(stack)
     if after.proof is None or after.proof == before.proof:
         raise OperationError(
-            f"{node.name} has told no result yet (exit code {code}): where the connection was lost it goes on, and make"
-            f" verify-backup joins it; else make ssh NODE={node.name}, and there: journalctl --unit {UNIT}"
+            f"there is no result from {node.name} yet (exit code {code}). If only the connection was lost, it goes on:"
+            " run make verify-backup again. Otherwise look at its journal:"
+            f" make ssh NODE={node.name}, and there journalctl --unit {UNIT}"
         )
     return after.proof
 
@@ -65,7 +68,7 @@ def _run(stack: Stack, _options: argparse.Namespace) -> int:
     return 0 if proof.ok else 1
 
 
-COMMAND = Command("verify-backup", "Prove the backup by a restore, now, on the node that does not serve.", _run)
+COMMAND = Command("verify-backup", "Prove the backup now, by a restore on the node that does not serve.", _run)
 
 if __name__ == "__main__":
     sys.exit(COMMAND.main())

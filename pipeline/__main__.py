@@ -23,12 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
         ("preview", "show every line that an update would change"),
         ("up", "update a stack"),
         ("check", "ask the subscription whether the stack can be there"),
-        ("drift", "show what of a stack is not as it should be"),
+        ("drift", "show where a stack is not as it should be"),
     ):
         run = verbs.add_parser(verb, help=text)
         run.add_argument("stack", help="its name")
         run.add_argument("--pull-request", type=int, metavar="NUMBER", help="where a preview's comment is made")
-        run.add_argument("--issue", action="store_true", help="keep an issue as long as there is a drift")
+        run.add_argument("--issue", action="store_true", help="keep an issue open as long as there is drift")
     options = parser.parse_args(arguments)
     try:
         if options.verb == "stacks":

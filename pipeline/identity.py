@@ -48,7 +48,7 @@ def federated(env: Mapping[str, str], every: float = _FRESH_SECONDS) -> Generato
                 try:
                     _write(file, _token(url, secret))
                 except OSError as error:
-                    print(f"GitHub gives no token now, asked again in {every:.0f} s: {error}", flush=True)
+                    print(f"GitHub gives no token now; asking again in {every:.0f} s: {error}", flush=True)
 
         renewal = threading.Thread(target=renew, daemon=True)
         renewal.start()

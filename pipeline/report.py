@@ -69,7 +69,7 @@ def comment(stack: str, text: str, succeeded: bool, commit: str, log: str) -> st
     head = (
         f"{marker('preview', stack)}\n"
         f"### Preview of stack `{stack}`: {summary(text) if succeeded else '**failed**'}\n\n"
-        f"Of commit {commit}, the request merged into its base. Whole: [log of the job]({log}).\n\n"
+        f"Commit {commit}, which is the request merged into its base. All of the output: [log of the job]({log}).\n\n"
     )
     if found := re.search(f"^{re.escape(SUMMARY)}(.*)$", text, re.MULTILINE):
         head += f"{SUMMARY}**{found[1]}**\n\n"
@@ -90,10 +90,10 @@ def drift(stack: str, text: str, log: str) -> tuple[str, str]:
     """
     head = (
         f"{marker('drift', stack)}\n"
-        f"Stack `{stack}` is not what the repository says: {summary(text)}. Either somebody has changed something"
-        " by hand, or an update has not been made.\n\n"
-        "What `pulumi up` would change is below; what to do about it is in docs/pull-requests.md. This issue is brought"
-        f" up to date each night, and closed when nothing differs. Whole: [log of the job]({log}).\n\n"
+        f"Stack `{stack}` is not as the repository describes it: {summary(text)}. Either somebody changed something"
+        " by hand, or an update is missing.\n\n"
+        "What `pulumi up` would change is below; what to do about it is in docs/pull-requests.md. This issue is"
+        f" updated each night, and closed when nothing differs. All of the output: [log of the job]({log}).\n\n"
     )
     return f"Drift of stack {stack}", head + _folded("Every line", text, log, LONGEST - len(head))
 

@@ -95,7 +95,7 @@ def no_world_open_ssh(resource: Resource) -> Iterator[str]:
             continue
         for source in _several(rule, "sourceAddressPrefix"):
             if _is_nearly_everybody(source):
-                yield f"rule {rule.get('name')} lets {source} to port {SSH_PORT}; name the networks of those who log in"
+                yield f"rule {rule.get('name')} lets {source} reach port {SSH_PORT}; name networks of your own"
 
 
 def no_password_login(resource: Resource) -> Iterator[str]:
@@ -112,7 +112,7 @@ def no_password_login(resource: Resource) -> Iterator[str]:
             yield "the connection has a password; a key is enough"
         # As a whole it is not known before the update where its machine is yet to be made.
         if connection and not connection.get("hostKey"):
-            yield "the connection pins no host key, so it would speak to anybody"
+            yield "the connection pins no host key, so it would talk to any machine"
 
 
 def data_is_protected(resource: Resource) -> Iterator[str]:
@@ -156,7 +156,7 @@ def backups_stay(resource: Resource) -> Iterator[str]:
         if plain(resource.properties.get("allowProtectedAppendWrites")) or plain(
             resource.properties.get("allowProtectedAppendWritesAll")
         ):
-            yield "what has been written could be appended to"
+            yield "data could be appended to blobs that are already written"
 
 
 def standard_skus(resource: Resource) -> Iterator[str]:
@@ -173,7 +173,7 @@ def probe_is_not_mysql(resource: Resource) -> Iterator[str]:
         return
     for probe in plain(resource.properties.get("probes") or []):
         if probe.get("port") == MYSQL_PORT:
-            yield f"probe {probe.get('name')} asks port {MYSQL_PORT}: a server answers there before it may serve"
+            yield f"probe {probe.get('name')} uses port {MYSQL_PORT}: a server answers there before it may serve"
     for rule in plain(resource.properties.get("loadBalancingRules") or []):
         if rule.get("backendPort") == MYSQL_PORT and not rule.get("probe"):
             yield f"rule {rule.get('name')} has no probe, so clients would be sent to both nodes"
@@ -204,23 +204,23 @@ def fencing_is_on(resources: Sequence[Resource]) -> Iterator[str]:
     if not any(resource.type == _COMMAND for resource in resources):
         return
     if not said:
-        yield "no script says whether fencing is enabled: nothing makes sure that two nodes never serve"
+        yield "no script says whether fencing is enabled: nothing ensures that two nodes never serve"
     elif {*said} != {"true"}:
-        yield "fencing is not enabled: with a network split both nodes could serve; set fencing: on"
+        yield "fencing is not enabled: in a network split both nodes could serve; set fencing: on"
 
 
 RULES = (
-    Rule("no-world-open-ssh", "SSH is for named networks, never for the world.", no_world_open_ssh),
+    Rule("no-world-open-ssh", "Only named networks can reach SSH, never the whole world.", no_world_open_ssh),
     Rule("no-password-login", "Nobody logs in by password, and host keys are pinned.", no_password_login),
     Rule(
         "data-is-protected", "Pulumi refuses to delete the data disks and the backups of production.", data_is_protected
     ),
-    Rule("no-disk-by-link", "Nobody exports a data disk by a link.", no_disk_by_link),
-    Rule("backups-are-private", "Backups are read by a role only, over TLS.", backups_are_private),
-    Rule("backups-stay", "Nobody changes a backup.", backups_stay),
-    Rule("standard-skus", "Balancer and addresses are of the SKU Standard.", standard_skus),
+    Rule("no-disk-by-link", "Nobody can export a data disk by a link.", no_disk_by_link),
+    Rule("backups-are-private", "Backups can be read only with a role, and over TLS.", backups_are_private),
+    Rule("backups-stay", "Nobody can change a backup.", backups_stay),
+    Rule("standard-skus", "The load balancer and the addresses have the SKU Standard.", standard_skus),
     Rule("probe-is-not-mysql", "The balancer's probe asks who serves, not whether MySQL runs.", probe_is_not_mysql),
-    Rule("secrets-are-marked", "What is secret is marked so.", secrets_are_marked, needs_marks=True),
+    Rule("secrets-are-marked", "Every secret is marked as one.", secrets_are_marked, needs_marks=True),
 )
 """All rules about one resource."""
 

@@ -10,7 +10,7 @@ from components.azure.place import Place
 from components.azure.role import assign_role, make_role, principal_of
 from components.backup_store import BackupStore
 from components.settings.settings import Settings
-from configs.backup.chain import CONTAINER, STATE_CONTAINER
+from configs.backup.blobs import CONTAINER, STATE_CONTAINER
 
 # What an upload, a download and a list of blobs need, and no delete
 # (learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory).
@@ -63,7 +63,7 @@ class Backup(pulumi.ComponentResource):
         role = make_role(
             f"{name}-role",
             "Backup",
-            "Add and read blobs, and delete none.",
+            "Add and read blobs, but delete none.",
             authorization.PermissionArgs(actions=list(ACTIONS), data_actions=list(DATA_ACTIONS)),
             place=args.place,
             scope=group_id,

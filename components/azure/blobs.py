@@ -74,9 +74,7 @@ class Blobs:
     def _unreadable(self, error: AzureError) -> UnreadableError:
         said = str(error).splitlines()[0].strip()
         if isinstance(error, HttpResponseError) and getattr(error, "error_code", "") == _NO_RIGHT:
-            return UnreadableError(
-                f"whoever runs this may not read storage account {self.account}: the role {READER} on it is missing"
-            )
+            return UnreadableError(f"you may not read storage account {self.account}: you need the role {READER} on it")
         if isinstance(error, ClientAuthenticationError):
-            return UnreadableError(f"storage account {self.account} is not read without a login: {said}")
-        return UnreadableError(f"storage account {self.account} is not read: {said}")
+            return UnreadableError(f"storage account {self.account} cannot be read without a login: {said}")
+        return UnreadableError(f"storage account {self.account} cannot be read: {said}")

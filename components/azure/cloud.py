@@ -70,7 +70,7 @@ def find() -> Cloud:
         answer.raise_for_status()
         found = answer.json()
     except (AzureError, ValueError) as error:
-        raise CloudNotReachedError(f"Azure is not reached at {host}: {str(error).splitlines()[0]}") from None
+        raise CloudNotReachedError(f"Azure cannot be reached at {host}: {str(error).splitlines()[0]}") from None
     return Cloud(
         arm=found["resourceManager"].rstrip("/"),
         audience=found["authentication"]["audiences"][0].rstrip("/"),

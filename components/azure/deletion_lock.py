@@ -20,6 +20,6 @@ def deletion_lock(
         lock_name=f"lock-{azure_name}",
         scope=scope,
         level=authorization.LockLevel.CAN_NOT_DELETE,
-        notes="Of Pulumi's setting deletionLock.",
+        notes="Set by deletionLock in the Pulumi stack.",
         opts=pulumi.ResourceOptions(parent=parent),
     )

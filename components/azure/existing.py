@@ -97,7 +97,7 @@ def _subnet(subnet: AzureId, settings: NetworkSection, location: str, *, in_zone
     """Return the id of a subnet in which machines of this region can have the addresses that the settings give them."""
     # Azure puts interface and virtual network into one subscription and one region.
     if (here := _read("the subscription", _subscription)).lower() != subnet.subscription.lower():
-        raise Mistake(f"is in subscription {subnet.subscription}; machines of {here} cannot be in it")
+        raise Mistake(f"is in subscription {subnet.subscription}; machines of subscription {here} cannot be in it")
     network_name, subnet_name = subnet.names
     found = _read(
         f"virtual network {network_name}",
@@ -109,13 +109,15 @@ def _subnet(subnet: AzureId, settings: NetworkSection, location: str, *, in_zone
         raise Mistake(f"virtual network {network_name} has no subnet {subnet_name}")
     prefixes = [*([one.address_prefix] if one.address_prefix else []), *(one.address_prefixes or [])]
     if str(settings.subnet) not in prefixes:
-        raise Mistake(f"has the network {' and '.join(dict.fromkeys(prefixes))}, and subnet is {settings.subnet}")
+        raise Mistake(f"has the network {' and '.join(dict.fromkeys(prefixes))}, but subnet is {settings.subnet}")
     if services := [each.service_name or "" for each in one.delegations or ()]:
-        raise Mistake(f"subnet {subnet_name} is delegated to {', '.join(services)}; no machine can be in it")
+        raise Mistake(
+            f"subnet {subnet_name} is delegated to {', '.join(services)}, so no machine can be in it; choose another"
+        )
     # The owner's business, which may be arranged in other ways, too.
     if one.network_security_group is None:
         pulumi.log.warn(
-            f"subnet {subnet_name} has no security group; docs/operations/existing-things.md says what one must let in"
+            f"subnet {subnet_name} has no security group; docs/operations/existing-things.md says what it must let in"
         )
     if one.nat_gateway is None and one.route_table is None:
         pulumi.log.warn(f"subnet {subnet_name} has no NAT gateway and no route: nodes need a way out to Azure's API")
@@ -126,7 +128,7 @@ def _subnet(subnet: AzureId, settings: NetworkSection, location: str, *, in_zone
 
 def _check_region(found: str | None, location: str) -> None:
     if region(found or "") != region(location):
-        raise Mistake(f"is in region {found}, and location is {location}; both must be the same")
+        raise Mistake(f"is in region {found}, but location is {location}; both must be the same")
 
 
 def _warn_of_one_zone(nat_gateway_id: str) -> None:
@@ -138,9 +140,9 @@ def _warn_of_one_zone(nat_gateway_id: str) -> None:
         lambda: network.get_nat_gateway(resource_group_name=gateway.group, nat_gateway_name=name),
     )
     if found.sku is None or found.sku.name != "StandardV2":
-        zone = f"zone {found.zones[0]}" if found.zones else "one zone, which Azure does not tell"
+        zone = f"zone {found.zones[0]}" if found.zones else "one zone (Azure does not say which)"
         pulumi.log.warn(
-            f"NAT gateway {name} is in {zone}, and the nodes are in two: while that fails, the node in the other one"
+            f"NAT gateway {name} is in {zone}, but the nodes are in two: if that zone fails, the node in the other one"
             " cannot fence, so nobody serves; a gateway of SKU StandardV2 is in all zones"
         )
 
@@ -168,7 +170,7 @@ def _role(role: AzureId, group_name: str) -> str:
     group = f"/subscriptions/{here}/resourceGroups/{group_name}"
     scopes = found.assignable_scopes or ()
     if not any(_covers(scope, group) for scope in scopes):
-        raise Mistake(f"role {found.role_name} can be assigned in {', '.join(scopes)} only, and not in {group}")
+        raise Mistake(f"role {found.role_name} can be assigned only in {', '.join(scopes)}, and not in {group}")
     return found.id
 
 
@@ -193,9 +195,15 @@ def _check_vault(key: EncryptionKey, location: str) -> None:
     _check_region(found.location, location)
     properties = found.properties
     if not properties.enable_purge_protection:
-        raise Mistake(f"vault {name} has no purge protection, which Azure requires: who purged the key lost all disks")
+        raise Mistake(
+            f"vault {name} has no purge protection, which Azure requires: if somebody purged"
+            " the key, all disks would be lost"
+        )
     if not properties.enable_rbac_authorization:
-        raise Mistake(f"vault {name} has access policies; the right to use the key is given by role, so switch it over")
+        raise Mistake(
+            f"vault {name} uses access policies, but the right to use the key is granted by a role; switch"
+            " it to role-based access"
+        )
     rules = properties.network_acls
     is_closed = properties.public_network_access == "Disabled" or (rules and rules.default_action == "Deny")
     if is_closed and (rules is None or rules.bypass != "AzureServices"):
@@ -215,7 +223,9 @@ def _check_vault(key: EncryptionKey, location: str) -> None:
 def _check_account(account: AzureId) -> None:
     """Check that containers of backups can be made in a storage account, and warn of what the owner may mend."""
     if (here := _read("the subscription", _subscription)).lower() != account.subscription.lower():
-        raise Mistake(f"is in subscription {account.subscription}; this stack makes its containers in {here}")
+        raise Mistake(
+            f"is in subscription {account.subscription}; this stack makes its containers in subscription {here}"
+        )
     (name,) = account.names
     found = _read(
         f"storage account {name}",
@@ -226,11 +236,11 @@ def _check_account(account: AzureId) -> None:
     if found.is_hns_enabled:
         raise Mistake(f"storage account {name} has a hierarchical namespace, which keeps no versions of blobs")
     if found.public_network_access == "Disabled":
-        raise Mistake(f"storage account {name} is closed to all public networks, by which the nodes come")
+        raise Mistake(f"storage account {name} is closed to public networks, but the nodes reach it through one")
     if not found.enable_https_traffic_only or found.minimum_tls_version in (None, "TLS1_0", "TLS1_1"):
-        pulumi.log.warn(f"storage account {name} takes connections without TLS 1.2")
+        pulumi.log.warn(f"storage account {name} accepts connections without TLS 1.2")
     if found.allow_shared_key_access is not False:
-        pulumi.log.warn(f"whoever has a key of storage account {name} can read its backups")
+        pulumi.log.warn(f"anyone who has a key of storage account {name} can read its backups")
     service = _read(
         f"the blob service of storage account {name}",
         lambda: storage.get_blob_service_properties(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import network
 
-from components import ports
 from components.azure.place import Place
+from components.inbound import BALANCER, WAYS_OUT, Inbound, inbound
 from components.settings.settings import Settings
 
 # The lowest priority that Azure allows: whatever is allowed later comes before it.
@@ -27,28 +27,22 @@ class NetworkArgs:
     ways_out: Sequence[pulumi.Input[str]]
 
 
-def _allow(
-    name: str,
-    priority: int,
-    to: Sequence[int],
-    sources: Sequence[pulumi.Input[str]],
-    destination: str,
-    protocol: str = network.SecurityRuleProtocol.TCP,
-) -> network.SecurityRuleArgs:
+def _allow(each: Inbound, sources: Sequence[pulumi.Input[str]]) -> network.SecurityRuleArgs:
     # Azure has one field for a single source and another for several; several is right for one as well, but a
     # service tag is accepted in the single field only.
-    single = len(sources) == 1 and isinstance(sources[0], str) and "/" not in sources[0]
+    single = each.sources == (BALANCER,)
+    protocol = network.SecurityRuleProtocol.UDP if each.protocol == "udp" else network.SecurityRuleProtocol.TCP
     return network.SecurityRuleArgs(
-        name=f"nsgsr-{name}",
-        priority=priority,
+        name=f"nsgsr-{each.name}",
+        priority=each.priority,
         direction=network.SecurityRuleDirection.INBOUND,
         access=network.SecurityRuleAccess.ALLOW,
         protocol=protocol,
         source_address_prefix=sources[0] if single else None,
         source_address_prefixes=None if single else list(sources),
         source_port_range="*",
-        destination_address_prefix=destination,
-        destination_port_ranges=[str(port) for port in to],
+        destination_address_prefix=each.to,
+        destination_port_ranges=[str(port) for port in each.ports],
     )
 
 
@@ -63,27 +57,16 @@ class Network(pulumi.ComponentResource):
         place, settings, addresses = args.place, args.settings, args.settings.network
         nodes = str(addresses.subnet)
 
-        more: list[network.SecurityRuleArgs] = []
-        if settings.monitoring.monitoring:
-            more.append(_allow("monitoring", 135, ports.EXPORTERS, settings.monitoring.monitor_cidrs, nodes))
-        if settings.witness:
-            voters = [f"{address}/32" for address in addresses.nodes]
-            more.append(_allow("witness", 160, [ports.QNETD], voters, f"{settings.witness.private_address}/32"))
         security_group = network.NetworkSecurityGroup(
             f"{name}-security-group",
             network_security_group_name=f"nsg-{place.cluster_name}",
             resource_group_name=place.group_name,
             location=place.location,
             security_rules=[
-                _allow("ssh", 100, [ports.SSH], settings.ssh.admin_cidrs, nodes),
-                _allow("mysql", 110, [ports.MYSQL], settings.endpoint.client_cidrs, nodes),
-                # The nodes themselves ask the endpoint whether it answers: by a public one they come from outside.
-                _allow("mysql-own-check", 120, [ports.MYSQL], args.ways_out, nodes),
-                _allow("probe", 130, [settings.endpoint.probe_port], ["AzureLoadBalancer"], nodes),
-                # Between the nodes.
-                _allow("cluster-tcp", 140, [ports.SSH, ports.MYSQL, ports.DRBD], [nodes], nodes),
-                _allow("cluster-udp", 150, [ports.COROSYNC], [nodes], nodes, network.SecurityRuleProtocol.UDP),
-                *more,
+                *(
+                    _allow(each, args.ways_out if each.sources == (WAYS_OUT,) else each.sources)
+                    for each in inbound(settings)
+                ),
                 network.SecurityRuleArgs(
                     name="nsgsr-nothing-else",
                     priority=_DENY_PRIORITY,

@@ -11,7 +11,9 @@ from components.settings.azure_id import AzureId
 from components.settings.backup import LATEST
 from components.settings.mistake import Mistake
 from components.settings.operating_system import DatabaseServer
-from configs.backup.chain import Details, Plan, Refusal, from_said, refuse_other_server, said
+from configs.backup.documents import Details
+from configs.backup.moments import from_said, said
+from configs.backup.plan import Plan, Refusal, choose, refuse_other_server
 
 
 def read(source: AzureId) -> StoredBackup | None:
@@ -26,7 +28,7 @@ def read(source: AzureId) -> StoredBackup | None:
         return stored_backup.read(source.names[0])
     except UnreadableError as error:
         if pulumi.runtime.is_dry_run():
-            pulumi.log.warn(f"restoreFrom: not looked at: {error}; pulumi up looks, before it makes anything")
+            pulumi.log.warn(f"restoreFrom: not checked: {error}; pulumi up checks it before it makes anything")
             return None
         raise Mistake(str(error)) from None
 
@@ -41,7 +43,7 @@ def plan(backup: StoredBackup, to: str) -> Plan:
         Mistake: the backup does not have it, or not whole.
     """
     try:
-        found = backup.chain.plan(None if to == LATEST else from_said(to))
+        found = choose(backup.chain, None if to == LATEST else from_said(to))
     except Refusal as refusal:
         raise Mistake(str(refusal)) from None
     sizes = [backup.sizes[found.base.data], *(backup.sizes[log.name] for log in found.logs)]

@@ -10,7 +10,7 @@ from components.azure.role import assign_role, principal_of
 from components.backup_store import BackupStore
 from components.settings.azure_id import AzureId
 from components.settings.recorded import RESTORE
-from configs.backup.chain import CONTAINER, STATE_CONTAINER
+from configs.backup.blobs import CONTAINER, STATE_CONTAINER
 
 # "Storage Blob Data Reader": lists and reads blobs
 # (learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage).

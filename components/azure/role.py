@@ -6,6 +6,7 @@ import pulumi
 from pulumi_azure_native import authorization, compute
 
 from components.azure.place import Place
+from components.azure.propagation import asked_again
 
 # Azure names roles and assignments by GUIDs. These follow from what they name, so that they are the same in every
 # update, and another one where something else is meant.
@@ -80,5 +81,5 @@ def assign_role(
         # Said, Azure need not have heard of the new principal everywhere yet.
         principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
         scope=scope,
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=pulumi.ResourceOptions(parent=parent, hooks=asked_again(name)),
     )

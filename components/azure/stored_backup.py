@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from components.azure import cloud
 from components.azure.blobs import Blobs, UnreadableError
 from components.azure.cloud import CloudNotReachedError
-from configs.backup import chain
-from configs.backup.chain import CONTAINER, SEEN, STATE_CONTAINER, VERIFIED, Base, Chain, Details, Verified
+from configs.backup.blobs import CONTAINER, SEEN, STATE_CONTAINER, VERIFIED, Base
+from configs.backup.chain import Chain
+from configs.backup.documents import Details, Seen, Verified, from_json
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class StoredBackup:
             UnreadableError: it says nothing that this program knows, or the account is not read any more.
         """
         try:
-            return chain.details(_text(self._blobs.content(CONTAINER, base.name)))
+            return from_json(Details, _text(self._blobs.content(CONTAINER, base.name)))
         except ValueError as error:
             raise UnreadableError(f"{base.name} in storage account {self.account}: {error}") from None
 
@@ -47,7 +48,7 @@ def read(account: str) -> StoredBackup:
     try:
         return of(Blobs(account, cloud.find()))
     except CloudNotReachedError as error:
-        raise UnreadableError(f"storage account {account} is not read: {error}") from None
+        raise UnreadableError(f"storage account {account} cannot be read: {error}") from None
 
 
 def of(blobs: Blobs) -> StoredBackup:
@@ -58,8 +59,8 @@ def of(blobs: Blobs) -> StoredBackup:
         return StoredBackup(
             blobs.account,
             sizes,
-            Chain(sizes, chain.seen(seen) if seen else None),
-            chain.verified(verified) if verified else None,
+            Chain(sizes, from_json(Seen, seen) if seen else None),
+            from_json(Verified, verified) if verified else None,
             blobs,
         )
     except ValueError as error:

@@ -37,12 +37,20 @@ class Unit:
 
 # On both nodes; each looks whether it is its turn. A base is also made at once where shipping finds none.
 UNITS = (
-    Unit("azure-mysql-ha-ship", "ship", "Binary log into the backup", "minutely", "0", nice=10, opens_tables=False),
-    Unit("azure-mysql-ha-base", "base", "All data into the backup", "02:00", "2h"),
+    Unit(
+        "azure-mysql-ha-ship",
+        "ship",
+        "Copy of the binary log into the backup",
+        "minutely",
+        "0",
+        nice=10,
+        opens_tables=False,
+    ),
+    Unit("azure-mysql-ha-base", "base", "Copy of all data into the backup", "02:00", "2h"),
     Unit(
         "azure-mysql-ha-verify-backup",
         "verify",
-        "Proof of the backup, by a restore of it",
+        "Proof of the backup, by a restore",
         "Sun 05:00",
         "12h",
         serves=False,
@@ -77,7 +85,7 @@ class Backup(Part):
             context.nodes,
             "backup",
             "backup/backup.sh.j2",
-            "What brings the data and their changes into the backup",
+            "Programs that copy the data and the binary log into the backup",
             after_own=[after],
             library=LIBRARY,
             programs=sorted(file.name for file in (CONFIGS / "backup").glob("*.py")),

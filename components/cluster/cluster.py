@@ -1,5 +1,7 @@
 """From two machines to a cluster: the subsystems in their order. Knows SSH and no Azure."""
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components.backup_store import BackupStore
@@ -24,6 +26,7 @@ class Cluster(pulumi.ComponentResource):
         backup_store: where backups go; None for a cluster without.
         restore_store: the backup that a new cluster begins with; None for none.
         entrance: how clients come to the node that serves.
+        ways_out: networks, in CIDR form, that the machines come from when they leave, as far as they are known.
 
     Attributes:
         monitoring: what a Prometheus needs to know; None for a cluster that is not monitored.
@@ -38,11 +41,12 @@ class Cluster(pulumi.ComponentResource):
         backup_store: BackupStore | None,
         restore_store: BackupStore | None,
         entrance: Entrance,
+        ways_out: Sequence[pulumi.Input[str]],
     ) -> None:
         super().__init__("azure-mysql-ha:index:Cluster", name)
         child = pulumi.ResourceOptions(parent=self)
         login = Login(context, child).done if context.settings.ssh.key_is_changed else {}
-        packages = Packages(context, child, after=login)
+        packages = Packages(context, child, after=login, ways_out=ways_out)
         replication = Replication(context, child, after=packages.done)
         backup = (
             Backup(context, child, store=backup_store, restore_store=restore_store, after=packages.done).done

@@ -8,6 +8,7 @@ from components.cluster.backup import UNITS
 from components.entrance import Entrance
 from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
 from components.settings.recorded import DATA_DIRECTORY
+from components.settings.server_options import as_in_file
 
 
 class Server(Part):
@@ -46,6 +47,7 @@ class Server(Part):
             after_own=[after],
             issuers=entrance.issuers,
             options=size.options,
+            as_in_file=as_in_file,
             open_files=size.open_files,
             memory_mib=size.memory_mib,
             pool_mib=size.own_pool_mib,
@@ -93,6 +95,7 @@ class Options(Part):
             "Options of the server that runs",
             after=after,
             options=context.settings.server_size.options,
+            as_in_file=as_in_file,
             backup=context.settings.backup.backup,
         ).values()
         self.register_outputs({})

@@ -12,7 +12,8 @@ from components.remote import LIBRARY, Part, ScriptContext
 PROGRAMS = (
     "components/certificates.py",
     "components/places.py",
-    "configs/backup/chain.py",
+    "configs/backup/documents.py",
+    "configs/backup/moments.py",
     "configs/pacemaker/look.py",
     "operations/backup/late.py",
     "operations/backup/state.py",
@@ -49,7 +50,7 @@ class Monitoring(Part):
             context.nodes,
             "monitoring",
             "monitoring/monitoring.sh.j2",
-            "What tells a Prometheus how this node is",
+            "Exporters, which tell Prometheus how this node is",
             variables={"HA_MONITOR_PASSWORD": password},
             after_own=[after],
             library=LIBRARY,

@@ -1,10 +1,18 @@
 """What makes a machine a node or the witness: SSH's keys, its peers' names, and the cluster's packages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 
 import pulumi
 
-from components.remote import Part, RemoteScript, ScriptContext
+from components.inbound import BALANCER, WAYS_OUT, Inbound, inbound
+from components.remote import Machine, Part, RemoteScript, ScriptContext
+from components.settings.settings import Settings
+
+# What the balancer's probes come from (learn.microsoft.com, "What is IP address 168.63.129.16?").
+_BALANCER_SOURCE = ("168.63.129.16",)
+_EVERYWHERE = ("0.0.0.0/0",)
 
 
 class Login(Part):
@@ -32,17 +40,23 @@ class Login(Part):
 
 
 class Packages(Part):
-    """Prepares all hosts and installs the packages, with nothing started by it.
+    """Prepares all hosts and installs the packages, with nothing started by it but their firewalls.
 
     Args:
         after: what each machine needs first, by its name; nothing for one that is not named.
+        ways_out: networks, in CIDR form, that the machines come from when they leave.
 
     Attributes:
-        done: the last script of each machine, by its name.
+        done: the script of each machine that all others wait for, by its name. None waits for a firewall.
     """
 
     def __init__(
-        self, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Mapping[str, pulumi.Resource]
+        self,
+        context: ScriptContext,
+        opts: pulumi.ResourceOptions,
+        *,
+        after: Mapping[str, pulumi.Resource],
+        ways_out: Sequence[pulumi.Input[str]],
     ) -> None:
         super().__init__(context, opts)
         self.done: dict[str, RemoteScript] = {}
@@ -76,7 +90,28 @@ class Packages(Part):
                 monitoring=system.monitoring,
                 exporters=_exporters(context) if is_node and not context.settings.monitoring.monitoring else (),
             )
+            self.on_each(
+                [node],
+                "firewall",
+                "host/firewall.sh.j2",
+                "Who may come in at this machine",
+                variables={"HA_WAYS_OUT": pulumi.Output.all(*ways_out).apply(", ".join)},
+                after_own=[self.done],
+                host_firewall=context.settings.has_host_firewall,
+                inbound=_inbound(context.settings, node, has_ways_out=bool(ways_out)),
+            )
         self.register_outputs({})
+
+
+def _inbound(settings: Settings, node: Machine, *, has_ways_out: bool) -> list[Inbound]:
+    """Return who may come in at one machine, as nft says it."""
+    address = IPv4Address(node.private_address)
+    sources: dict[tuple[str, ...], tuple[str, ...]] = {(BALANCER,): _BALANCER_SOURCE, (WAYS_OUT,): ("@WAYS_OUT@",)}
+    return [
+        replace(each, sources=_EVERYWHERE if each.is_judged_once else sources.get(each.sources, each.sources))
+        for each in inbound(settings)
+        if address in IPv4Network(each.to) and (has_ways_out or each.sources != (WAYS_OUT,))
+    ]
 
 
 def _exporters(context: ScriptContext) -> tuple[str, ...]:

@@ -54,5 +54,5 @@ def _authority(stdout: str) -> str:
     """Return the fingerprint that the witness's script has told."""
     found = re.search(r"^authority SHA256:([0-9a-f]{64})$", stdout, re.MULTILINE)
     if found is None:
-        raise pulumi.RunError("the witness's script has not told its certificate authority's fingerprint")
+        raise pulumi.RunError("the witness's script did not print its certificate authority's fingerprint")
     return found[1]

@@ -17,19 +17,23 @@ _MOST_EMAILS = 1000
 
 def _emails(values: Sequence[str]) -> Sequence[str]:
     if len(values) > _MOST_EMAILS:
-        raise Mistake(f"has {len(values)} addresses; Azure takes {_MOST_EMAILS}")
+        raise Mistake(f"has {len(values)} addresses; Azure accepts at most {_MOST_EMAILS}")
     for value in values:
-        if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", value):
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", value) or not value.isprintable():
             raise Mistake(f"{value!r} is not an address; an example is night@example.com")
         if sum(1 for other in values if other.lower() == value.lower()) > 1:
-            raise Mistake(f"{value} is there twice; leave one out")
+            raise Mistake(f"{value} is listed twice; remove one")
     return values
 
 
 def _webhook(value: str) -> pulumi.Output[str]:
     # The text may be all that keeps others from using it: no message has it.
-    parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or any(map(str.isspace, value)):
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme == "https" and bool(parts.hostname) and value.isprintable() and " " not in value
+    except ValueError:  # it quotes the host
+        good = False
+    if not good:
         raise Mistake("is not the address of a web hook, which begins with https://")
     return hidden(value)
 

@@ -18,7 +18,7 @@ _account_id = id_of("Microsoft.Storage/storageAccounts/NAME")
 
 def _account_name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9]{3,24}", value):
-        raise Mistake(f"{value!r} is not a storage account's name: 3 to 24 of a-z and 0-9")
+        raise Mistake(f"{value!r} is not a valid storage account name: 3 to 24 of a-z and 0-9")
     return value
 
 
@@ -31,7 +31,7 @@ def _time(value: str) -> str:
     try:
         datetime.fromisoformat(value)
     except ValueError:
-        raise Mistake(f"{value!r} is a time that there is not; {example}") from None
+        raise Mistake(f"{value!r} is not a date and time that exists; {example}") from None
     return value
 
 
@@ -53,8 +53,10 @@ class BackupSection(Section):
 
     def _account_is_named_once(self) -> None:
         if self.existing_backup_storage_account_id and self.backup_storage_account:
-            raise Mistake("is there, and backupStorageAccount, which names one to make, is too; set one of them")
+            raise Mistake(
+                "is set, and so is backupStorageAccount, which names an account to create; set only one of them"
+            )
 
     def _time_is_of_a_backup(self) -> None:
         if self.restore_to != LATEST and not self.restore_from:
-            raise Mistake("is there, and restoreFrom, the backup that is restored, is not; set both or none")
+            raise Mistake("is set, but restoreFrom, which names the backup to restore, is not; set both or neither")

@@ -19,7 +19,7 @@ def cidr(value: str) -> IPv4Network:
             IPv4Address(address)
         except AddressValueError:
             raise Mistake(f"{value!r} is not a network; an example is 10.32.0.0/24") from None
-        raise Mistake(f"{value} has no prefix length; one address alone is {value}/32")
+        raise Mistake(f"{value} has no prefix length; for a single address, write {value}/32")
     try:
         loose = IPv4Network(value, strict=False)
     except (AddressValueError, NetmaskValueError):
@@ -53,7 +53,7 @@ def sources(what: str, *, may_be_world: bool = False) -> Callable[[Sequence[str]
             for other in networks:
                 # Azure: OverlappingSubnetsNotPermittedInSecurityRule.
                 if network.overlaps(other):
-                    raise Mistake(f"{other} and {network} overlap, which Azure refuses; keep the wider")
+                    raise Mistake(f"{other} and {network} overlap, which Azure refuses; keep the wider one")
             networks.append(network)
         return values
 

@@ -33,18 +33,20 @@ _PASSWORD_CHARACTERS = set(string.ascii_letters + string.digits + string.punctua
 
 def _database_name(value: str) -> str:
     if value.lower() in _DATABASES.split():
-        raise Mistake(f"{value!r} is a database of the server's own; choose another name")
+        raise Mistake(f"{value!r} is one of the server's own databases; choose another name")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", value):
-        raise Mistake(f"{value!r} is not a database's name: 1 to 64 of A-Z, a-z, 0-9 and _, beginning with a letter")
+        raise Mistake(
+            f"{value!r} is not a valid database name: 1 to 64 of A-Z, a-z, 0-9 and _, beginning with a letter"
+        )
     return value
 
 
 def _database_user(value: str) -> str:
     if value.lower() in _ACCOUNTS.split() or value.lower().startswith(("mysql.", "mariadb.")):
-        raise Mistake(f"{value!r} is an account of the server's own; choose another name")
+        raise Mistake(f"{value!r} is one of the server's own accounts; choose another name")
     # 32: MySQL's limit; MariaDB's is higher.
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,31}", value):
-        raise Mistake(f"{value!r} is not an account's name: 1 to 32 of A-Z, a-z, 0-9 and _, beginning with a letter")
+        raise Mistake(f"{value!r} is not a valid account name: 1 to 32 of A-Z, a-z, 0-9 and _, beginning with a letter")
     return value
 
 
@@ -52,8 +54,8 @@ def strong(value: str) -> str:
     """Check a password; it travels through SQL and an option file: what would end a string there is not allowed."""
     if not set(value) <= _PASSWORD_CHARACTERS:
         raise Mistake(
-            "has a character that is not allowed; allowed are ASCII's letters, digits and signs,"
-            " without quotes, backslash and space"
+            "has a character that is not allowed; allowed are ASCII letters, digits and punctuation,"
+            " except quotes, backslash and space"
         )
     if len(value) > 128:
         raise Mistake("is longer than 128 characters")
@@ -61,8 +63,8 @@ def strong(value: str) -> str:
     variety = sum(1 for kind in kinds if set(value) & set(kind))
     if len(value) < 16 or (len(value) < 24 and variety < 3) or len(set(value)) < 8:
         raise Mistake(
-            "is weak; make it 24 characters long, or 16 of three kinds (small, capital, digit,"
-            " sign), 8 of them different"
+            "is weak; use at least 24 characters, or 16 of three kinds (lower case, upper case, digit,"
+            " punctuation), and 8 different ones"
         )
     return value
 

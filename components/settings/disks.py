@@ -35,4 +35,7 @@ class DisksSection(Section):
 
     def _lock_needs_protection(self) -> None:
         if self.deletion_lock and not self.protect_data:
-            raise Mistake("is on and protectData off: pulumi destroy would take the lock away, and then the data")
+            raise Mistake(
+                "is on, but protectData is off: pulumi destroy would remove the lock, and then the data;"
+                " turn both on or both off"
+            )

@@ -70,8 +70,8 @@ class EncryptionSection(Section):
     def _vault_is_that_of_the_key(self) -> None:
         url, vault = self.disk_encryption_key_url, self.disk_encryption_key_vault_id
         if vault and not url:
-            raise Mistake("is there, and diskEncryptionKeyUrl is not; set both or none")
+            raise Mistake("is set, but diskEncryptionKeyUrl is not; set both or neither")
         if url and not vault:
-            raise Mistake("is missing: it is needed to give the right to use the key; az keyvault show prints it")
+            raise Mistake("is missing: it is needed to grant the right to use the key; az keyvault show prints it")
         if url and vault and vault.names[0].lower() != url.vault:
-            raise Mistake(f"is that of vault {vault.names[0]}, and the key is in vault {url.vault}")
+            raise Mistake(f"is the id of vault {vault.names[0]}, but the key is in vault {url.vault}")

@@ -90,7 +90,7 @@ def objects(value: Given) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name, item in cast(dict[str, object], _json(value, dict, "an object (name: value)")).items():
         if not isinstance(item, dict):
-            raise Mistake(f"{name} is {json.dumps(item)}, and no object (name: value)")
+            raise Mistake(f"{name} is {json.dumps(item)}, not an object (name: value)")
         found[name] = {str(key): _scalar(inner) for key, inner in cast(dict[object, object], item).items()}
     return found
 
@@ -99,7 +99,7 @@ def secret(value: Given, nothing: str = "") -> str:
     """Return a secret in clear: it must be there, which `nothing` is not, and encrypted in the stack's file."""
     stripped = value.text.strip()
     if stripped in ("", nothing):
-        raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is not there")
+        raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is missing")
     if not value.encrypted:
         raise Mistake(
             "is in clear text; remove it (whoever read the file knows it) and make a new one:"
@@ -122,7 +122,7 @@ def secrets(value: Given) -> list[str]:
     clear = secret(value, nothing="[]")
     try:
         items: object = json.loads(clear)
-    except ValueError:
+    except (ValueError, RecursionError):
         items = None
     if not isinstance(items, list):
         raise Mistake("is not a list")
@@ -164,7 +164,7 @@ def between(least: int, most: int, unit: str = "") -> Callable[[int], int]:
 
     def check(value: int) -> int:
         if not least <= value <= most:
-            raise Mistake(f"{value} is not from {least} to {most}{unit and ' ' + unit}")
+            raise Mistake(f"{value} is not between {least} and {most}{unit and ' ' + unit}")
         return value
 
     return check
@@ -185,7 +185,7 @@ def _json(value: Given, kind: type, name: str) -> object:
         raise Mistake("is missing")
     try:
         found: object = json.loads(value.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, kind):
         raise Mistake(f"{value.text!r} is not {name}")

@@ -85,10 +85,15 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
     system = settings.machines.operating_system
     if system.warning:
         pulumi.log.warn(f"{system.name}: {system.warning}")
+    if settings.network.host_firewall and not settings.has_host_firewall:
+        pulumi.log.warn(
+            "hostFirewall: the machines have none: with existingSubnetId the address by which they leave, and ask a"
+            " public endpoint, is not known; the subnet's security group alone decides who comes in"
+        )
     if unknown := settings.server_size.unknown:
         size = settings.machines.vm_size.name
         pulumi.log.warn(
-            f"vmSize {size}: how much memory it has is not known to this program, so the server keeps its own defaults"
+            f"vmSize {size}: this program does not know how much memory it has, so the server keeps its own defaults"
             f" for {' and '.join(unknown)}; mysqlOptions can set them"
         )
     return settings
@@ -123,7 +128,7 @@ class _Reader:
         mistakes = sorted(self._mistakes, key=lambda each: self._known.index(each[0]))
         present = {key.removeprefix(prefix) for key in (*CONFIG.get(), *get_config_env()) if key.startswith(prefix)}
         for key in sorted(present - {*self._known}):
-            hint = near(key, self._known) or "; Pulumi.yaml has those that there are"
+            hint = near(key, self._known) or "; Pulumi.yaml lists them all"
             mistakes.append((key, Mistake(f"there is no such setting{hint}")))
         if mistakes:
             raise SettingsError(pulumi.get_stack(), [f"{prefix}{key}: {mistake}" for key, mistake in mistakes])

@@ -93,11 +93,9 @@ def tell(before: Recorded, deleted_disks: Sequence[DataDisk], accounts: Collecti
         What tells, at the program's end, what else goes: all that there was and that the program has not made.
     """
     for disk in deleted_disks:
-        pulumi.log.warn(f"this update deletes data disk {disk} with all data; deleteDataDisks says that it may")
+        pulumi.log.warn(f"this update deletes data disk {disk} with all data; deleteDataDisks allows it")
     for name in sorted(before.accounts - {*accounts}):
-        pulumi.log.warn(
-            f"this update drops the database's account {name}, which databaseAccounts does not have any more"
-        )
+        pulumi.log.warn(f"this update drops the database account {name}, which is no longer in databaseAccounts")
     made: set[tuple[str, str]] = set()
 
     def note(args: pulumi.ResourceTransformationArgs) -> None:

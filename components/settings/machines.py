@@ -22,7 +22,7 @@ def _operating_system(name: str) -> OperatingSystem:
 
 
 def _image_version(value: str) -> str:
-    if value != "latest" and not re.fullmatch(r"\d+\.\d+\.\d+", value):
+    if value != "latest" and not re.fullmatch(r"\d+\.\d+\.\d+", value, re.ASCII):
         raise Mistake(f"{value!r} is neither latest nor a version of Azure's, such as 24.04.202511010")
     return value
 
@@ -38,9 +38,9 @@ def _zones(values: Sequence[str]) -> Sequence[str]:
         if value not in _ZONES:
             raise Mistake(f"{value!r} is not a zone; zones are 1, 2 and 3")
     if len(values) > 2:
-        raise Mistake(f"has {len(values)} zones; name one a node, or one for both")
+        raise Mistake(f"has {len(values)} zones; name one for each node, or one for both")
     if len(values) == 2 and values[0] == values[1]:
-        raise Mistake(f"both nodes are in zone {values[0]}; name it once if that is meant")
+        raise Mistake(f"both nodes are in zone {values[0]}; if that is what you want, name it once")
     return values
 
 
@@ -93,10 +93,13 @@ class MachinesSection(Section):
         if self.zones and self.availability_set:
             raise Mistake("excludes an availability set; set availabilitySet to false, or leave it out")
         if not self.zones and not self.availability_set:
-            raise Mistake("is empty, and availabilitySet is false: one rack could hold both nodes")
+            raise Mistake(
+                "is empty, and availabilitySet is false: both nodes could be in the same rack; set one of the two"
+            )
 
     def _size_can_accelerate(self) -> None:
         if self.accelerated_networking and not self.vm_size.can_accelerate:
             raise Mistake(
-                f"vmSize {self.vm_size.name} has none: it takes 2 processors, and not the series A or the first B"
+                f"vmSize {self.vm_size.name} does not support it: a size needs 2 processors or more, and must not be of"
+                " series A or the first B series"
             )

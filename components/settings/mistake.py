@@ -5,7 +5,13 @@ from collections.abc import Iterable
 
 
 class Mistake(ValueError):
-    """A setting is wrong. The text says how, and what to do; it begins after the key, and quotes no secret."""
+    """A setting is wrong. The text says how, and what to do; it begins after the key, and quotes no secret.
+
+    It is one line, whatever it quotes: characters that a terminal would act upon are shown as Python writes them.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))
 
 
 def near(value: str, allowed: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ _LONGEST = 72
 
 def _password(value: str) -> pulumi.Output[str]:
     if len(strong(value)) > _LONGEST:
-        raise Mistake(f"is longer than {_LONGEST} characters, of which the exporters would not see the rest")
+        raise Mistake(f"is longer than {_LONGEST} characters, and the exporters would ignore the rest")
     return hidden(value)
 
 
@@ -37,4 +37,4 @@ class MonitoringSection(Section):
 
     def _has_a_password(self) -> None:
         if self.monitoring and self.monitor_password is None:
-            raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is not there")
+            raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is missing")

@@ -14,7 +14,7 @@ def cluster_name(value: str) -> str:
     # 33: with "-r0" it names a GPT partition, for which there is room for 36 characters.
     if not re.fullmatch(r"[a-z]([a-z0-9-]{0,31}[a-z0-9])?", value):
         raise Mistake(
-            f"{value!r} is not a cluster's name: 1 to 33 of a-z, 0-9 and -, beginning with a letter"
+            f"{value!r} is not a valid cluster name: 1 to 33 of a-z, 0-9 and -, beginning with a letter"
             " and not ending with -"
         )
     return value
@@ -25,7 +25,7 @@ def _node_names(values: Sequence[str]) -> Sequence[str]:
     for value in values:
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", value) or value == "localhost":
             raise Mistake(
-                f"{value!r} is not a host name: 1 to 63 of a-z, 0-9 and -, beginning with a letter"
+                f"{value!r} is not a valid host name: 1 to 63 of a-z, 0-9 and -, beginning with a letter"
                 " and not ending with -"
             )
     if len({*values}) < len(values):
@@ -43,24 +43,26 @@ def _location(value: str) -> str:
 
 def _resource_group(value: str) -> str:
     if not re.fullmatch(r"[-\w.()]{0,89}[-\w()]", value, re.ASCII):
-        raise Mistake(f"{value!r} is not a resource group's name: 1 to 90 of A-Z, a-z, 0-9, _-.(), not ending with .")
+        raise Mistake(
+            f"{value!r} is not a valid resource group name: 1 to 90 of A-Z, a-z, 0-9, _-.(), not ending with ."
+        )
     return value
 
 
 def _tags(values: Mapping[str, str]) -> Mapping[str, str]:
     if len(values) > 50:
-        raise Mistake(f"has {len(values)} tags; Azure takes 50")
+        raise Mistake(f"has {len(values)} tags; Azure accepts at most 50")
     seen: set[str] = set()
     for name, value in values.items():
         if not 1 <= len(name) <= 512 or set(name) & set("<>%&\\?/"):
-            raise Mistake(f"{name!r} is not a tag's name: 1 to 512 characters, none of <>%&\\?/")
+            raise Mistake(f"{name!r} is not a valid tag name: 1 to 512 characters, none of <>%&\\?/")
         if name.lower().startswith(("microsoft", "azure", "windows")):
-            raise Mistake(f"{name!r} begins with a word that Azure keeps for itself")
+            raise Mistake(f"{name!r} begins with a word that Azure reserves")
         if name.lower() in seen:
-            raise Mistake(f"{name!r} is there twice; Azure does not tell upper from lower case")
+            raise Mistake(f"{name!r} is listed twice; Azure does not distinguish upper and lower case")
         seen.add(name.lower())
         if len(value) > 256:
-            raise Mistake(f"{name!r} has a value of {len(value)} characters; Azure takes 256")
+            raise Mistake(f"{name!r} has a value of {len(value)} characters; Azure accepts at most 256")
     return values
 
 

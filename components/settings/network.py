@@ -6,7 +6,7 @@ from typing import Annotated
 
 from components.settings.azure_id import AzureId, id_of
 from components.settings.cidr import cidr
-from components.settings.given import given, number_of, optional, text, texts
+from components.settings.given import boolean, given, number_of, optional, text, texts
 from components.settings.mistake import Mistake
 from components.settings.section import Check, Section
 
@@ -21,13 +21,13 @@ _PRIVATE = tuple(IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "
 
 def _sized(network: IPv4Network) -> IPv4Network:
     if not 8 <= network.prefixlen <= 29:
-        raise Mistake(f"{network} is not from /8 to /29, the sizes that Azure takes")
+        raise Mistake(f"{network} is not between /8 and /29, the sizes that Azure accepts")
     return network
 
 
 def _private(network: IPv4Network) -> IPv4Network:
     if not any(network.subnet_of(private) for private in _PRIVATE):
-        raise Mistake(f"{network} is not private; choose within {', '.join(map(str, _PRIVATE))}")
+        raise Mistake(f"{network} is not private; choose one within {', '.join(map(str, _PRIVATE))}")
     return network
 
 
@@ -38,6 +38,7 @@ class NetworkSection(Section):
         AzureId | None, given(optional(id_of("Microsoft.Network/virtualNetworks/NAME/subnets/NAME")))
     ]
     node_addresses: Annotated[tuple[str, ...], given(texts)]
+    host_firewall: Annotated[bool, given(boolean)]
     endpoint_address: Annotated[str | None, given(optional(str))]
     witness_address: Annotated[str | None, given(optional(str))]
 
@@ -78,7 +79,7 @@ class NetworkSection(Section):
 
     def _subnet_is_within_the_space(self) -> None:
         if not self.existing_subnet_id and not self.subnet.subnet_of(self.space):
-            raise Mistake(f"{self.subnet} is outside addressSpace {self.space}; choose a subnet of it")
+            raise Mistake(f"{self.subnet} is outside addressSpace {self.space}; choose one inside it")
 
     def _nodes_have_addresses_of_the_subnet(self) -> None:
         number_of(self.nodes, "addresses", "a cluster has 2 nodes", 2)
@@ -96,11 +97,11 @@ class NetworkSection(Section):
             example = subnet[_RESERVED_FIRST]
             raise Mistake(f"{value!r} is not an IPv4 address; an example is {example}") from None
         if address not in subnet:
-            raise Mistake(f"{address} is outside subnet {subnet}; choose an address of it")
+            raise Mistake(f"{address} is outside subnet {subnet}; choose an address inside it")
         offset = int(address) - int(subnet.network_address)
         last = subnet.num_addresses - 1 - _RESERVED_LAST
         if not _RESERVED_FIRST <= offset <= last:
             raise Mistake(
-                f"{address} is one that Azure keeps for itself in subnet {subnet}; choose from"
+                f"{address} is reserved by Azure in subnet {subnet}; choose from"
                 f" {subnet[_RESERVED_FIRST]} to {subnet[last]}"
             )

@@ -43,11 +43,18 @@ def _secret(value: str) -> str:
 
 def _rate(value: str) -> str:
     """Check a rate in DRBD's form: K, M or G bytes a second."""
-    if not re.fullmatch(r"[1-9]\d{0,5}[KMG]", value):
-        raise Mistake(f"{value!r} is not a rate of DRBD's; an example is 100M (a second)")
+    if not re.fullmatch(r"[1-9]\d{0,5}[KMG]", value, re.ASCII):
+        raise Mistake(f"{value!r} is not a rate as DRBD writes it; an example is 100M (per second)")
     # drbd.conf(5): c-max-rate is at most 4 GiB a second.
     if _bytes(value) > 4 << 30:
-        raise Mistake(f"{value} is more than DRBD takes, 4G a second")
+        raise Mistake(f"{value} is more than DRBD's limit, 4G per second")
+    return value
+
+
+def _greatest_rate(value: str) -> str:
+    # `drbdadm dump` of drbd-utils 9.22: "c-max-rate 1K => 1k out of range [250..4194304]k".
+    if _bytes(_rate(value)) < 250 << 10:
+        raise Mistake(f"{value} is less than DRBD's minimum, 250K per second")
     return value
 
 
@@ -63,7 +70,7 @@ def buffers(memory_mib: int | None) -> int:
 
 class ReplicationSection(Section):
     drbd_secret: Annotated[pulumi.Output[str], given(secret, _secret, hidden)]
-    drbd_resync_max_rate: Annotated[str, given(text, _rate)]
+    drbd_resync_max_rate: Annotated[str, given(text, _greatest_rate)]
     drbd_resync_min_rate: Annotated[str | None, given(optional(_rate))]
 
     def min_rate(self, disk: Speed) -> str:

@@ -26,6 +26,9 @@ Check = tuple[str, Callable[[], object]]
 Note = Callable[[str, Mistake], None]
 """Takes a mistake with its key."""
 
+UNREADABLE = "cannot be read"
+"""What is told of a value for which a check has raised anything but `Mistake`, the text of which may quote a secret."""
+
 
 class Told(Exception):
     """A value is asked for that is wrong, which has been told already."""
@@ -61,7 +64,8 @@ class Section(BaseModel):
             return cls.model_validate(values, context=good)
         except ValidationError as errors:
             for error in errors.errors(include_input=False, include_url=False):
-                note(str(error["loc"][0]), error["ctx"]["error"])  # pyright: ignore[reportTypedDictNotRequiredAccess]
+                wrong = error["ctx"]["error"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+                note(str(error["loc"][0]), wrong if isinstance(wrong, Mistake) else Mistake(UNREADABLE))
         return cls.model_construct(**good)
 
     def checks(self) -> Iterable[Check]:

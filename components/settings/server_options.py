@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from components.settings.mistake import Mistake
 
+_KEYS_STAY = "MySQL keeps the keys on the disk of the node that made them, so the other node could not read the data"
+
 # With the reason, which ends the message. MySQL's and MariaDB's together: a stack may go from one to the other.
 _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(
@@ -59,7 +61,7 @@ _REFUSED: Mapping[str, str] = {
             "innodb_redo_log_encrypt",
             "innodb_undo_log_encrypt",
         ),
-        "MySQL keeps the keys on the disk of the node that has made them, and the other could read nothing",
+        _KEYS_STAY,
     ),
     **dict.fromkeys(
         (
@@ -73,11 +75,11 @@ _REFUSED: Mapping[str, str] = {
             "plugin_dir",
             "allow_suspicious_udfs",
         ),
-        "it would open the server to more than its accounts",
+        "it would open the server to more than its accounts allow",
     ),
     **dict.fromkeys(
         ("ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_passphrase", "require_secure_transport", "tls_version"),
-        "the cluster sets what TLS is required by; a certificate of your own goes into ownCertificate",
+        "the cluster sets the options that require TLS; a certificate of your own goes into ownCertificate",
     ),
     **dict.fromkeys(("unix_socket", "auth_socket"), "it is how the cluster logs in to the server"),
     **dict.fromkeys(
@@ -98,9 +100,9 @@ _REFUSED: Mapping[str, str] = {
             "validate_config",
             "version",
         ),
-        "with it the program is no server that Pacemaker can run",
+        "with it the program does not run as a server under Pacemaker",
     ),
-    "name_resolve": "the cluster's configuration has it on already",
+    "name_resolve": "the cluster's configuration already turns it on",
 }
 
 # The same, with `backup` on. By these the binary log ends, has gaps, or is such as nobody can read elsewhere.
@@ -126,7 +128,7 @@ _OF_BACKUP = (
 
 # All options whose names begin so.
 _REFUSED_BEGINNINGS: Mapping[str, str] = {
-    "keyring_": "MySQL keeps the keys on the disk of the node that has made them, and the other could read nothing",
+    "keyring_": _KEYS_STAY,
     "wsrep_": "DRBD is what copies the data to the other node",
 }
 
@@ -166,19 +168,31 @@ def server_options(values: Mapping[str, str]) -> dict[str, str]:
     for name, value in values.items():
         plain = name.replace("-", "_")
         if not re.fullmatch(r"[a-z][a-z0-9_]*", plain):
-            raise Mistake(f"{name!r} is not an option's name: a-z, 0-9, _ and -")
+            raise Mistake(f"{name!r} is not a valid option name: a-z, 0-9, _ and -")
         if plain in checked:
-            raise Mistake(f"{name} is there twice, once with - and once with _")
+            raise Mistake(f"{name} is listed twice, once with - and once with _")
         if not value.isprintable() or "#" in value or value != value.strip() or not value:
-            raise Mistake(f"{name} has a value that an option file cannot hold on one line")
+            raise Mistake(f"{name} has a value that cannot stand on one line of an option file")
         if len(f"{plain} = {value}".encode()) > _LONGEST_LINE:
             raise Mistake(f"{name} has a value of more than {_LONGEST_LINE} bytes, which MariaDB reads as two options")
         # `--print-defaults`, by which NODE-options knows what a server starts with, would show it as another option.
         if " --" in value:
-            raise Mistake(f"{name} has a value with a space before --, as if another option followed")
+            raise Mistake(f"{name} has a value with a space before --, which looks like another option")
         _refuse(name, plain, value)
         checked[plain] = value
     return checked
+
+
+def as_in_file(value: str) -> str:
+    """Return how an option file says a value, so that the server reads just that.
+
+    Of a plain value it takes the quotes around it away, and reads what follows a backslash as in C; within quotes two
+    backslashes are one (MariaDB 10.11, MySQL 9.7: `--print-defaults`).
+    """
+    if "\\" not in value and not value.startswith(("'", '"')):
+        return value
+    escaped = value.replace("\\", "\\\\")
+    return f'"{escaped}"'
 
 
 def check_binary_log(options: Iterable[str]) -> None:
@@ -190,7 +204,7 @@ def check_binary_log(options: Iterable[str]) -> None:
     for name in options:
         for rest, _ in _readings(name):
             if option := next((each for each in _OF_BACKUP if each.startswith(rest)), None):
-                _say(name, option, "with backup on, backups are made of the binary log, and set it")
+                _say(name, option, "with backup on, the backups use the binary log, and set it themselves")
 
 
 def _refuse(name: str, plain: str, value: str) -> None:
@@ -235,7 +249,7 @@ def _misplaces(option: str, words: Sequence[str], value: str) -> str | None:
         return None
     # Without a name it is called after the host (both servers: log_bin alone, enable_log_bin): the other begins anew.
     if {*words} - {"loose"}:
-        return f"it takes a name, as in {option}: NAME, that both nodes have"
+        return f"it needs a name that is the same on both nodes, as in {option}: NAME"
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:;-]*", value):
-        return "it must be on the replicated disk, so its value is a file's name without a path"
+        return "the file must be on the replicated disk, so give its name without a path"
     return None

@@ -125,6 +125,13 @@ class Settings:
         return None if self.endpoint.is_public else self.network.internal_endpoint
 
     @property
+    def has_host_firewall(self) -> bool:
+        """Whether the machines judge by themselves who comes in."""
+        # They ask a public endpoint from the address by which they leave, which an existing subnet's owner alone knows.
+        is_known = self.network.existing_subnet_id is None or not self.endpoint.is_public
+        return self.network.host_firewall and is_known
+
+    @property
     def dns_label(self) -> str | None:
         """What the domain name of a public endpoint begins with; None for an internal one."""
         if not self.endpoint.is_public:
@@ -259,7 +266,7 @@ class Settings:
         for disk in self._kept_disks():
             if size < disk.gib:
                 had = f"the {disk.gib} GiB that {disk.name} has"
-                raise Mistake(f"{size} GiB is less than {had}; a disk can grow, and never shrink")
+                raise Mistake(f"{size} GiB is less than {had}; a disk can grow, but never shrink")
 
     def _attached_disks_stay_small(self) -> None:
         size = self.disks.data_disk_size_gb
@@ -267,8 +274,8 @@ class Settings:
             if disk.gib <= MOST_WHILE_ATTACHED < size and disk.sku not in GROW_WITHOUT_BOUND:
                 had = f"{disk.name}, of {disk.gib} GiB"
                 raise Mistake(
-                    f"{size} GiB is more than {MOST_WHILE_ATTACHED}, beyond which Azure lets no disk grow that is"
-                    f" attached: {had}; docs/operations/growing-disk.md says how to do it by hand"
+                    f"{size} GiB is more than {MOST_WHILE_ATTACHED}, and Azure does not grow an attached disk beyond"
+                    f" that: {had}; docs/operations/growing-disk.md says how to do it by hand"
                 )
 
     def _attached_disks_keep_their_sku(self) -> None:
@@ -276,8 +283,8 @@ class Settings:
         for disk in self._kept_disks():
             if disk.sku and sku != disk.sku:
                 raise Mistake(
-                    f"{sku} is not the {disk.sku} of {disk.name}, and Azure changes that of no disk whose machine is"
-                    " on; docs/operations/growing-disk.md says how to do it by hand"
+                    f"{sku} is not {disk.sku}, which {disk.name} has, and Azure does not change the SKU of a disk"
+                    " whose machine is on; docs/operations/growing-disk.md says how to do it by hand"
                 )
 
     def _witness_keeps_its_controller(self) -> None:
@@ -285,8 +292,8 @@ class Settings:
         if self.machines.witness and had and parse(had).is_nvme != wanted.is_nvme:
             controller = "NVMe" if wanted.is_nvme else "SCSI"
             raise Mistake(
-                f"{wanted.name} has {controller} disks, and {had} not, so the witness would be another machine: set"
-                " witness to false, run pulumi up, and set it to true again"
+                f"{wanted.name} has {controller} disks, but {had} does not, so the witness would be rebuilt: set"
+                " witness to false, run pulumi up, and then set it to true again"
             )
 
     def _sku_fits_zones(self) -> None:
@@ -301,8 +308,8 @@ class Settings:
         own = self.tls.own_certificate
         # A domain name may be one that leads to the endpoint, which is for others to say; an address is known here.
         if own and is_address(own.host) and own.host != self.internal_endpoint:
-            endpoint = self.internal_endpoint or "public, and its address is Azure's to choose"
-            raise Mistake(f"is for {', '.join(own.names)}, and the endpoint is {endpoint}; it needs a domain name")
+            endpoint = self.internal_endpoint or "public, with an address that Azure chooses"
+            raise Mistake(f"is for {', '.join(own.names)}, but the endpoint is {endpoint}; it needs a domain name")
 
     def _account_is_not_our_own(self) -> None:
         account, names = self.backup.existing_backup_storage_account_id, self.names
@@ -321,16 +328,16 @@ class Settings:
         if source and self._has_data() and (before is None or before.source.lower() != source.text.lower()):
             had = f"the data of {before.source}" if before else "data"
             raise Mistake(
-                f"this cluster has {had} already, and a backup is restored only into a new one: empty this setting, and"
-                " make another stack"
+                f"this cluster already has {had}, and a backup can only be restored into a new one: clear this setting,"
+                " and make another stack"
             )
 
     def _time_of_the_restore_stays(self) -> None:
         to, before = self.backup.restore_to, self.before.restored
         if self.backup.restore_from and before and self._has_data() and before.to != to:
             raise Mistake(
-                f"is {to}, and this cluster has been made with {before.to}: set it back, or empty restoreFrom and"
-                " restoreTo, and make another stack"
+                f"is {to}, but this cluster was made with {before.to}: set it back, or clear restoreFrom and restoreTo,"
+                " and make another stack"
             )
 
     def _ports_differ(self) -> None:
@@ -343,4 +350,4 @@ class Settings:
 
     def _has_one_for_the_witness(self, values: tuple[object, ...], what: str, remedy: str = "") -> None:
         if self.machines.witness and len(values) < 3:
-            raise Mistake(f"has {len(values)} {what}; with a witness a third is needed{remedy}")
+            raise Mistake(f"has {len(values)} {what}; a witness needs a third{remedy}")

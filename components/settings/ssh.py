@@ -59,9 +59,11 @@ def _admin_user(value: str) -> str:
     if value.lower() in _AZURE_FORBIDS_ADMIN.split():
         raise Mistake(f"{value!r} is a name that Azure forbids; an example is azureuser")
     if value in _SYSTEM_ACCOUNTS.split() or value.startswith("systemd-"):
-        raise Mistake(f"{value!r} is an account of the system's own; an example is azureuser")
+        raise Mistake(f"{value!r} is one of the system's own accounts; an example is azureuser")
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", value):
-        raise Mistake(f"{value!r} is not a user name: 1 to 32 of a-z, 0-9, _ and -, not beginning with a digit or -")
+        raise Mistake(
+            f"{value!r} is not a valid user name: 1 to 32 of a-z, 0-9, _ and -, not beginning with a digit or -"
+        )
     return value
 
 
@@ -70,7 +72,7 @@ def _ssh_ports(values: Sequence[int]) -> Sequence[int]:
     for port in values:
         between(1, 65534)(port)  # learn.microsoft.com, "Load Balancers - REST API", InboundNatRule.frontendPort
         if values.count(port) > 1:
-            raise Mistake(f"{port} is there twice; give each machine a port of its own")
+            raise Mistake(f"{port} is listed twice; give each machine its own port")
     if ports.MYSQL in values:
         raise Mistake(f"{ports.MYSQL} is MySQL's; choose another")
     return values

@@ -1,7 +1,7 @@
 """OpenSSH's private keys, as far as the settings must understand them."""
 
 import base64
-import binascii
+import re
 from dataclasses import dataclass
 
 _HEAD = "-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -61,8 +61,8 @@ def parse(text: str) -> PrivateKey:
     try:
         content = base64.b64decode("".join(line.strip() for line in lines[1:-1]), validate=True)
         return _read(content)
-    except (binascii.Error, _Truncated):
-        raise SshKeyError("is damaged: what is between its first and last line is no key") from None
+    except (ValueError, _Truncated):  # a ValueError of base64's
+        raise SshKeyError("is damaged: there is no key between its first and last line") from None
 
 
 class _Truncated(Exception):
@@ -82,6 +82,9 @@ def _read(content: bytes) -> PrivateKey:
     public, rest = _string(rest)
     private, rest = _string(rest)
     kind = _string(public)[0].decode("ascii", "replace")
+    # RFC 4251, section 6: what a name of an algorithm may be.
+    if not re.fullmatch(r"[!-+\--~]{1,64}", kind):
+        raise _Truncated
     encrypted = cipher != b"none"
     # Two equal numbers head the private half: by them OpenSSH sees whether it was deciphered.
     if not encrypted and private[:4] != private[4:8]:

@@ -77,7 +77,7 @@ def _authority(value: str) -> TlsAuthority:
     found = _read(certificates.read_authority, value, remedy)
     ends = certificates.authority_ends(found)
     if ends <= datetime.now(UTC):
-        raise Mistake(f"has ended on {ends:%Y-%m-%d}; {remedy}")
+        raise Mistake(f"expired on {ends:%Y-%m-%d}; {remedy}")
     return TlsAuthority(hidden(found.key), found.certificate, ends)
 
 
@@ -86,14 +86,14 @@ def _key(value: str) -> TlsKey:
     found = _read(certificates.read_key, value, remedy)
     ends = certificates.ends(found)
     if ends <= datetime.now(UTC):
-        raise Mistake(f"has ended on {ends:%Y-%m-%d}; {remedy}")
+        raise Mistake(f"expired on {ends:%Y-%m-%d}; {remedy}")
     return TlsKey(hidden(found.key), found.made, ends)
 
 
 def _own_certificate(value: str) -> OwnCertificate:
     found = _read(certificates.read_brought, value, "docs/operations/tls.md says what it needs")
     if found.host is None:
-        raise Mistake(f"is for {', '.join(found.names)}, and none of that is a host by which clients can come")
+        raise Mistake(f"is for {', '.join(found.names)}, and none of these is a name that clients can connect to")
     return OwnCertificate(
         hidden(found.key), found.chain, found.authority, found.issuers, found.names, found.host
     )  # fmt: skip

@@ -13,8 +13,9 @@ from components.settings.mistake import Mistake
 # Family and capabilities: Standard_D4s_v5, Standard_E4-2ds_v5, Standard_M416s_8_v2,
 # Standard_NC24ads_A100_v4.
 _NAME = re.compile(
-    r"Standard_(?P<family>[A-Z]{1,3})(?P<cpus>\d+)(-\d+)?(?P<features>[a-z]*)"
-    r"(_(?!v)[A-Za-z0-9]+)*(_v(?P<version>\d+))?"
+    r"Standard_(?P<family>[A-Z]{1,3})(?P<cpus>\d{1,4})(-\d+)?(?P<features>[a-z]*)"
+    r"(_(?!v)[A-Za-z0-9]+)*(_v(?P<version>\d{1,4}))?",
+    re.ASCII,
 )
 
 # Families whose names say premium storage without an "s".
@@ -136,9 +137,9 @@ def parse(name: str) -> VmSize:
         raise Mistake(f"{name!r} is not a VM size; an example is Standard_D2s_v5{hint}")
     size = VmSize(name, match["family"], int(match["cpus"]), match["features"], int(match["version"] or 1))
     if "p" in size.features:
-        raise Mistake(f"{name} has ARM processors (its p); the images are for x86-64")
+        raise Mistake(f"{name} has ARM processors (the p in its name), but the images are for x86-64")
     if size.family in _CONFIDENTIAL:
-        raise Mistake(f"{name} is a confidential size ({size.family}), which takes images and disks of its own kind")
+        raise Mistake(f"{name} is a confidential size ({size.family}), which needs its own kind of images and disks")
     if size.version < _GENERATION_2_SINCE and not size.has_premium_storage:
-        raise Mistake(f"{name} has machines of generation 1 only; the images are of generation 2: choose a newer one")
+        raise Mistake(f"{name} has only generation 1 machines, but the images are of generation 2: choose a newer one")
     return size

@@ -15,10 +15,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
-from . import chain, ship, state
-from .chain import Base, Details, stamp
+from . import ship, state
+from .blobs import Base
 from .configuration import RUN, Configuration, load
+from .documents import Details, to_json
 from .files import size_of
+from .moments import stamp
 from .packed import Failed, Packed
 from .server import Server, ServerError, end_with, serving_pid
 from .store import Store, StoreError
@@ -103,9 +105,9 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         def finish() -> None:
             listener.join()
             if code := dump.wait():
-                raise Failed(f"the dump has ended with {code}: {' / '.join(last)[-300:]}")
+                raise Failed(f"the dump failed with exit code {code}: {' / '.join(last)[-300:]}")
             if position.found is None:
-                raise Failed("the dump has not told where in the binary log it is")
+                raise Failed("the dump did not say where in the binary log it is")
 
         packed = Packed(dump.stdout, rate=_RATE, look=position.look, finish=finish)
         try:
@@ -117,7 +119,7 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
             raise
     known = state.read(configuration)
     if known.history != history or ship.began_anew(known, ship.files(configuration, server)):
-        raise Failed("the numbering of the binary logs began anew meanwhile")
+        raise Failed("the numbering of the binary logs has started again meanwhile")
     base = Base(history, position.at, begun, *position.found)
     details = Details(
         cluster=configuration.cluster,
@@ -133,7 +135,7 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         sha256=packed.sha256,
         unpacked=packed.unpacked,
     )
-    store.add(base.name, chain.to_json(details).encode())
+    store.add(base.name, to_json(details).encode())
     return base
 
 

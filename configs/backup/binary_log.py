@@ -46,7 +46,7 @@ def events(path: Path) -> Iterator[Event]:
     """
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
-            raise NoBinaryLog(f"{path} is no binary log")
+            raise NoBinaryLog(f"{path} is not a binary log")
         size = path.stat().st_size
         position = len(_MAGIC)
         while len(header := file.read(_HEADER.size)) == _HEADER.size:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import chain
+from .documents import series_of
 
 LIBRARY = Path("/usr/local/lib/azure-mysql-ha")
 RUN = Path("/run/azure-mysql-ha")
@@ -63,7 +63,7 @@ class Configuration:
         return told.split(" Ver ", 1)[1].split()[0]
 
     def series(self) -> str:
-        return chain.series_of(self.version())
+        return series_of(self.version())
 
 
 def load() -> Configuration:

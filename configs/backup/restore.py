@@ -10,15 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from . import binary_log, chain
-from .chain import Base, Chain, Details, Log, Plan, Refusal
+from . import binary_log
+from .blobs import Base, Log
+from .chain import Chain
 from .configuration import Configuration, load
+from .documents import Details, from_json
+from .moments import from_said, said
 from .packed import Failed
+from .plan import Plan, Refusal, choose, refuse_other_server
 from .server import Server, ServerError
 from .store import Store, StoreError
 
@@ -33,14 +36,6 @@ _START_SECONDS = 1800
 
 class Damaged(Exception):
     """A blob is not what it was when it was brought; one line."""
-
-
-@dataclass(frozen=True)
-class Restored:
-    """What a restore has made."""
-
-    base: Base
-    to: datetime
 
 
 def say(text: str) -> None:
@@ -61,37 +56,30 @@ class Restore:
         self._socket = f"{self._beside}/socket"
         self.server = Server(configuration, self._socket)
 
+    def details(self, base: Base) -> Details:
+        """Return what a base says of itself: the server takes it.
+
+        Raises:
+            Refusal: it does not.
+            StoreError, ValueError: it says nothing that this program knows.
+        """
+        details = from_json(Details, self._store.read(base.name))
+        refuse_other_server(details, self._configuration.server, self._configuration.series())
+        return details
+
     @contextlib.contextmanager
-    def run(self, found: Chain, to: datetime | None, *, only_last: bool) -> Generator[Restored]:
+    def run(self, plan: Plan, details: Details) -> Generator[None]:
         """Fill the directory; while the context is open, its server can be asked. Afterwards that has ended.
 
         Args:
-            only_last: whether a damaged base is an error, and not a reason to take the one before.
+            details: of the plan's base.
 
         Raises:
-            Refusal: the backup has not what it takes.
-            Damaged, Failed, ServerError, StoreError: see there.
+            Refusal: a log is damaged.
+            Damaged: the base is.
+            Failed, ServerError, StoreError: see there.
         """
-        damaged: list[Base] = []
-        while True:
-            plan = found.plan(to, without=damaged)
-            try:
-                details = chain.details(self._store.read(plan.base.name))
-                chain.refuse_other_server(details, self._configuration.server, self._configuration.series())
-                with self._restored(plan, details):
-                    yield Restored(plan.base, plan.to)
-                return
-            except (Damaged, ValueError) as error:
-                if only_last:
-                    raise
-                say(f"{error}; trying the base before")
-                damaged.append(plan.base)
-
-    @contextlib.contextmanager
-    def _restored(self, plan: Plan, details: Details) -> Generator[None]:
-        say(
-            f"restoring the base of {chain.said(plan.base.begun)}, {details.bytes >> 20} MiB, and {len(plan.logs)} logs"
-        )
+        say(f"restoring the base of {said(plan.base.begun)}, {details.bytes >> 20} MiB, and {len(plan.logs)} logs")
         self._empty()
         into_server = not self._configuration.unpack
         if into_server:
@@ -102,7 +90,7 @@ class Restore:
             if into_server:
                 self._feed_base(plan.base, details)
             self._replay(plan)
-            say(f"restored to {chain.said(plan.to)}")
+            say(f"restored to {said(plan.to)}")
             yield
         shutil.rmtree(self._beside)
 
@@ -118,7 +106,7 @@ class Restore:
                 ["bash", "-c", line], env=self._environment(), stdin=stdin, capture_output=True, text=True, check=False
             )
             if run.returncode:
-                raise Failed(f"{line.split()[0]} has ended with {run.returncode}: {_last(run.stderr)}")
+                raise Failed(f"{line.split()[0]} failed with exit code {run.returncode}: {_last(run.stderr)}")
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "directory": str(self._directory)}
@@ -153,9 +141,9 @@ class Restore:
                         told = time.monotonic()
                         say(f"{size >> 20} of {details.bytes >> 20} MiB of the base")
         if (size, sha.hexdigest()) != (details.bytes, details.sha256):
-            raise Damaged(f"the base {base.data} is damaged: it is not what was brought")
+            raise Damaged(f"the base {base.data} is damaged: it is not what was uploaded")
         if zstd.returncode or taker.returncode:
-            raise Failed(f"{Path(into[0]).name} does not take the base: {_last(errors.read_text(errors='replace'))}")
+            raise Failed(f"{Path(into[0]).name} rejects the base: {_last(errors.read_text(errors='replace'))}")
 
     @contextlib.contextmanager
     def _serving(self) -> Generator[None]:
@@ -189,7 +177,9 @@ class Restore:
                 raise
             server.terminate()
             if server.wait():
-                raise Failed(f"the server that has replayed has ended with {server.returncode}: {_last_error(log)}")
+                raise Failed(
+                    f"the server that replayed the logs failed with exit code {server.returncode}: {_last_error(log)}"
+                )
 
     def _wait_for_answer(self, server: "subprocess.Popen[bytes]", log: Path) -> None:
         until = time.monotonic() + _START_SECONDS
@@ -221,7 +211,7 @@ class Restore:
                 client.kill()
                 raise
             if client.wait():
-                raise Failed(f"the server does not take the logs: {_last(errors.read_text(errors='replace'))}")
+                raise Failed(f"the server rejects the logs: {_last(errors.read_text(errors='replace'))}")
 
     def _replay_log(self, plan: Plan, log: Log, client: IO[bytes]) -> None:
         path = self._fetch(log)
@@ -254,7 +244,7 @@ class Restore:
 
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][-300:] if lines else "it says nothing"
+    return lines[-1][-300:] if lines else "no message"
 
 
 def _last_error(log: Path) -> str:
@@ -263,6 +253,30 @@ def _last_error(log: Path) -> str:
     except OSError:
         lines = []
     return _last("\n".join(line for line in lines if "Aborting" not in line))
+
+
+def fill(restore: Restore, chain: Chain, to: datetime | None) -> Base:
+    """Fill a directory with the data of a second; a base that is damaged is replaced by the one before it.
+
+    Args:
+        to: the last second wanted; None for all that there is.
+
+    Returns:
+        The base that was taken.
+
+    Raises:
+        Refusal: the backup does not have what it takes.
+        Failed, ServerError, StoreError: see there.
+    """
+    damaged: list[Base] = []
+    while True:
+        plan = choose(chain, to, without=damaged)
+        try:
+            with restore.run(plan, restore.details(plan.base)):
+                return plan.base
+        except (Damaged, ValueError) as error:
+            say(f"{error}; trying the base before it")
+            damaged.append(plan.base)
 
 
 def found(store: Store) -> Chain:
@@ -282,12 +296,10 @@ def main(arguments: list[str]) -> int:
     (directory,) = arguments
     configuration = load()
     store = Store(configuration.restore_account, patient=True)
-    to = None if configuration.restore_to == "latest" else chain.from_said(configuration.restore_to)
+    to = None if configuration.restore_to == "latest" else from_said(configuration.restore_to)
     try:
-        there = found(Store(configuration.restore_account))
-        with Restore(configuration, store, Path(directory)).run(there, to, only_last=False):
-            pass
-    except (Refusal, Damaged, Failed, ServerError, StoreError, OSError) as error:
+        fill(Restore(configuration, store, Path(directory)), found(Store(configuration.restore_account)), to)
+    except (Refusal, Failed, ServerError, StoreError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

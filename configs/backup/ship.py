@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from . import binary_log, chain, state
-from .chain import Log, Seen, from_stamp, stamp
+from . import binary_log, state
+from .blobs import BASES, LOGS, SEEN, Log
+from .chain import Chain
 from .configuration import Configuration, load
+from .documents import Seen, to_json
 from .files import write_whole
+from .moments import from_stamp, stamp
 from .packed import Failed, Packed
 from .server import Server, ServerError, end_with, serving_pid
 from .state import Lost, State
@@ -79,7 +82,7 @@ def history(configuration: Configuration, known: State, present: list[File]) -> 
 
 def from_store(store: Store, known: State) -> State:
     """Return what the store knows of a history, where nothing on the disk does."""
-    found = chain.Chain([*store.names(f"{chain.LOGS}{known.history}/"), *store.names(f"{chain.BASES}{known.history}/")])
+    found = Chain([*store.names(f"{LOGS}{known.history}/"), *store.names(f"{BASES}{known.history}/")])
     base = found.bases[-1] if found.bases else None
     return replace(
         known,
@@ -123,7 +126,10 @@ def removed(configuration: Configuration, server: Server, known: State, closed: 
     server.ask(f"purge binary logs to '{after.name}'")
     if lost is None:
         return known
-    print(f"logs {lost.first:06} to {lost.last:06} removed before they were in the store: no room", file=sys.stderr)
+    print(
+        f"logs {lost.first:06} to {lost.last:06} removed before they were uploaded: no room on the disk",
+        file=sys.stderr,
+    )
     return replace(known, shipped=lost.last, shipped_last=lost.until, lost=[*known.lost, lost])
 
 
@@ -164,9 +170,7 @@ def ship(configuration: Configuration, server: Server, store: Store) -> State:
             if file.number > known.shipped:
                 known = brought(store, known, file)
                 save(configuration, known)
-        store.write_state(
-            chain.SEEN, chain.to_json(Seen(stamp(now()), known.history, current.number - 1, stamp(before)))
-        )
+        store.write_state(SEEN, to_json(Seen(stamp(now()), known.history, current.number - 1, stamp(before))))
         known = replace(known, complete_to=stamp(before))
     except (StoreError, Failed) as failure:
         error = str(failure)

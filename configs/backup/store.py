@@ -11,7 +11,9 @@ from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFo
 from azure.identity import ManagedIdentityCredential
 from azure.storage.blob import BlobServiceClient, LinearRetry
 
-from . import chain
+from .blobs import CONTAINER, SEEN, STATE_CONTAINER
+from .chain import Chain
+from .documents import Seen, from_json
 
 # The client's own newest version may be one that no server has yet: distributions package previews of it.
 _API_VERSION = "2021-08-06"
@@ -72,7 +74,7 @@ class Store:
             StoreError: as for all that follows.
         """
         try:
-            found: Any = self._service.get_container_client(chain.CONTAINER).list_blobs(name_starts_with=prefix or None)
+            found: Any = self._service.get_container_client(CONTAINER).list_blobs(name_starts_with=prefix or None)
             return [blob.name for blob in found]
         except AzureError as error:
             raise StoreError(_line(error)) from error
@@ -80,7 +82,7 @@ class Store:
     def add(self, name: str, content: Stream | bytes) -> None:
         """Add a blob; one that is there stays as it is. It is there when it is whole, and not before."""
         try:
-            self._blob(name, chain.CONTAINER).upload_blob(content, overwrite=False, max_concurrency=1)
+            self._blob(name, CONTAINER).upload_blob(content, overwrite=False, max_concurrency=1)
         except ResourceExistsError:
             return
         except AzureError as error:
@@ -89,7 +91,7 @@ class Store:
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield a blob's content by pieces."""
         try:
-            yield from self._blob(name, chain.CONTAINER).download_blob(max_concurrency=1).chunks()
+            yield from self._blob(name, CONTAINER).download_blob(max_concurrency=1).chunks()
         except ResourceNotFoundError as error:
             raise Absent(f"{name} is not there") from error
         except AzureError as error:
@@ -97,11 +99,11 @@ class Store:
 
     def read(self, name: str) -> str:
         """Return a small blob's text."""
-        return self._text(name, chain.CONTAINER)
+        return self._text(name, CONTAINER)
 
     def read_state(self, name: str) -> str:
         """Return the text of a small file of the state."""
-        return self._text(name, chain.STATE_CONTAINER)
+        return self._text(name, STATE_CONTAINER)
 
     def _text(self, name: str, container: str) -> str:
         try:
@@ -115,17 +117,17 @@ class Store:
     def write_state(self, name: str, text: str) -> None:
         """Write a small file of the state, over the one that is there."""
         try:
-            self._blob(name, chain.STATE_CONTAINER).upload_blob(text.encode(), overwrite=True)
+            self._blob(name, STATE_CONTAINER).upload_blob(text.encode(), overwrite=True)
         except AzureError as error:
             raise StoreError(_line(error)) from error
 
-    def chain(self) -> chain.Chain:
+    def chain(self) -> Chain:
         """Return all that the backup has."""
         try:
-            seen = chain.seen(self.read_state(chain.SEEN))
+            seen = from_json(Seen, self.read_state(SEEN))
         except (Absent, ValueError):
             seen = None
-        return chain.Chain(self.names(), seen)
+        return Chain(self.names(), seen)
 
 
 def _line(error: AzureError) -> str:

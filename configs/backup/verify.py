@@ -12,11 +12,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import chain
-from .chain import Refusal, Verified, stamp
+from .blobs import VERIFIED
 from .configuration import Configuration, load
+from .documents import Verified, to_json
 from .files import size_of, write_whole
+from .moments import stamp
 from .packed import Failed
+from .plan import Refusal, choose
 from .restore import Damaged, Restore
 from .server import Server, ServerError, end_when_mounted
 from .store import Store, StoreError
@@ -42,7 +44,7 @@ def check(configuration: Configuration, server: Server) -> int:
     lines = [line.strip() for line in run.stdout.splitlines() if line.strip()]
     wrong = [line for line in lines if line.lower().startswith(("error", "warning"))]
     if run.returncode or wrong:
-        raise Failed(f"tables are not well: {' / '.join(wrong[:3]) or run.stderr.strip()[-300:]}")
+        raise Failed(f"tables have errors: {' / '.join(wrong[:3]) or run.stderr.strip()[-300:]}")
     return sum(1 for line in lines if line.endswith(" OK"))
 
 
@@ -52,12 +54,12 @@ def prove(configuration: Configuration, store: Store, now: Callable[[], str]) ->
     base = to = why = ""
     tables = size = 0
     try:
-        found = store.chain()
-        plan = found.plan(None)
+        plan = choose(store.chain(), None)
         base, to = stamp(plan.base.begun), stamp(plan.to)
-        _check_room(chain.details(store.read(plan.base.name)).unpacked)
         restore = Restore(configuration, store, PLACE / "data", *_OPTIONS)
-        with restore.run(found, None, only_last=True):
+        details = restore.details(plan.base)
+        _check_room(details.unpacked)
+        with restore.run(plan, details):
             tables = check(configuration, restore.server)
             size = size_of(PLACE / "data")
     except (Refusal, Damaged, Failed, ServerError, StoreError, OSError, ValueError) as error:
@@ -86,10 +88,10 @@ def main() -> int:
     proof = prove(configuration, store, lambda: stamp(datetime.now(UTC)))
     shutil.rmtree(PLACE, ignore_errors=True)
     NOTE.parent.mkdir(exist_ok=True)
-    write_whole(NOTE, chain.to_json(proof))
-    print(chain.to_json(proof), end="")
+    write_whole(NOTE, to_json(proof))
+    print(to_json(proof), end="")
     try:
-        store.write_state(chain.VERIFIED, chain.to_json(proof))
+        store.write_state(VERIFIED, to_json(proof))
     except StoreError as error:
         print(error, file=sys.stderr)
         return 1

@@ -13,7 +13,7 @@ fi
 
 # What is open for writing keeps its file system from being read-only.
 exec 9>&- 9</run/azure-mysql-ha.lock
-flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on this machine."
+flock --wait 900 9 || stop "another script still running after 900 s" "it to have ended" "See ps on this machine."
 
 # Scripts prepare their files here. What an earlier one has marked as not done yet is still to be seen.
 readonly scratch=/run/azure-mysql-ha
@@ -172,7 +172,7 @@ drbdadm() {
   if [[ -e $wanted ]]; then file=(--config-file "$wanted"); fi
   case " $* " in
     " --dry-run adjust "*) call drbdadm "${file[@]}" "$@" ;;
-    " adjust "*) told "would have DRBD adjusted: $(call drbdadm "${file[@]}" --dry-run "$@" | without_drbd_secret)" ;;
+    " adjust "*) told "would adjust DRBD: $(call drbdadm "${file[@]}" --dry-run "$@" | without_drbd_secret)" ;;
     " role "* | " cstate "* | " dstate "* | " get-gi "* | " dump-md "* | *" dump "*) call drbdadm "$@" ;;
     *) not_asking "drbdadm $*" ;;
   esac
@@ -228,6 +228,13 @@ timeout() { # only of what is no function here
   local seconds=$1
   shift
   if [[ " $asking " == *" $1 "* ]]; then call timeout "$seconds" "$@"; else "$@"; fi
+}
+
+nft() {
+  case " $* " in
+    " list "* | *" --check "*) call nft "$@" ;;
+    *) told "would run: nft $*" ;;
+  esac
 }
 
 apt-get() {
@@ -288,11 +295,11 @@ mv() { if in_scratch "$@"; then call mv "$@"; else told "would move $*"; fi; }
 
 ln() {
   local target=${*: -2:1} path=${*: -1:1}
-  [[ -L $path && $(readlink "$path") == "$target" ]] || told "$path: is no link to $target"
+  [[ -L $path && $(readlink "$path") == "$target" ]] || told "$path: is not a link to $target"
 }
 
 chgrp() {
   local group=$1 path
   shift
-  for path; do [[ $(stat --format=%G "$path" 2>/dev/null) == "$group" ]] || told "$path: is not the group $group's"; done
+  for path; do [[ $(stat --format=%G "$path" 2>/dev/null) == "$group" ]] || told "$path: does not belong to group $group"; done
 }

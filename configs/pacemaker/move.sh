@@ -11,7 +11,6 @@
 # handler, and this node's DRBD stays up as the second copy.
 
 readonly write_out_seconds=60 equal_seconds=60 move_seconds=180
-readonly few_pages=64 # of 16 KiB: written in no time
 readonly ban_seconds=600 # after which the ban has no force, should this machine die in the middle
 
 # What nobody writes to: reading it is a sleep that starts no process.
@@ -41,12 +40,14 @@ put_back() {
   limits=""
 }
 
+# Until the rest is what the server's stop writes within a second.
 write_out() {
-  local begin=$EPOCHREALTIME end=$((SECONDS + write_out_seconds))
-  limits=$(sql "select @@innodb_max_dirty_pages_pct, @@innodb_max_dirty_pages_pct_lwm") && dirty_pages || return
+  local within_a_second begin=$EPOCHREALTIME end=$((SECONDS + write_out_seconds))
+  limits=$(sql "select @@innodb_max_dirty_pages_pct, @@innodb_max_dirty_pages_pct_lwm") &&
+    within_a_second=$(sql "select @@innodb_io_capacity") && dirty_pages || return
   echo "pages $pages"
   sql "set global innodb_max_dirty_pages_pct_lwm = 0; set global innodb_max_dirty_pages_pct = 0" || return
-  while ((pages > few_pages && SECONDS < end)); do
+  while ((pages > within_a_second && SECONDS < end)); do
     pause 0.5
     dirty_pages
   done
@@ -128,7 +129,7 @@ main() {
   put_back # a moment early, so that the server's end does not wait for it
   begin=$EPOCHREALTIME from=$SECONDS banned=yes
   if ! why=$(ban 2>&1); then
-    echo "failed Pacemaker takes no ban: ${why//$'\n'/ }"
+    echo "failed Pacemaker does not accept the ban: ${why//$'\n'/ }"
     return 1
   fi
   until drbd "ro:Secondary/Primary" && greets; do

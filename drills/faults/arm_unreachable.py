@@ -1,8 +1,8 @@
 """Azure's API cannot be reached, and then the machine that serves dies.
 
-Nobody can prove that it is dead: it may be its network only.  So the other node must not serve, however long that
-lasts; fencing fails, is tried again, and the status says so.  When the API is back, fencing succeeds and the service
-resumes by itself.
+Nobody can prove that it is dead: perhaps only its network is broken.  So the other node must not serve, however long
+this lasts; fencing fails, is tried again, and the status says so.  When the API is back, fencing succeeds and the
+service goes on by itself.
 """
 
 from drills.drill import Drill
@@ -11,7 +11,7 @@ from drills.proof.audit import Expectation
 ORDER = 150
 # What did not reach the API is in nobody's log.
 EXPECTED = Expectation(fencings=(1, 2))
-NEEDS_LAB = "Azure's API cannot be taken away from two machines alone"
+NEEDS_LAB = "Azure's API cannot be blocked for two machines alone"
 HELD_SECONDS = 90.0
 
 

@@ -1,8 +1,8 @@
-"""Both machines are gone at once, and a second stack begins with the latest that the backup has.
+"""Both machines are lost at once, and a second stack begins with the latest state that the backup has.
 
-That is the loss of everything but the storage account.  The log is copied each minute, so what is lost is what was
-written in the last of them.  What is there is whole: no row is missing before one that is there.  Here the machines are
-off, and come back in the end, so that the cluster can be looked at as after any drill.
+This is the loss of everything but the storage account.  The log is copied each minute, so only what was written in the
+last minute is lost, and no row is missing that is older than one that is there.  Here the machines are only off, and
+come back at the end, so that the cluster can be checked as after any drill.
 """
 
 from drills import rescue
@@ -12,7 +12,7 @@ from drills.proof.audit import Expectation
 
 ORDER = 230
 EXPECTED = Expectation(fencings=(0, 1))
-NEEDS_LAB = "a second stack is made and destroyed, which takes time and money there (docs/operations/restore.md)"
+NEEDS_LAB = "a second stack is made and destroyed, which takes time and costs money there (docs/operations/restore.md)"
 NEEDS_BACKUP = True
 SETTLE_SECONDS = 420.0
 

@@ -1,7 +1,7 @@
-"""Corosync dies of kill -9 on the node that serves.
+"""Corosync is killed (kill -9) on the node that serves.
 
 Pacemaker ends with it, and what it watched goes on unwatched: the server runs, DRBD is promoted.  The other node misses
-a member and has it switched off before it serves, or the node's own service manager starts all again in time.
+a member and has it switched off before it serves, or the node's own service manager restarts everything in time.
 """
 
 from drills.drill import Drill

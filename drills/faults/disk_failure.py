@@ -1,9 +1,9 @@
-"""The data disk of the node that serves fails: every read and write of it ends with an error.
+"""The data disk of the node that serves fails: every read and write ends with an error.
 
-Made with the fault injection of DRBD's own module (enable_faults), which ends every request to the disk below with an
-I/O error, metadata's too; a kernel built without it, as Azure's are, cannot do that.  DRBD detaches the disk
+Done with the fault injection of DRBD's own module (enable_faults), which ends every request to the disk below with an
+I/O error, also those for metadata; a kernel built without it, as Azure's are, cannot do that.  DRBD detaches the disk
 (on-io-error detach) and serves from the other node's over the network, or the service moves there.  A failed disk does
-not mend itself: the drill ends the fault and attaches the disk again, which then gets what it has missed.
+not repair itself: the drill ends the fault and attaches the disk again, which then gets what it has missed.
 """
 
 from drills.drill import Drill
@@ -12,7 +12,7 @@ from drills.target import DRBD_PARAMETERS
 
 ORDER = 130
 EXPECTED = Expectation(fencings=(0, 1))
-NEEDS_LAB = "Azure's kernels have no fault injection in DRBD, and Azure takes no disk by force"
+NEEDS_LAB = "Azure's kernels have no fault injection in DRBD, and Azure never takes away a disk by force"
 
 # Bits of enable_faults in drivers/block/drbd/drbd_int.h: metadata write and read, resync write and read, data write
 # and read, read ahead.

@@ -1,9 +1,9 @@
-"""The machine that serves stands still, as a whole, and wants to go on when its peer serves.
+"""The machine that serves freezes as a whole, and continues when its peer serves.
 
-Every process of it gets SIGSTOP: to itself no time passes, and a write that it was about to make it would make
+Every process of it gets SIGSTOP: for the machine no time passes, and a write that it was about to make it would make
 afterwards.  That is why silence is no proof: the other node may serve only once the frozen one has been switched off.
-When it is promoted, the frozen machine is told to go on (SIGCONT), if it is there to hear it.  It must be gone by then;
-what comes back is a machine that boots, joins, and copies what it has missed.  It never takes another row.
+When the peer is promoted, the frozen machine gets SIGCONT, if it still exists.  It must be gone by then; what comes
+back is a machine that boots, joins, and copies what it has missed.  It never takes another row.
 """
 
 from drills.drill import Drill
@@ -23,6 +23,6 @@ def run(drill: Drill) -> None:
     if drill.lab.power_cycle(frozen) == before:
         drill.lab.thaw(frozen)
         drill.check(False, "the peer was promoted before the frozen machine was switched off")
-    drill.fault_end("what was frozen is gone", frozen)
+    drill.fault_end("the frozen machine is gone", frozen)
     drill.wait_served(drill.idle, at)
     drill.wait("the machine to come back", lambda: drill.seen.sample(frozen) is not None, 240)

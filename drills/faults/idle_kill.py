@@ -1,8 +1,8 @@
 """The machine that does not serve loses its power.
 
 The service stays where it is.  Writes wait, with their connections open, from the moment in which the copy on the dead
-machine is missed until that machine is known to be off (DRBD: resource-and-stonith); then they go on.  The dead
-machine is started again and copies what it has missed.
+machine is missed until that machine is known to be off (DRBD: resource-and-stonith); then they go on.  The dead machine
+is started again and copies what it has missed.
 """
 
 from drills.drill import Drill
@@ -19,4 +19,4 @@ def run(drill: Drill) -> None:
     drill.wait("fencing", drill.seen.fenced, 240)
     drill.wait_writes(drill.seen.last_fencing())
     drill.wait_strength()
-    drill.check(drill.seen.server(drill.serving) == server, "the server was started anew")
+    drill.check(drill.seen.server(drill.serving) == server, "the server was restarted")

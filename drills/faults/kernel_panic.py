@@ -1,7 +1,7 @@
 """The kernel of the machine that serves panics.
 
-Made with SysRq c, by SSH.  The machine says nothing more: its services have no chance to stop, and nothing is left
-that could write.  To the other node it is the same as a loss of power, and so is what follows.
+Done with SysRq c, over SSH.  The machine says nothing more: its services have no chance to stop, and nothing is left
+that could write.  For the other node this is the same as a loss of power, and so is what follows.
 """
 
 from drills.drill import Drill

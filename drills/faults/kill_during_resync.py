@@ -1,9 +1,10 @@
-"""A node dies while the other still copies from it what it has missed.
+"""A node dies while the other one still copies from it what it has missed.
 
 One node is away in standby, and much is written.  When it comes back it copies, slowed down for the drill, and is
-Inconsistent until it is done: old and new blocks are mixed.  In the midst of that the node that serves dies.  The
-other may not be promoted, fencing or not: there is no whole copy but the dead one's.  The dead machine is started again
-by its fencing, and serves every row while the copying goes on; or the other does, once it has copied all of it.
+Inconsistent until it is done: old and new blocks are mixed.  In the middle of this the node that serves dies.  The
+other one must not be promoted, whether or not fencing works: the only whole copy is the dead node's.  Fencing starts
+the dead machine again, which then serves every row while the copying goes on; or the other one does, once it has copied
+everything.
 """
 
 from drills.drill import Drill

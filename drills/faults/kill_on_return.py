@@ -1,9 +1,9 @@
-"""The node that serves dies as soon as the other, which has missed writes, is a member of the cluster again.
+"""The node that serves dies as soon as the other one, which has missed writes, is a member again.
 
-The idle machine is killed, the other takes writes alone, and the fenced one starts.  In the moment in which Corosync
-has it back, and before DRBD has told it what it has missed, the one that serves dies.  The one that is left has quorum,
-but its data are old, so nobody may serve.  It has the other fenced, and so started; or it has heard too little of it to
-miss it: then the status says why nobody serves, and it has the other started after a minute of waiting alone.
+The idle machine is killed, the other one takes writes alone, and the fenced one starts.  At the moment when Corosync
+has it back, but before DRBD has told it what it has missed, the one that serves dies.  The survivor has quorum, but its
+data are old, so nobody may serve.  It fences the other one, which starts it; or it has seen too little of it to miss
+it: then the status says why nobody serves, and it has the other one started after waiting alone for a minute.
 """
 
 import time
@@ -17,7 +17,7 @@ EXPECTED = Expectation(fencings=(1, 2))
 SETTLE_SECONDS = 420.0
 HELD_SECONDS = 40.0
 BACK_SECONDS = 180.0
-"""Longest time from the loss of the second machine until rows are acknowledged again, without a hand."""
+"""Longest time from the loss of the second machine until rows are acknowledged again, without any help."""
 
 
 def run(drill: Drill) -> None:

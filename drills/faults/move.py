@@ -1,6 +1,6 @@
 """The service is moved to the other node by `make move`, and back; ten times.
 
-The server writes out what it has in memory only while it still serves; then DRBD's promoted role is barred from its
+The server first writes its changed pages to disk while it still serves; then DRBD's promoted role is banned from its
 node until the other one serves.  DRBD stays connected, so nothing has to be copied afterwards, and nobody is fenced.
 """
 

@@ -1,7 +1,7 @@
 """The database server hangs.
 
-It gets SIGSTOP: its process is there, its port takes connections, and it greets nobody.  Pacemaker's monitor waits for
-that; the server is killed and started again, or the service moves.  Nobody needs to be fenced.
+It gets SIGSTOP: its process exists, its port accepts connections, but it greets nobody.  Pacemaker's monitor waits for
+the greeting; then the server is killed and restarted, or the service moves.  Nobody needs to be fenced.
 """
 
 from drills.drill import Drill

@@ -1,6 +1,6 @@
-"""The database server dies of kill -9.
+"""The database server is killed (kill -9).
 
-Pacemaker's next look at it (monitor of mysql-server) finds it gone.  It is started again where it was, InnoDB
+Pacemaker's next check (monitor of mysql-server) finds that it is gone.  It is restarted where it was, and InnoDB
 recovers from its log; after too many failures the service moves to the other node instead.  Nobody is fenced.
 """
 

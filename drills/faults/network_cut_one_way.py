@@ -1,8 +1,8 @@
-"""The network breaks in one direction: the node that serves is heard, and hears nothing.
+"""The network breaks in one direction: the node that serves is heard, but hears nothing.
 
-Made in the node's kernel, which drops what comes from its peer.  Corosync needs both directions, so the nodes part as
-after a cut in both; one is fenced, and one serves.  The fault ends with a machine that is switched off; is it the
-peer that went, it comes back into a network that still is broken, and joins when it is mended.
+Done in the node's kernel, which drops what comes from its peer.  Corosync needs both directions, so the nodes part as
+after a cut in both; one is fenced, and one serves.  The fault ends with a machine that is switched off; if that was the
+peer, it comes back into a network that is still broken, and joins when that is repaired.
 """
 
 import time
@@ -22,7 +22,7 @@ def run(drill: Drill) -> None:
     drill.wait_writes(drill.seen.last_fencing())
     drill.pause(20, "one side goes on alone")
     drill.check(drill.seen.writes_since(time.time() - 2), "nobody serves while the network is broken")
-    drill.fault_end("the network is mended")
+    drill.fault_end("the network is repaired")
     drill.target.join()
     for node in drill.nodes:
         network.clear(node)

@@ -1,7 +1,7 @@
-"""The network between the nodes breaks while a witness sees both.
+"""The network between the nodes breaks, while a witness sees both.
 
-The witness (a third machine with corosync-qnetd) gives its vote to one side at once; the other has lost quorum, stops,
-and is fenced.  There is no race, so no delay stands between the cut and the fencing, whoever serves.
+The witness (a third machine with corosync-qnetd) gives its vote to one side at once; the other one has lost quorum,
+stops, and is fenced.  There is no race, so there is no delay between the cut and the fencing, whoever serves.
 """
 
 import time
@@ -25,5 +25,5 @@ def run(drill: Drill) -> None:
     drill.check(delays.strip().rstrip("s") in ("", "0"), f"with a witness there is a delay of {delays.strip()}")
     drill.pause(20, "one side goes on alone")
     drill.check(drill.seen.writes_since(time.time() - 2), "nobody serves while the network is cut")
-    drill.fault_end("the network is mended")
+    drill.fault_end("the network is repaired")
     drill.target.join()

@@ -1,7 +1,7 @@
-"""All of Pacemaker's daemons die of kill -9 on the node that serves.
+"""All of Pacemaker's daemons are killed (kill -9) on the node that serves.
 
-Corosync and the server go on.  The service manager starts Pacemaker again, which finds what runs and goes on watching
-it; or the other node has missed it for too long, and has the machine switched off.
+Corosync and the server go on.  The service manager restarts Pacemaker, which finds what runs and goes on watching it;
+or the other node has missed it for too long, and has the machine switched off.
 """
 
 from drills.drill import Drill

@@ -1,8 +1,8 @@
-"""A minute in which three of ten packets between the nodes are lost, in each direction.
+"""For a minute, three of ten packets between the nodes are lost, in each direction.
 
-Made in both nodes' kernels (netem), on what they send to each other.  Corosync repeats what is lost, TCP does for DRBD:
-writes become slow.  Loss alone is no death: either nobody is fenced, or the nodes have parted after all, and then it is
-exactly one.
+Done in both nodes' kernels (netem), for what they send to each other.  Corosync repeats what is lost, and TCP does so
+for DRBD: writes become slow.  Loss alone does not mean death: either nobody is fenced, or the nodes have parted after
+all, and then it is exactly one.
 """
 
 from drills import network
@@ -19,7 +19,7 @@ def run(drill: Drill) -> None:
     for node in drill.nodes:
         network.lose(node, drill.other(node), PERCENT)
     drill.pause(60, "packets are lost")
-    drill.fault_end("the network is mended")
+    drill.fault_end("the network is repaired")
     for node in drill.nodes:
         network.clear(node)
     drill.wait_writes(max(at, drill.seen.last_fencing()))

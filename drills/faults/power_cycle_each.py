@@ -1,8 +1,8 @@
 """The machines lose their power one after the other, and each gets it back at once.
 
-First the one that does not serve, then, when all is well again, the one that does.  A machine that is rebooted by
-somebody else has been missed by its peer all the same, which fences it once to be sure; if it is back before it was
-missed, nobody is.
+First the one that does not serve, then, when all is well again, the one that does.  A machine that somebody else
+reboots is missed by its peer all the same, which fences it once to be sure; if it is back before it was missed, nobody
+is fenced.
 """
 
 import time

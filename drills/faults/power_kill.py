@@ -1,8 +1,8 @@
 """The machine that serves loses its power.
 
-Every process of it is killed in the same instant, as when its host dies.  The other node misses it after Corosync's
-token, has Azure switch it off to be sure that it is off, promotes its own copy of the data and serves.  The machine
-is started again by the same fencing, and copies what it has missed.
+Every process of it is killed at the same instant, as when its host dies.  The other node misses it after Corosync's
+token, has Azure switch it off to be sure that it is off, promotes its own copy of the data and serves.  The same
+fencing starts the machine again, which copies what it has missed.
 """
 
 from drills.drill import Drill

@@ -1,8 +1,8 @@
-"""The balancer's probe of the node that serves gets no answer, although the service is well.
+"""The load balancer's probe of the node that serves gets no answer, although the service is well.
 
-Made in the node's kernel, which drops the probe's packets; the listener is there.  Once it is missed the balancer
-gives that node no new connection; to the other one it gives none either, since nobody listens there.  A connection
-that stands goes on, as Azure documents it.  When the probe is answered again, new connections are.
+Done in the node's kernel, which drops the probe's packets; the listener still runs.  Once the answer is missed, the
+load balancer gives that node no new connections, and none to the other one either, since nothing listens there.
+Existing connections go on, as Azure documents it.  When the probe is answered again, new connections are too.
 """
 
 import contextlib

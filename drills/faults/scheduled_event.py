@@ -1,7 +1,7 @@
 """Azure announces that it will reboot the host of the machine that serves.
 
-The agent on the node (azure-events-az) sees the announcement in the metadata service, and the service moves away in
-order, before the time that was announced.  Then the node lets the event begin; the machine reboots, and comes back.
+The agent on the node (azure-events-az) sees the announcement in the metadata service, and the service moves away
+cleanly, before the announced time.  Then the node lets the event begin; the machine reboots, and comes back.
 """
 
 import time
@@ -11,7 +11,7 @@ from drills.proof.audit import Expectation
 
 ORDER = 200
 EXPECTED = Expectation(fencings=(0, 0))
-NEEDS_LAB = "Azure announces events when it will, not on request"
+NEEDS_LAB = "Azure announces events when it wants to, not on request"
 SETTLE_SECONDS = 420.0
 
 NOTICE_SECONDS = 240.0

@@ -1,7 +1,7 @@
 """The node that serves is put in standby, and brought back; then the other one; ten times.
 
-That is how a node is taken out for maintenance.  Each time the server is stopped in order, its data is on both disks,
-and the other node starts it.  A node in standby has its DRBD down: it copies what it has missed before it is its turn
+This is how a node is taken out for maintenance.  Each time the server is stopped cleanly, its data is on both disks,
+and the other node starts it.  On a node in standby, DRBD is down: it copies what it has missed before it is its turn
 again.  Nobody is fenced.
 """
 

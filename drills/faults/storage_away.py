@@ -1,7 +1,7 @@
 """The storage account of the backups cannot be reached for some minutes.
 
-Nothing of the service waits for it: the log stays on the data disk, and an alarm says so.  When the account is back,
-all that has waited is copied, without a gap, and the alarm ends.
+The service does not wait for it: the log stays on the data disk, and an alarm says so.  When the account is back,
+everything that has waited is copied, without a gap, and the alarm ends.
 """
 
 from drills import rescue
@@ -12,7 +12,7 @@ from operations import backups
 ORDER = 240
 # Nobody may notice: a commit on a busy lab was seen to take 2 s.
 EXPECTED = Expectation(fencings=(0, 0), longest_outage=5, moves=0)
-NEEDS_LAB = "a storage account cannot be taken away from two machines alone"
+NEEDS_LAB = "a storage account cannot be blocked for two machines alone"
 NEEDS_BACKUP = True
 
 ALARM = "the backup has what was committed until"

@@ -1,8 +1,8 @@
 """Somebody drops a table; a second stack begins with the backup of the second before.
 
-DRBD has dropped it on both nodes.  The binary log has every change with its second, so the base of the night and the
-logs after it, up to the second before, make a cluster in which the table is there, with every row that was acknowledged
-until then, and none of those after.  The cluster itself serves on meanwhile, and is not touched.
+DRBD has dropped it on both nodes.  The binary log has every change with its second, so the night's base and the logs
+after it, up to the second before, make a cluster in which the table exists, with every row that was acknowledged until
+then, and none after.  Meanwhile the cluster itself goes on serving, and is not touched.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from drills.target import connect
 
 ORDER = 220
 EXPECTED = Expectation(fencings=(0, 0), moves=0)
-NEEDS_LAB = "a second stack is made and destroyed, which takes time and money there (docs/operations/restore.md)"
+NEEDS_LAB = "a second stack is made and destroyed, which takes time and costs money there (docs/operations/restore.md)"
 NEEDS_BACKUP = True
 ROWS = 100
 

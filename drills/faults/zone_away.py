@@ -1,8 +1,8 @@
-"""The data centre of the node that serves is lost, and all of Azure's network that is in its zone alone.
+"""The data centre of the node that serves is lost, with the parts of Azure's network that are only there.
 
-The machine and its disk are gone, and nothing there can be started.  The other node misses it, and must reach Azure's
-API to be sure that it is off before it serves: by a way out that is not in the zone that is lost.  When the zone is
-back, the machine is started by the same fencing, which has asked for that again and again, and copies what it missed.
+The machine and its disk are gone, and nothing can be started there.  The other node misses it, and must reach Azure's
+API to be sure that it is off before it serves, so the way out must not be in the lost zone.  When the zone is back, the
+same fencing, which has kept trying, starts the machine, and it copies what it has missed.
 """
 
 from drills.drill import Drill
@@ -10,7 +10,7 @@ from drills.proof.audit import Expectation
 
 ORDER = 15
 EXPECTED = Expectation(fencings=(1, 1))
-NEEDS_LAB = "nobody can switch off a zone of Azure's"
+NEEDS_LAB = "nobody can switch off one of Azure's zones"
 NEEDS_ZONES = True
 SETTLE_SECONDS = 420.0
 AWAY_SECONDS = 30.0

@@ -13,7 +13,11 @@ def holes(writes: Sequence[Write], rows: Set[int]) -> list[str]:
     last = max(rows, default=0)
     missing = [write.sequence for write in writes if write.acknowledged is not None and write.sequence < last]
     missing = [sequence for sequence in missing if sequence not in rows]
-    wrong = [f"{len(missing)} acknowledged rows are missing before others, such as {missing[0]}"] if missing else []
+    wrong = (
+        [f"{len(missing)} acknowledged rows are missing although later ones are there, such as {missing[0]}"]
+        if missing
+        else []
+    )
     strange = rows - {write.sequence for write in writes}
     return [*wrong, *([f"{len(strange)} rows are there that nobody wrote"] if strange else [])]
 

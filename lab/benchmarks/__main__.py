@@ -124,7 +124,7 @@ def main() -> int:
     if lab.is_up():
         # All that is measured, or killed, is in a namespace that this run has made itself.
         print(
-            f"lab {arguments.lab!r} is there already: python -m lab --lab {arguments.lab} down takes it away",
+            f"lab {arguments.lab!r} already exists: python -m lab --lab {arguments.lab} down removes it",
             file=sys.stderr,
         )
         return 1

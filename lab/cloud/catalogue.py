@@ -90,6 +90,7 @@ class Size:
     accelerated: bool = True
     generations: tuple[str, ...] = ("V1", "V2")
     controllers: tuple[str, ...] = ("SCSI",)
+    trusted_launch: bool = True
 
     @property
     def lab_memory_mib(self) -> int:
@@ -125,6 +126,7 @@ SIZES: dict[str, Size] = {
     "Standard_DC2as_v5": Size(2, 8192, 4, accelerated=False, generations=("V2",)),
     "Standard_DS1_v2": Size(1, 3584, 4, accelerated=False),
     "Standard_DS2_v2": Size(2, 7168, 8),
+    "Standard_M64s": Size(64, 1024 * 1024, 64, trusted_launch=False),
     **_family("Standard_B{}s_v2", 4096, (2, 4, 8)),
     **_family("Standard_B{}as_v2", 4096, (2, 4, 8)),
     **_family("Standard_F{}s_v2", 2048, (2, 4, 8, 16)),

@@ -41,6 +41,7 @@ class Changes:
     async def patch(self, request: web.Request, kind: Kind, target: ResourceId) -> web.Response:
         """Merge a patch into what stands, and take that as a request."""
         body = await body_of(request)
+        known.check(kind.type, body)
         existing = self._reading.existing(kind, target)
         merged = copy.deepcopy(existing.body)
         merged["location"] = existing.location

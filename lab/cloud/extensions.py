@@ -4,7 +4,7 @@ import re
 
 from aiohttp import web
 
-from lab.cloud import roles
+from lab.cloud import known, roles
 from lab.cloud.errors import ArmError, not_in_lab
 from lab.cloud.fields import text
 from lab.cloud.inventory import LOCK, ROLE_ASSIGNMENT
@@ -38,6 +38,7 @@ class Extensions:
                 return web.json_response(kind.shown(inventory, existing))
             case "PUT":
                 body = await body_of(request)
+                known.check(kind.type, body)
                 self._check_scope(target)
                 existing = kind.locate(store, target)
                 resource = kind.check(inventory, target, body, existing)

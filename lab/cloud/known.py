@@ -1,7 +1,7 @@
 """Which properties Azure knows: a body with another one is refused, as Azure refuses what it cannot read.
 
 known_properties.json has them by Microsoft's own classes, a line each; tests/unit/test_requests.py writes it from the
-models of azure-mgmt-compute, -network, -resource and -storage, which take too long to load here.
+models of azure-mgmt-compute, -network, -resource, -storage and their kin, which take too long to load here.
 """
 
 import json
@@ -20,11 +20,14 @@ from lab.cloud.inventory import (
     GROUP,
     IMMUTABILITY_POLICY,
     INTERFACE,
+    LOCK,
     MACHINE,
     MANAGEMENT_POLICY,
     NAT_GATEWAY,
     NETWORK,
     PUBLIC_ADDRESS,
+    ROLE_ASSIGNMENT,
+    ROLE_DEFINITION,
     SECURITY_GROUP,
     STORAGE_ACCOUNT,
 )
@@ -50,6 +53,9 @@ CLASSES = {
     BLOB_CONTAINER: "storage.BlobContainer",
     IMMUTABILITY_POLICY: "storage.ImmutabilityPolicy",
     MANAGEMENT_POLICY: "storage.ManagementPolicy",
+    ROLE_DEFINITION: "authorization.RoleDefinition",
+    ROLE_ASSIGNMENT: "authorization.RoleAssignment",
+    LOCK: "locks.ManagementLockObject",
 }
 """Resource types, and the class of each; of others every property is taken for known."""
 
@@ -68,7 +74,7 @@ def check(type_: str, body: Json) -> None:
 
     Args:
         type_: the resource type, in Azure's spelling.
-        body: of a PUT, whole.
+        body: of a PUT, or of a PATCH.
 
     Raises:
         ArmError: 400, InvalidRequestFormat for network resources, BadRequest for others.

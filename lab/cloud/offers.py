@@ -98,6 +98,7 @@ class Offers:
                 "HyperVGenerations": ",".join(size.generations),
                 "CpuArchitectureType": "x64",
                 "DiskControllerTypes": ",".join(size.controllers),
+                **({} if size.trusted_launch else {"TrustedLaunchDisabled": True}),
             }
             yield {
                 "resourceType": "virtualMachines",
@@ -190,7 +191,12 @@ def _image(key: tuple[str, str, str], rest: list[str]) -> web.Response:
         return web.json_response([{"name": version} for version in catalogue.IMAGE_VERSIONS])
     if rest[0] not in catalogue.IMAGE_VERSIONS:
         raise ArmError(404, "NotFound", f"Artifact: VMImage version {rest[0]} was not found: {':'.join(key)}.")
-    properties = {"hyperVGeneration": "V2", "architecture": "x64"}
+    features = {"SecurityType": "TrustedLaunchSupported", "DiskControllerTypes": "SCSI, NVMe"}
+    properties = {
+        "hyperVGeneration": "V2",
+        "architecture": "x64",
+        "features": [{"name": name, "value": value} for name, value in features.items()],
+    }
     return web.json_response({"name": rest[0], "properties": properties})
 
 

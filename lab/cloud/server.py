@@ -52,7 +52,7 @@ def _lock(paths: LabPaths) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise AlreadyRunningError(f"the cloud of lab {paths.name!r} runs already") from None
+        raise AlreadyRunningError(f"the cloud of lab {paths.name!r} is already running") from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
@@ -171,7 +171,7 @@ class _Cloud:
             # The host has gone down with all that ran on it: like Azure's, the platform starts again what was on.
             for machine in list(self._inventory.of_type(MACHINE)):
                 if machine.hidden["power"] == "running" and machine.hidden["provisioned"]:
-                    LOG.info("%s was on before the lab's namespace was made anew: it is started", machine.name)
+                    LOG.info("%s was on before the lab's namespace was recreated: starting it", machine.name)
                     machine.hidden["boot_seconds"] = None
                     self._operations.begin("start", machine)
         self._store.facts["namespace"] = here

@@ -247,7 +247,7 @@ def _build(parts: Sequence[str], pinned: str, progress: Progress) -> Path:
     if done.is_dir():
         return done
     root.mkdir(parents=True, exist_ok=True)
-    progress(f"tool chain: go build of {', '.join(parts)} ({pinned}); takes minutes, and only once")
+    progress(f"tool chain: go build of {', '.join(parts)} ({pinned}); takes minutes, but only once")
     with _locked(root / f"{key}.lock"):
         if done.is_dir():  # another run built it while this one waited
             return done

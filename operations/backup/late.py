@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from configs.backup.chain import Verified, from_stamp, said
+from configs.backup.documents import Verified
+from configs.backup.moments import from_stamp, said
 from operations.backup.state import Backup
 
 LOG_MINUTES = 5
@@ -20,23 +21,23 @@ def log_is_late(backup: Backup) -> Iterator[str]:
     age = backup.asked - (backup.complete_to or backup.since)
     if age > timedelta(minutes=LOG_MINUTES):
         has = f"what was committed until {said(backup.complete_to)}" if backup.complete_to else "no log yet"
-        yield f"the backup has {has}, and nothing of the last {long(age)}{_because(backup.log_error)}"
+        yield f"the backup has {has}, but nothing of the last {long(age)}{_because(backup.log_error)}"
 
 
 def base_is_late(backup: Backup) -> Iterator[str]:
     age = backup.asked - (backup.base or backup.since)
     # The next one is larger.
     if age > timedelta(hours=BASE_HOURS) + 2 * backup.base_took:
-        last = f"the last is of {said(backup.base)}" if backup.base else "there is none yet"
-        yield f"the backup has got no new base for {long(age)}: {last}{_because(backup.base_error)}"
+        last = f"the last one is from {said(backup.base)}" if backup.base else "there is none yet"
+        yield f"the backup has had no new base for {long(age)}: {last}{_because(backup.base_error)}"
 
 
 def log_is_lost(backup: Backup) -> Iterator[str]:
     if backup.lost:
         logs = "1 binary log" if backup.lost == 1 else f"{backup.lost} binary logs"
         yield (
-            f"{logs} went before the backup had it, purged by somebody or since the disk would have been full: until"
-            " there is a new base, nothing after that can be restored"
+            f"{logs} went before the backup had it, purged by somebody or because the disk was filling up: until"
+            " there is a new base, nothing later can be restored"
         )
 
 
@@ -48,7 +49,7 @@ def proof_fails(proof: Verified | None) -> Iterator[str]:
 def proof_is_late(backup: Backup, proof: Verified | None) -> Iterator[str]:
     age = backup.asked - (from_stamp(proof.at) if proof else backup.since)
     if age > timedelta(days=PROOF_DAYS):
-        last = f"last on {said(from_stamp(proof.at))}" if proof else "not yet"
+        last = f"the last one was on {said(from_stamp(proof.at))}" if proof else "there is none yet"
         yield f"no base of the backup has been proved by a restore for {long(age)}: {last}"
 
 

@@ -1,6 +1,6 @@
-"""What a storage account has of a backup: `python -m operations.backup.listing ACCOUNT`.
+"""Lists the backup in a storage account: `python -m operations.backup.listing ACCOUNT`.
 
-It asks neither the stack nor its machines, so it also tells what can be restored when these are gone.
+It asks neither the stack nor its machines, so it also says what can be restored when these are gone.
 """
 
 import argparse
@@ -16,7 +16,9 @@ from typing import Any
 from components.azure import stored_backup
 from components.azure.blobs import UnreadableError
 from components.azure.stored_backup import StoredBackup
-from configs.backup.chain import LOGS, Base, Details, Verified, from_stamp, said
+from configs.backup.blobs import LOGS, Base
+from configs.backup.documents import Details, Verified
+from configs.backup.moments import from_stamp, said
 from operations.backup import late
 from operations.backup.state import Backup
 from operations.command import told
@@ -66,7 +68,7 @@ class Listing:
         if self.complete_to:
             now = datetime.fromisoformat(self.now)
             at = datetime.fromisoformat(self.complete_to)
-            until = f", with all until {self.complete_to}, {late.ago(at, now)}"
+            until = f", complete until {self.complete_to}, {late.ago(at, now)}"
         lines.append(f"log       {self.logs} files{until}")
         lines.append(proof_line(self.proof))
         lines += [f"ALARM     {alarm}" for alarm in self.alarms]
@@ -130,10 +132,10 @@ def _state(backup: StoredBackup, now: datetime) -> Backup | None:
 
 def _alarms(backup: StoredBackup, state: Backup | None) -> Iterator[str]:
     if state is None:
-        yield "there is nothing in it"
+        yield "it is empty"
         return
     for gap in backup.chain.gaps():
-        yield f"{gap}: of that time nothing can be restored"
+        yield f"{gap}: nothing of that time can be restored"
     yield from late.log_is_late(state)
     yield from late.base_is_late(state)
     if backup.verified and not backup.verified.ok:

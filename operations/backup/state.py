@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from configs.backup import chain
-from configs.backup.chain import Verified, from_stamp
+from configs.backup.documents import Verified, from_json
+from configs.backup.moments import from_stamp
 
 _LONGEST_BASE = timedelta(hours=12)
 """1.7 TB at 40 MiB/s. What takes longer has come to a standstill."""
@@ -73,7 +73,7 @@ def _took(begun: datetime | None, ended: datetime | None, now: datetime) -> time
 def read_proof(text: str | None) -> Verified | None:
     """Read what a node has noted of the last proof that ran on it; None where none has."""
     try:
-        found = chain.verified(text or "")
+        found = from_json(Verified, text or "")
         from_stamp(found.at)
     except ValueError:
         return None

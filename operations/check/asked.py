@@ -85,6 +85,25 @@ def capabilities(sku: Json) -> dict[str, str]:
     return {each["name"]: each["value"] for each in items(sku, "capabilities")}
 
 
+def controllers_of(able: Mapping[str, str]) -> list[str]:
+    """Return by what a size, or an image, has its disks, in capitals; of what Azure does not tell it, it is SCSI.
+
+    Args:
+        able: a size's capabilities, or an image's features.
+    """
+    return able.get("DiskControllerTypes", "SCSI").upper().replace(" ", "").split(",")
+
+
+def controller_of(machine: Change) -> str:
+    """Return by what a machine is to have its disks."""
+    return str(machine.wanted["storageProfile"].get("diskControllerType", "SCSI"))
+
+
+def is_launched_with_trust(machine: Change) -> bool:
+    """Tell whether a machine is to have Trusted Launch."""
+    return section(machine.wanted, "securityProfile").get("securityType") == "TrustedLaunch"
+
+
 def zones(sku: Json, location: str) -> tuple[set[str], list[str]]:
     """Return the zones of a region in which a SKU may be had; and why it may not be had in it, or in some of them.
 

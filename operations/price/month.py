@@ -69,7 +69,7 @@ class Bill:
             + (f"  (now {part.before})" if part.before != part.after else "")
             for part in self.parts
         ]
-        note = f"    By Azure's retail prices, {HOURS} hours; without traffic, disk operations and discounts."
+        note = f"    Azure's retail prices for {HOURS} hours, without traffic, disk operations and discounts."
         return "\n".join([SUMMARY + self.summary, *lines, note])
 
 
@@ -108,7 +108,7 @@ def told(plan: Plan) -> str:
     try:
         return bill(plan).as_text()
     except OSError as error:
-        return f"{SUMMARY}unknown, since the price list is not reached: {error}"
+        return f"{SUMMARY}unknown, since the price list cannot be reached: {error}"
 
 
 def of_preview(cli: Cli, event_log: Path) -> str:

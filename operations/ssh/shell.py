@@ -17,11 +17,11 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
     machines = {machine.name: machine for machine in stack.machines}
     if options.node not in machines:
         wrong = f"there is no {options.node}" if options.node else "no machine is named"
-        raise OperationError(f"{wrong}; the stack has {', '.join(machines)}")
+        raise OperationError(f"{wrong}: NODE is one of {', '.join(machines)}")
     # Without a terminal a login shell would tell the message of the day first.
     return hand_over([*machines[options.node].ssh(), *([] if sys.stdin.isatty() else ["bash", "-s"])])
 
 
 COMMAND = Command(
-    "ssh", "Open a shell on one of the stack's machines, or run there what is piped into it.", _run, _add_options
+    "ssh", "Open a shell on one of the stack's machines, or run there what you pipe in.", _run, _add_options
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from configs.backup.chain import Verified
+from configs.backup.documents import Verified
 from operations.backup import state
 from operations.backup.state import Backup
 from operations.status import drbd, quorum
@@ -197,7 +197,7 @@ class Facts:
         if options is None:
             return "unknown: no node answers"
         if options.get("stonith-enabled") != "true":
-            return "OFF: a network split can let both nodes serve"
+            return "OFF: in a network split both nodes can serve"
         for device in self.fence_devices:
             for node in device.findall("node"):
                 if device.get("role") == "Started" and device.get("failed") != "true":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from components.places import MOUNT_POINT
-from configs.backup.chain import from_stamp
+from configs.backup.moments import from_stamp
 from operations.status import alarms
 from operations.status.facts import Facts, NodeFacts
 
@@ -17,27 +17,27 @@ Sample = tuple[str, dict[str, str], float]
 """A metric's name, its labels, and its value."""
 
 HELP = {
-    "alarm": "How many cases there are of a kind of trouble, as make status finds it.",
-    "asked_timestamp_seconds": "When all of this was so.",
+    "alarm": "How many cases of a kind of alarm there are, as make status finds them.",
+    "asked_timestamp_seconds": "When all of this was looked up.",
     "serves": "Whether this node serves.",
     "fencing_works": "Whether a node that fails will be fenced.",
-    "maintenance": "Whether Pacemaker leaves this node as it is.",
-    "standby": "Whether this node is to run nothing.",
+    "maintenance": "Whether this node, or the cluster, is in maintenance.",
+    "standby": "Whether this node is in standby.",
     "votes": "Votes of this node's partition.",
-    "expected_votes": "Votes that there are.",
-    "resync_left_bytes": "What one disk has and the other has not.",
-    "resync_left_seconds": "What DRBD thinks that copying it will take.",
-    "verify_timestamp_seconds": "When the last comparison of the two disks ended that ran on this node.",
-    "verify_differing_bytes": "What it found to differ.",
-    "file_system_used_ratio": "How full a file system is, as df has it.",
+    "expected_votes": "Votes that there should be.",
+    "resync_left_bytes": "What one disk has and the other does not have yet.",
+    "resync_left_seconds": "How long DRBD expects to take for copying it.",
+    "verify_timestamp_seconds": "When the last comparison of the two disks that ran on this node ended.",
+    "verify_differing_bytes": "How much it found to differ.",
+    "file_system_used_ratio": "How full a file system is, as df shows it.",
     "file_system_inodes_used_ratio": "How many of a file system's inodes are in use.",
-    "kernels_without_drbd": "Kernels that are newer than the one that runs, and have no DRBD.",
+    "kernels_without_drbd": "Kernels that are newer than the running one and have no DRBD.",
     "backup_since_timestamp_seconds": "When the history of the backup began.",
-    "backup_complete_to_timestamp_seconds": "What was committed before is in the backup.",
-    "backup_base_timestamp_seconds": "When the last base was whole.",
-    "backup_lost_logs": "Binary logs that went before the backup had them, and are in no base since.",
-    "backup_proof_timestamp_seconds": "When a base was proved by a restore that ran on this node.",
-    "backup_proof_ok": "Whether that has succeeded.",
+    "backup_complete_to_timestamp_seconds": "What was committed before this time is in the backup.",
+    "backup_base_timestamp_seconds": "When the last base was complete.",
+    "backup_lost_logs": "Binary logs that were removed before the backup had them, and are in no base since.",
+    "backup_proof_timestamp_seconds": "When the last proof by a restore on this node ended.",
+    "backup_proof_ok": "Whether it succeeded.",
 }
 """What each metric says, in the order of the file."""
 

@@ -23,7 +23,7 @@ class WitnessStatus:
     def as_text(self) -> str:
         if not self.votes:
             return f"witness   {self.name}, unknown: no node answers"
-        state = f"NOT REACHED by {' and '.join(self.unreached_by)}" if self.unreached_by else "connected"
+        state = f"NOT REACHED from {' and '.join(self.unreached_by)}" if self.unreached_by else "connected"
         return f"witness   {self.name}, {state}, votes {self.votes} of {self.expected_votes}"
 
 

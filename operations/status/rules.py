@@ -118,7 +118,7 @@ FROM_OUTSIDE = (
     ),
     Rule(
         "MysqlNotLookedAt",
-        "{{ $labels.instance }} has not looked for trouble for three minutes",
+        "{{ $labels.instance }} has not checked itself for three minutes",
         "monitoring",
         WARNING,
         1,
@@ -127,7 +127,7 @@ FROM_OUTSIDE = (
     ),
     Rule(
         "MysqlExporterCannotAsk",
-        "the exporter on {{ $labels.instance }} cannot ask the server that serves",
+        "the exporter on {{ $labels.instance }} cannot query the server",
         "cannot-ask",
         WARNING,
         2,

@@ -16,13 +16,13 @@ from operations.status.quorum import WitnessStatus
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node: `online` in Pacemaker's eyes, what is of DRBD in its own; "unknown" where it cannot be asked.
+    """One node: `online` in Pacemaker's eyes, None where nobody can be asked; DRBD in its own, "unknown" likewise.
 
     `used_percent` is of the database's file system, None where that is not mounted.
     """
 
     name: str
-    online: bool
+    online: bool | None
     standby: bool
     drbd_role: str
     drbd_connection: str
@@ -47,11 +47,12 @@ class Status:
         return asdict(self)
 
     def as_text(self) -> str:
-        lines = [f"endpoint  {self.endpoint['host']}:{self.endpoint['port']}, served by {self.serving or 'NOBODY'}"]
+        nobody = "NOBODY" if any(node.online is not None for node in self.nodes) else "UNKNOWN"
+        lines = [f"endpoint  {self.endpoint['host']}:{self.endpoint['port']}, served by {self.serving or nobody}"]
         if self.loopback:
             lines.append(f"          on this machine at {self.loopback['host']}:{self.loopback['port']}")
         for node in self.nodes:
-            state = ("standby" if node.standby else "online") if node.online else "OFFLINE"
+            state = {None: "UNKNOWN", False: "OFFLINE", True: "standby" if node.standby else "online"}[node.online]
             drbd = f"{node.drbd_role}, {node.drbd_connection}, {node.drbd_disk}"
             lines.append(f"node      {node.name:16} {state:8} DRBD {drbd}")
         lines += [f"resource  {r.name:16} {r.state:12} on {r.node}" for r in self.resources]
@@ -94,7 +95,7 @@ def _node(seen: Facts, node: NodeFacts) -> NodeStatus:
     used = [each.percent for each in node.file_systems if each.place == MOUNT_POINT]
     return NodeStatus(
         name=node.name,
-        online=seen.is_in(node.name),
+        online=None if seen.cluster is None and not node.reached else seen.is_in(node.name),
         standby=seen.members.get(node.name, {}).get("standby") == "true",
         drbd_role=node.drbd.role if node.drbd else down,
         drbd_connection=node.drbd.connection if node.drbd else down,
@@ -114,5 +115,5 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "status", "Show the cluster; exit with 0 if, and only if, a node serves and there is no alarm.", _run, _add_options
+    "status", "Show the cluster; exit code 0 if, and only if, a node serves and there is no alarm.", _run, _add_options
 )

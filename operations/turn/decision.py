@@ -69,8 +69,9 @@ def decide(node: str, peer: str, *, first: bool, wanted: Wanted, own: View | Non
         was, will = (image.split(":")[:2] for image in (own.machine.image, wanted.image))
         if was != will:
             raise TurnError(
-                f"{node} runs {':'.join(was)} and is to run {':'.join(will)}: another operating system is another"
-                " cluster, since its MySQL, Corosync and Pacemaker may not understand these. Set operatingSystem back"
+                f"{node} runs {':'.join(was)} and is to run {':'.join(will)}: another operating system needs a new"
+                " cluster, since its MySQL, Corosync and Pacemaker may not understand the old ones. Set operatingSystem"
+                " back"
             )
         if own.members is not None and not own.has_left and node not in own.away:
             return _member(node, peer, first, wanted, own, others)
@@ -93,14 +94,14 @@ def _not_a_member(node: str, peer: str, own: View | None, others: View | None) -
     if own is None and node in others.members:
         return Wait(f"{node} to be reached by SSH: {peer} sees it in the cluster", _AWAY_SECONDS)
     if node not in others.away:
-        return Wait(f"{node} to be away for good: {peer} sees it neither in the cluster nor off", _AWAY_SECONDS)
+        return Wait(f"{node} to be gone for good: {peer} sees it neither in the cluster nor off", _AWAY_SECONDS)
     return Go(f"{peer} serves without it", leave=own is not None)
 
 
 def _member(node: str, peer: str, first: bool, wanted: Wanted, own: View, others: View | None) -> Decision:
     assert own.members is not None
     if own.by_hand:
-        raise TurnError(f"{own.by_hand}, so nothing would leave {node}; then run pulumi up again")
+        raise TurnError(f"{own.by_hand}, so nothing would leave {node}; end that, then run pulumi up again")
     if peer not in own.members:
         return Wait(f"{peer} to be in the cluster, and able to take over")
     if not own.connected or own.disks != ("UpToDate", "UpToDate"):
@@ -110,7 +111,7 @@ def _member(node: str, peer: str, first: bool, wanted: Wanted, own: View, others
         why = f"{differing} KiB differ: docs/operations/blocks-differ.md"
         return Wait(f"both disks to have the same data ({why})", _AWAY_SECONDS)
     if own.votes_missing:
-        return Wait(f"all votes ({own.votes_missing} missing: is the witness well?)")
+        return Wait(f"all votes ({own.votes_missing} missing: is the witness running?)")
     if others is None or others.members is None:
         return Wait(f"{peer} to be reached by SSH", _AWAY_SECONDS)
     if others.machine == wanted:

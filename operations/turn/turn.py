@@ -32,10 +32,10 @@ def do(node: Node, script: str, seconds: float) -> None:
     try:
         node.run("bash -s", *_SSH_OPTIONS, text=f"set -euo pipefail\n{script}", timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise TurnError(f"{node.name} has not done within {seconds:.0f} s: {script!r}") from None
+        raise TurnError(f"{node.name} did not finish within {seconds:.0f} s: {script!r}") from None
     except subprocess.CalledProcessError as error:
         why = (error.stderr.strip().splitlines() or ["no message"])[-1]
-        raise TurnError(f"{node.name} has failed to do {script!r}: {why}") from None
+        raise TurnError(f"{node.name} failed to run {script!r}: {why}") from None
 
 
 # What runs on a node leaves this there, where a restart takes it away: a node that has left and is not to restart after
@@ -82,16 +82,16 @@ class Turn:
                 case Done():
                     if own is not None and own.has_left:
                         self._come_back()
-                    self.tell(f"{self.node.name}: its machine is already as wanted")
+                    self.tell(f"{self.node.name}: its machine is already as it should be")
                     return
                 case Go(why=why, leave=leave, peer_must_serve=peer_must_serve):
-                    self.tell(f"{self.node.name}: its turn, {why}")
+                    self.tell(f"{self.node.name}: its turn ({why})")
                     if others is not None:
                         # It has a node started that is off for a minute; Azure may stop this one for longer.
                         do(self.peer, f"mkdir -p {Path(PEER_IN_TURN).parent}\n: >{PEER_IN_TURN}", 60)
                     if leave:
                         self._leave(peer_must_serve)
-                    self.tell(f"{self.node.name}: has left, its machine may be restarted or replaced")
+                    self.tell(f"{self.node.name}: has left the cluster; its machine may be restarted or replaced")
                     return
                 case Wait(what_for=what_for, seconds=seconds):
                     pass
@@ -102,7 +102,7 @@ class Turn:
                 if own is not None and own.has_left:
                     self._come_back()  # an earlier run was killed while it left
                 raise TurnError(
-                    f"waited {seconds:.0f} s for {what_for}, without success; nothing was done to its machine. See"
+                    f"waited {seconds:.0f} s in vain for {what_for}; its machine was not touched. See"
                     " docs/operations/machines-in-turn.md, then run pulumi up again"
                 )
             if now - told > _TELL_EVERY_SECONDS:

@@ -54,6 +54,7 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "dnsLabel": Another({"dnsLabel": "shop"}),
         "probePort": Another({"probePort": 61501}),
         "clientCidrs": Another({"clientCidrs": ["198.51.100.0/24"]}),
+        "hostFirewall": Another({"hostFirewall": True}),
     },
     "Witness": {
         "witness": Another({"witness": True}),
@@ -140,12 +141,13 @@ SECTIONS: dict[str, dict[str, Another]] = {
 }
 _HEAD = """# Settings
 
-Every setting of a stack, set by `pulumi config set azure-mysql-ha:NAME VALUE`, a list or an object by `--path`, a
-secret by `--secret`. Pulumi.yaml declares them, [components/settings](../components/settings) checks them, all at once.
+Every setting of a stack. Set one with `pulumi config set azure-mysql-ha:NAME VALUE`, a list or an object with
+`--path`, a secret with `--secret`. Pulumi.yaml declares them; [components/settings](../components/settings) checks
+them, all at once.
 
-What a setting reaches is what the program was seen to make otherwise with another value of it: resources of Azure that
-come, go or change, and scripts that then run on their machines. NODE stands for each node's name. Some changes replace
-resources: [changes.md](changes.md). `pulumi preview` says what yours does.
+“Reaches” says what changed when the program ran with another value of the setting: resources in Azure that are added,
+removed or changed, and scripts that then run on their machines. NODE stands for each node's name. Some changes replace
+resources: [changes.md](changes.md). `pulumi preview` shows what yours does.
 """
 _REACH = re.compile(r"\nReaches .*?\n(?=\n|\Z)", re.DOTALL)
 

@@ -65,7 +65,11 @@ CASES = {
     "debian-12": Case("lab", {"operatingSystem": "debian-12"}, like=("lab",)),
     "debian-13": Case("lab", {"operatingSystem": "debian-13"}, like=("debian-12", "lab")),
     # Of an operating system with repairs, which a witness does without; while the key of SSH's admin user is changed.
-    "witness": Case("lab", {"witness": True, "sshPreviousPrivateKey": ssh_key()} | MONITORED | ACCOUNTS, like=("lab",)),
+    "witness": Case(
+        "lab",
+        {"witness": True, "hostFirewall": True, "sshPreviousPrivateKey": ssh_key()} | MONITORED | ACCOUNTS,
+        like=("lab",),
+    ),
     "dev": Case("dev", like=("lab",)),
     "ubuntu-24.04": Case("dev", {"operatingSystem": "ubuntu-24.04"}, like=("dev", "debian-12")),
     "internal": Case(

@@ -192,8 +192,10 @@ def test_a_door_that_is_open_to_all(server: OwnServer, door: str) -> None:
     server.sql(DOORS[door])
     try:
         why = stopped(server, WITHOUT)
-        assert f"found a door that is open to all: {door}; expected none. " in why
-        assert f"would stop: found a door that is open to all: {door}; expected none. " in looked(server, WITHOUT)
+        assert f"found accounts or rights that are open to everybody: {door}; expected none. " in why
+        assert f"would stop: found accounts or rights that are open to everybody: {door}; expected none. " in looked(
+            server, WITHOUT
+        )
         assert stopped(server, WITHOUT) == why
     finally:
         server.sql(CLOSE)

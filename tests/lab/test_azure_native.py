@@ -24,6 +24,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
+from components.checkout import CHECKOUT
 from lab import azure_native, toolchain
 from lab.azure_native.provider import UPDATE_PREVIEW
 from lab.cloud import certificates, tokens
@@ -38,7 +39,7 @@ from operations.cli import Cli
 from operations.resume import resume
 from tests.support import cloud_bench, fake_arm
 from tests.support.cloud_bench import SSH_KEY
-from tests.support.fake_arm import FakeArm
+from tests.support.fake_arm import Canned, FakeArm
 
 pytestmark = pytest.mark.timeout(1800)  # a cold build of the tool chain takes minutes
 
@@ -165,6 +166,16 @@ for node in ("a", "b"):
     pulumi.export(f"vm-{node}", vm.vm_id)
 pulumi.export("address", address.ip_address)
 pulumi.export("subscription", authorization.get_client_config_output().subscription_id)
+"""
+ASSIGNMENT = """
+import pulumi
+from components.azure import propagation
+from components.azure.role import assign_role
+
+propagation._PAUSE_SECONDS = 0.2
+who = pulumi.Output.from_input("principal")
+made = assign_role("fences", role_id="/roleDefinitions/fence", principal_id=who, scope="/subscriptions/s", parent=None)
+pulumi.export("assignment", made.name)
 """
 RESOURCES = 15  # of Azure; the stack itself makes one more
 CUSTOM_DATA = "I2Nsb3VkLWNvbmZpZwp7fQo="
@@ -474,6 +485,31 @@ def test_what_is_half_made_is_mended(stack: Stack, arm: FakeArm) -> None:
     assert stack.changes() == {"same": RESOURCES + 1}
 
 
+def test_an_assignment_waits_until_azure_knows_the_role(stack: Stack, arm: FakeArm) -> None:
+    (stack.folder / "program" / "__main__.py").write_text(ASSIGNMENT)
+    stack.environment["PYTHONPATH"] = str(CHECKOUT)
+    shown = stack.pulumi("preview", "--json")
+    (name,) = re.findall('"roleAssignmentName": "(.*?)"', shown)
+
+    def refusal(code: str) -> Canned:
+        return Canned(400, {"error": {"code": code, "message": "not there"}})
+
+    arm.canned["PUT", name] = [refusal("RoleDefinitionDoesNotExist"), refusal("PrincipalNotFound")]
+    shown = stack.pulumi("up", "--yes", "--skip-preview")
+    told = "warning: fences: Azure does not know everywhere yet what it has just made"
+    assert f"{told} (RoleDefinitionDoesNotExist); tried again for 10 minutes" in shown
+    assert f"{told} (PrincipalNotFound)" not in shown and "error: " not in shown
+    assert arm.made() == [name] * 3
+    assert stack.output("assignment") == name
+
+    # Another refusal is an error at once.
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+    arm.canned["PUT", name] = [refusal("AuthorizationFailed")]
+    assert 'Code="AuthorizationFailed"' in stack.pulumi("up", "--yes", "--skip-preview", fails=True)
+    assert arm.made() == [name] * 4
+
+
+@pytest.mark.long
 def test_an_engine_is_killed_while_it_makes_machines(stack: Stack, arm: FakeArm) -> None:
     """Azure goes on; the engine does not know what it has. docs/operations/failed-update.md brings them together."""
     arm.work_seconds = 5
@@ -499,7 +535,7 @@ def test_an_engine_is_killed_while_it_makes_machines(stack: Stack, arm: FakeArm)
     del arm.resources[_path(arm, "vm-b")]
     pulumi = Cli("test", str(stack.chain.pulumi), environment=stack.environment, checkout=stack.folder / "program")
     told = resume(pulumi)
-    assert len(told) == 3 and told[-1] == "1 of 2 found there", told
+    assert len(told) == 3 and told[-1] == "1 of 2 found in Azure", told
     assert stack.changes("--refresh") == {"create": 3, "same": RESOURCES - 2}
     machine = _properties(arm, "vm-a")["vmId"]
     assert "pending operations" not in stack.pulumi("up", "--yes", "--skip-preview")

@@ -78,7 +78,7 @@ def states(lab: Lab) -> list[list[str]]:
 def test_of_a_cluster_as_it_should_be_nothing_is_told(cluster: Lab) -> None:
     before = states(cluster)
     run = drift(cluster)
-    assert (run.returncode, run.stdout) == (0, "The machines are as the stack says.\n")
+    assert (run.returncode, run.stdout) == (0, "The machines are as the stack describes them.\n")
     assert changed(before, states(cluster)) == []
 
 
@@ -117,7 +117,7 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
     assert "-primitive by-hand ocf:pacemaker:Dummy" in told["resources-document"].replace(" \\\n", "\n")
     assert "no-quorum-policy=ignore" in told["resources-document"]
     assert "-    ping-int 9;\n+    ping-int     3;" in told[f"{two}-drbd"]
-    assert "would have DRBD adjusted" in told[f"{two}-drbd"] and "--ping-int=3" in told[f"{two}-drbd"]
+    assert "would adjust DRBD" in told[f"{two}-drbd"] and "--ping-int=3" in told[f"{two}-drbd"]
     assert "/home/azureuser/.ssh/id_ed25519: differs" in told[f"{two}-host"]
     assert "is missing: /etc/systemd/system/azure-mysql-ha-probe.service" in told[f"{two}-server"]
     assert f"systemctl --quiet mask {trial.DATABASE.service}" in told[f"{two}-server"]
@@ -144,7 +144,7 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
     print(mended.stdout, mended.stderr)
     assert mended.returncode == 0
     run = drift(lab)
-    assert (run.returncode, run.stdout) == (0, "The machines are as the stack says.\n")
+    assert (run.returncode, run.stdout) == (0, "The machines are as the stack describes them.\n")
     assert {node.name: trial.server_pid(node) for node in lab.nodes()} == pids, "a server was restarted"
     # What is not the stack's is nobody's business here.
     assert "intruder" not in shown
@@ -241,7 +241,7 @@ def test_a_machine_that_was_switched_off_is_told(cluster: Lab) -> None:
     assert trial.command_line(lab, "preview", "--refresh", "--expect-no-changes").returncode == 0
     run = drift(lab)
     assert run.returncode == 1
-    assert f"{other.name} is not reached by SSH" in run.stdout
+    assert f"{other.name} cannot be reached by SSH" in run.stdout
     assert re.search(rf"az vm start --ids /subscriptions/\S+/virtualMachines/{other.name}\n", run.stdout)
     started = trial.command_line(lab, "start", other.name, timeout=700)
     assert started.returncode == 0, started.stderr

@@ -146,7 +146,7 @@ def test_what_does_not_fit_is_told_before_anything_is_made(lab: Lab, owned: dict
     told = str(refused.value)
     assert "4 mistakes in the settings of stack lab; nothing was changed:" in told
     assert "existingResourceGroup: resource group date cannot be read:" in told
-    assert "existingSubnetId: has the network 10.40.0.0/24, and subnet is 10.32.0.0/24" in told
+    assert "existingSubnetId: has the network 10.40.0.0/24, but subnet is 10.32.0.0/24" in told
     assert (
         "existingRoleDefinitionId: role Sight of machines does not allow Microsoft.Compute/virtualMachines/powerOff/"
         "action, Microsoft.Compute/virtualMachines/start/action" in told

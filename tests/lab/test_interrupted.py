@@ -380,7 +380,7 @@ def test_a_mark_that_was_left(machines: Lab) -> None:
         node.run(f"mkdir -p /var/lib/azure-mysql-ha && touch /var/lib/azure-mysql-ha/{mark}")
         (script,) = [each for each in scripts_of(machines.engine()) if each.name == f"{node.name}-drbd"]
         run = script.run(node)
-        assert (run.returncode, run.stdout) == (0, "DRBD r0: Pacemaker's\n"), run.stderr
+        assert (run.returncode, run.stdout) == (0, "DRBD r0: left to Pacemaker\n"), run.stderr
         assert node.run(dump) == before
         assert node.run("ls /var/lib/azure-mysql-ha") == ""
     finally:

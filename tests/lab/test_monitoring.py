@@ -268,7 +268,7 @@ def test_another_password(cluster: Lab, tmp_path: Path) -> None:
 def test_nothing_to_do_the_second_time(cluster: Lab) -> None:
     assert set(cluster.up().changes) == {"same"}
     run = trial.command_line(cluster, "drift", timeout=400)
-    assert (run.returncode, run.stdout) == (0, "The machines are as the stack says.\n"), run.stdout
+    assert (run.returncode, run.stdout) == (0, "The machines are as the stack describes them.\n"), run.stdout
 
 
 def test_without_it_nothing_is_left(cluster: Lab) -> None:

@@ -131,7 +131,7 @@ def test_taken_back_once_it_is_mended(guest: Guest) -> None:
     (guest.work / "handler.sh").write_text("#!/bin/bash\nexit 4\n")
     mended = f"mount --bind /mnt/agent.py {AGENT} && chmod +x /mnt/handler.sh && mount --bind /mnt/handler.sh {HANDLER}"
     said = guest.repair(mended)
-    assert "fence_azure_arm: works as the distribution has it" in said, said
+    assert "fence_azure_arm: works as the distribution ships it" in said, said
     assert not list(guest.work.glob("local/lib/python3*/dist-packages/*.py"))
     handlers = guest.work / "local/lib/drbd"
     assert [str((handlers / name).readlink()) for name in ("crm-fence-peer.sh", "crm-unfence-peer.sh")] == [

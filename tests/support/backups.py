@@ -1,5 +1,6 @@
 """Backups in storage accounts that are not there: a base, and a log a minute."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 from components.azure import stored_backup
 from components.azure.blobs import Blobs
 from components.azure.stored_backup import StoredBackup
-from configs.backup import chain
-from configs.backup.chain import CONTAINER, SEEN, STATE_CONTAINER, VERIFIED, Base, Details, Log, Seen, Verified, stamp
+from configs.backup.blobs import CONTAINER, SEEN, STATE_CONTAINER, VERIFIED, Base, Log
+from configs.backup.documents import Seen, Verified, to_json
+from configs.backup.moments import stamp
 
 HISTORY = "20261101T090000Z"
 BEGUN = datetime(2026, 11, 27, 2, 0, 0, tzinfo=UTC)
@@ -35,8 +37,8 @@ class Remembered(Blobs):
         return self._contents[container].get(name)
 
 
-def details(**changes: Any) -> Details:
-    """Return what the base says of itself, otherwise where it is changed."""
+def details(**changes: Any) -> str:
+    """Return what the base says of itself, with changes."""
     usual: dict[str, Any] = {
         "cluster": "mysql-prod",
         "server": "mysql",
@@ -51,7 +53,7 @@ def details(**changes: Any) -> Details:
         "sha256": "0" * 64,
         "unpacked": 3 << 30,
     }
-    return Details(**usual | changes)
+    return json.dumps(usual | changes)
 
 
 def logs(*missing: int) -> list[Log]:
@@ -70,14 +72,14 @@ def logs(*missing: int) -> list[Log]:
 
 
 def stored(
-    *missing: int, base: Base | None = BASE, said: Details | None = None, verified: Verified | None = VERIFIED_ONCE
+    *missing: int, base: Base | None = BASE, said: str | None = None, verified: Verified | None = VERIFIED_ONCE
 ) -> StoredBackup:
     """Return a backup, without the logs of some numbers."""
     blobs = {log.name: b"log." for log in logs(*missing)}
     if base:
-        blobs |= {base.data: b"data", base.name: chain.to_json(said or details()).encode()}
+        blobs |= {base.data: b"data", base.name: (said or details()).encode()}
     end = stamp(BEGUN + timedelta(minutes=MINUTES))
-    state = {SEEN: chain.to_json(Seen(end, HISTORY, NUMBER + MINUTES - 1, end)).encode()}
+    state = {SEEN: to_json(Seen(end, HISTORY, NUMBER + MINUTES - 1, end)).encode()}
     if verified:
-        state[VERIFIED] = chain.to_json(verified).encode()
+        state[VERIFIED] = to_json(verified).encode()
     return stored_backup.of(Remembered("stmysqlprod", {CONTAINER: blobs, STATE_CONTAINER: state}))

@@ -70,7 +70,7 @@ def nobody_notices(lab: Lab) -> Generator[None]:
 
 @contextmanager
 def server_restarts(lab: Lab, seconds: float) -> Generator[None]:
-    """Write all the time; afterwards no write was lost, and the server was started anew, once and on the same node.
+    """Write all the time; afterwards no write was lost, and the server was restarted, once and on the same node.
 
     Args:
         lab: the lab.

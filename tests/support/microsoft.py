@@ -70,24 +70,41 @@ def properties(names: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the properties of some classes and of all that is in them, each with the class that it holds, or "".
 
     Args:
-        names: such as "compute.Disk", of models of the newer kind.
+        names: such as "compute.Disk".
     """
     found: dict[str, dict[str, str]] = {}
     for name in names:
         module, _, kind = name.partition(".")
-        package = next(place for place, _ in MODELS.values() if place.split(".")[2] == module)
-        _add_properties(getattr(importlib.import_module(package), kind), found)
+        package = next(place for place, _ in MODELS.values() if module in place.split("."))
+        model = getattr(importlib.import_module(package), kind)
+        (_add_tables if hasattr(model, "_attribute_map") else _add_properties)(module, model, found)
     return found
 
 
-def _add_properties(model: Any, found: dict[str, dict[str, str]]) -> str:
-    name = f"{model.__module__.split('.')[2]}.{model.__name__}"
+def _add_properties(module: str, model: Any, found: dict[str, dict[str, str]]) -> str:
+    name = f"{module}.{model.__name__}"
     if name not in found:
         found[name] = {}
         model({})
         for attribute, field in model._attr_to_rest_field.items():
             inner = next(_models_in(_hints(model)[attribute]), None)
-            found[name][field._rest_name] = _add_properties(inner, found) if inner else ""
+            found[name][field._rest_name] = _add_properties(module, inner, found) if inner else ""
+    return name
+
+
+def _add_tables(module: str, model: Any, found: dict[str, dict[str, str]]) -> str:
+    """Add a model of the older kind, which has what is under "properties" beside the rest."""
+    name = f"{module}.{model.__name__}"
+    if name not in found:
+        found[name] = {}
+        for entry in model._attribute_map.values():
+            outer, _, key = entry["key"].rpartition(".")
+            place = f"{name}.{outer}" if outer else name
+            if outer:
+                found[name][outer] = place
+            inner = getattr(importlib.import_module(model.__module__), entry["type"].strip("[]{}"), None)
+            is_model = hasattr(inner, "_attribute_map")
+            found.setdefault(place, {})[key] = _add_tables(module, inner, found) if is_model else ""
     return name
 
 

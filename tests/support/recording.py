@@ -33,6 +33,7 @@ class Resource:
         parent: name of its parent; empty for the stack.
         dependencies: names of all it depends on, sorted.
         delete_before_replace: whether a replacement is made after the old one is gone.
+        replace_on_changes: paths of the inputs whose change replaces it by the program's own word.
         inputs: its inputs as the engine would see them; secrets as {"secret": ...}.
     """
 
@@ -42,6 +43,7 @@ class Resource:
     dependencies: list[str]
     protect: bool
     delete_before_replace: bool
+    replace_on_changes: list[str]
     inputs: dict[str, Any]
 
 
@@ -131,6 +133,9 @@ class _NoCallbacks:
     def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
         """Take a hook, and never call it: no script runs."""
 
+    def register_error_hook(self, hook: pulumi.ErrorHook) -> None:
+        """The same: nothing fails."""
+
 
 class _Recorder(MockMonitor):
     def __init__(self) -> None:
@@ -147,6 +152,7 @@ class _Recorder(MockMonitor):
                     dependencies=sorted({_name(urn) for urn in request.dependencies}),
                     protect=request.protect,
                     delete_before_replace=request.deleteBeforeReplace,
+                    replace_on_changes=list(request.replaceOnChanges),
                     inputs=readable(MessageToDict(request.object)),
                 )
             )
@@ -169,6 +175,15 @@ def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resourc
 
 @functools.cache
 def _record(stack: str, changes: str) -> list[Resource]:
+    try:
+        return record_anew(stack, json.loads(changes))
+    finally:
+        # What the program leaves is left alone from now on, which costs some 10 MiB for each that is recorded.
+        gc.freeze()
+
+
+def record_anew(stack: str, changes: Mapping[str, Any]) -> list[Resource]:
+    """Do the same, and keep nothing of it."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     recorder = _Recorder()
@@ -179,20 +194,18 @@ def _record(stack: str, changes: str) -> list[Resource]:
     left.rpc_manager.clear()
     pulumi.runtime.set_mocks(_Answers(), project="azure-mysql-ha", stack=stack, preview=False, monitor=recorder)
     left.callbacks = _NoCallbacks()
-    configuration.use_stack(stack, json.loads(changes))
+    configuration.use_stack(stack, changes)
 
     def program() -> None:
         runpy.run_path(str(CHECKOUT / "__main__.py"))
 
-    # The program's thousands of outputs all live until its end: to look for garbage among them doubles the time. They
-    # are left alone afterwards too, which costs some 10 MiB for each that is recorded.
+    # The program's thousands of outputs all live until its end: to look for garbage among them doubles the time.
     gc.disable()
     try:
         # What lies in a storage account is not asked of the provider, and none is here.
         with patch("components.azure.restorable.read", return_value=None):
             loop.run_until_complete(run_pulumi_func(program))
     finally:
-        gc.freeze()
         gc.enable()
         loop.close()
     return sorted(recorder.recorded, key=lambda resource: (resource.type, resource.name))

@@ -135,7 +135,7 @@ def test_a_wrong_secret_is_refused(tmp_path: Path) -> None:
 
 def test_a_cloud_that_is_not_trusted_is_not_used(tmp_path: Path) -> None:
     def use() -> None:
-        with pytest.raises(OperationError, match="Azure is not reached at localhost"):
+        with pytest.raises(OperationError, match="Azure cannot be reached at localhost"):
             Azure()
 
     against(tmp_path, use, SSL_CERT_FILE="/etc/ssl/certs/ca-certificates.crt")

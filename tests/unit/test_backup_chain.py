@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from configs.backup import chain
-from configs.backup.chain import Base, Chain, Details, Log, Refusal, Seen
+from configs.backup.blobs import Base, Log, base_of, log_of
+from configs.backup.chain import Chain
+from configs.backup.documents import Details, Seen, Verified, from_json, to_json
+from configs.backup.moments import from_said, from_stamp, said, stamp
+from configs.backup.plan import Refusal, choose, refuse_other_server
 
 H1, H2 = "20261101T000000Z", "20261120T000000Z"
 SHA = "0123456789abcdef"
@@ -14,7 +17,7 @@ SHA = "0123456789abcdef"
 
 def at(text: str) -> datetime:
     """Return a time of the 2nd of November, of hours and minutes, and seconds if there are any."""
-    return chain.from_said(f"2026-11-02T{text if text.count(':') == 2 else f'{text}:00'}Z")
+    return from_said(f"2026-11-02T{text if text.count(':') == 2 else f'{text}:00'}Z")
 
 
 def log(number: int, first: str, last: str, *, history: str = H1, sha: str = SHA) -> Log:
@@ -26,7 +29,7 @@ def base(ended: str, number: int, *, history: str = H1) -> Base:
 
 
 def seen(number: int, complete_to: str, *, history: str = H1) -> Seen:
-    moment = chain.stamp(at(complete_to))
+    moment = stamp(at(complete_to))
     return Seen(moment, history, number, moment)
 
 
@@ -44,8 +47,8 @@ def windows(*things: Base | Log, seen: Seen | None = None) -> list[str]:
 
 def test_names_come_back() -> None:
     for thing in (LOGS[0], log(1234567, "01:00", "02:00")):
-        assert chain.log_of(thing.name) == thing
-    assert chain.base_of(FIRST.name) == FIRST
+        assert log_of(thing.name) == thing
+    assert base_of(FIRST.name) == FIRST
     assert LOGS[0].name == f"log/{H1}/000007_20261102T100000Z_20261102T100100Z_{SHA}.zst"
     assert FIRST.data == f"base/{H1}/20261102T095930Z/data.zst"
     assert FIRST.name == f"base/{H1}/20261102T095930Z/base_20261102T100030Z_000007_4321.json"
@@ -65,16 +68,16 @@ def test_names_come_back() -> None:
     ],
 )
 def test_other_names_are_passed_over(name: str) -> None:
-    assert chain.log_of(name) is None
-    assert chain.base_of(name) is None
+    assert log_of(name) is None
+    assert base_of(name) is None
     assert windows(FIRST, *LOGS[:1]) == [str(window) for window in Chain([name, *blobs(FIRST, *LOGS[:1])]).windows()]
 
 
 def test_times_as_people_write_them() -> None:
-    assert chain.said(at("10:00:01")) == "2026-11-02T10:00:01Z"
-    assert chain.from_stamp(chain.stamp(at("10:00:01"))) == at("10:00:01")
+    assert said(at("10:00:01")) == "2026-11-02T10:00:01Z"
+    assert from_stamp(stamp(at("10:00:01"))) == at("10:00:01")
     with pytest.raises(ValueError, match="does not match"):
-        chain.from_said("2026-11-02 10:00:01")
+        from_said("2026-11-02 10:00:01")
 
 
 def test_window_ends_before_the_last_logs_last_second() -> None:
@@ -100,7 +103,7 @@ def test_base_of_an_idle_server() -> None:
     assert windows(FIRST) == []
     assert windows(FIRST, seen=seen(6, "10:00:20")) == []
     assert windows(FIRST, seen=seen(6, "10:09")) == ["2026-11-02T10:00:30Z to 2026-11-02T10:08:59Z"]
-    plan = Chain(blobs(FIRST), seen(6, "10:09")).plan(None)
+    plan = choose(Chain(blobs(FIRST), seen(6, "10:09")), None)
     assert (plan.logs, plan.stops) == ((), False)
 
 
@@ -138,7 +141,7 @@ def test_log_that_is_there_twice_ends_the_chain() -> None:
     twice = log(8, "10:01", "10:02", sha="f" * 16)
     assert windows(FIRST, *LOGS, twice) == ["2026-11-02T10:00:30Z to 2026-11-02T10:00:59Z"]
     [gap] = Chain(blobs(FIRST, *LOGS, twice)).gaps()
-    assert str(gap).startswith(f"log 000008 of history {H1} is there twice, and differs")
+    assert str(gap).startswith(f"log 000008 of history {H1} exists in two versions that differ")
 
 
 def test_what_is_older_than_the_first_base_is_no_gap() -> None:
@@ -164,35 +167,35 @@ def test_each_history_has_its_own_windows() -> None:
 
 
 def test_plan_takes_the_last_base_before_and_the_logs_up_to_the_time() -> None:
-    chain_ = Chain(blobs(FIRST, SECOND, *LOGS))
-    plan = chain_.plan(at("10:02"))
+    chain = Chain(blobs(FIRST, SECOND, *LOGS))
+    plan = choose(chain, at("10:02"))
     assert (plan.base, plan.stops, plan.to) == (FIRST, True, at("10:02"))
     assert [each.number for each in plan.logs] == [7, 8, 9]  # the last one begins in that second
-    assert chain_.plan(at("10:02:30")).base == SECOND
-    assert [each.number for each in chain_.plan(at("10:02:30")).logs] == [9]
+    assert choose(chain, at("10:02:30")).base == SECOND
+    assert [each.number for each in choose(chain, at("10:02:30")).logs] == [9]
 
 
 def test_plan_of_the_latest_takes_all() -> None:
-    plan = Chain(blobs(FIRST, SECOND, *LOGS), seen(10, "11:00")).plan(None)
+    plan = choose(Chain(blobs(FIRST, SECOND, *LOGS), seen(10, "11:00")), None)
     assert (plan.base, plan.to, plan.stops) == (SECOND, at("10:59:59"), False)
     assert plan.logs == (LOGS[2], LOGS[3])
 
 
 def test_both_ends_of_a_window_are_possible_and_no_second_more() -> None:
-    chain_ = Chain(blobs(FIRST, *LOGS[:2]))
-    assert chain_.plan(at("10:00:30")).logs == (LOGS[0],)
-    assert chain_.plan(at("10:01:59")).logs == LOGS[:2]
+    chain = Chain(blobs(FIRST, *LOGS[:2]))
+    assert choose(chain, at("10:00:30")).logs == (LOGS[0],)
+    assert choose(chain, at("10:01:59")).logs == LOGS[:2]
     for outside in ("10:00:29", "10:02"):
         with pytest.raises(Refusal):
-            chain_.plan(at(outside))
+            choose(chain, at(outside))
 
 
 def test_damaged_base_is_replaced_by_the_one_before() -> None:
-    chain_ = Chain(blobs(FIRST, SECOND, *LOGS))
-    plan = chain_.plan(at("10:05"), without=[SECOND])
+    chain = Chain(blobs(FIRST, SECOND, *LOGS))
+    plan = choose(chain, at("10:05"), without=[SECOND])
     assert (plan.base, [each.number for each in plan.logs]) == (FIRST, [7, 8, 9, 10])
-    with pytest.raises(Refusal, match="no base but damaged ones"):
-        chain_.plan(at("10:05"), without=[FIRST, SECOND])
+    with pytest.raises(Refusal, match="every base of the backup is damaged"):
+        choose(chain, at("10:05"), without=[FIRST, SECOND])
 
 
 POSSIBLE = "Possible: 2026-11-02T10:00:30Z to 2026-11-02T10:00:59Z; 2026-11-02T10:02:30Z to 2026-11-02T10:05:59Z."
@@ -209,45 +212,45 @@ POSSIBLE = "Possible: 2026-11-02T10:00:30Z to 2026-11-02T10:00:59Z; 2026-11-02T1
         ),
         (
             "10:30",
-            f"2026-11-02T10:30:00Z cannot be restored: the backup goes to 2026-11-02T10:05:59Z. {POSSIBLE}",
+            f"2026-11-02T10:30:00Z cannot be restored: the backup ends at 2026-11-02T10:05:59Z. {POSSIBLE}",
         ),
     ],
 )
 def test_refusals_say_what_is_missing_and_what_is_possible(to: str, told: str) -> None:
     with pytest.raises(Refusal) as refused:
-        Chain(blobs(FIRST, LOGS[0], SECOND, LOGS[2], LOGS[3])).plan(at(to))
+        choose(Chain(blobs(FIRST, LOGS[0], SECOND, LOGS[2], LOGS[3])), at(to))
     assert str(refused.value) == told
 
 
 def test_refusal_within_the_run_before_a_gap() -> None:
     """The last second before the gap is not sure to be whole: the gap is the reason."""
     with pytest.raises(Refusal, match=r"log 000008 .* is missing"):
-        Chain(blobs(FIRST, LOGS[0], LOGS[2])).plan(at("10:01"))
+        choose(Chain(blobs(FIRST, LOGS[0], LOGS[2])), at("10:01"))
 
 
 def test_nothing_at_all() -> None:
-    with pytest.raises(Refusal, match="there is no base in the backup, so nothing can be restored"):
-        Chain([]).plan(None)
+    with pytest.raises(Refusal, match="the backup has no base, so nothing can be restored"):
+        choose(Chain([]), None)
     with pytest.raises(Refusal, match=r"log 000007 of history \w+ is not there\. Nothing can be restored\."):
-        Chain(blobs(FIRST)).plan(at("10:01"))
+        choose(Chain(blobs(FIRST)), at("10:01"))
 
 
 def test_latest_leaves_nothing_out() -> None:
     """Where something is known to lie behind a gap, the latest is not what can be reached."""
     with pytest.raises(Refusal, match=r"the latest cannot be restored: log 000008 .* Possible: .* to .*10:00:59Z\."):
-        Chain(blobs(FIRST, LOGS[0], LOGS[2])).plan(None)
+        choose(Chain(blobs(FIRST, LOGS[0], LOGS[2])), None)
     with pytest.raises(Refusal, match=r"logs 000011 to 000012 .* are missing"):
-        Chain(blobs(FIRST, *LOGS), seen(12, "11:00")).plan(None)
-    with pytest.raises(Refusal, match=f"there is no base of the history {H2}"):
-        Chain(blobs(FIRST, *LOGS, log(1, "10:09", "10:20", history=H2))).plan(None)
-    with pytest.raises(Refusal, match=f"there is no base of the history {H2}"):
-        Chain(blobs(FIRST, *LOGS), seen(1, "11:00", history=H2)).plan(None)
-    with pytest.raises(Refusal, match="the log 000007, with which the last base goes on, is not there yet"):
-        Chain(blobs(FIRST)).plan(None)
+        choose(Chain(blobs(FIRST, *LOGS), seen(12, "11:00")), None)
+    with pytest.raises(Refusal, match=f"there is no base of history {H2}"):
+        choose(Chain(blobs(FIRST, *LOGS, log(1, "10:09", "10:20", history=H2))), None)
+    with pytest.raises(Refusal, match=f"there is no base of history {H2}"):
+        choose(Chain(blobs(FIRST, *LOGS), seen(1, "11:00", history=H2)), None)
+    with pytest.raises(Refusal, match="log 000007, which the last base needs, is not there yet"):
+        choose(Chain(blobs(FIRST)), None)
 
 
 def test_gap_before_the_last_base_is_none_of_the_latest() -> None:
-    assert Chain(blobs(FIRST, LOGS[0], SECOND, LOGS[2], LOGS[3])).plan(None).base == SECOND
+    assert choose(Chain(blobs(FIRST, LOGS[0], SECOND, LOGS[2], LOGS[3])), None).base == SECOND
 
 
 DETAILS = Details(
@@ -257,25 +260,25 @@ DETAILS = Details(
 
 
 def test_json_comes_back() -> None:
-    assert chain.details(chain.to_json(DETAILS)) == DETAILS
-    assert chain.seen(chain.to_json(seen(3, "10:00"))) == seen(3, "10:00")
-    proof = chain.Verified("t", "b", "t", True, 1, 2, 3, "")
-    assert chain.verified(chain.to_json(proof)) == proof
+    assert from_json(Details, to_json(DETAILS)) == DETAILS
+    assert from_json(Seen, to_json(seen(3, "10:00"))) == seen(3, "10:00")
+    proof = Verified("t", "b", "t", True, 1, 2, 3, "")
+    assert from_json(Verified, to_json(proof)) == proof
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"format": 2}', json.dumps({**json.loads(chain.to_json(DETAILS)), "format": 2})]
+    "text", ["", "{}", "[]", '{"format": 2}', json.dumps({**json.loads(to_json(DETAILS)), "format": 2})]
 )
 def test_json_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        chain.details(text)
+        from_json(Details, text)
 
 
 def test_server_of_another_series_is_refused() -> None:
-    chain.refuse_other_server(DETAILS, "mariadb", "10.11")
+    refuse_other_server(DETAILS, "mariadb", "10.11")
     for server, series in (("mariadb", "11.8"), ("mysql", "10.11")):
         with pytest.raises(Refusal, match=r"Choose an operatingSystem that has mariadb 10\.11"):
-            chain.refuse_other_server(DETAILS, server, series)
+            refuse_other_server(DETAILS, server, series)
 
 
 def test_year_of_logs_is_quick() -> None:
@@ -284,6 +287,6 @@ def test_year_of_logs_is_quick() -> None:
         for n in range(60_000)
     ]
     bases = [Base(H1, at("00:00") + timedelta(days=n), at("00:00") + timedelta(days=n), n * 1440, 4) for n in range(41)]
-    chain_ = Chain(blobs(*bases, *logs))
-    assert len(chain_.windows()) == 1
-    assert chain_.gaps() == []
+    chain = Chain(blobs(*bases, *logs))
+    assert len(chain.windows()) == 1
+    assert chain.gaps() == []

@@ -14,7 +14,11 @@ from typing import Any
 
 import pytest
 
-from configs.backup import binary_log, chain, packed, state
+from configs.backup import binary_log, packed, state
+from configs.backup.blobs import SEEN
+from configs.backup.chain import Chain
+from configs.backup.documents import Seen, from_json
+from configs.backup.moments import from_said, stamp
 from configs.backup.state import Lost, State
 from tests.support.nodes_store import stand_in
 
@@ -29,7 +33,7 @@ def ship() -> Iterator[Any]:
 
 
 DESCRIPTION, ROTATION, GTID, QUERY, ROWS, XID = 15, 4, 162, 2, 23, 16
-NOON = int(chain.from_said("2026-11-27T12:00:00Z").timestamp())
+NOON = int(from_said("2026-11-27T12:00:00Z").timestamp())
 H = "20261101T000000Z"
 
 
@@ -179,7 +183,7 @@ def bench(ship: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         store=store,
         ship=lambda: ship.ship(configuration, server, store),
         begin=lambda: (server.write(1), ship.ship(configuration, server, store)),
-        numbers=lambda: [each.number for each in chain.Chain(store.blobs).logs],
+        numbers=lambda: [each.number for each in Chain(store.blobs).logs],
     )
 
 
@@ -187,10 +191,10 @@ def test_first_run_begins_a_history_and_leaves_out_what_was_before(bench: Any) -
     bench.server.write(7, transaction(10))
     bench.server.write(8, transaction(20))
     known = bench.ship()
-    assert (known.history, known.shipped, known.current) == (chain.stamp(at(120)), 8, 9)
+    assert (known.history, known.shipped, known.current) == (stamp(at(120)), 8, 9)
     assert bench.numbers() == [8]
     assert (bench.configuration.directory / state.HISTORY).read_text() == known.history + "\n"
-    seen = chain.seen(bench.store.blobs[chain.SEEN].decode())
+    seen = from_json(Seen, bench.store.blobs[SEEN].decode())
     assert (seen.history, seen.log, seen.complete_to) == (known.history, 8, known.history)
 
 
@@ -209,7 +213,7 @@ def test_each_log_is_brought_once(bench: Any) -> None:
     bench.ship()
     again = bench.ship()
     assert (bench.numbers(), again.shipped, again.waiting) == ([1, 2], 2, 0)
-    first, second = chain.Chain(bench.store.blobs).logs
+    first, second = Chain(bench.store.blobs).logs
     assert (first.first, first.last, second.first, second.last) == (at(0), at(60), at(60), at(90))
 
 
@@ -221,7 +225,7 @@ def test_log_begins_where_the_one_before_was_closed(bench: Any) -> None:
     bench.server.write(2, transaction(-9000), created=60, closed=90)
     bench.server.write(3, transaction(-9000), created=-9000, closed=110)  # that session has filled the one before
     bench.ship()
-    assert [each.first for each in chain.Chain(bench.store.blobs).logs] == [at(0), at(60), at(90)]
+    assert [each.first for each in Chain(bench.store.blobs).logs] == [at(0), at(60), at(90)]
 
 
 def test_without_its_notes_it_asks_the_store(bench: Any) -> None:
@@ -245,8 +249,8 @@ def test_numbering_that_begins_anew_is_another_history(bench: Any, ship: Any, mo
     bench.server.write(1, transaction(130), created=125)
     monkeypatch.setattr(ship, "now", lambda: at(180))
     known = bench.ship()
-    assert (known.history, known.base_ended, known.shipped) == (chain.stamp(at(180)), "", 1)
-    assert [(each.history, each.number) for each in chain.Chain(bench.store.blobs).logs] == [
+    assert (known.history, known.base_ended, known.shipped) == (stamp(at(180)), "", 1)
+    assert [(each.history, each.number) for each in Chain(bench.store.blobs).logs] == [
         (before.history, 1),
         (known.history, 1),
     ]
@@ -296,12 +300,12 @@ def test_beyond_the_bound_the_oldest_goes_unshipped_and_a_base_is_due(
     monkeypatch.setattr(ship.os, "statvfs", statvfs)
     bench.server.write(1)
     known = bench.ship()
-    state.change(bench.configuration, base_ended=chain.stamp(at(0)), base_log=1)
+    state.change(bench.configuration, base_ended=stamp(at(0)), base_log=1)
     bench.store.is_away = True
     for number in (1, 2, 3):
         bench.server.write(number, transaction(number), created=0)
     known = bench.ship()
-    assert known.lost == [Lost(1, 1, chain.stamp(at(60)))]
+    assert known.lost == [Lost(1, 1, stamp(at(60)))]
     assert (known.shipped, known.waiting) == (1, 2)
     assert ship.base_is_due(known)
     bench.store.is_away = False
@@ -327,13 +331,13 @@ DAY = timedelta(days=1)
     ("known", "due"),
     [
         (State(), True),
-        (State(base_tried=chain.stamp(at(60))), False),  # a minute ago
-        (State(base_tried=chain.stamp(at(-600))), True),
-        (State(base_ended=chain.stamp(at(0))), False),
-        (State(base_ended=chain.stamp(at(0) - DAY)), False),  # the night's comes
-        (State(base_ended=chain.stamp(at(0) - 2 * DAY)), True),
-        (State(base_ended=chain.stamp(at(0)), base_log=4, lost=[Lost(3, 4, "")]), True),
-        (State(base_ended=chain.stamp(at(0)), base_log=5, lost=[Lost(3, 4, "")]), False),
+        (State(base_tried=stamp(at(60))), False),  # a minute ago
+        (State(base_tried=stamp(at(-600))), True),
+        (State(base_ended=stamp(at(0))), False),
+        (State(base_ended=stamp(at(0) - DAY)), False),  # the night's comes
+        (State(base_ended=stamp(at(0) - 2 * DAY)), True),
+        (State(base_ended=stamp(at(0)), base_log=4, lost=[Lost(3, 4, "")]), True),
+        (State(base_ended=stamp(at(0)), base_log=5, lost=[Lost(3, 4, "")]), False),
     ],
 )
 def test_base_is_due(ship: Any, monkeypatch: pytest.MonkeyPatch, known: State, due: bool) -> None:

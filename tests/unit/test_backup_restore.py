@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
-from configs.backup import chain
-from configs.backup.chain import Base, Chain, Details, Log, Refusal
+from configs.backup.blobs import Base, Log
+from configs.backup.chain import Chain
+from configs.backup.documents import Details, from_json, to_json
+from configs.backup.moments import from_said
+from configs.backup.plan import Plan, Refusal
 from tests.support.nodes_store import stand_in
 
 H = "20261101T000000Z"
-TEN = chain.from_said("2026-11-02T10:00:00Z")
+TEN = from_said("2026-11-02T10:00:00Z")
 EMPTY_LOG = b"\xfebin"
 
 
@@ -42,6 +45,7 @@ class Blobs:
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
+        self.asked: list[str] = []
         self.bases = [self._base(0), self._base(1)]
         sha = hashlib.sha256(EMPTY_LOG).hexdigest()[:16]
         self.logs = [Log(H, n, TEN + timedelta(hours=n), TEN + timedelta(hours=n + 1), sha) for n in (0, 1)]
@@ -57,10 +61,14 @@ class Blobs:
             history=H, log=hours, position=4, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), unpacked=9,
         )  # fmt: skip
         self.blobs[base.data] = data
-        self.blobs[base.name] = chain.to_json(details).encode()
+        self.blobs[base.name] = to_json(details).encode()
         return base
 
+    def chain(self) -> Chain:
+        return Chain(self.blobs)
+
     def read(self, name: str) -> str:
+        self.asked.append(name)
         return self.blobs[name].decode()
 
     def pieces(self, name: str) -> Iterator[bytes]:
@@ -83,7 +91,7 @@ def bench(restore: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def serving(_: object) -> Generator[None]:
         yield
 
-    def replay(its: Any, plan: chain.Plan) -> None:
+    def replay(its: Any, plan: Plan) -> None:
         for log in plan.logs:
             its._fetch(log)
 
@@ -91,13 +99,11 @@ def bench(restore: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(restore.Restore, "_serving", serving)
     monkeypatch.setattr(restore.Restore, "_replay", replay)
 
-    def run(*, only_last: bool = False) -> tuple[Base, str]:
-        with restore.Restore(configuration, blobs, tmp_path / "data").run(
-            Chain(blobs.blobs), None, only_last=only_last
-        ) as made:
-            return made.base, (tmp_path / "data/data").read_text()
+    def run() -> tuple[Base, str]:
+        base = restore.fill(restore.Restore(configuration, blobs, tmp_path / "data"), blobs.chain(), None)
+        return base, (tmp_path / "data/data").read_text()
 
-    return SimpleNamespace(blobs=blobs, run=run, folder=tmp_path, configuration=configuration)
+    return SimpleNamespace(blobs=blobs, run=run, folder=tmp_path, configuration=configuration, kind=restore.Restore)
 
 
 def test_last_base_is_taken(bench: Any) -> None:
@@ -112,7 +118,9 @@ def test_damaged_base_is_replaced_by_the_one_before(
     name = bench.blobs.bases[1].data
     bench.blobs.blobs[name] = bench.blobs.blobs[name][:-2] if damage == b"cut" else damage
     assert bench.run() == (bench.blobs.bases[0], "base of 0")
-    assert f"the base {name} is damaged: it is not what was brought; trying the base before" in capsys.readouterr().out
+    assert (
+        f"the base {name} is damaged: it is not what was uploaded; trying the base before it" in capsys.readouterr().out
+    )
 
 
 def test_other_data_that_unpack_are_not_taken_for_the_bases(bench: Any) -> None:
@@ -120,16 +128,40 @@ def test_other_data_that_unpack_are_not_taken_for_the_bases(bench: Any) -> None:
     assert bench.run()[0] == bench.blobs.bases[0]
 
 
-def test_proof_takes_no_other_base(bench: Any, restore: Any) -> None:
+@pytest.fixture
+def prove(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A proof whose server has three tables."""
+
+    def check(*_: object) -> int:
+        return 3
+
+    with stand_in():
+        from configs.backup import verify
+
+        monkeypatch.setattr(verify, "PLACE", bench.folder)
+        monkeypatch.setattr(verify, "check", check)
+        monkeypatch.setattr(verify, "Restore", bench.kind)
+        yield lambda: verify.prove(bench.configuration, bench.blobs, lambda: "now")
+    sys.modules.pop("configs.backup.verify", None)
+
+
+def test_proof_restores_the_last_base(bench: Any, prove: Any) -> None:
+    proof = prove()
+    assert (proof.ok, proof.base, proof.to, proof.tables) == (True, "20261102T110000Z", "20261102T115959Z", 3)
+    assert bench.blobs.asked == [bench.blobs.bases[1].name], "once"
+
+
+def test_proof_takes_no_other_base(bench: Any, prove: Any) -> None:
     bench.blobs.blobs[bench.blobs.bases[1].data] = b"nonsense"
-    with pytest.raises(restore.Damaged, match="it is not what was brought"):
-        bench.run(only_last=True)
+    proof = prove()
+    assert not proof.ok
+    assert "it is not what was uploaded" in proof.why
 
 
 def test_no_base_that_is_whole_is_refused(bench: Any) -> None:
     for base in bench.blobs.bases:
         bench.blobs.blobs[base.data] = b"nonsense"
-    with pytest.raises(Refusal, match="no base but damaged ones"):
+    with pytest.raises(Refusal, match="every base of the backup is damaged"):
         bench.run()
 
 
@@ -147,13 +179,13 @@ def test_damaged_log_is_refused(bench: Any, content: bytes) -> None:
 
 def test_server_of_another_series_is_refused(bench: Any) -> None:
     bench.configuration.series = lambda: "11.8"
-    with pytest.raises(Refusal, match=r"of mariadb 10\.11\.19-MariaDB, the new cluster would have mariadb 11\.8"):
+    with pytest.raises(Refusal, match=r"of mariadb 10\.11\.19-MariaDB, but the new cluster would have mariadb 11\.8"):
         bench.run()
 
 
 def test_details_stay_as_they_are_written() -> None:
     """They are read for as long as there are backups."""
-    assert list(asdict(chain.details(Blobs().read(Blobs().bases[0].name)))) == [
+    assert list(asdict(from_json(Details, Blobs().read(Blobs().bases[0].name)))) == [
         *("cluster", "server", "version", "kind", "begun", "ended", "history", "log", "position", "bytes", "sha256"),
         *("unpacked", "format"),
     ]

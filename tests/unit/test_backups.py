@@ -13,7 +13,7 @@ import pytest
 from components.azure import stored_backup
 from components.azure.blobs import UnreadableError
 from components.azure.stored_backup import StoredBackup
-from configs.backup.chain import Verified
+from configs.backup.documents import Verified
 from operations import backups, verify_backup
 from operations.backup import listing
 from operations.cli import Cli
@@ -34,7 +34,7 @@ def test_what_can_be_restored() -> None:
         "account   stmysqlprod, 3.1 KiB",
         "restore   2026-11-27T02:10:00Z to 2026-11-27T13:59:59Z, to any second",
         "base      2026-11-27T02:10:00Z, mysql 8.4.6, 4 bytes, made in 10 minutes",
-        "log       720 files, with all until 2026-11-27T14:00:00Z, 43 s ago",
+        "log       720 files, complete until 2026-11-27T14:00:00Z, 43 s ago",
         "proof     2026-11-22T04:00:00Z: restored until 2026-11-22T03:59:00Z, 5.0 GiB in 421 s; 37 tables are whole",
     ]
     assert found.alarms == []
@@ -53,16 +53,19 @@ ALARMS: list[tuple[str, Callable[[], StoredBackup], datetime, list[str]]] = [
         lambda: stored(300),
         NOW,
         [
-            "log 000300 of history 20261101T090000Z is missing (2026-11-27T06:19:00Z to 2026-11-27T06:20:00Z): of that"
-            " time nothing can be restored. docs/operations/backup.md"
+            "log 000300 of history 20261101T090000Z is missing (2026-11-27T06:19:00Z to 2026-11-27T06:20:00Z): nothing"
+            " of that time can be restored. docs/operations/backup.md"
         ],
     ),
-    ("a late log", stored, after(minutes=6), ["the backup has what was committed until 2026-11-27T14:00:00Z, and"]),
+    ("a late log", stored, after(minutes=6), ["the backup has what was committed until 2026-11-27T14:00:00Z, but"]),
     (
         "a late base",
         stored,
         after(hours=15),
-        ["the backup has what was committed until", "the backup has got no new base for 26 hours: the last is of 2026"],
+        [
+            "the backup has what was committed until",
+            "the backup has had no new base for 26 hours: the last one is from 2026",
+        ],
     ),
     (
         "no proof",
@@ -80,7 +83,7 @@ ALARMS: list[tuple[str, Callable[[], StoredBackup], datetime, list[str]]] = [
         "no base",
         lambda: stored(base=None),
         NOW,
-        ["the backup has got no new base for 26 days: there is none yet"],
+        ["the backup has had no new base for 26 days: there is none yet"],
     ),
     (
         "a base that cannot be read",
@@ -111,11 +114,11 @@ def test_the_exit_code_says_whether_there_is_an_alarm(
 
 def test_what_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def read(account: str) -> StoredBackup:
-        raise UnreadableError(f"whoever runs this may not read storage account {account}")
+        raise UnreadableError(f"you may not read storage account {account}")
 
     monkeypatch.setattr(stored_backup, "read", read)
     assert listing.main(["shop"]) == 1
-    assert capsys.readouterr().err == "backups: whoever runs this may not read storage account shop\n"
+    assert capsys.readouterr().err == "backups: you may not read storage account shop\n"
 
 
 def stack(outputs: dict[str, Any], **of_cli: Any) -> Stack:
@@ -154,7 +157,7 @@ def test_it_is_read_from_where_the_stack_is(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("outputs", [{}, {"backup": "OFF (backup: false)"}])
 def test_without_backups(outputs: dict[str, Any]) -> None:
     with pytest.raises(
-        OperationError, match="stack prod has no backups: set backup to true, then pulumi up --stack prod"
+        OperationError, match="stack prod has no backups: set backup to true, then run pulumi up --stack prod"
     ):
         backups.account(stack(outputs))
 
@@ -191,7 +194,7 @@ def test_the_idle_node_proves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 def test_without_a_result_there_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(OperationError, match="two has told no result yet"):
+    with pytest.raises(OperationError, match="there is no result from two yet"):
         prove(monkeypatch, said(), said())
 
 

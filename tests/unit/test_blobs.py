@@ -95,9 +95,9 @@ def test_what_lies_there_is_read(tmp_path: Path) -> None:
     [
         (
             "AuthorizationPermissionMismatch",
-            "whoever runs this may not read storage account shop: the role Storage Blob Data Reader on it is missing",
+            "you may not read storage account shop: you need the role Storage Blob Data Reader on it",
         ),
-        ("AuthorizationFailure", "storage account shop is not read: It says AuthorizationFailure."),
+        ("AuthorizationFailure", "storage account shop cannot be read: It says AuthorizationFailure."),
     ],
 )
 def test_a_refusal_says_what_is_missing(tmp_path: Path, refusal: str, line: str) -> None:
@@ -122,7 +122,7 @@ def test_a_wrong_secret_is_told_as_such(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(ENVIRONMENT, "ARM_CLIENT_SECRET", "wrong-secret")
 
     def use(blobs: Blobs) -> None:
-        with pytest.raises(UnreadableError, match=r"is not read without a login: .*Invalid client secret") as raised:
+        with pytest.raises(UnreadableError, match=r"cannot be read without a login: .*Invalid client secret") as raised:
             blobs.sizes("backup")
         assert "wrong-secret" not in str(raised.value)
 
@@ -131,7 +131,7 @@ def test_a_wrong_secret_is_told_as_such(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_cloud_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARM_METADATA_HOSTNAME", "localhost:1")
-    with pytest.raises(CloudNotReachedError, match="Azure is not reached at localhost:1: "):
+    with pytest.raises(CloudNotReachedError, match="Azure cannot be reached at localhost:1: "):
         cloud.find()
 
 

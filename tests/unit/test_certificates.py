@@ -105,8 +105,8 @@ def test_what_is_no_authority_and_no_key() -> None:
     for read, text, said in (
         (certificates.read_authority, "nonsense", "has 0 private keys"),
         (certificates.read_authority, key, "is not one RSA key and its one certificate"),
-        (certificates.read_authority, other + own_key, "has a key that is not the first certificate's"),
-        (certificates.read_authority, leaf + KEY.key, "has the certificate of no authority"),
+        (certificates.read_authority, other + own_key, "has a key that does not belong to the first certificate"),
+        (certificates.read_authority, leaf + KEY.key, "has a certificate that is not an authority's"),
         (certificates.read_authority, authority.replace("MII", "MIJ"), "has a private key that cannot be read"),
         (certificates.read_key, authority, "is not a line with a date and an RSA key"),
         (certificates.read_key, key.partition("\n")[2], "is not a line with a date and an RSA key"),
@@ -154,23 +154,23 @@ def test_certificates_that_are_refused() -> None:
     for parts, said in (
         ((server.pem, middle.pem, root.pem), "has 0 private keys"),
         ((server.key, server.pem, middle.pem, root.pem, root.key), "has 2 private keys"),
-        ((server.key, server.pem), "has 1 certificates; the server's is needed, and each up to its root's"),
-        ((server.key, server.pem, middle.pem), "does not end with a root, which has issued itself"),
+        ((server.key, server.pem), "has 1 certificates; needed are the server's and each one up to the root"),
+        ((server.key, server.pem, middle.pem), "does not end with a root certificate (one that is signed by itself)"),
         (
             (server.key, server.pem, root.pem),
-            "has a chain that does not hold: certificate 2 has not issued certificate 1",
+            "has a broken chain: certificate 2 did not issue certificate 1",
         ),
         (
             (server.key, server.pem, middle.pem, other.pem),
-            "has a chain that does not hold: certificate 3 has not issued",
+            "has a broken chain: certificate 3 did not issue",
         ),
-        ((server.key, middle.pem, root.pem), "has a key that is not the first certificate's"),
+        ((server.key, middle.pem, root.pem), "has a key that does not belong to the first certificate"),
         ((locked.decode(), server.pem, middle.pem, root.pem), "has a key with a passphrase"),
-        ((signing.decode(), server.pem, middle.pem, root.pem), "has a key that is neither RSA nor on an elliptic"),
-        ((old.key, old.pem, root.pem), "has a certificate 1 that is valid from 2026-10-30 to 2026-11-28, and not now"),
+        ((signing.decode(), server.pem, middle.pem, root.pem), "has a key that is neither RSA nor on a NIST elliptic"),
+        ((old.key, old.pem, root.pem), "has a certificate 1 that is valid from 2026-10-30 to 2026-11-28, but not now"),
         ((coming.key, coming.pem, root.pem), "has a certificate 1 that is valid from 2026-11-30 to 2026-12-29"),
         ((client.key, client.pem, root.pem), "has a first certificate that is not for a server"),
-        ((leaf.key, leaf.pem, maker.server(None, ["x"]).pem), "has a chain that does not hold"),
+        ((leaf.key, leaf.pem, maker.server(None, ["x"]).pem), "has a broken chain"),
     ):
         assert refused(read_brought, "".join(parts)).startswith(said)
     nameless = maker.server(root, [])

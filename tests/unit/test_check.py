@@ -1,5 +1,6 @@
 """What `make check` answers, asked of the lab cloud: a yes for all of it, and each no."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ import pytest
 from lab.cloud import registration
 from lab.cloud.resources.virtual_machine import quota
 from lab.cloud.tokens import SUBSCRIPTION, TENANT, Principal
+from operations import azure_client, plan
 from operations.azure import Json
 from operations.check import check
+from operations.check.answer import Answer, Verdict
 from operations.check.asked import Asked
+from operations.cli import Cli
 from operations.plan import Plan
 from tests.support import cloud_bench
 from tests.support.cloud_bench import GROUP, NETWORK, Bench, network
@@ -96,26 +100,27 @@ def imaged(**parts: str) -> Plan:
         (imaged(sku="servre"), nothing, ["images: Canonical:ubuntu-26_04-lts:servre:latest: not in westeurope"]),
         (imaged(version="1.2.3"), nothing, ["images: Canonical:ubuntu-26_04-lts:server:1.2.3: not in westeurope"]),
         (sized("Standard_Z4s"), nothing, [f"sizes: {VM}: Standard_Z4s: is not offered in westeurope"]),
-        (sized("Standard_A2_v2"), nothing, ["has no machines of generation 2, which its image needs; takes no disks "
-                                           "Premium_LRS; has no accelerated networking"]),
-        (sized("Standard_D4s_v6"), nothing, ["has its disks by NVME only, and SCSI is asked for"]),
-        (changed(PROD, VM, "storageProfile.dataDisks", [{}] * 9), nothing, ["takes 8 data disks, and 9 are asked for"]),
+        (sized("Standard_A2_v2"), nothing, ["has no generation 2 machines, which its image needs; does not support "
+                                           "Premium_LRS disks; does not support accelerated networking"]),
+        (sized("Standard_D4s_v6"), nothing, ["supports only NVME disks, but SCSI is asked for"]),
+        (sized("Standard_M64s"), nothing, [f"sizes: {VM}: Standard_M64s: does not support Trusted Launch"]),
+        (changed(PROD, VM, "storageProfile.dataDisks", [{}] * 9), nothing, ["takes 8 data disks, but 9 are asked for"]),
         (PROD, facts(restricted={"Standard_D4s_v5": ["2"]}), [
-            "sizes: mysql-prod-2: Standard_D4s_v5: zone 2: NotAvailableForSubscription; zone 2 is asked for, and it "
-            "may be had in zones 1, 3"]),
+            "sizes: mysql-prod-2: Standard_D4s_v5: zone 2: NotAvailableForSubscription; zone 2 is asked for, but it "
+            "is offered in zones 1, 3"]),
         (first("dev"), facts(restricted={"Standard_B2s_v2": []}), [
             "sizes: mysql-dev-1: Standard_B2s_v2: not in westeurope for this subscription: NotAvailableForSubscription",
             "sizes: mysql-dev-2: Standard_B2s_v2: not in westeurope for this subscription: NotAvailableForSubscr"]),
         (changed(PROD, "mysql-prod-1-data", "sku.name", "Premium_XYZ"), nothing, ["disks: mysql-prod-1-data: Premium"]),
-        (PROD, facts(limits={"cores": 9}), ["quota: cores: 10 asked for, 9 of 9 left: ask for more of cores"]),
-        (PROD, facts(limits={"standardDSv5Family": 7}), ["quota: standardDSv5Family: 8 asked for, 7 of 7 left"]),
-        (PROD, facts(limits={"PremiumDiskCount": 4}), ["quota: PremiumDiskCount: 5 asked for, 4 of 4 left"]),
-        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 2 asked for, 0 of 0"]),
-        (PROD, take_group, ["names: rg-mysql-prod: a group of that name is there, and not in this stack"]),
+        (PROD, facts(limits={"cores": 9}), ["quota: cores: 10 needed, 9 of 9 left: ask Azure for more of cores"]),
+        (PROD, facts(limits={"standardDSv5Family": 7}), ["quota: standardDSv5Family: 8 needed, 7 of 7 left"]),
+        (PROD, facts(limits={"PremiumDiskCount": 4}), ["quota: PremiumDiskCount: 5 needed, 4 of 4 left"]),
+        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 2 needed, 0 of 0"]),
+        (PROD, take_group, ["names: rg-mysql-prod: a group of that name exists, but not in this stack"]),
         (changed(first("dev"), "network:PublicIPAddress", "dnsSettings.domainNameLabel", "shop"), take_label,
             ["names: shop.westeurope.cloudapp.azure.com: taken"]),
-        (PROD, overlap, ["addresses: 10.34.0.0/16: overlaps 10.0.0.0/8 of hub: the two can never be peered"]),
-        (first("prod", {"existingResourceGroup": "data"}), nothing, ["names: data: is not there"]),
+        (PROD, overlap, ["addresses: 10.34.0.0/16: overlaps 10.0.0.0/8 of hub: the two could never be peered"]),
+        (first("prod", {"existingResourceGroup": "data"}), nothing, ["names: data: does not exist"]),
     ],
 )  # fmt: skip
 def test_each_no(plan: Plan, arrange: Arrange, told: list[str], tmp_path: Path) -> None:
@@ -129,7 +134,7 @@ def test_no_zones_in_a_region_without_them(tmp_path: Path) -> None:
         plan = changed(plan, type_, "location", "ukwest")
     found = wrong(ask(tmp_path, plan))
     assert any(
-        "sizes: mysql-prod-1: Standard_D4s_v5: zone 1 is asked for, and it may be had in no zone" in one
+        "sizes: mysql-prod-1: Standard_D4s_v5: zone 1 is asked for, but it is offered in no zone" in one
         for one in found
     )
     assert any("disks: mysql-prod-1-data: Premium_LRS: zone 1 is asked for" in one for one in found)
@@ -142,12 +147,27 @@ def test_a_public_endpoint_may_overlap(tmp_path: Path) -> None:
     assert "overlaps 10.0.0.0/8 of hub" in check.table(lines)
 
 
-def test_an_image_with_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("size", "properties", "told"),
+    [
+        ("Standard_D4s_v5", {"plan": {"name": "paid"}}, "has terms: az vm image terms accept --urn "),
+        ("Standard_D4s_v5", {"features": []}, "takes no Trusted Launch: another operatingSystem or version"),
+        (
+            "Standard_D4s_v6",
+            {"features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}]},
+            "takes its disks by SCSI only, and NVMe is asked for: another vmSize",
+        ),
+    ],
+)
+def test_an_image_that_does_not_fit(
+    size: str, properties: Json, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def image(self: Asked, machine: object) -> Json:
-        return {"name": "1", "properties": {"plan": {"name": "paid"}}}
+        return {"name": "1", "properties": {"hyperVGeneration": "V2", "architecture": "x64", **properties}}
 
     monkeypatch.setattr(Asked, "image", image)
-    assert "az vm image terms accept --urn Canonical:ubuntu-26_04-lts:server:latest" in wrong(ask(tmp_path, PROD))[0]
+    found = [line for line in wrong(ask(tmp_path, first("prod", {"vmSize": size}))) if line.startswith("images")]
+    assert [line.startswith(f"images: Canonical:ubuntu-26_04-lts:server:latest: {told}") for line in found] == [True]
 
 
 async def granted(bench: Bench, role: str) -> None:
@@ -198,7 +218,7 @@ def locked(level: str, on: str) -> Arrange:
 def test_a_lock_in_the_way(tmp_path: Path) -> None:
     there = first("prod", {"existingResourceGroup": "rg"})
     found = wrong(ask(tmp_path, there, locked("ReadOnly", GROUP)))
-    assert any(line.startswith(f"locks: keep: ReadOnly at {GROUP.lower()} stops the update of ") for line in found)
+    assert any(line.startswith(f"locks: keep: ReadOnly at {GROUP.lower()} blocks the change of ") for line in found)
     assert not any(
         line.startswith("locks") for line in wrong(ask(tmp_path / "2", there, locked("CanNotDelete", GROUP)))
     )
@@ -209,15 +229,13 @@ def test_a_lock_in_the_way(tmp_path: Path) -> None:
         for change in standing.changes
     ]
     found = wrong(ask(tmp_path / "3", Plan(tuple(gone)), locked("CanNotDelete", disk)))
-    assert any("CanNotDelete at" in line and "stops the update of mysql-prod-1-data" in line for line in found)
+    assert any("CanNotDelete at" in line and "blocks the change of mysql-prod-1-data" in line for line in found)
 
 
 def test_a_name_in_an_existing_group_is_taken(tmp_path: Path) -> None:
     plan = changed(first("prod", {"existingResourceGroup": "rg"}), VM, "vmName", "vm1")
     found = wrong(ask(tmp_path, plan, Bench.furnish))
-    assert [line for line in found if line.startswith("names")] == [
-        "names: vm1: is in rg already, and not in this stack"
-    ]
+    assert [line for line in found if line.startswith("names")] == ["names: vm1: exists in rg, but not in this stack"]
 
 
 def test_a_stack_that_stands_asks_for_nothing(tmp_path: Path) -> None:
@@ -268,7 +286,8 @@ def test_a_network_that_is_peered_with_one_of_the_same_addresses(tmp_path: Path)
         )
     )
     assert any(
-        "overlaps 10.34.128.0/17, with which it is peered" in line for line in wrong(ask(tmp_path, plan, arrange))
+        "overlaps 10.34.128.0/17, a network that it is peered with" in line
+        for line in wrong(ask(tmp_path, plan, arrange))
     )
 
 
@@ -297,6 +316,25 @@ def test_the_name_of_a_storage_account_is_one_in_all_of_azure(tmp_path: Path) ->
     assert wrong(ask(tmp_path, PROD, arrange)) == [
         f"names: {name}: The storage account named {name} is already taken. Set backupStorageAccount to another."
     ]
+
+
+@pytest.mark.parametrize(("verdicts", "code"), [(["yes", "unknown"], 0), (["yes", "no"], 1)])
+def test_the_exit_code(
+    verdicts: list[Verdict], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def planned(cli: Cli) -> Plan:
+        return PROD
+
+    def lines(asked: Asked) -> list[check.Line]:
+        return [check.Line("sizes", Answer(verdict, "a", "b")) for verdict in verdicts]
+
+    monkeypatch.setattr(plan, "of", planned)
+    monkeypatch.setattr(azure_client, "Azure", str)  # nobody asks it
+    monkeypatch.setattr(check, "ask", lines)
+    assert check.main(["--stack", "prod"]) == code
+    assert "sizes  yes" in capsys.readouterr().out
+    assert check.main(["--stack", "prod", "--json"]) == code
+    assert [line["answer"]["verdict"] for line in json.loads(capsys.readouterr().out)] == verdicts
 
 
 def test_families_are_named_as_azure_names_them() -> None:

@@ -18,11 +18,11 @@ from tests.support.questions import ask, comes_from, wrong
 @pytest.mark.parametrize(
     ("stack", "source", "verdict", "text"),
     [
-        ("prod", "10.0.0.9", "no", "this machine would come from 10.0.0.9: put that into adminCidrs"),
+        ("prod", "10.0.0.9", "no", "this machine's address is 10.0.0.9: put that into adminCidrs"),
         ("prod", None, "no", "this machine has no route to 10.34.0.10"),
-        ("dev", "93.184.216.34", "no", "this machine would come from 93.184.216.34"),
-        ("dev", "10.0.0.9", "no", "is for examples (RFC 5737), and lets nobody in"),
-        ("dev", "203.0.113.9", "yes", "203.0.113.9 of this machine is let in"),
+        ("dev", "93.184.216.34", "no", "this machine's address is 93.184.216.34"),
+        ("dev", "10.0.0.9", "no", "is an example network (RFC 5737) and lets nobody in"),
+        ("dev", "203.0.113.9", "yes", "203.0.113.9, this machine, is allowed"),
     ],
 )
 def test_the_way_to_ssh_before_there_is_a_machine(
@@ -36,7 +36,9 @@ def test_the_way_to_ssh_before_there_is_a_machine(
 def test_behind_a_gateway_nobody_knows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     comes_from(monkeypatch, "10.0.0.9")
     lines = ask(tmp_path, first("dev", {"adminCidrs": ["93.184.216.0/24"]}))
-    assert any(line.startswith("ssh: 93.184.216.0/24: 10.0.0.9") for line in wrong(lines, "unknown"))
+    assert any(
+        line.startswith("ssh: 93.184.216.0/24: this machine's address 10.0.0.9 is") for line in wrong(lines, "unknown")
+    )
 
 
 def test_the_source_towards_an_address() -> None:

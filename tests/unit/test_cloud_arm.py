@@ -248,6 +248,12 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         "400 RulesUseSameFrontendPortProtocolAndIPConfig",
     ),
     (
+        "NAT rule's port",
+        LB,
+        changed(balancer(), "properties/inboundNatRules/0/properties/frontendPort", 65535),
+        "400 LoadBalancingRulePortOutOfRange",
+    ),
+    (
         "probe's interval",
         LB,
         changed(balancer(), "properties/probes/0/properties/intervalInSeconds", 4),
@@ -368,6 +374,16 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         "a security that the size has not",
         VM3,
         changed(machine(3), "properties/securityProfile/securityType", "ConfidentialVM"),
+        "400 BadRequest",
+    ),
+    (
+        "Trusted Launch that the size has not",
+        VM3,
+        changed(
+            changed(machine(3), "properties/hardwareProfile/vmSize", "Standard_M64s"),
+            "properties/securityProfile/securityType",
+            "TrustedLaunch",
+        ),
         "400 BadRequest",
     ),
     (
@@ -809,6 +825,7 @@ def test_patch_merges(tmp_path: Path) -> None:
         assert (status, answer["tags"]) == (200, {"a": "b"})
         status, answer, _ = await bench.ask("PATCH", DATA1, {"properties": {"diskSizeGB": 8}})
         assert (status, answer["properties"]["diskSizeGB"]) == (200, 8)
+        assert await bench.refused("PATCH", DATA1, {"properties": {"diskSizeGiB": 16}}) == "400 BadRequest"
 
     cloud_bench.run(tmp_path, check)
 

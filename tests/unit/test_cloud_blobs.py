@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
 from components.azure import backup
-from configs.backup.chain import CONTAINER, STATE_CONTAINER
+from configs.backup.blobs import CONTAINER, STATE_CONTAINER
 from lab import azurite
 from lab.cloud import authorization, certificates, roles
 from lab.cloud.blob_service import BlobService

@@ -207,6 +207,8 @@ BAD_ROLES: list[tuple[dict[str, Any], str]] = [
     ({"permissions": [{"actions": [f"{MACHINE}/powerOff"]}]}, "400 InvalidActionOrNotAction"),
     ({"permissions": [{"actions": ["nonsense"]}]}, "400 InvalidActionOrNotAction"),
     ({"permissions": "all"}, "400 InvalidRequestContent"),
+    ({"assignableScope": [GROUP]}, "400 BadRequest"),
+    ({"permissions": [{"action": [f"{MACHINE}/read"]}]}, "400 BadRequest"),
 ]
 
 
@@ -237,6 +239,7 @@ def test_wrong_roles_and_assignments(tmp_path: Path) -> None:
             (assignment(VM1), grant(first), "400 RoleAssignmentUpdateNotPermitted"),
             (assignment(VM2), grant(first, roleDefinitionId=READER), "400 RoleAssignmentUpdateNotPermitted"),
             (assignment(VM1, 2), grant(first, condition="@x"), "400 LabNotSupported"),
+            (assignment(VM1, 2), grant(first, principalKind="User"), "400 BadRequest"),
         ):
             assert await bench.refused("PUT", path, body) == expected, path
         assert await bench.refused("GET", assignment(VM1, 2)) == "404 RoleAssignmentNotFound"

@@ -48,6 +48,7 @@ def test_a_lock_is_made_shown_listed_and_deleted(tmp_path: Path) -> None:
         assert await bench.refused("GET", path) == "404 LockNotFound"
         assert await bench.refused("PUT", path, lock("Sometimes")) == "400 InvalidRequestContent"
         assert await bench.refused("PUT", path, lock(notes="x" * 513)) == "400 InvalidLockNotes"
+        assert await bench.refused("PUT", path, lock(note="Data")) == "400 BadRequest"
         assert await bench.refused("PUT", f"{COMPUTE}/disks/none/{LOCKS}/keep", lock()) == "404 ResourceNotFound"
 
     cloud_bench.run(tmp_path, test)
@@ -184,11 +185,39 @@ def test_a_wrong_key_or_vault_is_refused(tmp_path: Path) -> None:
         await bench.put(f"{VAULT}x", open_vault)
         key = (await bench.put(f"{VAULT}x/keys/disks", {"properties": {"kty": "RSA"}}))["properties"]
         assert await bench.refused("PUT", other, encryption_set(key["keyUriWithVersion"])) == "400 LabVaultNotProtected"
+        key = (await bench.put(f"{VAULT}/keys/curve", {"properties": {"kty": "EC"}}))["properties"]
+        assert await bench.refused("PUT", other, encryption_set(key["keyUriWithVersion"])) == "400 LabKeyNotRsa"
         off = changed(vault(), "properties/enablePurgeProtection", False)
         assert await bench.refused("PUT", VAULT, off) == "400 BadRequest"
         elsewhere = VAULT.replace("/rg/", "/rg2/")
         await put(bench, GROUP + "2", {"location": REGION})
         assert await bench.refused("PUT", elsewhere, vault()) == "409 VaultAlreadyExists"
+
+    cloud_bench.run(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    ("properties", "allowed"),
+    [
+        ({"networkAcls": {"defaultAction": "Deny", "bypass": "None"}}, False),
+        ({"publicNetworkAccess": "Disabled"}, False),
+        ({"enableRbacAuthorization": False}, False),
+        (
+            {"publicNetworkAccess": "Disabled", "networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices"}},
+            True,
+        ),
+        ({"networkAcls": {"defaultAction": "Allow", "bypass": "None"}}, True),
+    ],
+)
+def test_a_vault_that_azures_services_do_not_reach(properties: Any, allowed: bool, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.furnish()
+        await make_set(bench)
+        await bench.put(VAULT, vault(**properties))
+        if allowed:
+            await bench.put(f"{COMPUTE}/disks/new", encrypted())
+        else:
+            assert await bench.refused("PUT", f"{COMPUTE}/disks/new", encrypted()) == "400 KeyVaultAccessForbidden"
 
     cloud_bench.run(tmp_path, test)
 

@@ -87,7 +87,7 @@ def finding(text: str, mendable: bool = True) -> Finding:
 
 
 def test_report() -> None:
-    assert drift.report([], ["pulumi", "up"]) == "The machines are as the stack says."
+    assert drift.report([], ["pulumi", "up"]) == "The machines are as the stack describes them."
     text = drift.report([finding("is missing: /etc/x")], ["pulumi", "up", "--stack", "prod"])
     assert text.startswith("mysql-1-host, on mysql-1\nis missing: /etc/x\n")
     # As a shell takes it: a URN has a dollar sign.
@@ -98,11 +98,11 @@ def test_report() -> None:
 def test_what_people_have_made_besides_is_no_difference() -> None:
     besides = replace(finding("left alone: accounts that …: clerk@%", mendable=False), besides=True)
     text = drift.report([besides], ["up"])
-    assert text.splitlines()[1:] == [besides.text, "", "The machines are as the stack says."]
+    assert text.splitlines()[1:] == [besides.text, "", "The machines are as the stack describes them."]
     assert not drift.differs([]) and not drift.differs([besides])
     assert drift.differs([besides, finding("is missing: /etc/x")])
     text = drift.report([besides, finding("is missing: /etc/x")], ["up"])
-    assert besides.text in text and "as the stack says" not in text and URN in text
+    assert besides.text in text and "as the stack describes" not in text and URN in text
 
 
 def test_what_would_stop_at_what_is_put_right_runs_again_too() -> None:

@@ -266,11 +266,17 @@ LEDGER = [*acknowledged(1, 2, 3), Write(4, 3.4, None, "timed out"), *acknowledge
             {1, 3},
             [
                 "1 rows from before that second are missing, such as 2",
-                "1 acknowledged rows are missing before others, such as 2",
+                "1 acknowledged rows are missing although later ones are there, such as 2",
             ],
         ),
         ({1, 2, 3, 5}, ["1 rows from after that second are there, such as 5"]),
-        ({1, 2, 3, 9}, ["2 acknowledged rows are missing before others, such as 5", "1 rows are there that nobody"]),
+        (
+            {1, 2, 3, 9},
+            [
+                "2 acknowledged rows are missing although later ones are there, such as 5",
+                "1 rows are there that nobody",
+            ],
+        ),
         (set[int](), ["3 rows from before that second are missing, such as 1"]),
     ],
 )

@@ -183,6 +183,6 @@ def test_a_cluster_that_is_not_well_is_left_alone(
 ) -> None:
     monkeypatch.setattr(conductor, "_WELL_SECONDS", 0.0)
     cluster.standby = True
-    with pytest.raises(NotWellError, match="the cluster is not well: a is in standby"):
+    with pytest.raises(NotWellError, match="the cluster is not healthy: a is in standby"):
         conduct(scenario(cluster), 1, cast(Target, cluster), tmp_path / "moved-1", Progress())
     assert cluster.rows == {}

@@ -125,7 +125,7 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
         {},
         {"getVirtualNetwork": GOOD["getVirtualNetwork"] | {"location": "northeurope"}},
-        "existingSubnetId: is in region northeurope, and location is westeurope; both must be the same",
+        "existingSubnetId: is in region northeurope, but location is westeurope; both must be the same",
     ),
     (
         {},
@@ -135,12 +135,12 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
         {},
         network(addressPrefix="10.9.0.0/24"),
-        "existingSubnetId: has the network 10.9.0.0/24, and subnet is 10.34.0.0/24",
+        "existingSubnetId: has the network 10.9.0.0/24, but subnet is 10.34.0.0/24",
     ),
     (
         {"existingSubnetId": str(EXISTING["existingSubnetId"]).replace("00000000-", "11111111-", 1)},
         {},
-        "existingSubnetId: is in subscription 11111111-0000-0000-0000-000000000000; machines of 00000000-",
+        "existingSubnetId: is in subscription 11111111-0000-0000-0000-000000000000; machines of subscription",
     ),
     ({}, {"getRoleDefinition": None}, "existingRoleDefinitionId: role 9980e02c-c2be-4d73-94e8-173b1dc7cf3c cannot be"),
     (
@@ -157,13 +157,13 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
         {},
         role(["Microsoft.Compute/*"], [], "/subscriptions/other", f"{GROUP}2"),
-        "existingRoleDefinitionId: role Power can be assigned in /subscriptions/other, "
-        f"{GROUP}2 only, and not in {GROUP}",
+        "existingRoleDefinitionId: role Power can be assigned only in /subscriptions/other, "
+        f"{GROUP}2, and not in {GROUP}",
     ),
     (
         {},
         network(delegations=[{"serviceName": "Microsoft.DBforMySQL/flexibleServers"}]),
-        "existingSubnetId: subnet data is delegated to Microsoft.DBforMySQL/flexibleServers; no machine can be in it",
+        "existingSubnetId: subnet data is delegated to Microsoft.DBforMySQL/flexibleServers, so no machine",
     ),
     ({}, {"getNatGateway": None}, "existingSubnetId: NAT gateway out cannot be read: "),
     (
@@ -181,7 +181,7 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
         {},
         {"getVault": GOOD["getVault"] | {"location": "northeurope"}},
-        "diskEncryptionKeyVaultId: is in region northeurope, and location is westeurope",
+        "diskEncryptionKeyVaultId: is in region northeurope, but location is westeurope",
     ),
     (
         {},
@@ -203,7 +203,7 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
         {},
         account(publicNetworkAccess="Disabled"),
-        "existingBackupStorageAccountId: storage account starchive is closed to all public networks",
+        "existingBackupStorageAccountId: storage account starchive is closed to public networks",
     ),
     (
         {
@@ -217,7 +217,7 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
         {},
         {"getVault": {"location": "westeurope", "properties": {"enablePurgeProtection": True}}},
-        "diskEncryptionKeyVaultId: vault keys has access policies",
+        "diskEncryptionKeyVaultId: vault keys uses access policies",
     ),
 ]
 
@@ -249,8 +249,8 @@ def test_a_storage_account_is_not_looked_at_while_backup_is_off() -> None:
     ("answers", "warning"),
     [
         ({}, ""),
-        (account(allowSharedKeyAccess=None), "whoever has a key of storage account starchive can read its backups"),
-        (account(minimumTlsVersion="TLS1_0"), "storage account starchive takes connections without TLS 1.2"),
+        (account(allowSharedKeyAccess=None), "anyone who has a key of storage account starchive can read its backups"),
+        (account(minimumTlsVersion="TLS1_0"), "storage account starchive accepts connections without TLS 1.2"),
         ({"getBlobServiceProperties": {}}, "storage account starchive keeps no versions of blobs"),
     ],
 )
@@ -288,8 +288,8 @@ def test_what_azure_takes_is_taken(answers: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "gateway", "warning"),
     [
-        ({}, {"sku": {"name": "Standard"}}, "NAT gateway out is in one zone, which Azure does not tell, and the nodes"),
-        ({}, {"sku": {"name": "Standard"}, "zones": ["1"]}, "NAT gateway out is in zone 1, and the nodes are in two"),
+        ({}, {"sku": {"name": "Standard"}}, "NAT gateway out is in one zone (Azure does not say which), but the nodes"),
+        ({}, {"sku": {"name": "Standard"}, "zones": ["1"]}, "NAT gateway out is in zone 1, but the nodes are in two"),
         ({}, {"sku": {"name": "StandardV2"}}, ""),
         ({"zones": ["1"]}, {"sku": {"name": "Standard"}, "zones": ["1"]}, ""),
     ],

@@ -58,7 +58,7 @@ REASONS: list[tuple[str, list[Callable[[Said], None]], str, str]] = [
     ("shutting down", [pacemaker(node_two('online="true" shutdown="true"'))], "", "two may not serve now"),
     ("copying", [disk("two", *SYNCS)], "", "two copies from one what it has missed, 22.3 % done"),
     ("outdated", [disk("two", ("UpToDate/UpToDate", "Outdated/UpToDate"))], "", "the copy on two is Outdated"),
-    ("verify", [disk("one", ("cs:Connected", "cs:VerifyS"))], "", "DRBD on one is VerifyS, UpToDate/UpToDate, and"),
+    ("verify", [disk("one", ("cs:Connected", "cs:VerifyS"))], "", "DRBD on one is VerifyS, UpToDate/UpToDate, but"),
     ("no DRBD", [node("two", drbd=None)], "", "DRBD is down on two"),
     ("maintenance", [MAINTENANCE], "", "the cluster is in maintenance"),
     ("barred", [pacemaker(ban("cli-ban-mysql-on-two", "mysql"))], "", "mysql is barred from two"),
@@ -125,11 +125,11 @@ def test_a_move_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     moving = Moving(monkeypatch, says, after=moved_to_two())
     assert moving.move() == move.Moved("one", "two", 4.2)
     assert moving.told == [
-        "one serves, two has all data and is to serve: clients will lose their connections",
+        "one serves, two has all data and will take over: clients will lose their connections",
         "one: systemd-run --quiet --pipe --wait --collect --unit=azure-mysql-ha-move bash -s --"
         " one two /usr/bin/mariadb /run/mysqld/mysqld.sock",
         'main "$@" </dev/null',
-        "one writes out 3 pages, and serves on",
+        "one writes out 3 pages, and still serves",
         "after 0.5 s 0 pages are left; the service moves",
         "two serves: 4.2 s from the first step until its server greeted",
     ]
@@ -139,8 +139,12 @@ def test_a_move_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ("says", "after", "reason"),
     [
         ("echo failed something has failed on two", seen(), "^something has failed on two$"),
-        ("echo pages 3; echo no route >&2; exit 255", seen(), r"one does not tell whether it has moved \(no route\)"),
-        ("echo moved 4.2", seen(), "two had begun to serve, and one does now"),
+        (
+            "echo pages 3; echo no route >&2; exit 255",
+            seen(),
+            r"one does not say whether the service has moved \(no route\)",
+        ),
+        ("echo moved 4.2", seen(), "two had begun to serve, but now one does"),
         ("echo moved 4.2; echo failed the constraint is still there", moved_to_two(), "the constraint is still there"),
     ],
 )

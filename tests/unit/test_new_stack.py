@@ -174,7 +174,7 @@ def test_the_administrators_key_is_changed_once_at_a_time(cli: FakeCli, tmp_path
     cli.fill(file)
     new_stack.rotate(cli.on(file), "sshPrivateKey")
     before = file.read_text()
-    with pytest.raises(NewStackError, match=r"is being changed already: .*pulumi config rm azure-mysql-ha:sshPrevious"):
+    with pytest.raises(NewStackError, match=r"is already being changed: .*pulumi config rm azure-mysql-ha:sshPrevious"):
         new_stack.rotate(cli.on(file), "sshPrivateKey")
     assert file.read_text() == before
 
@@ -272,7 +272,7 @@ def test_the_tracked_file_is_not_touched(cli: FakeCli, tmp_path: Path) -> None:
 
 def test_what_the_cli_says_is_told(cli: FakeCli, tmp_path: Path) -> None:
     (cli.folder / "fail").touch()
-    with pytest.raises(CliError, match=r"^pulumi stack ls: error: incorrect passphrase$"):
+    with pytest.raises(CliError, match=r"^pulumi stack ls: error: incorrect passphrase; PULUMI_CONFIG_PASS"):
         cli.fill(tmp_path / "Pulumi.trial.yaml")
 
 
@@ -304,10 +304,10 @@ def test_the_command(
     arguments = ["--stack", "trial", "--config-file", str(file), "--pulumi", str(cli.path)]
     assert new_stack.main(arguments) == 0
     said = capsys.readouterr().out
-    assert "Pulumi.trial.yaml: begun from Pulumi.dev.yaml" in said
+    assert "Pulumi.trial.yaml: copied from Pulumi.dev.yaml" in said
     assert all(f"{key}: made" in said for key in SECRETS)
     assert "pulumi config get azure-mysql-ha:databasePassword --stack trial" in said
-    assert "put networks of yours into adminCidrs and clientCidrs" in said
+    assert "put your own networks into adminCidrs and clientCidrs" in said
     assert not any(decrypted(file)[key] in said for key in SECRETS)
 
     assert new_stack.main(arguments) == 0
@@ -318,7 +318,7 @@ def test_the_command(
     assert (
         new_stack.main(["--stack", "trial", "--config-file", str(tmp_path / "Pulumi.x.yaml"), "--from", "nowhere"]) == 1
     )
-    assert "there is no Pulumi.nowhere.yaml to begin with" in capsys.readouterr().err
+    assert "there is no Pulumi.nowhere.yaml to copy from" in capsys.readouterr().err
 
 
 def test_the_command_that_changes_a_secret(

@@ -23,11 +23,11 @@ MAY: list[tuple[str, str, list[Callable[[Said], None]], str]] = [
     ("the idle one while it copies", "two", [disk("two", *SYNCS)], ""),
 ]
 MAY_NOT: list[tuple[str, str, list[Callable[[Said], None]], str, str]] = [
-    ("the last one", "one", [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS)], "two", "two would have to serve, and to"),
+    ("the last one", "one", [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS)], "two", "two has to take over, but its"),
     ("the one that serves, in maintenance", "one", [MAINTENANCE], "", "the cluster is in maintenance"),
     ("the one that serves, while the other copies", "one", [disk("two", *SYNCS)], "", "two copies from one"),
-    ("where nobody serves", "two", [pacemaker(SERVER_IS_STOPPED)], "", "one does not serve, and would have to"),
-    ("in a turn", "two", [node("two", has_left=True)], "", "a node has left for its machine's turn"),
+    ("where nobody serves", "two", [pacemaker(SERVER_IS_STOPPED)], "", "one has to serve, but does not"),
+    ("in a turn", "two", [node("two", has_left=True)], "", "a node has left the cluster for its machine's"),
     ("where its peer has no whole disk", "two", [disk("one", ("UpToDate/UpToDate", "Diskless/UpToDate"))], "",
      "one does not have all data"),
 ]  # fmt: skip
@@ -93,7 +93,7 @@ def test_the_wish_is_noted_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_azure_refuses_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = Recorded(monkeypatch, seen(), refused="locked")
-    with pytest.raises(OperationError, match="two is not stopped, and is no longer to stay off: locked"):
+    with pytest.raises(OperationError, match="two is not stopped, and no longer has to stay off: locked"):
         stack.stop("two")
     assert stack.told[3:] == [
         "two: systemctl start corosync && systemctl start pacemaker", f"one: {MARK} --delete"
@@ -104,7 +104,7 @@ def test_a_refusal_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = Recorded(monkeypatch, seen(MAINTENANCE))
     with pytest.raises(OperationError, match="one is not stopped: the cluster is in maintenance"):
         stack.stop("one")
-    for name, found in (("three", "there is no three"), (None, "no node is named")):
-        with pytest.raises(OperationError, match=f"{found}; there are one, two"):
+    for name, found in (("three", "there is no node three"), (None, "no node is named")):
+        with pytest.raises(OperationError, match=f"{found}: NODE is one of one, two"):
             stack.stop(name)
     assert stack.told == []

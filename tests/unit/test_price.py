@@ -84,7 +84,7 @@ def test_no_way_to_the_price_list(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("urllib.request.urlopen", open_)
     text = month.told(first("dev"))
-    assert text == "Price per month: unknown, since the price list is not reached: <urlopen error no way>"
+    assert text == "Price per month: unknown, since the price list cannot be reached: <urlopen error no way>"
     assert month.told(Plan(())).startswith("Price per month: 0.00 USD"), "nothing is asked for nothing"
 
 

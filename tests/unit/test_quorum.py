@@ -35,7 +35,7 @@ def test_a_witness_that_votes() -> None:
 def test_a_witness_out_of_reach() -> None:
     lost = WHOLE.replace("Connected", "Connect failed").replace("Total votes:      3", "Total votes:      2")
     found = status(lost, lost)
-    assert found.as_text() == "witness   third, NOT REACHED by node-1 and node-2, votes 2 of 3"
+    assert found.as_text() == "witness   third, NOT REACHED from node-1 and node-2, votes 2 of 3"
 
 
 def test_a_node_that_cannot_be_asked() -> None:

@@ -98,7 +98,7 @@ def test_an_account_that_goes_is_told_of(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(pulumi.log, "warn", told.append)
     monkeypatch.setattr(pulumi.runtime, "register_stack_transformation", told.count)
     losses.tell(recorded.Recorded(accounts=frozenset({"reports", "loader", "shop"})), (), ("shop", "loader"))
-    assert told == ["this update drops the database's account reports, which databaseAccounts does not have any more"]
+    assert told == ["this update drops the database account reports, which is no longer in databaseAccounts"]
 
 
 def test_data_is_there_when_the_script_that_makes_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ BAD: list[tuple[str, Callable[[], StoredBackup], dict[str, Any], str]] = [
         "no base",
         lambda: stored(base=None),
         {},
-        "restoreTo: there is no base in the backup, so nothing can be restored.",
+        "restoreTo: the backup has no base, so nothing can be restored.",
     ),
     (
         "a gap",
@@ -103,20 +103,20 @@ BAD: list[tuple[str, Callable[[], StoredBackup], dict[str, Any], str]] = [
         "too late",
         stored,
         {"restoreTo": "2026-11-27T14:00:00Z"},
-        "restoreTo: 2026-11-27T14:00:00Z cannot be restored: the backup goes to 2026-11-27T13:59:59Z. " + WHOLE,
+        "restoreTo: 2026-11-27T14:00:00Z cannot be restored: the backup ends at 2026-11-27T13:59:59Z. " + WHOLE,
     ),
     (
         "another server",
         lambda: stored(said=details(server="mariadb", version="10.11.19-MariaDB")),
         {},
-        "restoreFrom: the backup is of mariadb 10.11.19-MariaDB, the new cluster would have mysql 8.4. Choose an"
+        "restoreFrom: the backup is of mariadb 10.11.19-MariaDB, but the new cluster would have mysql 8.4. Choose an"
         " operatingSystem that has mariadb 10.11.",
     ),
     (
         "a newer server",
         lambda: stored(said=details(version="9.7.0")),
         {},
-        "restoreFrom: the backup is of mysql 9.7.0, the new cluster would have mysql 8.4. Choose an operatingSystem"
+        "restoreFrom: the backup is of mysql 9.7.0, but the new cluster would have mysql 8.4. Choose an operatingSystem"
         " that has mysql 9.7.",
     ),
     (
@@ -124,7 +124,7 @@ BAD: list[tuple[str, Callable[[], StoredBackup], dict[str, Any], str]] = [
         lambda: stored(said=details(format=2)),
         {},
         "restoreFrom: base/20261101T090000Z/20261127T020000Z/base_20261127T021000Z_000041_1234.json in storage account"
-        " stmysqlprod: a base of format 2; this program knows 1",
+        " stmysqlprod: a base of format 2; this program knows only 1",
     ),
     (
         "more data than the disk has",
@@ -147,7 +147,7 @@ def test_what_cannot_be_is_refused(
     assert refused(monkeypatch, backup(), changes=NOON | changes, preview=preview) == line
 
 
-UNREADABLE = UnreadableError("whoever runs this may not read storage account stmysqlprod: the role … is missing")
+UNREADABLE = UnreadableError("you may not read storage account stmysqlprod: you need the role …")
 
 
 def test_an_update_is_refused_where_nothing_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_an_update_is_refused_where_nothing_can_be_read(monkeypatch: pytest.Monk
 def test_a_preview_of_who_may_not_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as a pull request's."""
     assert look(monkeypatch, UNREADABLE) == [
-        f"warn: restoreFrom: not looked at: {UNREADABLE}; pulumi up looks, before it makes anything"
+        f"warn: restoreFrom: not checked: {UNREADABLE}; pulumi up checks it before it makes anything"
     ]
 
 

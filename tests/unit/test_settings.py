@@ -37,7 +37,7 @@ BACKUP = {"backup": True}
 INTERNAL = {"endpoint": "internal"}
 ACCOUNT = {"database": "app", "rights": "readOnly"}
 ZONES = {"availabilitySet": False, "zones": ["1", "2"]}
-MISSING = "is missing; make stack STACK=trial makes every secret that is not there"
+MISSING = "is missing; make stack STACK=trial makes every secret that is missing"
 RANDOM = base64.b64encode(bytes(range(256))).decode()
 
 
@@ -82,16 +82,16 @@ DEV: dict[str, Any] = {"adminCidrs": ["203.0.113.0/24"], "clientCidrs": ["203.0.
 # What is changed, and the one line that must come of it.
 BAD: list[tuple[dict[str, Any], str]] = [
     # Names
-    ({"clusterName": "My_Cluster"}, "clusterName: 'My_Cluster' is not a cluster's name: 1 to 33 of a-z, 0-9 and -"),
+    ({"clusterName": "My_Cluster"}, "clusterName: 'My_Cluster' is not a valid cluster name: 1 to 33 of a-z, 0-9 and -"),
     ({"clusterName": "a" * 41}, "clusterName: 'aaaaa"),
-    ({"clusterName": "mysql-"}, "clusterName: 'mysql-' is not a cluster's name"),
+    ({"clusterName": "mysql-"}, "clusterName: 'mysql-' is not a valid cluster name"),
     ({"clusterName": ""}, "clusterName: is missing"),
     ({"clusterName": None}, "clusterName: is missing"),
     ({"nodeNames": ["one", "one"]}, "nodeNames: both nodes are called 'one'; give them different names"),
     ({"nodeNames": ["one"]}, "nodeNames: has 1 names; a cluster has 2 nodes"),
     ({"nodeNames": ["n" * 64, "two"]}, "nodeNames: 'nnn"),
-    ({"nodeNames": ["node_1", "two"]}, "nodeNames: 'node_1' is not a host name"),
-    ({"nodeNames": ["localhost", "two"]}, "nodeNames: 'localhost' is not a host name"),
+    ({"nodeNames": ["node_1", "two"]}, "nodeNames: 'node_1' is not a valid host name"),
+    ({"nodeNames": ["localhost", "two"]}, "nodeNames: 'localhost' is not a valid host name"),
     ({"nodeNames": "one,two"}, "nodeNames: 'one,two' is not a list"),
     (
         {"location": "West Europe"},
@@ -105,17 +105,20 @@ BAD: list[tuple[dict[str, Any], str]] = [
     # Network
     (
         {"subnet": "10.99.0.0/24", "addressSpace": "10.32.0.0/16"},
-        "subnet: 10.99.0.0/24 is outside addressSpace 10.32.0.0/16; choose a subnet of it",
+        "subnet: 10.99.0.0/24 is outside addressSpace 10.32.0.0/16; choose one inside it",
     ),
-    ({"subnet": "10.32.0.0/30"}, "subnet: 10.32.0.0/30 is not from /8 to /29, the sizes that Azure takes"),
+    ({"subnet": "10.32.0.0/30"}, "subnet: 10.32.0.0/30 is not between /8 and /29, the sizes that Azure accepts"),
     ({"subnet": "10.32.0.7/24"}, "subnet: 10.32.0.7/24 is an address within a network; did you mean 10.32.0.0/24?"),
-    ({"subnet": "10.32.0.0"}, "subnet: 10.32.0.0 has no prefix length; one address alone is 10.32.0.0/32"),
+    ({"subnet": "10.32.0.0"}, "subnet: 10.32.0.0 has no prefix length; for a single address, write 10.32.0.0/32"),
     ({"subnet": "10.32.0.0/33"}, "subnet: '10.32.0.0/33' is not a network; an example is 10.32.0.0/24"),
     ({"subnet": "fd00::/64"}, "subnet: fd00::/64 is an IPv6 network; only IPv4 is supported"),
-    ({"addressSpace": "8.0.0.0/8", "subnet": "8.1.0.0/24"}, "addressSpace: 8.0.0.0/8 is not private; choose within"),
-    ({"subnet": "8.1.0.0/24"}, "addressSpace: 8.1.0.0/16 is not private; choose within"),
+    (
+        {"addressSpace": "8.0.0.0/8", "subnet": "8.1.0.0/24"},
+        "addressSpace: 8.0.0.0/8 is not private; choose one within",
+    ),
+    ({"subnet": "8.1.0.0/24"}, "addressSpace: 8.1.0.0/16 is not private; choose one within"),
     # What is there already
-    ({"existingResourceGroup": "data."}, "existingResourceGroup: 'data.' is not a resource group's name: 1 to 90"),
+    ({"existingResourceGroup": "data."}, "existingResourceGroup: 'data.' is not a valid resource group name: 1 to 90"),
     (
         {"clusterName": "shop", "existingResourceGroup": "RG-shop"},
         "existingResourceGroup: RG-shop is the group that this stack makes for itself; leave this setting out",
@@ -135,7 +138,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"existingSubnetId": SUBNET_ID, "subnet": "10.9.0.0/24", "nodeAddresses": ["10.32.0.4", "10.32.0.5"]},
-        "nodeAddresses: 10.32.0.4 is outside subnet 10.9.0.0/24; choose an address of it",
+        "nodeAddresses: 10.32.0.4 is outside subnet 10.9.0.0/24; choose an address inside it",
     ),
     (
         {
@@ -151,10 +154,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"nodeAddresses": ["10.32.0.4", "10.32.0.4"]}, "nodeAddresses: both nodes have 10.32.0.4; give them different"),
     (
         {"nodeAddresses": ["10.32.0.1", "10.32.0.5"]},
-        "nodeAddresses: 10.32.0.1 is one that Azure keeps for itself in subnet 10.32.0.0/24;"
-        " choose from 10.32.0.4 to 10.32.0.254",
+        "nodeAddresses: 10.32.0.1 is reserved by Azure in subnet 10.32.0.0/24; choose from 10.32.0.4 to 10.32.0.254",
     ),
-    ({"nodeAddresses": ["10.32.0.4", "10.32.0.255"]}, "nodeAddresses: 10.32.0.255 is one that Azure keeps for itself"),
+    ({"nodeAddresses": ["10.32.0.4", "10.32.0.255"]}, "nodeAddresses: 10.32.0.255 is reserved by Azure"),
     ({"nodeAddresses": ["10.32.1.4", "10.32.0.5"]}, "nodeAddresses: 10.32.1.4 is outside subnet 10.32.0.0/24; choose"),
     ({"nodeAddresses": ["10.32.0.4"]}, "nodeAddresses: has 1 addresses; a cluster has 2 nodes"),
     ({"nodeAddresses": ["node", "10.32.0.5"]}, "nodeAddresses: 'node' is not an IPv4 address; an example is 10.32.0.4"),
@@ -165,7 +167,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (INTERNAL | {"dnsLabel": "shop"}, "dnsLabel: is for a public endpoint; an internal one has no domain name"),
     ({"endpointAddress": "10.32.0.10"}, "endpointAddress: is for an internal endpoint; a public one gets its address"),
     (INTERNAL | {"endpointAddress": "10.32.0.5"}, "endpointAddress: 10.32.0.5 is a node's; choose another"),
-    (INTERNAL | {"endpointAddress": "10.32.0.3"}, "endpointAddress: 10.32.0.3 is one that Azure keeps for itself"),
+    (INTERNAL | {"endpointAddress": "10.32.0.3"}, "endpointAddress: 10.32.0.3 is reserved by Azure"),
     # The witness
     ({"witness": "perhaps"}, "witness: 'perhaps' is neither true nor false"),
     ({"witness": True, "witnessAddress": "10.32.0.5"}, "witnessAddress: 10.32.0.5 is a node's; choose another"),
@@ -194,7 +196,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"adminCidrs": ["Internet"]}, "adminCidrs: Internet opens SSH to the whole world; name the networks that may"),
     (
         {"adminCidrs": ["203.0.113.7"]},
-        "adminCidrs: 203.0.113.7 has no prefix length; one address alone is 203.0.113.7/32",
+        "adminCidrs: 203.0.113.7 has no prefix length; for a single address, write 203.0.113.7/32",
     ),
     (
         {"adminCidrs": ["10.0.0.0/8", "10.1.0.0/16"]},
@@ -206,28 +208,29 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (INTERNAL | {"clientCidrs": []}, "clientCidrs: is empty: nobody could reach MySQL"),
     # Ports
     ({"sshAccess": "bastion"}, "sshAccess: 'bastion' is not one of nat-rules, node-addresses"),
-    ({"sshPorts": [50001, 50001]}, "sshPorts: 50001 is there twice; give each machine a port of its own"),
+    ({"sshPorts": [50001, 50001]}, "sshPorts: 50001 is listed twice; give each machine its own port"),
     ({"sshPorts": [50001]}, "sshPorts: has 1 ports; a cluster has 2 nodes, and perhaps a witness"),
-    ({"sshPorts": [22, 23], "witness": True}, "sshPorts: has 2 ports; with a witness a third is needed"),
-    ({"sshPorts": [22, 65535]}, "sshPorts: 65535 is not from 1 to 65534"),
+    ({"sshPorts": [22, 23], "witness": True}, "sshPorts: has 2 ports; a witness needs a third"),
+    ({"sshPorts": [22, 65535]}, "sshPorts: 65535 is not between 1 and 65534"),
     ({"sshPorts": [22, 3306]}, "sshPorts: 3306 is MySQL's; choose another"),
     ({"sshPorts": [22, 61500]}, "sshPorts: 61500 is probePort; choose another"),
     ({"sshPorts": ["ssh", 23]}, "sshPorts: 'ssh' is not a whole number"),
     ({"probePort": 3306}, "probePort: 3306 is in use on the nodes; choose another, such as 61500"),
-    ({"probePort": 0}, "probePort: 0 is not from 1 to 65535"),
+    ({"probePort": 0}, "probePort: 0 is not between 1 and 65535"),
     # Machines and disks
     ({"vmSize": "standard_b2s"}, "vmSize: 'standard_b2s' is not a VM size; an example is Standard_D2s_v5"),
     ({"vmSize": "Basic_A1"}, "vmSize: 'Basic_A1' is not a VM size; an example is Standard_D2s_v5; Basic sizes cannot"),
     (
         {"vmSize": "Standard_B2pts_v2"},
-        "vmSize: Standard_B2pts_v2 has ARM processors (its p); the images are for x86-64",
+        "vmSize: Standard_B2pts_v2 has ARM processors (the p in its name), but the images are for x86-64",
     ),
-    ({"vmSize": "Standard_A2_v2"}, "vmSize: Standard_A2_v2 has machines of generation 1 only; the images are of"),
-    ({"vmSize": "Standard_D2_v3"}, "vmSize: Standard_D2_v3 has machines of generation 1 only"),
-    ({"witnessSize": "Standard_D1_v2"}, "witnessSize: Standard_D1_v2 has machines of generation 1 only"),
-    ({"vmSize": "Standard_DC2as_v5"}, "vmSize: Standard_DC2as_v5 is a confidential size (DC), which takes images"),
+    ({"vmSize": "Standard_A2_v2"}, "vmSize: Standard_A2_v2 has only generation 1 machines, but the images"),
+    ({"vmSize": "Standard_D2_v3"}, "vmSize: Standard_D2_v3 has only generation 1 machines"),
+    ({"witnessSize": "Standard_D1_v2"}, "witnessSize: Standard_D1_v2 has only generation 1 machines"),
+    ({"vmSize": "Standard_DC2as_v5"}, "vmSize: Standard_DC2as_v5 is a confidential size (DC), which needs its own"),
     ({"vmSize": "Standard_EC4ads_v5"}, "vmSize: Standard_EC4ads_v5 is a confidential size (EC)"),
     ({"vmSize": "Standard_D2s_v"}, "vmSize: 'Standard_D2s_v' is not a VM size; an example is Standard_D2s_v5"),
+    ({"vmSize": "Standard_D\u0662s_v5"}, "vmSize: 'Standard_D\u0662s_v5' is not a VM size"),
     ({"vmSize": ["Standard_B2s"]}, "vmSize: '[\"Standard_B2s\"]' is not a VM size"),
     (
         {"vmSize": "Standard_D2_v5"},
@@ -238,17 +241,18 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"dataDiskSku": "Premium_LSR"},
         "dataDiskSku: 'Premium_LSR' is not one of Standard_LRS, StandardSSD_LRS, Premium_LRS",
     ),
+    ({"dataDiskSku": "a\n_ZRS"}, "dataDiskSku: a\\n_ZRS is copied across zones"),
     ({"dataDiskSku": "Premium_ZRS"}, "dataDiskSku: Premium_ZRS is copied across zones, which DRBD does already"),
     ({"dataDiskSku": "PremiumV2_LRS"}, "dataDiskSku: PremiumV2_LRS needs zones; an availability set cannot have it"),
     ({"dataDiskSizeGb": 1}, "dataDiskSizeGb: 1 GiB is too small for a database; choose 4 or more"),
-    ({"dataDiskSizeGb": 40000}, "dataDiskSizeGb: 40000 is not from 4 to 32767 GiB"),
+    ({"dataDiskSizeGb": 40000}, "dataDiskSizeGb: 40000 is not between 4 and 32767 GiB"),
     ({"dataDiskSizeGb": "big"}, "dataDiskSizeGb: 'big' is not a whole number"),
     (
         {"acceleratedNetworking": True, "vmSize": "Standard_B2s"},
-        "acceleratedNetworking: vmSize Standard_B2s has none: it takes 2 processors, and not the series A",
+        "acceleratedNetworking: vmSize Standard_B2s does not support it: a size needs 2 processors or more",
     ),
     ({"acceleratedNetworking": True, "vmSize": "Standard_DS1_v2"}, "acceleratedNetworking: vmSize Standard_DS1_v2"),
-    ({"deletionLock": True, "protectData": False}, "deletionLock: is on and protectData off: pulumi destroy would"),
+    ({"deletionLock": True, "protectData": False}, "deletionLock: is on, but protectData is off: pulumi destroy"),
     (
         {"diskEncryptionKeyUrl": KEY_URL.replace("https", "http"), "diskEncryptionKeyVaultId": VAULT_ID},
         "diskEncryptionKeyUrl: 'http://keys-1.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef' is not a",
@@ -259,28 +263,31 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"diskEncryptionKeyUrl": KEY_URL},
-        "diskEncryptionKeyVaultId: is missing: it is needed to give the right to use the key",
+        "diskEncryptionKeyVaultId: is missing: it is needed to grant the right to use the key",
     ),
-    ({"diskEncryptionKeyVaultId": VAULT_ID}, "diskEncryptionKeyVaultId: is there, and diskEncryptionKeyUrl is not"),
+    ({"diskEncryptionKeyVaultId": VAULT_ID}, "diskEncryptionKeyVaultId: is set, but diskEncryptionKeyUrl is not"),
     (
         {"diskEncryptionKeyUrl": KEY_URL.replace("keys-1", "keys-2"), "diskEncryptionKeyVaultId": VAULT_ID},
-        "diskEncryptionKeyVaultId: is that of vault Keys-1, and the key is in vault keys-2",
+        "diskEncryptionKeyVaultId: is the id of vault Keys-1, but the key is in vault keys-2",
     ),
     ({"protectData": "perhaps"}, "protectData: 'perhaps' is neither true nor false"),
     ({"zones": ["1", "2"]}, "zones: excludes an availability set; set availabilitySet to false, or leave it out"),
-    ({"availabilitySet": False}, "zones: is empty, and availabilitySet is false: one rack could hold both nodes"),
+    (
+        {"availabilitySet": False},
+        "zones: is empty, and availabilitySet is false: both nodes could be in the same rack; set one of the two",
+    ),
     (ZONES | {"zones": ["1", "4"]}, "zones: '4' is not a zone; zones are 1, 2 and 3"),
-    (ZONES | {"zones": ["2", "2"]}, "zones: both nodes are in zone 2; name it once if that is meant"),
-    (ZONES | {"zones": ["1", "2", "3"]}, "zones: has 3 zones; name one a node, or one for both"),
+    (ZONES | {"zones": ["2", "2"]}, "zones: both nodes are in zone 2; if that is what you want, name it once"),
+    (ZONES | {"zones": ["1", "2", "3"]}, "zones: has 3 zones; name one for each node, or one for both"),
     # Accounts
     ({"adminUser": "admin"}, "adminUser: 'admin' is a name that Azure forbids; an example is azureuser"),
-    ({"adminUser": "mysql"}, "adminUser: 'mysql' is an account of the system's own; an example is azureuser"),
-    ({"adminUser": "Max Power"}, "adminUser: 'Max Power' is not a user name"),
-    ({"databaseUser": "root"}, "databaseUser: 'root' is an account of the server's own; choose another name"),
-    ({"databaseUser": "mariadb.sys"}, "databaseUser: 'mariadb.sys' is an account of the server's own"),
-    ({"databaseUser": "o'neill"}, "databaseUser: \"o'neill\" is not an account's name"),
-    ({"databaseName": "mysql"}, "databaseName: 'mysql' is a database of the server's own; choose another name"),
-    ({"databaseName": "my-app"}, "databaseName: 'my-app' is not a database's name"),
+    ({"adminUser": "mysql"}, "adminUser: 'mysql' is one of the system's own accounts; an example is azureuser"),
+    ({"adminUser": "Max Power"}, "adminUser: 'Max Power' is not a valid user name"),
+    ({"databaseUser": "root"}, "databaseUser: 'root' is one of the server's own accounts; choose another name"),
+    ({"databaseUser": "mariadb.sys"}, "databaseUser: 'mariadb.sys' is one of the server's own accounts"),
+    ({"databaseUser": "o'neill"}, 'databaseUser: "o\'neill" is not a valid account name'),
+    ({"databaseName": "mysql"}, "databaseName: 'mysql' is one of the server's own databases; choose another name"),
+    ({"databaseName": "my-app"}, "databaseName: 'my-app' is not a valid database name"),
     # The cluster
     (
         {"mysqlOptions": {"datadir": "/srv"}},
@@ -306,7 +313,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"mysqlOptions": {"autoset_read_only": 1}},
         "mysqlOptions: autoset_read_only stands for read_only, which is refused: the node that",
     ),
-    ({"mysqlOptions": {"SYNC_BINLOG": 0}}, "mysqlOptions: 'SYNC_BINLOG' is not an option's name: a-z, 0-9, _ and -"),
+    ({"mysqlOptions": {"SYNC_BINLOG": 0}}, "mysqlOptions: 'SYNC_BINLOG' is not a valid option name: a-z, 0-9, _ and -"),
     (
         {"mysqlOptions": {"innodb_doublewrite": 0}},
         "mysqlOptions: innodb_doublewrite is refused: an acknowledged commit",
@@ -317,7 +324,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"mysqlOptions": {"plugin-load-add": "x"}}, "mysqlOptions: plugin-load-add is refused: it would open the server"),
     ({"mysqlOptions": {"skip-ssl": True}}, "mysqlOptions: skip-ssl stands for ssl, which is refused: the cluster sets"),
-    ({"mysqlOptions": {"ssl-cert": "/c"}}, "mysqlOptions: ssl-cert is refused: the cluster sets what TLS is required"),
+    ({"mysqlOptions": {"ssl-cert": "/c"}}, "mysqlOptions: ssl-cert is refused: the cluster sets the options"),
     ({"mysqlOptions": {"tls_v": "TLSv1"}}, "mysqlOptions: tls_v stands for tls_version, which is refused: the cluster"),
     (
         {"mysqlOptions": {"loose_require_secure": "OFF"}},
@@ -327,25 +334,25 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"mysqlOptions": {"keyring_file_data": "k"}}, "mysqlOptions: keyring_file_data is refused: MySQL keeps the keys"),
     (
         {"mysqlOptions": {"log_bin": "/var/log/mysql/mysql-bin"}},
-        "mysqlOptions: log_bin is refused: it must be on the replicated disk, so its value is a file's name",
+        "mysqlOptions: log_bin is refused: the file must be on the replicated disk, so give its name",
     ),
     (
         {"mysqlOptions": {"loose-relay-log-ind": "/r"}},
-        "mysqlOptions: loose-relay-log-ind stands for relay_log_index, which is refused: it",
+        "mysqlOptions: loose-relay-log-ind stands for relay_log_index, which is refused: the",
     ),
-    ({"mysqlOptions": {"log_bin": '""'}}, "mysqlOptions: log_bin is refused: it must be on the replicated disk"),
-    ({"mysqlOptions": {"log_bin": ""}}, "mysqlOptions: log_bin has a value that an option file cannot hold"),
+    ({"mysqlOptions": {"log_bin": '""'}}, "mysqlOptions: log_bin is refused: the file must be on the replicated disk"),
+    ({"mysqlOptions": {"log_bin": ""}}, "mysqlOptions: log_bin has a value that cannot stand on one line"),
     (
         {"mysqlOptions": {"enable_log_bin": "binlog"}},
-        "mysqlOptions: enable_log_bin stands for log_bin, which is refused: it takes a name, as in log_bin: NAME",
+        "mysqlOptions: enable_log_bin stands for log_bin, which is refused: it needs a name that is the same on both",
     ),
     (
         {"mysqlOptions": {"innodb_data_file_path": "ibdata1:12M;/disk/ibdata2:12M:autoextend"}},
-        "mysqlOptions: innodb_data_file_path is refused: it must be on the replicated disk",
+        "mysqlOptions: innodb_data_file_path is refused: the file must be on the replicated disk",
     ),
     (
         {"mysqlOptions": {"init_connect": "a\n[mysqld]\nport=1"}},
-        "mysqlOptions: init_connect has a value that an option file cannot hold on one line",
+        "mysqlOptions: init_connect has a value that cannot stand on one line of an option file",
     ),
     (
         {"mysqlOptions": {"init_connect": "x" * 4080 + "port=1"}},
@@ -353,10 +360,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"mysqlOptions": {"init_connect": "set @a = 1 --sync_binlog=0"}},
-        "mysqlOptions: init_connect has a value with a space before --, as if another option followed",
+        "mysqlOptions: init_connect has a value with a space before --, which looks like another option",
     ),
-    ({"mysqlOptions": {"a b": 1}}, "mysqlOptions: 'a b' is not an option's name: a-z, 0-9, _ and -"),
-    ({"mysqlOptions": {"sql-mode": "x", "sql_mode": "y"}}, "mysqlOptions: sql_mode is there twice"),
+    ({"mysqlOptions": {"a b": 1}}, "mysqlOptions: 'a b' is not a valid option name: a-z, 0-9, _ and -"),
+    ({"mysqlOptions": {"sql-mode": "x", "sql_mode": "y"}}, "mysqlOptions: sql_mode is listed twice"),
     ({"mysqlOptions": {"sql_mode": ["x"]}}, 'mysqlOptions: has ["x"] where a text or a number is expected'),
     ({"mysqlOptions": ["sql_mode"]}, "mysqlOptions: '[\"sql_mode\"]' is not an object (name: value)"),
     # TLS
@@ -364,28 +371,43 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"tlsAuthority": "x"},
         "tlsAuthority: has 0 private keys in PEM form; one is needed; make rotate STACK=trial SECRET=",
     ),
-    ({"tlsAuthority": AUTHORITY_THAT_HAS_ENDED}, "tlsAuthority: has ended on 2026-01-01; make rotate STACK=trial"),
+    ({"tlsAuthority": AUTHORITY_THAT_HAS_ENDED}, "tlsAuthority: expired on 2026-01-01; make rotate STACK=trial"),
     (
         {"tlsCertificate": KEY_THAT_HAS_ENDED},
-        "tlsCertificate: has ended on 2021-01-01; make rotate STACK=trial SECRET=tlsCertificate makes one",
+        "tlsCertificate: expired on 2021-01-01; make rotate STACK=trial SECRET=tlsCertificate makes one",
+    ),
+    *(
+        (
+            {"tlsCertificate": re.sub("^Made: .*", f"Made: {date}", KEY_THAT_HAS_ENDED)},
+            "tlsCertificate: is not a line with a date and an RSA key; make rotate STACK=trial SECRET=tlsCertificate",
+        )
+        for date in ("9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+14:00", "2026-11-27")
     ),
     ({"ownCertificate": "x"}, "ownCertificate: has 0 private keys in PEM form; one is needed; docs/operations/tls.md"),
+    # It would stand in a command that people paste.
+    (
+        {"ownCertificate": own_certificate("db.example.org;id")},
+        "ownCertificate: has a subject alternative name that is not a host's; docs/operations/tls.md says what it",
+    ),
     (
         {"ownCertificate": own_certificate("*.example.org")},
-        "ownCertificate: is for *.example.org, and none of that is a host by which clients can come",
+        "ownCertificate: is for *.example.org, and none of these is a name that clients can connect to",
     ),
     (
         {"ownCertificate": own_certificate("192.0.2.1")},
-        "ownCertificate: is for 192.0.2.1, and the endpoint is public, and its address is Azure's to choose; it needs",
+        "ownCertificate: is for 192.0.2.1, but the endpoint is public, with an address that Azure chooses; it needs",
     ),
     (
         INTERNAL | {"ownCertificate": own_certificate("192.0.2.1"), "endpointAddress": "10.32.0.9"},
-        "ownCertificate: is for 192.0.2.1, and the endpoint is 10.32.0.9; it needs a domain name",
+        "ownCertificate: is for 192.0.2.1, but the endpoint is 10.32.0.9; it needs a domain name",
     ),
     # Backups
     ({"backup": "nightly"}, "backup: 'nightly' is neither true nor false"),
-    ({"backupDays": 6}, "backupDays: 6 is not from 7 to 365 days"),
-    ({"backupStorageAccount": "st-1"}, "backupStorageAccount: 'st-1' is not a storage account's name: 3 to 24 of a-z"),
+    ({"backupDays": 6}, "backupDays: 6 is not between 7 and 365 days"),
+    (
+        {"backupStorageAccount": "st-1"},
+        "backupStorageAccount: 'st-1' is not a valid storage account name: 3 to 24 of a-z",
+    ),
     (
         {"existingBackupStorageAccountId": "starchive"},
         "existingBackupStorageAccountId: 'starchive' is not of the form /subscriptions/ID/resourceGroups/NAME/"
@@ -393,7 +415,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"existingBackupStorageAccountId": ACCOUNT_ID, "backupStorageAccount": "stother"},
-        "existingBackupStorageAccountId: is there, and backupStorageAccount, which names one to make, is too",
+        "existingBackupStorageAccountId: is set, and so is backupStorageAccount, which names an",
     ),
     (
         {
@@ -409,7 +431,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         BACKUP | {"restoreFrom": ACCOUNT_ID, "backupStorageAccount": "starchive"},
         "restoreFrom: is the storage account of this stack's own backups; a backup is restored into a new stack",
     ),
-    ({"restoreTo": "2026-11-27T11:59:59Z"}, "restoreTo: is there, and restoreFrom, the backup that is restored, is"),
+    ({"restoreTo": "2026-11-27T11:59:59Z"}, "restoreTo: is set, but restoreFrom, which names the backup to"),
     ({"restoreTo": ""}, "restoreTo: is missing"),
     (
         {"restoreFrom": ACCOUNT_ID, "restoreTo": "2026-11-27 11:59"},
@@ -417,11 +439,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"restoreFrom": ACCOUNT_ID, "restoreTo": "2026-02-30T11:59:59Z"},
-        "restoreTo: '2026-02-30T11:59:59Z' is a time that there is not; an example is 2026-11-27T11:59:59Z, or latest",
+        "restoreTo: '2026-02-30T11:59:59Z' is not a date and time that exists; an example is 2026-11-27T11:59:59Z, or"
+        " latest",
     ),
     (
         BACKUP | {"mysqlOptions": {"log-bin": "mysql-bin"}},
-        "mysqlOptions: log_bin is refused: with backup on, backups are made of the binary log, and set it",
+        "mysqlOptions: log_bin is refused: with backup on, the backups use the binary log, and set it themselves",
     ),
     (
         BACKUP | {"mysqlOptions": {"loose-skip-log-bin": True}},
@@ -432,11 +455,19 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"fencing": "azure"}, "fencing: 'azure' is not one of on, off"),
     ({"failover": "quick"}, "failover: 'quick' is not one of fast, balanced, safe"),
     ({"fencingDelaySeconds": "soon"}, "fencingDelaySeconds: 'soon' is not a whole number"),
-    ({"fencingDelaySeconds": -1}, "fencingDelaySeconds: -1 is not from 0 to 300 seconds"),
-    ({"corosyncTokenMs": 300}, "corosyncTokenMs: 300 is not from 1000 to 60000 milliseconds"),
-    ({"drbdResyncMaxRate": "fast"}, "drbdResyncMaxRate: 'fast' is not a rate of DRBD's; an example is 100M (a second)"),
-    ({"drbdResyncMaxRate": "5G"}, "drbdResyncMaxRate: 5G is more than DRBD takes, 4G a second"),
-    ({"drbdResyncMinRate": "slow"}, "drbdResyncMinRate: 'slow' is not a rate of DRBD's; an example is 100M (a second)"),
+    ({"fencingDelaySeconds": -1}, "fencingDelaySeconds: -1 is not between 0 and 300 seconds"),
+    ({"corosyncTokenMs": 300}, "corosyncTokenMs: 300 is not between 1000 and 60000 milliseconds"),
+    (
+        {"drbdResyncMaxRate": "fast"},
+        "drbdResyncMaxRate: 'fast' is not a rate as DRBD writes it; an example is 100M (per second)",
+    ),
+    ({"drbdResyncMaxRate": "5G"}, "drbdResyncMaxRate: 5G is more than DRBD's limit, 4G per second"),
+    ({"drbdResyncMaxRate": "249K"}, "drbdResyncMaxRate: 249K is less than DRBD's minimum, 250K per second"),
+    ({"drbdResyncMaxRate": "1\u0663M"}, "drbdResyncMaxRate: '1\u0663M' is not a rate as DRBD writes it"),
+    (
+        {"drbdResyncMinRate": "slow"},
+        "drbdResyncMinRate: 'slow' is not a rate as DRBD writes it; an example is 100M (per second)",
+    ),
     ({"drbdResyncMinRate": "1G"}, "drbdResyncMinRate: 1G is more than drbdResyncMaxRate, 100M"),
     # Monitoring
     ({"monitoring": "perhaps"}, "monitoring: 'perhaps' is neither true nor false"),
@@ -447,22 +478,29 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"monitorCidrs": ["10.1.0.5"]}, "monitorCidrs: 10.1.0.5 has no prefix length"),
     (MONITORED | {"monitorPassword": ""}, f"monitorPassword: {MISSING}"),
-    (MONITORED | {"monitorPassword": "short"}, "monitorPassword: is weak; make it 24 characters long"),
+    (MONITORED | {"monitorPassword": "short"}, "monitorPassword: is weak; use at least 24 characters"),
     (MONITORED | {"monitorPassword": "Ab1-cd2_" * 10}, "monitorPassword: is longer than 72 characters"),
     ({"probePort": 9100}, "probePort: 9100 is in use on the nodes"),
     ({"alertEmails": ["night"]}, "alertEmails: 'night' is not an address; an example is night@example.com"),
-    ({"alertEmails": ["a@b.com", "A@b.com"]}, "alertEmails: a@b.com is there twice; leave one out"),
-    ({"alertEmails": [f"a{number}@b.com" for number in range(1001)]}, "alertEmails: has 1001 addresses; Azure takes"),
+    ({"alertEmails": ["\x1b[2Jnight@example.com"]}, "alertEmails: '\\x1b[2Jnight@example.com' is not an address"),
+    ({"alertEmails": ["a@b.com", "A@b.com"]}, "alertEmails: a@b.com is listed twice; remove one"),
+    ({"alertEmails": [f"a{number}@b.com" for number in range(1001)]}, "alertEmails: has 1001 addresses; Azure accepts"),
+    # Python's own text of it would quote the host.
+    ({"alertWebhook": "https://hooks\uff20.example.com/"}, "alertWebhook: is not the address of a web hook"),
+    ({"alertWebhook": "https://[hooks.example.com/"}, "alertWebhook: is not the address of a web hook, which begins"),
     (
         {"alertWebhook": "http://example.com/"},
         "alertWebhook: is not the address of a web hook, which begins with https",
     ),
     # Tags
-    ({"tags": {str(number): "x" for number in range(51)}}, "tags: has 51 tags; Azure takes 50"),
-    ({"tags": {"a/b": "x"}}, "tags: 'a/b' is not a tag's name: 1 to 512 characters, none of <>%&\\?/"),
-    ({"tags": {"a": "x" * 257}}, "tags: 'a' has a value of 257 characters; Azure takes 256"),
-    ({"tags": {"Owner": "x", "owner": "y"}}, "tags: 'owner' is there twice; Azure does not tell upper from lower case"),
-    ({"tags": {"azure-team": "x"}}, "tags: 'azure-team' begins with a word that Azure keeps for itself"),
+    ({"tags": {str(number): "x" for number in range(51)}}, "tags: has 51 tags; Azure accepts at most 50"),
+    ({"tags": {"a/b": "x"}}, "tags: 'a/b' is not a valid tag name: 1 to 512 characters, none of <>%&\\?/"),
+    ({"tags": {"a": "x" * 257}}, "tags: 'a' has a value of 257 characters; Azure accepts at most 256"),
+    (
+        {"tags": {"Owner": "x", "owner": "y"}},
+        "tags: 'owner' is listed twice; Azure does not distinguish upper and lower case",
+    ),
+    ({"tags": {"azure-team": "x"}}, "tags: 'azure-team' begins with a word that Azure reserves"),
     # Secrets
     ({"sshPrivateKey": ""}, f"sshPrivateKey: {MISSING}"),
     ({"sshHostKeys": []}, f"sshHostKeys: {MISSING}"),
@@ -476,6 +514,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"sshPrivateKey": "ssh-ed25519 AAAA me@here"},
         "sshPrivateKey: is a public key, not a private key in OpenSSH's form",
+    ),
+    (
+        {"sshPreviousPrivateKey": ssh_key().replace("b3Bl", "\u00c4")},
+        "sshPreviousPrivateKey: is damaged: there is no key",
     ),
     ({"sshPreviousPrivateKey": "nonsense"}, "sshPreviousPrivateKey: does not begin with -----BEGIN OPENSSH"),
     (
@@ -495,7 +537,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"sshHostKeys": [ssh_key()]}, "sshHostKeys: has 1 keys; a cluster has 2 nodes"),
     ({"sshHostKeys": [ssh_key(), "x"]}, "sshHostKeys: the second does not begin with"),
     ({"sshHostKeys": "x"}, "sshHostKeys: is not a list"),
-    ({"databasePassword": "Tr0ub4dor&3"}, "databasePassword: is weak; make it 24 characters long"),
+    ({"databasePassword": "Tr0ub4dor&3"}, "databasePassword: is weak; use at least 24 characters"),
     ({"databasePassword": "correcthorsebatter"}, "databasePassword: is weak"),
     ({"databasePassword": "a1" * 20}, "databasePassword: is weak"),
     ({"databasePassword": "it's-4-Long-Password-indeed"}, "databasePassword: has a character that is not allowed"),
@@ -510,25 +552,25 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"drbdSecret": "a" * 40}, "drbdSecret: is weak"),
     # Further accounts
     ({"databaseAccounts": "x"}, "databaseAccounts: 'x' is not an object (name: value)"),
-    (accounts(reports="app"), 'databaseAccounts: reports is "app", and no object (name: value)'),
-    (accounts(root=ACCOUNT), "databaseAccounts: root: 'root' is an account of the server's own; choose another name"),
-    (accounts(**{"a-b": ACCOUNT}), "databaseAccounts: a-b: 'a-b' is not an account's name: 1 to 32 of A-Z, a-z, 0-9"),
+    (accounts(reports="app"), 'databaseAccounts: reports is "app", not an object (name: value)'),
+    (accounts(root=ACCOUNT), "databaseAccounts: root: 'root' is one of the server's own accounts; choose another na"),
+    (accounts(**{"a-b": ACCOUNT}), "databaseAccounts: a-b: 'a-b' is not a valid account name: 1 to 32 of A-Z, a-z, "),
     (accounts(app=ACCOUNT), "databaseAccounts: app is databaseUser; choose another name"),
     (
         accounts(one={"database": "sys", "rights": "all"}, two={"databse": "app", "rights": "owner"}),
-        "databaseAccounts: one: 'sys' is a database of the server's own; choose another name; one: 'all' is not one of"
-        " readOnly, readWrite, owner; two: has no database; two: 'databse' is not one of database, rights; did you mean"
-        " database?",
+        "databaseAccounts: one: 'sys' is one of the server's own databases; choose another name; one: 'all' is not one"
+        " of readOnly, readWrite, owner; two: has no database; two: 'databse' is not one of database, rights; did you"
+        " mean database?",
     ),
     (
         {"databaseAccounts": {"reports": ACCOUNT, "loader": ACCOUNT}},
         "databaseAccountPasswords: has none for loader, reports; make stack STACK=trial makes what is missing",
     ),
     ({"databaseAccountPasswords": "x"}, "databaseAccountPasswords: is not an object (name: value)"),
-    ({"databaseAccountPasswords": {"a": "short"}}, "databaseAccountPasswords: a: is weak; make it 24 characters long"),
+    ({"databaseAccountPasswords": {"a": "short"}}, "databaseAccountPasswords: a: is weak; use at least 24 characters"),
     # What Pulumi.yaml does not have
     ({"vmSiz": "Standard_B2s"}, "vmSiz: there is no such setting; did you mean vmSize?"),
-    ({"xyzzy": "1"}, "xyzzy: there is no such setting; Pulumi.yaml has those that there are"),
+    ({"xyzzy": "1"}, "xyzzy: there is no such setting; Pulumi.yaml lists them all"),
 ]
 
 
@@ -556,11 +598,11 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert str(raised.value) == (
         "6 mistakes in the settings of stack trial; nothing was changed:\n"
         "  azure-mysql-ha:nodeNames: both nodes are called 'one'; give them different names\n"
-        "  azure-mysql-ha:subnet: 10.99.0.0/24 is outside addressSpace 10.32.0.0/16; choose a subnet of it\n"
+        "  azure-mysql-ha:subnet: 10.99.0.0/24 is outside addressSpace 10.32.0.0/16; choose one inside it\n"
         "  azure-mysql-ha:dataDiskSizeGb: 1 GiB is too small for a database; choose 4 or more\n"
         "  azure-mysql-ha:adminCidrs: 0.0.0.0/0 opens SSH to the whole world; name the networks that may,"
         " none wider than /8\n"
-        "  azure-mysql-ha:databasePassword: is missing; make stack STACK=trial makes every secret that is not there\n"
+        "  azure-mysql-ha:databasePassword: is missing; make stack STACK=trial makes every secret that is missing\n"
         "  azure-mysql-ha:vmSiz: there is no such setting; did you mean vmSize?"
     )
 
@@ -613,6 +655,26 @@ def test_settings_show_no_secret() -> None:
             # Certificates are for everybody to see.
             private = re.sub(r"-----BEGIN CERTIFICATE.*?END CERTIFICATE-----", "", secret, flags=re.DOTALL)
             assert not any(line in shown for line in private.splitlines() if len(line) > 12 and "--" not in line)
+
+
+@pytest.mark.parametrize(
+    ("changes", "has", "warned"),
+    [
+        ({}, False, False),
+        ({"hostFirewall": True}, True, False),
+        (INTERNAL | {"existingSubnetId": SUBNET_ID, "hostFirewall": True}, True, False),
+        ({"existingSubnetId": SUBNET_ID, "hostFirewall": True}, False, True),
+        ({"existingSubnetId": SUBNET_ID}, False, False),
+    ],
+)
+def test_the_machines_own_firewall(
+    changes: dict[str, Any], has: bool, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None where nobody here knows the address from which the nodes check the endpoint; which is said."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    assert load(use(throw_away_secrets() | DEV | changes)).has_host_firewall is has
+    assert any("hostFirewall: the machines have none" in line for line in said) is warned
 
 
 def test_sections_have_the_projects_settings_once_each() -> None:
@@ -730,7 +792,7 @@ def test_a_witness_needs_a_host_key() -> None:
     with pytest.raises(SettingsError) as caught:
         load(use(older | {"witness": True}))
     (mistake,) = caught.value.mistakes
-    assert "sshHostKeys: has 2 keys; with a witness a third is needed; make stack STACK=" in mistake
+    assert "sshHostKeys: has 2 keys; a witness needs a third; make stack STACK=" in mistake
 
 
 @pytest.mark.parametrize(
@@ -911,7 +973,7 @@ def test_a_system_past_its_end_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> 
     assert warnings == []
     load(use(throw_away_secrets() | DEV | {"operatingSystem": "ubuntu-24.04"}))
     [warning] = warnings
-    assert warning.startswith("ubuntu-24.04: MySQL 8.0 is past its end")
+    assert warning.startswith("ubuntu-24.04: MySQL 8.0 has had no fixes")
 
 
 def recorded(group: str = "rg-mysql", *, own_group: bool = True, zone: str | None = None) -> Recorded:
@@ -1024,17 +1086,17 @@ def test_a_backup_is_restored_into_a_new_cluster_only() -> None:
     assert not refused(restored, restoreFrom=ACCOUNT_ID, restoreTo=to)
     assert not refused(restored)
     assert refused(recorded(), restoreFrom=ACCOUNT_ID) == [
-        "restoreFrom: this cluster has data already, and a backup is restored only into a new one: empty this setting,"
-        " and make another stack"
+        "restoreFrom: this cluster already has data, and a backup can only be restored into a new one: clear this"
+        " setting, and make another stack"
     ]
     other = ACCOUNT_ID.replace("starchive", "stother")
     assert refused(restored, restoreFrom=other, restoreTo=to) == [
-        f"restoreFrom: this cluster has the data of {ACCOUNT_ID} already, and a backup is restored only into a new one:"
-        " empty this setting, and make another stack"
+        f"restoreFrom: this cluster already has the data of {ACCOUNT_ID}, and a backup can only be restored into a new"
+        " one: clear this setting, and make another stack"
     ]
     assert refused(restored, restoreFrom=ACCOUNT_ID) == [
-        f"restoreTo: is latest, and this cluster has been made with {to}: set it back, or empty restoreFrom and"
-        " restoreTo, and make another stack"
+        f"restoreTo: is latest, but this cluster was made with {to}: set it back, or clear restoreFrom and restoreTo,"
+        " and make another stack"
     ]
     # A first update that has failed in the restore leaves disks without data.
     failed = dataclasses.replace(restored, has_data=False)
@@ -1047,7 +1109,7 @@ def test_a_backup_is_restored_into_a_new_cluster_only() -> None:
 def test_an_attached_disk_does_not_grow_beyond_4095_gib() -> None:
     before = with_disks(gib=4095, sku="Premium_LRS")
     assert refused(before, dataDiskSizeGb=4096) == [
-        "dataDiskSizeGb: 4096 GiB is more than 4095, beyond which Azure lets no disk grow that is attached:"
+        "dataDiskSizeGb: 4096 GiB is more than 4095, and Azure does not grow an attached disk beyond that:"
         " disk-mysql-1-data, of 4095 GiB; docs/operations/growing-disk.md says how to do it by hand"
     ]
     assert not refused(before, dataDiskSizeGb=4095)
@@ -1059,8 +1121,8 @@ def test_an_attached_disk_does_not_grow_beyond_4095_gib() -> None:
 
 def test_an_attached_disk_keeps_its_sku() -> None:
     assert refused(with_disks(sku="StandardSSD_LRS"), dataDiskSku="Premium_LRS") == [
-        "dataDiskSku: Premium_LRS is not the StandardSSD_LRS of disk-mysql-1-data, and Azure changes that of no disk"
-        " whose machine is on; docs/operations/growing-disk.md says how to do it by hand"
+        "dataDiskSku: Premium_LRS is not StandardSSD_LRS, which disk-mysql-1-data has, and Azure does not change the"
+        " SKU of a disk whose machine is on; docs/operations/growing-disk.md says how to do it by hand"
     ]
     assert not refused(with_disks(sku="Premium_LRS"), dataDiskSku="Premium_LRS")
 
@@ -1068,8 +1130,8 @@ def test_an_attached_disk_keeps_its_sku() -> None:
 def test_a_witness_keeps_its_controller() -> None:
     before = dataclasses.replace(recorded(), sizes={"mysql-witness": "Standard_B2ts_v2"})
     assert refused(before, witness=True, witnessSize="Standard_D2ls_v6") == [
-        "witnessSize: Standard_D2ls_v6 has NVMe disks, and Standard_B2ts_v2 not, so the witness would be another"
-        " machine: set witness to false, run pulumi up, and set it to true again"
+        "witnessSize: Standard_D2ls_v6 has NVMe disks, but Standard_B2ts_v2 does not, so the witness would be"
+        " rebuilt: set witness to false, run pulumi up, and then set it to true again"
     ]
     assert not refused(before, witness=True, witnessSize="Standard_D2ls_v5")
     assert not refused(recorded(), witness=True, witnessSize="Standard_D2ls_v6")
@@ -1103,7 +1165,7 @@ def test_a_disk_never_shrinks() -> None:
         load(use(throw_away_secrets() | DEV | {"dataDiskSizeGb": 32, "vmSize": "small"}), before=before)
     told = "\n".join(raised.value.mistakes)
     assert (
-        "dataDiskSizeGb: 32 GiB is less than the 64 GiB that disk-mysql-1-data has; a disk can grow, and never shrink"
+        "dataDiskSizeGb: 32 GiB is less than the 64 GiB that disk-mysql-1-data has; a disk can grow, but never shrink"
         in told
     )
     assert "vmSize: 'small' is not a VM size" in told

@@ -171,7 +171,7 @@ def test_memory_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {POOL, CONNECTIONS, DIRTY}.isdisjoint(found.server_size.options) and IO in found.server_size.options
     assert found.server_size.own_pool_mib is None
     (warning,) = warnings
-    assert warning.startswith("vmSize Standard_M32ts: how much memory it has is not known to this program")
+    assert warning.startswith("vmSize Standard_M32ts: this program does not know how much memory it has")
     assert "innodb_buffer_pool_size and max_connections" in warning
     settings(vmSize="Standard_M32ts", mysqlOptions={POOL: "100G", CONNECTIONS: 1000})
     assert len(warnings) == 1

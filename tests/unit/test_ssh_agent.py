@@ -56,7 +56,7 @@ def test_what_cannot_be_is_one_line(temporary: Path, monkeypatch: pytest.MonkeyP
         pass
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(AgentError, match=r"^ssh-agent is missing: install OpenSSH's client$"), agent([ssh_key()], {}):
+    with pytest.raises(AgentError, match=r"^ssh-agent is missing: install the OpenSSH client$"), agent([ssh_key()], {}):
         pass
     long.rmdir()
     assert list(temporary.iterdir()) == []

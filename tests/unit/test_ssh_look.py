@@ -69,7 +69,7 @@ def dropping() -> Generator[int]:
     ("server", "why"),
     [
         (free_port, "Connection refused"),
-        (silent, "it takes the connection and says nothing"),
+        (silent, "it accepts the connection and says nothing"),
         (dropping, "no answer"),
     ],
 )
@@ -131,5 +131,5 @@ def test_what_closes_or_speaks_otherwise_is_no_ssh() -> None:
 
 def test_an_agent_that_has_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
-    with pytest.raises(SilentError, match=r"SSH_AUTH_SOCK names .*agent, where no agent answers: unset it"):
+    with pytest.raises(SilentError, match=r"SSH_AUTH_SOCK names .*agent, but no agent answers there: unset it"):
         look(1, [])

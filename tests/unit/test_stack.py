@@ -137,13 +137,13 @@ def test_what_the_cli_says_is_passed_on(tmp_path: Path, capfd: pytest.CaptureFix
 
 def test_a_stack_without_a_cluster(desk: Path) -> None:
     (desk / "stack output").write_text("{}")
-    with pytest.raises(OperationError, match=r"^stack prod has no cluster: pulumi up --stack prod$"):
+    with pytest.raises(OperationError, match=r"^stack prod has no cluster yet; to make it: pulumi up --stack prod$"):
         _ = Stack(Cli("prod")).outputs
     for module in ("status", "mysql", "ssh", "logs"):
         done = run(module, "--stack", "prod")
         assert (done.returncode, done.stderr) == (
             1,
-            f"{module}: stack prod has no cluster: pulumi up --stack prod\n",
+            f"{module}: stack prod has no cluster yet; to make it: pulumi up --stack prod\n",
         )
 
 
@@ -173,7 +173,7 @@ def test_a_shell(desk: Path) -> None:
     nothing_is_seen(desk)
     for arguments, told in (((), "no machine is named"), (("db-3",), "there is no db-3")):
         done = run("ssh", "--stack", "prod", *arguments)
-        assert (done.returncode, done.stderr) == (1, f"ssh: {told}; the stack has db-1, db-2, db-witness\n")
+        assert (done.returncode, done.stderr) == (1, f"ssh: {told}: NODE is one of db-1, db-2, db-witness\n")
 
 
 def test_while_the_key_is_changed_both_are_tried(desk: Path) -> None:
@@ -220,7 +220,7 @@ def test_the_authority_that_comes_is_known_before(desk: Path) -> None:
     (desk / "stack output").write_text(json.dumps({key: each for key, each in OUTPUTS.items() if key != "ca"}))
     done = run("ca", "--stack", "prod")
     assert (done.returncode, done.stderr) == (
-        1, "ca: the server of prod has no certificate yet: pulumi up --stack prod\n",
+        1, "ca: the server of stack prod has no certificate yet; to make it: pulumi up --stack prod\n",
     )  # fmt: skip
 
 
@@ -236,13 +236,22 @@ def test_nothing_is_left(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_status_of_a_cluster_that_does_not_answer(desk: Path) -> None:
     """In both forms, and with the exit code of an alarm."""
     shown = run("status", "--stack", "prod")
-    assert shown.returncode == 1 and shown.stdout.startswith("endpoint  192.0.2.1:3306, served by NOBODY\n")
+    assert shown.returncode == 1 and shown.stdout.startswith("endpoint  192.0.2.1:3306, served by UNKNOWN\n")
     told = run("status", "--stack", "prod", "--json")
     assert told.returncode == 1
     found = json.loads(told.stdout)
     assert found["serving"] is None and found["witness"]["name"] == "db-witness"
     assert [node["name"] for node in found["nodes"]] == ["db-1", "db-2"]
     assert [f"ALARM     {alarm}" for alarm in found["alarms"]] == shown.stdout.splitlines()[-len(found["alarms"]) :]
+
+
+def test_a_stack_whose_file_lacks_its_secrets(desk: Path) -> None:
+    """As after a clone without the file that has them: Pulumi.yaml's default is empty."""
+    for key, empty in (("sshPrivateKey", ""), ("sshHostKeys", "[]")):
+        shown = {f"azure-mysql-ha:{name}": {"value": value} for name, value in (SETTINGS | {key: empty}).items()}
+        (desk / "config --json").write_text(json.dumps(shown))
+        done = run("status", "--stack", "prod")
+        assert done.returncode == 1 and done.stderr.startswith(f"status: Pulumi.prod.yaml has no {key}, so no machine")
 
 
 def test_an_agent_is_kept_for_the_same_keys(desk: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from components import certificates
 from components.checkout import CHECKOUT
-from configs.backup import chain
+from configs.backup.documents import Verified, to_json
 from operations.ssh import Node
 from operations.ssh_agent import Agent
 from operations.status import alarms, asking, facts, status
@@ -96,7 +96,7 @@ BACKUP: dict[str, Any] = {
 
 def proved(at: str, why: str = "") -> str:
     """Return what a proof by a restore has noted."""
-    return chain.to_json(chain.Verified(at, "20261121T021500Z", at, not why, 421, 5 << 30, 37, why))
+    return to_json(Verified(at, "20261121T021500Z", at, not why, 421, 5 << 30, 37, why))
 
 
 @functools.cache
@@ -264,9 +264,9 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     # name, what is otherwise, a node that cannot be reached, beginnings of the alarms
     ("server ended in maintenance",
      [pacemaker(('maintenance-mode="false"', 'maintenance-mode="true"')), node("one", listens=False)], "",
-     ["nobody serves: Pacemaker takes the server on one for started, and nothing listens", "the cluster is in maint"]),
+     ["nobody serves: Pacemaker believes that the server on one is started, but", "the cluster is in maint"]),
     ("nothing runs", [node("one", crm_mon=None, drbd=None), node("two", crm_mon=None, drbd=None)], "",
-     ["nobody serves that can be seen: Pacemaker answers on no node", "one is not in the cluster: its Pacemaker does",
+     ["nobody serves, as far as can be seen: Pacemaker answers on no node", "one is not in the cluster: its Pacemaker",
       "two is not in the cluster: its Pacemaker does not run"]),
     ("server fails everywhere",
      [pacemaker(SERVER_IS_STOPPED, failure("mysql-server_start_0", "no &amp;apos;start&amp;apos;"),
@@ -276,24 +276,24 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("server starts", [pacemaker(('id="mysql-server" role="Started"', 'id="mysql-server" role="Starting"'))], "",
      ["nobody serves: the server is Starting on one"]),
     ("no quorum", [pacemaker(NO_QUORUM, SERVER_IS_STOPPED, TWO_IS_OFFLINE), disk("one", *WAITS)], "two",
-     ["nobody serves.", "there is no quorum, so nothing is served",
-      "two is not in the cluster, and cannot be reached by SSH: the data is kept on one alone"]),
+     ["nobody serves.", "there is no quorum, so nobody serves",
+      "two is not in the cluster, and cannot be reached by SSH: the data is kept only on one"]),
     ("no coordinator", [pacemaker(('present="true"', 'present="false"'), (' with_quorum="true"', ""))], "",
      ["the cluster has no coordinator"]),
     ("fencing pending",
      [pacemaker(fencing('status="pending"'), node_two('online="false" unclean="true"')), disk("one", *WAITS),
       disk("one", ("C r-----", "C s-----"))], "two",
-     ["fencing of two is pending: what it may still serve", "writes on one stand still",
-      "two is not in the cluster, and is to be fenced, and cannot be reached by SSH: the data is kept on one alone"]),
+     ["fencing of two is pending: until it is fenced, nobody", "writes on one are blocked",
+      "two is not in the cluster, and is to be fenced, and cannot be reached by SSH: the data is kept only on one"]),
     ("fencing failed", [pacemaker(fencing('status="failed" exit-reason="no right"'), TWO_IS_OFFLINE)], "two",
-     ["fencing of two is failed (no right): what", "two is not in the cluster, and cannot be"]),
+     ["fencing of two is failed (no right): until", "two is not in the cluster, and cannot be"]),
     ("fence device fails", [pacemaker(failure("fence-device_monitor_3600000", "no API"))], "",
      ["the fence device has failed on one (no API)"]),
     ("fence device is stopped",
      [pacemaker(('fence_azure_arm" role="Started"', 'fence_azure_arm" target_role="Stopped" role="Stopped"'))], "",
      ["no fence device is started", "fence-device switched off (target-role)"]),
     ("disconnected", [disk("two", *ALONE), disk("one", *WAITS)], "",
-     ["DRBD is StandAlone on two: no copy is kept. docs/operations/split-brain.md"]),
+     ["DRBD is StandAlone on two: the data is not copied. docs/operations/split-brain.md"]),
     ("old data",
      [pacemaker(SERVER_IS_STOPPED, TWO_IS_OFFLINE),
       disk("one", ("cs:Connected", "cs:WFConnection"), ("UpToDate/UpToDate", "Consistent/DUnknown"))], "two",
@@ -301,44 +301,46 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("disk failed", [disk("two", ("UpToDate/UpToDate", "Diskless/UpToDate"))], "",
      ["the data disk of two has failed"]),
     ("blocks differ", [disk("one", ("oos:0", "oos:64")), disk("two", ("oos:0", "oos:64"))], "",
-     ["64 KiB differ on the two data disks, both of which count as whole: one of them is wrong there."
+     ["64 KiB differ on the two data disks, though both count as up to date: one of them is wrong."
       " docs/operations/blocks-differ.md"]),
     ("blocks differ, found this moment",
      [disk("one", ("cs:Connected", "cs:VerifyS"), ("oos:0", "oos:4")), disk("two", ("cs:Connected", "cs:VerifyT"))],
      "", ["4 KiB differ on the two data disks"]),
     ("node lost", [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS)], "two",
-     ["two is not in the cluster, and cannot be reached by SSH: the data is kept on one alone."]),
+     ["two is not in the cluster, and cannot be reached by SSH: the data is kept only on one."]),
     ("node only not reached", [], "two", ["two cannot be reached by SSH, though the cluster has it."]),
     ("Pacemaker ended", [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("two", crm_mon=None, drbd=None)], "",
-     ["two is not in the cluster: its Pacemaker does not run: the data is kept on one alone."]),
+     ["two is not in the cluster: its Pacemaker does not run: the data is kept only on one."]),
     ("to stay off",
      [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("one", stays_off={"two": "2026-11-28T15:00Z"})], "two",
-     ["two is to stay off since 2026-11-28T15:00Z (make start NODE=two): the data is kept on one alone."]),
+     ["two is to stay off since 2026-11-28T15:00Z (make start NODE=two): the data is kept only on one."]),
     ("to stay off, and on", [node("one", stays_off={"two": "2026-11-28T15:00Z"})], "",
      ["two is to stay off since 2026-11-28T15:00Z (make start NODE=two), and is on. docs/operations/planned-maint"]),
     ("to stay off, without Pacemaker",
      [node("one", crm_mon=None, drbd=None, stays_off={"two": "2026-11-28T15:00Z"})], "two",
-     ["nobody serves that can be seen", "one is not in the cluster", "two is to stay off since 2026-11-28T15:00Z"]),
+     ["nobody serves, as far as", "one is not in the cluster", "two is to stay off since 2026-11-28T15:00Z"]),
     ("in its turn",
      [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("two", crm_mon=None, drbd=None, has_left=True)], "",
      ["two has left the cluster for its machine's turn"]),
     ("joining", [pacemaker(node_two('online="true" pending="true"')), disk("one", *WAITS), node("two", drbd=None)], "",
-     ["two is only just joining"]),
+     ["two is just joining"]),
     ("DRBD waits", [disk("one", *WAITS), disk("two", *WAITS)], "",
-     ["DRBD on one and two has no connection (WFConnection): one copy of the data is kept. docs/operations/one-copy"]),
+     ["DRBD on one and two has no connection (WFConnection): only one copy of the data is kept. docs/operations/one-"]),
     ("DRBD is down", [disk("one", *WAITS), node("two", drbd="version: 8.4.11\n\n 1: cs:Unconfigured\n")], "",
-     ["DRBD is down on two: the data is kept on one alone."]),
+     ["DRBD is down on two: the data is kept only on one."]),
     ("no module", [disk("one", *WAITS), node("two", drbd=None)], "", ["DRBD is down on two"]),
+    ("alone after its boot", [pacemaker(SERVER_IS_STOPPED, TWO_IS_OFFLINE), node("one", drbd=None)], "two",
+     ["nobody serves.", "two is not in the cluster", "DRBD is down on one, and no other copy can be seen"]),
     ("copying", [disk("two", *SYNCS)], "",
-     ["two copies from one what it has missed, 22.3 % done, 0:01:02 to go, at 3.2 MiB/s: until then the data is kept on"
-      " one alone. docs/operations/one-copy.md"]),
+     ["two copies from one what it has missed, 22.3 % done, 0:01:02 to go, at 3.2 MiB/s: until then the data is kept"
+      " only on one. docs/operations/one-copy.md"]),
     ("copying, seen from its source",
      [disk("one", ("cs:Connected", "cs:SyncSource"), ("UpToDate/UpToDate", "UpToDate/Inconsistent"),
            (DRBD.splitlines(keepends=True)[-1], SYNC.replace(" K/sec", " K/sec (stalled)")))], "two",
-     ["two cannot be reached", "two copies from one what it has missed, 22.3 % done, it does not get on"]),
+     ["two cannot be reached", "two copies from one what it has missed, 22.3 % done, it makes no progress"]),
     ("outdated", [disk("two", ("UpToDate/UpToDate", "Outdated/UpToDate"))], "", ["the copy on two is Outdated"]),
     ("barred", [pacemaker(ban("drbd-fence-by-handler-r0-drbd-r0-clone", "drbd-r0-clone"))], "",
-     ["two is barred from promotion though its copy is whole"]),
+     ["two is barred from promotion by the constraint"]),
     ("cannot ask", [node("one", cannot_ask="Too many connections\n")], "",
      ["the server on one could not be asked how it is, and is left as it is (Too many connections). docs/operations/"]),
     ("resource failed thrice", [pacemaker(failed_on_one("3"))], "",
@@ -353,20 +355,20 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("data full", [node("one", file_systems=[file_system("/var/lib/mysql", percent=90)])], "",
      ["the database's file system on one is 90 % full. docs/operations/full-disk.md"]),
     ("data read-only", [node("one", file_systems=[file_system("/var/lib/mysql", read_only=True)])], "",
-     ["the database's file system on one takes no writes"]),
+     ["the database's file system on one is read-only"]),
     ("root full", [node("one", file_systems=[file_system("/", percent=100)])], "",
      ["the file system / on one is 100 % full. docs/operations/full-system-disk.md"]),
     ("root without inodes", [node("two", file_systems=[file_system("/", inodes_percent=97)])], "",
      ["the file system / on two has 97 % of its inodes in use"]),
     ("root read-only", [node("two", file_systems=[file_system("/", read_only=True)])], "",
-     ["the file system / on two takes no writes"]),
+     ["the file system / on two is read-only"]),
     ("configuration not saved", [node("two", saved="Sat Nov 28 15:01:01 2026")], "",
      ["Pacemaker on two has stopped saving the cluster's configuration: the copy on its disk is from Sat Nov 28"]),
     ("shared memory full", [node("two", file_systems=[file_system("/dev/shm", percent=99)])], "",
      ["the file system /dev/shm on two is 99 % full"]),
     ("standby",
      [pacemaker(node_two('online="true" standby="true"')), disk("one", *WAITS), node("two", drbd=None)], "",
-     ["two is in standby: it runs nothing, and no copy of the data is kept there. docs/operations/planned-main"]),
+     ["two is in standby: it runs nothing, and keeps no copy of the data. docs/operations/planned-main"]),
     ("standby after a failure",
      [pacemaker(node_two('online="true" standby="false" standby_onfail="true"')), disk("one", *WAITS),
       node("two", drbd=None)], "", ["two is in standby after a failure"]),
@@ -390,38 +392,38 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
      ["the constraint cli-prefer-mysql of `crm resource move`"]),
     ("announced event",
      [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
-     ["two is kept free of resources until"]),
+     ["two runs no resources until"]),
     ("logs gone unshipped", [backup(lost=[lost(37, 39), lost(42, 44)])], "",
-     ["3 binary logs went before the backup had it, purged by somebody or since the disk would have been full: until"
-      " there is a new base, nothing after that can be restored. docs/operations/backup.md"]),
+     ["3 binary logs went before the backup had it, purged by somebody or because the disk was filling up: until"
+      " there is a new base, nothing later can be restored. docs/operations/backup.md"]),
     ("log late", [backup(complete_to="20261128T150159Z", ship_error="storage: connection\nrefused.")], "",
-     ["the backup has what was committed until 2026-11-28T15:01:59Z, and nothing of the last 5 minutes"
+     ["the backup has what was committed until 2026-11-28T15:01:59Z, but nothing of the last 5 minutes"
       " (storage: connection refused). docs/operations/backup.md"]),
     ("log of hours late", [backup(complete_to="20261128T120659Z")], "",
-     ["the backup has what was committed until 2026-11-28T12:06:59Z, and nothing of the last 3 hours. docs/op"]),
+     ["the backup has what was committed until 2026-11-28T12:06:59Z, but nothing of the last 3 hours. docs/op"]),
     ("no log yet", [backup(history="20261128T145000Z", complete_to="")], "",
-     ["the backup has no log yet, and nothing of the last 17 minutes"]),
+     ["the backup has no log yet, but nothing of the last 17 minutes"]),
     ("base late", [backup(base_ended="20261127T130659Z")], "",
-     ["the backup has got no new base for 26 hours: the last is of 2026-11-27T13:06:59Z. docs/operations/backup.md"]),
+     ["the backup has had no new base for 26 hours: the last one is from 2026-11-27T13:06:59Z. docs/operations/"]),
     ("a base that stands still", [backup(base_tried="20261127T150000Z", base_ended="20261126T130659Z")], "",
-     ["the backup has got no new base for 2 days: the last is of 2026-11-26T13:06:59Z. docs/operations/backup.md"]),
+     ["the backup has had no new base for 2 days: the last one is from 2026-11-26T13:06:59Z. docs/operations/"]),
     ("no base yet", [backup(history="20261126T140000Z", base_ended="", base_error="mariadb-backup: full")], "",
-     ["the backup has got no new base for 2 days: there is none yet (mariadb-backup: full)"]),
+     ["the backup has had no new base for 2 days: there is none yet (mariadb-backup: full)"]),
     ("proof failed", [proof("one", at="20261128T040000Z", why="table shop.orders is corrupt")], "",
      ["the backup's last proof, a restore at 2026-11-28T04:00:00Z, has failed (table shop.orders is corrupt)."]),
     ("proof old", [proof("two", at="20261120T150600Z")], "",
-     ["no base of the backup has been proved by a restore for 8 days: last on 2026-11-20T15:06:00Z"]),
+     ["no base of the backup has been proved by a restore for 8 days: the last one was on 2026-11-20T15:06:00Z"]),
     ("never proved", [node("two", proof=None)], "",
-     ["no base of the backup has been proved by a restore for 27 days: not yet"]),
+     ["no base of the backup has been proved by a restore for 27 days: there is none yet"]),
     ("a certificate that ends soon", [node("one", certificates=certificate(29))], "",
-     ["the server's certificate, or one that it rests on, ends in 29 days: clients that look at it are kept out then."
-      " docs/operations/tls.md"]),
+     ["the server's certificate, or one that it depends on, expires in 29 days: clients that check it cannot connect"
+      " then. docs/operations/tls.md"]),
     ("a certificate that has ended", [node("two", certificates=certificate(-1))], "",
-     ["the server's certificate, or one that it rests on, has ended: clients"]),
+     ["the server's certificate, or one that it depends on, has expired: clients"]),
     ("a certificate with a month left", [node("two", certificates=certificate(31))], "", []),
     ("no certificate yet", [node("one", certificates=""), node("two", certificates="")], "", []),
     ("a kernel without DRBD", [node("two", kernels={"6.8.0-1021-azure": True, "6.11.0-1003-azure": False})], "",
-     ["two has the kernel 6.11.0-1003-azure, which has no DRBD: after its next start it would keep no data."]),
+     ["two has a newer kernel, 6.11.0-1003-azure, without DRBD: after its next restart it would have no copy"]),
     ("host name", [node("two", host="web-7.example.com")], "",
      ["the host name of two is web-7.example.com, which is not the cluster's name for it. docs/operations/host-name"]),
 ]  # fmt: skip
@@ -511,7 +513,7 @@ def test_a_node_that_is_lost_does_not_serve() -> None:
     assert found.serving is None
     assert [alarm.partition(".")[0] for alarm in found.alarms][:2] == [
         "nobody serves: the server is Started on one",
-        "there is no quorum, so nothing is served",
+        "there is no quorum, so nobody serves",
     ]
 
 
@@ -526,8 +528,8 @@ def test_where_nobody_serves_no_copy_is_late() -> None:
     ("votes", "expected"),
     [
         (VOTES, []),
-        (VOTES.replace("Connected", "Connect failed"), ["the witness third is not reached by one and two: the loss"]),
-        (VOTES.replace("Total votes:      3", "Total votes:      2"), ["2 of 3 votes are there: the loss of a node"]),
+        (VOTES.replace("Connected", "Connect failed"), ["the witness third cannot be reached from one and two"]),
+        (VOTES.replace("Total votes:      3", "Total votes:      2"), ["2 of 3 votes are present: the loss of a node"]),
     ],
 )
 def test_a_witness(votes: str, expected: list[str]) -> None:
@@ -537,6 +539,18 @@ def test_a_witness(votes: str, expected: list[str]) -> None:
     found = read(nodes, witness="third").alarms
     assert len(found) == len(expected), found
     assert all(alarm.startswith(beginning) for alarm, beginning in zip(found, expected, strict=True))
+
+
+def test_where_no_node_is_reached_nothing_is_known() -> None:
+    seen = facts.read({"one": "", "two": ""})
+    found = status.of(seen, ENDPOINT)
+    assert [alarm.rpartition(". ")[0] for alarm in found.alarms] == [
+        "nobody serves, as far as can be seen: SSH (is this machine in adminCidrs?) answers on no node",
+        *(f"{name} cannot be reached by SSH (make ssh NODE={name} shows why)" for name in ("one", "two")),
+    ]
+    assert found.as_text().splitlines()[0].endswith("served by UNKNOWN")
+    assert found.as_text().count(" UNKNOWN  DRBD unknown") == 2
+    assert [node.online for node in found.nodes] == [None, None]
 
 
 def test_a_node_that_cannot_be_asked() -> None:

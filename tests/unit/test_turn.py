@@ -15,7 +15,9 @@ from components.checkout import CHECKOUT
 from components.places import PEER_IN_TURN
 from components.settings import sshkeys
 from lab.lab import wait_until
+from operations.turn import __main__ as program
 from operations.turn.decision import Done, Go, TurnError, Wait, decide
+from operations.turn.turn import Turn
 from operations.turn.view import View, Wanted, read_view
 from tests.support.keys import ssh_key
 
@@ -132,7 +134,7 @@ def test_a_node_that_is_gone_needs_no_leaving() -> None:
         (view(ALONE, members=None), "Pacemaker to run on one"),
         (view(ALONE, serving=""), "one to serve"),
         (view(ALONE, disks=("Outdated", "DUnknown")), "one to have all data (Outdated/DUnknown)"),
-        (view(ALONE, away=frozenset()), "two to be away for good: one sees it neither in the cluster nor off"),
+        (view(ALONE, away=frozenset()), "two to be gone for good: one sees it neither in the cluster nor off"),
         (ONE, "two to be reached by SSH: one sees it in the cluster"),
     ],
 )
@@ -228,7 +230,7 @@ def test_what_a_person_keeps_from_pacemaker_keeps_a_node_from_leaving(before: st
     one = look(crm_mon=CRM_MON.format(two='online="true"', role="Started", events="").replace(before, after))
     assert (told in one.by_hand) if told else one.by_hand == ""
     if told:
-        with pytest.raises(TurnError, match="so nothing would leave one; then run pulumi up again"):
+        with pytest.raises(TurnError, match="so nothing would leave one; end that, then run pulumi up again"):
             turn_of_one(one, view(TWO, machine=NEW))
         assert turn_of_one(one, TWO, wanted=OLD) == Done()
     else:
@@ -337,8 +339,8 @@ def test_the_program_has_a_node_leave(tmp_path: Path) -> None:
     done = run(tmp_path, "one", {"one": said(OLD.size), "two": said(NEW.size)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "one: its turn, two is done and has all data",
-        "one: has left, its machine may be restarted or replaced",
+        "one: its turn (two is done and has all data)",
+        "one: has left the cluster; its machine may be restarted or replaced",
     ]
     mark, standby, stop = (tmp_path / "told").read_text().splitlines()
     assert mark == PEER_IN_TURN_IS_SET.format(node="two")
@@ -349,7 +351,7 @@ def test_the_program_has_a_node_leave(tmp_path: Path) -> None:
 
 def test_the_program_leaves_alone_what_is_as_it_is_to_be(tmp_path: Path) -> None:
     done = run(tmp_path, "one", {"one": said(NEW.size)})
-    assert (done.returncode, done.stdout) == (0, "one: its machine is already as wanted\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "one: its machine is already as it should be\n"), done.stderr
     assert not (tmp_path / "told").exists()
     # It had left for a change that was taken back.
     left = {**said(NEW.size, ""), "has_left": True, "crm_mon": None}
@@ -375,7 +377,7 @@ def test_a_node_that_is_lost_has_its_turn(tmp_path: Path) -> None:
     survivor = {**said(OLD.size, alone), "drbd": waiting}
     done = run(tmp_path, "two", {"one": survivor})
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("two: its turn, one serves without it\n")
+    assert done.stdout.startswith("two: its turn (one serves without it)\n")
     assert (tmp_path / "told").read_text().splitlines() == [PEER_IN_TURN_IS_SET.format(node="one")]
 
 
@@ -425,3 +427,19 @@ def test_the_key_goes_with_a_program_that_is_killed(tmp_path: Path, whom: str, s
     wait_until("the agent's end", lambda: not command_line(agent), seconds)
     wait_until("the socket's end", lambda: not (folder / "agent").exists(), 1)
     assert have_the_key(temporary) == []
+
+
+def test_no_line_is_one_that_hangs_the_provider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as the last that a node has said of what it could not do."""
+
+    def take(turn: Turn) -> None:
+        turn.tell("y" * 70000)
+        raise TurnError("x" * 70000)
+
+    monkeypatch.setattr(Turn, "take", take)
+    assert program.main(variables(tmp_path, "one", {})) == 1
+    said = capsys.readouterr()
+    assert said.out == "y" * 4096 + "\n"
+    assert said.err.startswith("STOPPED before one: xxx") and len(said.err) == 4096 + len("\n")

@@ -203,12 +203,12 @@ NO_MARK = "exit 105"
     [
         ((), NO_MARK, 2, 0, 1, "two was off in Azure, and has been started", 0),
         ((), NO_MARK, 2, 1, 1, "two has not started: ", 1),
-        ((), "echo 2026-11-28T15:00:00Z", 2, 0, 0, "two stays off, as a person has said at 2026-11-28T15:00:00Z", 0),
-        ((), "exit 102", 2, 0, 0, "two is not started: Pacemaker does not tell whether it is to stay off", 1),
+        ((), "echo 2026-11-28T15:00:00Z", 2, 0, 0, "two stays off, as somebody asked at 2026-11-28T15:00:00Z", 0),
+        ((), "exit 102", 2, 0, 0, "two is not started: Pacemaker does not say whether it is to stay off", 1),
         (("if-off",), NO_MARK, 2, 0, 2, "two was off in Azure, and has been started", 0),
         # On, or on its way there or back: being deallocated, it is not off either.
-        (("if-off",), NO_MARK, 0, 0, 1, "two is away, and not off in Azure: it is not started", 0),
-        (("if-off",), NO_MARK, 1, 0, 1, "two is not started, Azure does not tell whether it is off", 1),
+        (("if-off",), NO_MARK, 0, 0, 1, "two is gone, but not off in Azure: it is not started", 0),
+        (("if-off",), NO_MARK, 1, 0, 1, "two is not started: Azure does not say whether it is off", 1),
         (("if-off",), "echo 2026-11-28T15:00:00Z", 2, 0, 0, "two stays off", 0),
     ],
 )

@@ -18,7 +18,7 @@ def jobs(file: Path) -> dict[str, Any]:
 
 
 def test_they_are_there() -> None:
-    assert [file.stem for file in WORKFLOWS] == ["drift", "nightly", "preview", "test", "up"]
+    assert [file.stem for file in WORKFLOWS] == ["audit", "drift", "nightly", "preview", "test", "up"]
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
@@ -30,7 +30,7 @@ def test_rights(file: Path) -> None:
     for name, job in jobs(file).items():
         rights = dict(job["permissions"])
         assert rights.pop("contents") == "read"
-        assert set(rights) == (allowed[file.stem] if name == file.stem and name != "test" else set())
+        assert set(rights) == (allowed.get(name, set()) if name == file.stem else set())
         assert job["timeout-minutes"] <= (350 if file.stem == "nightly" else 120)
 
 
@@ -54,6 +54,11 @@ def test_each_runs_the_cli_that_is_tested(name: str) -> None:
     assert f"-m pipeline {name} " in job["steps"][-1]["run"]
     # An environment names the identity: that of a preview is not that which may change something.
     assert job["environment"] == ("${{ matrix.stack }}" if name == "up" else "${{ matrix.stack }}-preview")
+
+
+def test_an_update_is_asked_for_before() -> None:
+    runs = [step.get("run", "") for step in jobs(CHECKOUT / ".github/workflows/up.yaml")["up"]["steps"]]
+    assert [words.split()[-2] for words in runs[-2:]] == ["check", "up"]
 
 
 def test_a_fork_gets_no_identity() -> None:

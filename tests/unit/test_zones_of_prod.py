@@ -80,3 +80,20 @@ def test_no_zone_takes_the_way_out_of_another(stack: str, changes: dict[str, Any
             assert any(listener.balanced for listener in plan.listeners(inventory)), "the endpoint is gone"
 
     cloud_bench.run(tmp_path, check)
+
+
+@pytest.mark.parametrize(
+    ("changes", "zones_"),
+    [
+        ({"zones": ["1", "2"]}, ["1", "2", "3"]),
+        ({"zones": ["3"]}, ["3"]),
+        ({"zones": [], "availabilitySet": True}, []),
+    ],
+    ids=["two zones", "one zone", "no zone"],
+)
+def test_addresses_are_where_the_nodes_are(changes: dict[str, Any], zones_: list[str]) -> None:
+    """That of the endpoint, and that of the way out."""
+    made = record("prod", changes | {"endpoint": "public"})
+    addresses = [one.inputs for one in made if one.type.endswith(":PublicIPAddress")]
+    assert [each.get("zones", []) for each in addresses] == [zones_] * 2
+    assert not [one for one in made if one.type.endswith(":NatGateway")]

@@ -9,6 +9,7 @@ from lab.cloud.inventory import DISK, ENCRYPTION_SET, ROLE_ASSIGNMENT, VAULT, VA
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId, parse
 from lab.cloud.resources.base import COMPUTE_NAME, Kind
+from lab.cloud.resources.key_vault import lets_services_in
 from lab.cloud.resources.role_definition import role_of
 from lab.cloud.tokens import TENANT
 
@@ -51,6 +52,8 @@ class EncryptionSetKind(Kind):
             )
         if not vault.properties.get("enablePurgeProtection"):
             raise bad_request("LabVaultNotProtected", f"Purge protection of key vault {vault.id} must be enabled.")
+        if not key.properties["kty"].startswith("RSA"):
+            raise bad_request("LabKeyNotRsa", f"The key '{url}' is of type {key.properties['kty']}; it must be RSA.")
         resource.properties.update(
             {"activeKey": {"keyUrl": url}, "encryptionType": kind, "rotationToLatestKeyVersionEnabled": False}
         )
@@ -75,6 +78,8 @@ def checked_set(inventory: Inventory, identity: str, by: Resource) -> str:
     """
     found = inventory.require(identity, ENCRYPTION_SET, by.id, by.location)
     principal, key = found.body["identity"]["principalId"], found.hidden["key"]
+    vault = inventory.get(str(parse(key).parent), VAULT)
+    assert vault is not None, "a vault's keys go with it"
     granted = [
         permission
         for assignment in inventory.of_type(ROLE_ASSIGNMENT)
@@ -84,7 +89,9 @@ def checked_set(inventory: Inventory, identity: str, by: Resource) -> str:
         if role is not None
         for permission in items(role.properties, "permissions")
     ]
-    if not all(roles.permits_data(granted, use) for use in _KEY_USES):
+    by_role = vault.properties["enableRbacAuthorization"]
+    may_use = by_role and all(roles.permits_data(granted, use) for use in _KEY_USES)
+    if not may_use or not lets_services_in(vault):
         raise bad_request(
             "KeyVaultAccessForbidden",
             f"Unable to access key vault resource '{text(section(found.properties, 'activeKey'), 'keyUrl')}' to enable "

@@ -42,9 +42,15 @@ class VaultKind(Kind):
                 "softDeleteRetentionInDays": integer(given, "softDeleteRetentionInDays", 90),
                 "enableRbacAuthorization": flag(given, "enableRbacAuthorization"),
                 "vaultUri": f"https://{target.name.lower()}.vault.azure.net/",
-                "publicNetworkAccess": "Enabled",
+                "publicNetworkAccess": choice(given, "publicNetworkAccess", ("Enabled", "Disabled"), "Enabled"),
             }
         )
+        if acls := section(given, "networkAcls"):
+            resource.properties["networkAcls"] = {
+                **acls,
+                "bypass": choice(acls, "bypass", ("AzureServices", "None"), "AzureServices"),
+                "defaultAction": choice(acls, "defaultAction", ("Allow", "Deny"), "Allow"),
+            }
         # Once on it stays on.
         if protected or (existing is not None and existing.properties.get("enablePurgeProtection")):
             resource.properties["enablePurgeProtection"] = True
@@ -54,6 +60,13 @@ class VaultKind(Kind):
         """Forget its keys."""
         for key in [r for r in site.store if r.key.startswith(f"{resource.key}/")]:
             site.store.discard(key.id)
+
+
+def lets_services_in(vault: Resource) -> bool:
+    """Tell whether Azure's own services reach a vault: they pass by a firewall that says so."""
+    acls = section(vault.properties, "networkAcls")
+    is_closed = vault.properties["publicNetworkAccess"] == "Disabled" or acls.get("defaultAction") == "Deny"
+    return not is_closed or acls.get("bypass") == "AzureServices"
 
 
 class VaultKeyKind(Kind):

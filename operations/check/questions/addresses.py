@@ -35,14 +35,14 @@ def _space(asked: Asked, own: str, network: Inputs) -> Answer:
     listed: list[Json] = asked.azure.get(path, _NETWORK)["value"]
     for peering in (p for each in listed if each["id"].lower() == own.lower() for p in _peerings(each)):
         if clash := _overlap(space, _networks(peering["remoteAddressSpace"]["addressPrefixes"])):
-            return Answer("no", about, f"overlaps {clash}, with which it is peered")
+            return Answer("no", about, f"overlaps {clash}, a network that it is peered with")
     for each in listed:
         clash = _overlap(space, _networks(each["properties"]["addressSpace"]["addressPrefixes"]))
         if clash and each["id"].lower() != own.lower():
-            text = f"overlaps {clash} of {each['name']}: the two can never be peered"
+            text = f"overlaps {clash} of {each['name']}: the two could never be peered"
             # Clients of an internal endpoint come from networks that are peered.
             return Answer("no" if _is_internal(asked) else "yes", about, text)
-    return Answer("yes", about, f"overlaps none of {len(listed)} networks that can be seen")
+    return Answer("yes", about, f"overlaps none of the {len(listed)} networks that you can see")
 
 
 def _peerings(network: Json) -> Iterator[Json]:

@@ -21,5 +21,5 @@ def ask(asked: Asked) -> Iterator[Answer]:
             continue
         offered, complaints = zones(sku, location)
         if where and not set(where) <= offered:
-            complaints.append(f"zone {', '.join(where)} is asked for, and it may be had in {sorted(offered) or 'none'}")
+            complaints.append(f"zone {', '.join(where)} is asked for, but it is offered in {sorted(offered) or 'none'}")
         yield from_complaints(about, complaints, f"in zone {', '.join(where)}" if where else f"in {location}")

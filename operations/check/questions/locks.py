@@ -24,7 +24,7 @@ def ask(asked: Asked) -> Iterator[Answer]:
         if stopped:
             in_the_way = True
             what = ", ".join(stopped[:3]) + (f" and {len(stopped) - 3} more" if len(stopped) > 3 else "")
-            yield Answer("no", lock["name"], f"{level} at {scope} stops the update of {what}: remove the lock first")
+            yield Answer("no", lock["name"], f"{level} at {scope} blocks the change of {what}: remove the lock first")
     if not in_the_way:
         yield Answer("yes", asked.plan.group, "no lock is in the way")
 

@@ -48,12 +48,12 @@ def _group(asked: Asked) -> Iterator[Answer]:
         if asked.plan.makes_group:
             yield Answer("yes", asked.plan.group, "free")
         else:
-            yield Answer("no", asked.plan.group, "is not there")
+            yield Answer("no", asked.plan.group, "does not exist")
         return
     if asked.plan.makes_group:
         yield Answer(
             "no", asked.plan.group,
-            "a group of that name is there, and not in this stack: delete it, or choose another clusterName",
+            "a group of that name exists, but not in this stack: delete it, or choose another clusterName",
         )  # fmt: skip
         return
     there = asked.azure.get(f"{asked.group}/resources", "2021-04-01")["value"]
@@ -65,6 +65,6 @@ def _group(asked: Asked) -> Iterator[Answer]:
         if (change.type.rpartition(":")[2].lower().rstrip("es"), change.own_name.lower()) in taken
     ]
     for name in sorted(clashes):
-        yield Answer("no", name, f"is in {asked.plan.group} already, and not in this stack")
+        yield Answer("no", name, f"exists in {asked.plan.group}, but not in this stack")
     if not clashes:
         yield Answer("yes", asked.plan.group, f"has none of {len(made)} names" if made else "all is in this stack")

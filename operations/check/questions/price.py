@@ -12,7 +12,7 @@ def ask(asked: Asked) -> Iterator[Answer]:
     try:
         found = bill(asked.plan)
     except OSError as error:
-        yield Answer("unknown", "per month", f"the price list is not reached: {error}")
+        yield Answer("unknown", "per month", f"the price list cannot be reached: {error}")
         return
     yield Answer("yes", "per month", f"{found.after:.2f} USD, {found.difference:+.2f} by this update")
     for part in found.unknown:

@@ -22,6 +22,6 @@ def ask(asked: Asked) -> Iterator[Answer]:
             case "Registered":
                 yield Answer("yes", name, "registered")
             case "Registering":
-                yield Answer("no", name, "is being registered: wait some minutes")
+                yield Answer("no", name, "is being registered: wait a few minutes")
             case _:
                 yield Answer("no", name, f"{state}: az provider register --wait --namespace {name}")

@@ -37,18 +37,18 @@ def ask(asked: Asked) -> Iterator[Answer]:
         usage = left.get(name.lower())
         if usage is None:
             if name in families:
-                yield Answer("unknown", name, f"{needed[name]} asked for; Azure tells no quota of that name")
+                yield Answer("unknown", name, f"{needed[name]} needed; Azure does not report a quota of that name")
             continue
         title, free = usage["name"].get("localizedValue") or name, usage["limit"] - usage["currentValue"]
-        text = f"{needed[name]} asked for, {free} of {usage['limit']} left"
+        text = f"{needed[name]} needed, {free} of {usage['limit']} left"
         if needed[name] > free:
-            yield Answer("no", title, f"{text}: ask for more of {name} in {asked.plan.location}, or take less")
+            yield Answer("no", title, f"{text}: ask Azure for more of {name} in {asked.plan.location}, or use less")
         elif name in families:
             yield Answer("yes", title, text)
         else:
             enough.append(title)
     if enough:
-        yield Answer("yes", f"{len(enough)} further counters", "enough left")
+        yield Answer("yes", f"{len(enough)} more counters", "enough left")
 
 
 def _usages(asked: Asked) -> Iterator[tuple[str, Json]]:

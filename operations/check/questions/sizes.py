@@ -5,7 +5,7 @@ from typing import Any
 
 from operations.azure import items
 from operations.check.answer import Answer, from_complaints
-from operations.check.asked import Asked, capabilities, zones
+from operations.check.asked import Asked, capabilities, controller_of, controllers_of, is_launched_with_trust, zones
 from operations.plan import Change
 
 
@@ -26,7 +26,7 @@ def _answer(asked: Asked, machine: Change, new: Any) -> Answer:
     offered, complaints = zones(sku, location)
     if where and not set(where) <= offered:
         there = f"in zones {', '.join(sorted(offered))}" if offered else "in no zone"
-        complaints.append(f"zone {', '.join(where)} is asked for, and it may be had {there}")
+        complaints.append(f"zone {', '.join(where)} is asked for, but it is offered {there}")
     elif not where:
         # A zone that is closed is of no concern to a machine without one.
         complaints = [complaint for complaint in complaints if not complaint.startswith("zone ")]
@@ -39,21 +39,23 @@ def _lacking(asked: Asked, machine: Change, new: Any, able: dict[str, str]) -> I
     image = (asked.image(machine) or {}).get("properties", {})
     generation = image.get("hyperVGeneration", "V1")
     if image and generation not in able.get("HyperVGenerations", "V1").split(","):
-        yield f"has no machines of generation {generation[1:]}, which its image needs"
+        yield f"has no generation {generation[1:]} machines, which its image needs"
     architecture = able.get("CpuArchitectureType", "x64")
     if image and image.get("architecture", "x64").lower() != architecture.lower():
-        yield f"is {architecture}, and its image is {image.get('architecture', 'x64')}"
+        yield f"is {architecture}, but its image is {image.get('architecture', 'x64')}"
     skus = {storage["osDisk"].get("managedDisk", {}).get("storageAccountType", ""), data.get("sku", {}).get("name", "")}
     for sku in sorted(skus):
         if sku.startswith("Premium") and able.get("PremiumIO") != "True":
-            yield f"takes no disks {sku}"
+            yield f"does not support {sku} disks"
     accelerated = asked.plan.part(machine, "interface").get("enableAcceleratedNetworking")
     if accelerated and able.get("AcceleratedNetworkingEnabled") != "True":
-        yield "has no accelerated networking"
+        yield "does not support accelerated networking"
     disks = len(items(storage, "dataDisks"))
     if disks > int(able.get("MaxDataDiskCount", disks)):
-        yield f"takes {able['MaxDataDiskCount']} data disks, and {disks} are asked for"
-    controllers = able.get("DiskControllerTypes", "SCSI").upper().replace(" ", "").split(",")
-    controller = storage.get("diskControllerType", "SCSI")
+        yield f"takes {able['MaxDataDiskCount']} data disks, but {disks} are asked for"
+    controllers, controller = controllers_of(able), controller_of(machine)
     if controller.upper() not in controllers:
-        yield f"has its disks by {'/'.join(controllers)} only, and {controller} is asked for"
+        yield f"supports only {'/'.join(controllers)} disks, but {controller} is asked for"
+    # Only sizes that lack it have a word for it (learn.microsoft.com, "Trusted Launch for Azure VMs").
+    if is_launched_with_trust(machine) and able.get("TrustedLaunchDisabled", "False") != "False":
+        yield "does not support Trusted Launch"

@@ -42,7 +42,7 @@ def _knock(asked: Asked, balancer: Change) -> Iterator[Answer]:
             with socket.create_connection((host, port), _SECONDS) as connection:
                 said = connection.recv(4)
         except OSError as error:
-            yield Answer("no", about, f"{error.strerror or error}: is this machine in adminCidrs, and the node on?")
+            yield Answer("no", about, f"{error.strerror or error}: is this machine in adminCidrs, and is the node on?")
             continue
         yield Answer("yes", about, "answers") if said == b"SSH-" else Answer("no", about, "is not SSH")
 
@@ -69,7 +69,7 @@ def _source(asked: Asked, balancer: Any) -> Answer:
     ]
     about = ", ".join(map(str, allowed))
     if not allowed:
-        return Answer("unknown", "the subnet's owner", "decides who is let in to port 22")
+        return Answer("unknown", "the subnet's owner", "decides who can reach port 22")
     private = next(
         (f["privateIPAddress"] for f in balancer["frontendIPConfigurations"] if "privateIPAddress" in f), None
     )
@@ -77,12 +77,16 @@ def _source(asked: Asked, balancer: Any) -> Answer:
     if here is None:
         return Answer("no", about, f"this machine has no route to {private or 'the Internet'}")
     if any(here in network for network in allowed):
-        return Answer("yes", about, f"{here} of this machine is let in")
+        return Answer("yes", about, f"{here}, this machine, is allowed")
     if private or not here.is_private:
-        return Answer("no", about, f"this machine would come from {here}: put that into adminCidrs")
+        return Answer("no", about, f"this machine's address is {here}: put that into adminCidrs")
     if all(any(network.subnet_of(example) for example in _EXAMPLES) for network in allowed):
-        return Answer("no", about, "is for examples (RFC 5737), and lets nobody in: replace adminCidrs")
-    return Answer("unknown", about, f"{here} of this machine is private: see that its gateway's address is among these")
+        return Answer("no", about, "is an example network (RFC 5737) and lets nobody in: replace adminCidrs")
+    return Answer(
+        "unknown",
+        about,
+        f"this machine's address {here} is private: check that its gateway's public address is among these",
+    )
 
 
 def source_towards(address: str) -> IPv4Address | None:

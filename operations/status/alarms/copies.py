@@ -13,28 +13,28 @@ from operations.status.facts import Facts, NodeFacts
 def parted(facts: Facts) -> Iterator[str]:
     alone = [node.name for node in facts.nodes if node.drbd and node.drbd.connection == "StandAlone"]
     if alone:
-        yield f"DRBD is StandAlone on {listed(alone)}: no copy is kept"
+        yield f"DRBD is StandAlone on {listed(alone)}: the data is not copied"
 
 
 def old_data(facts: Facts) -> Iterator[str]:
     unsure = _unsure(facts)
     if unsure:
         yield (
-            f"{listed(unsure)} may have old data, not having met the other node since its start: nobody serves before"
-            " they meet"
+            f"{listed(unsure)} may have old data, since it has not met the other node since it started: nobody serves"
+            " until they meet"
         )
 
 
 def disk_fails(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         if _has_lost_its_disk(node):
-            yield f"the data disk of {node.name} has failed: DRBD has let go of it, and one copy of the data is left"
+            yield f"the data disk of {node.name} has failed: DRBD has detached it, so only one copy is left"
 
 
 def blocks_differ(facts: Facts) -> Iterator[str]:
     differing = max((node.drbd.differing for node in facts.nodes if node.drbd), default=0)
     if differing:
-        yield f"{differing} KiB differ on the two data disks, both of which count as whole: one of them is wrong there"
+        yield f"{differing} KiB differ on the two data disks, though both count as up to date: one of them is wrong"
 
 
 def one_copy(facts: Facts) -> Iterator[str]:
@@ -47,18 +47,20 @@ def one_copy(facts: Facts) -> Iterator[str]:
             continue
         others = [other for other in facts.nodes if other.name != node.name]
         if node.drbd is None:
-            yield f"DRBD is down on {node.name}: the data is kept on {listed([other.name for other in others])} alone"
+            seen = any(other.drbd or not other.asked for other in others)
+            kept = f": the data is kept only on {listed([other.name for other in others])}"
+            yield f"DRBD is down on {node.name}{kept if seen else ', and no other copy can be seen'}"
         elif node.drbd.connection == "StandAlone" or _has_lost_its_disk(node) or node.name in _unsure(facts):
             continue
         elif not node.drbd.has_peer:
             if not any(_explains_its_absence(facts, other) for other in others):
                 waiting.append(node)
         elif node.drbd.disks[0] != "UpToDate":
-            yield f"the copy on {node.name} is {node.drbd.disks[0]}: the data is kept on the other node alone"
+            yield f"the copy on {node.name} is {node.drbd.disks[0]}: the data is kept only on the other node"
     if waiting:
         states = "/".join(dict.fromkeys(node.drbd.connection for node in waiting if node.drbd))
         names = listed([node.name for node in waiting])
-        yield f"DRBD on {names} has no connection ({states}): one copy of the data is kept"
+        yield f"DRBD on {names} has no connection ({states}): only one copy of the data is kept"
 
 
 def barred(facts: Facts) -> Iterator[str]:
@@ -67,7 +69,7 @@ def barred(facts: Facts) -> Iterator[str]:
         for ban in facts.everything("bans/ban"):
             name = ban.get("id", "")
             if name.startswith(BARRED):
-                yield f"{ban.get('node')} is barred from promotion though its copy is whole: the constraint {name}"
+                yield f"{ban.get('node')} is barred from promotion by the constraint {name}, although its copy is whole"
 
 
 def _copying(facts: Facts, node: NodeFacts) -> str:
@@ -75,10 +77,10 @@ def _copying(facts: Facts, node: NodeFacts) -> str:
     others = listed([other.name for other in facts.nodes if other.name != node.name])
     target, source = (node.name, others) if "Target" in node.drbd.connection else (others, node.name)
     speed = f", at {node.drbd.speed / 1024:.1f} MiB/s" if node.drbd.speed else ""
-    left = "it does not get on" if node.drbd.stalled else f"{node.drbd.finish or 'an unknown time'} to go{speed}"
+    left = "it makes no progress" if node.drbd.stalled else f"{node.drbd.finish or 'an unknown time'} to go{speed}"
     return (
         f"{target} copies from {source} what it has missed, {node.drbd.synced} % done, {left}: until then the data is"
-        f" kept on {source} alone"
+        f" kept only on {source}"
     )
 
 

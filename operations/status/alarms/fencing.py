@@ -17,8 +17,8 @@ def fencing_fails(facts: Facts) -> Iterator[str]:
     for target, event in sorted(latest.items()):
         if not facts.is_in(target) and event.get("status") != "success":
             yield (
-                f"fencing of {target} is {event.get('status')}{because(event.get('exit-reason'))}: what it may still"
-                " serve is served by nobody else"
+                f"fencing of {target} is {event.get('status')}{because(event.get('exit-reason'))}: until it is fenced,"
+                " nobody takes over what it served"
             )
 
 
@@ -29,10 +29,10 @@ def cannot_fence(facts: Facts) -> Iterator[str]:
         place = f"{failure.get('node')} ({reason(failure)})"
         yield f"the fence device has failed on {place}: a node that fails may not be fenced"
     if not failed and facts.fencing.startswith("NOT") and any(has_quorum(view) for view in facts.views):
-        yield "no fence device is started: a node that fails is not fenced, and nobody takes over from it"
+        yield "no fence device is started: a node that fails is not fenced, so nobody takes over from it"
 
 
 def writes_stand_still(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         if node.drbd and node.drbd.suspended:
-            yield f"writes on {node.name} stand still until the other node has been fenced or is back"
+            yield f"writes on {node.name} are blocked until the other node has been fenced or is back"

@@ -52,8 +52,8 @@ def _seconds_from(before: str, after: str) -> float:
 
 def _full(what: str, each: FileSystem) -> Iterator[str]:
     if each.read_only:
-        yield f"{what} takes no writes (read-only)"
+        yield f"{what} is read-only"
     elif each.percent >= FULL_PERCENT:
         yield f"{what} is {each.percent} % full"
     elif each.inodes_percent >= FULL_PERCENT:
-        yield f"{what} has {each.inodes_percent} % of its inodes in use: it will take no further file"
+        yield f"{what} has {each.inodes_percent} % of its inodes in use: soon no new file can be created"

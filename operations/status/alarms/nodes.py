@@ -27,7 +27,7 @@ def stays_off(facts: Facts) -> Iterator[str]:
 def _kept_alone(facts: Facts, node: NodeFacts) -> str:
     others = [other for other in facts.nodes if other.name != node.name and other.drbd]
     alone = [other.name for other in others if other.drbd and not other.drbd.has_peer]
-    return f": the data is kept on {listed(alone)} alone" if alone else ""
+    return f": the data is kept only on {listed(alone)}" if alone else ""
 
 
 def _how_gone(facts: Facts, node: NodeFacts) -> str:
@@ -40,17 +40,19 @@ def _how_gone(facts: Facts, node: NodeFacts) -> str:
         return f"{node.name} cannot be reached by SSH, though the cluster has it" if silent else ""
     if not node.asked:
         return f"{node.name} is not in the cluster{unclean}" if facts.cluster is not None else ""
+    if not node.reached and facts.cluster is None:
+        return f"{node.name} cannot be reached by SSH (make ssh NODE={node.name} shows why)"
     if not node.reached:
         return f"{node.name} is not in the cluster{unclean}, and cannot be reached by SSH"
     if node.crm_mon is None:
         return f"{node.name} is not in the cluster: its Pacemaker does not run"
-    return f"{node.name} is not in the cluster{unclean}: its Pacemaker runs, and does not see the other's"
+    return f"{node.name} is not in the cluster{unclean}: its Pacemaker runs, but does not see the other node's"
 
 
 def joining(facts: Facts) -> Iterator[str]:
     for name, member in facts.members.items():
         if member.get("pending") == "true":
-            yield f"{name} is only just joining the cluster (pending)"
+            yield f"{name} is just joining the cluster (pending)"
 
 
 def in_its_turn(facts: Facts) -> Iterator[str]:
@@ -62,7 +64,7 @@ def in_its_turn(facts: Facts) -> Iterator[str]:
 def announced(facts: Facts) -> Iterator[str]:
     for name, member in facts.members.items():
         if member.get("health") == "red":
-            yield f"{name} is kept free of resources until the event that Azure has announced for its host is over"
+            yield f"{name} runs no resources until the event that Azure has announced for its host is over"
 
 
 def host_name(facts: Facts) -> Iterator[str]:
@@ -75,24 +77,27 @@ def host_name(facts: Facts) -> Iterator[str]:
 def next_kernel(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         for release in node.kernels_without_drbd:
-            yield f"{node.name} has the kernel {release}, which has no DRBD: after its next start it would keep no data"
+            yield (
+                f"{node.name} has a newer kernel, {release}, without DRBD: after its next restart it would have no copy"
+                " of the data"
+            )
 
 
 def by_hand(facts: Facts) -> Iterator[str]:
     options = next(iter(facts.everything("summary/cluster_options")), ElementTree.Element("none"))
     for_all = options.get("maintenance-mode") == "true"
     if for_all:
-        yield "the cluster is in maintenance: Pacemaker looks at nothing, and starts, moves and fences nothing"
+        yield "the cluster is in maintenance: Pacemaker monitors, starts, moves and fences nothing"
     if options.get("stop-all-resources") == "true":
         yield "all resources are stopped by the property stop-all-resources"
     resting = {name for name, member in facts.members.items() if member.get("maintenance") == "true"}
     for name in sorted(resting):
-        yield f"{name} is in maintenance: Pacemaker looks at nothing there, and starts and moves nothing"
+        yield f"{name} is in maintenance: Pacemaker monitors, starts and moves nothing there"
     for name, member in facts.members.items():
         if member.get("standby") == "true" and name not in [node.name for node in facts.nodes if node.has_left]:
-            yield f"{name} is in standby: it runs nothing, and no copy of the data is kept there"
+            yield f"{name} is in standby: it runs nothing, and keeps no copy of the data"
         elif member.get("standby_onfail") == "true":
-            yield f"{name} is in standby after a failure: it runs nothing, and no copy of the data is kept there"
+            yield f"{name} is in standby after a failure: it runs nothing, and keeps no copy of the data"
     left: list[str] = []
     off: list[str] = []
     for resource in facts.everything("resources//resource"):
@@ -110,4 +115,4 @@ def by_hand(facts: Facts) -> Iterator[str]:
             yield f"{ban.get('resource')} is barred from {ban.get('node')} by the constraint {ban.get('id')}"
     believed = [node for node in facts.nodes if node.crm_mon is not None and node.crm_mon is facts.cluster]
     for move in [move for node in believed for move in node.moves]:
-        yield f"the constraint {move} of `crm resource move` still says where something is to run"
+        yield f"the constraint {move} of `crm resource move` still decides where something runs"

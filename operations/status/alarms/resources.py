@@ -27,7 +27,7 @@ def resource_fails(facts: Facts) -> Iterator[str]:
     for resource in resources:
         name, place = resource.get("id"), listed([node.get("name", "") for node in resource.findall("node")])
         if resource.get("blocked") == "true":
-            yield f"{name} is blocked on {place}: it could not be stopped, and Pacemaker does nothing more with it"
+            yield f"{name} is blocked on {place}: it could not be stopped, and Pacemaker leaves it alone"
         elif resource.get("failed") == "true" and name not in devices | ignored:
             yield f"{name} has failed on {place}"
     # Where nobody serves, another alarm says so; and with a standby or a ban it is somebody's will.

@@ -23,11 +23,13 @@ def nobody_serves(facts: Facts) -> Iterator[str]:
     if facts.cluster is None and not all(node.asked for node in facts.nodes):
         return  # what another one's Pacemaker sees, this one does not know
     if facts.cluster is None:
-        yield "nobody serves that can be seen: Pacemaker answers on no node"
+        is_reached = any(node.reached for node in facts.nodes)
+        why = "Pacemaker answers" if is_reached else "SSH (is this machine in adminCidrs?) answers"
+        yield f"nobody serves, as far as can be seen: {why} on no node"
     elif facts.started:
         yield (
-            f"nobody serves: Pacemaker takes the server on {listed(facts.started)} for started, and nothing listens at"
-            " its port 3306"
+            f"nobody serves: Pacemaker believes that the server on {listed(facts.started)} is started, but nothing"
+            " listens on its port 3306"
         )
     else:
         states = [f"the server is {r.state} on {r.node}" for r in facts.resources if r.name == "mysql-server"]
@@ -43,8 +45,8 @@ def nobody_serves(facts: Facts) -> Iterator[str]:
 def certificate_ends(facts: Facts) -> Iterator[str]:
     days = min((node.certificates_end for node in facts.nodes if node.certificates_end is not None), default=None)
     if days is not None and days < _DAYS_BEFORE:
-        when = f"ends in {int(days)} days" if days >= 0 else "has ended"
-        yield f"the server's certificate, or one that it rests on, {when}: clients that look at it are kept out then"
+        when = f"expires in {int(days)} days" if days >= 0 else "has expired"
+        yield f"the server's certificate, or one that it depends on, {when}: clients that check it cannot connect then"
 
 
 def no_quorum(facts: Facts) -> Iterator[str]:
@@ -52,9 +54,9 @@ def no_quorum(facts: Facts) -> Iterator[str]:
     if without and len(without) == len(facts.views):
         coordinated = facts.everything("summary/current_dc[@present='true']")
         yield (
-            "there is no quorum, so nothing is served"
+            "there is no quorum, so nobody serves"
             if coordinated
-            else ("the cluster has no coordinator, so nothing is started or moved")
+            else ("the cluster has no coordinator (DC), so nothing is started or moved")
         )
     elif without:
         yield f"{listed(without)} has no quorum, and so serves nothing"
@@ -66,8 +68,8 @@ def witness(facts: Facts) -> Iterator[str]:
         return
     if witness.unreached_by:
         yield (
-            f"the witness {witness.name} is not reached by {listed(witness.unreached_by)}: the loss of a node may stop"
-            " the service"
+            f"the witness {witness.name} cannot be reached from {listed(witness.unreached_by)}: the loss of a node may"
+            " stop the service"
         )
     elif witness.votes < witness.expected_votes and all(facts.is_in(node.name) for node in facts.nodes):
-        yield f"{witness.votes} of {witness.expected_votes} votes are there: the loss of a node may stop the service"
+        yield f"{witness.votes} of {witness.expected_votes} votes are present: the loss of a node may stop the service"

@@ -74,7 +74,7 @@ def test_stopped_and_started(lab: Lab) -> None:
     wait_until("the reboot", lambda: idle.lets_in() and idle.run(BOOT) != boot, 120, every=1)
     stays_off(lab, serving, ALONE_SECONDS + 20)
     said = idle.run("/usr/local/lib/azure-mysql-ha/start-peer")
-    assert f"{serving.name} stays off, as a person has said at" in said
+    assert f"{serving.name} stays off, as somebody asked at" in said
     assert any(wish in alarm for alarm in lab.status().alarms)
     assert not application.answers(lab), "what is alone since its start may have old data"
     run = trial.command_line(lab, "start", serving.name, timeout=700)
@@ -95,7 +95,7 @@ def test_a_stop_is_refused(lab: Lab) -> None:
         assert f"{idle.name} is in standby" in run.stderr
         move = trial.command_line(lab, "move")
         assert (move.returncode, move.stdout) == (1, "")
-        assert f"nothing is moved: {idle.name} is in standby" in move.stderr
+        assert f"not moved: {idle.name} is in standby" in move.stderr
     finally:
         idle.run(f"crm node online {idle.name}")
     service.wait_until_well(lab)

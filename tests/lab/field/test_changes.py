@@ -211,6 +211,7 @@ def test_the_applications_account(cluster: Lab) -> None:
         assert before.query("select 1") == [(1,)]
 
 
+@pytest.mark.long
 def test_further_accounts(cluster: Lab) -> None:
     """One comes, gets other rights and another password, and goes, which the preview says aloud."""
     reports = {"database": "my_app", "rights": "readOnly"}

@@ -32,7 +32,7 @@ from tests.support.process_lists import secret_texts, watch_processes
 from tests.support.secret_hunt import on_node, secrets
 from tests.support.tables import table
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(1800)]
 
 PAGE = CHECKOUT / "docs/security.md"
 
@@ -226,7 +226,6 @@ def test_no_secret_is_where_it_need_not_be(lab: Lab, tmp_path: Path) -> None:
 ROTATED_KEYS = tuple(key.partition(".")[0] for key in ROTATED)
 
 
-@pytest.mark.long
 def test_no_secret_is_in_the_report_of_a_drill(lab: Lab, tmp_path: Path) -> None:
     [result] = run_drills(LabTarget(lab), scenario.choose(["mysqld-kill"]), tmp_path, lab.progress)
     assert result.passed

@@ -109,12 +109,14 @@ def test_grant_tables_are_locked(serving: Node) -> None:
         assert _reason(serving) == ""
 
 
+@pytest.mark.long
 def test_all_tables_are_locked_for_a_backup(serving: Node) -> None:
     with _session(serving, "flush tables with read lock"):
         _looks_twice(serving)
         assert _reason(serving) == ""
 
 
+@pytest.mark.long
 def test_all_tables_are_checked_and_analyzed(serving: Node) -> None:
     serving.run("mysqlcheck --all-databases --check-upgrade && mysqlcheck --all-databases --analyze", timeout=300)
     _looks_twice(serving)
@@ -130,6 +132,7 @@ def test_the_socket_is_deleted(serving: Node) -> None:
         serving.run("mv /run/mysqld/away /run/mysqld/mysqld.sock")
 
 
+@pytest.mark.long
 def test_the_pid_file_is_deleted(serving: Node) -> None:
     serving.run("mv /run/mysqld/mysqld.pid /run/mysqld/away")
     try:

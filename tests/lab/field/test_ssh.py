@@ -104,11 +104,12 @@ def test_a_server_of_ssh_that_says_nothing(lab: Lab) -> None:
         "pid=$(systemctl show ssh --property MainPID --value)"
         " && systemd-run --quiet --on-active=100 kill -CONT $pid && kill -STOP $pid"
     )
-    with told(lab, node, "it takes the connection and says nothing") as outcome:
+    with told(lab, node, "it accepts the connection and says nothing") as outcome:
         pass
     assert not isinstance(outcome[0], EngineError), outcome[0]
 
 
+@pytest.mark.long
 def test_who_is_not_in_admin_cidrs(lab: Lab) -> None:
     """May still put that right: no script runs for it."""
     node = lab.nodes()[0]

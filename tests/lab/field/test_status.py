@@ -63,7 +63,7 @@ def test_maintenance_with_the_server_ended_by_hand(lab: Lab, serving: Node) -> N
     serving.run("systemctl stop azure-mysql-ha-server")
     told(
         lab,
-        (f"nobody serves: Pacemaker takes the server on {serving.name} for started", "nobody-serves"),
+        (f"nobody serves: Pacemaker believes that the server on {serving.name} is started", "nobody-serves"),
         ("the cluster is in maintenance", "planned-maintenance"),
     )
     assert trial.command_line(lab, "status").returncode == 1
@@ -194,7 +194,7 @@ def test_another_host_name(lab: Lab, idle: Node, page: Callable[[str], None]) ->
 
 def test_a_node_is_lost(lab: Lab, serving: Node, idle: Node) -> None:
     """One alarm, also for what follows from it; fenced, it starts and comes back."""
-    gone = f"{idle.name} is not in the cluster, and cannot be reached by SSH: the data is kept on {serving.name} alone"
+    gone = f"{idle.name} is not in the cluster, and cannot be reached by SSH: the data is kept only on {serving.name}"
     power.kill(lab, idle.name)
     told(lab, (gone, "lost-node"))
 

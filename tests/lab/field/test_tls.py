@@ -229,7 +229,7 @@ def ended(lab: Lab) -> Generator[None]:
     finally:
         runs = [script.run(serving) for script in own.values()]
     assert [run.returncode for run in runs] == [0, 0], runs
-    assert "shows another certificate, without a restart" in runs[-1].stdout
+    assert "uses the new certificate, without a restart" in runs[-1].stdout
 
 
 def test_a_certificate_that_has_ended(lab: Lab, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_certificate_that_has_ended(lab: Lab, tmp_path: Path) -> None:
             told = client(lab, way_of(lab), tmp_path)
             assert says(ENDED, told), told
         (alarm,) = lab.status().alarms
-        assert "has ended" in alarm and alarm.endswith(" docs/operations/tls.md")
+        assert "has expired" in alarm and alarm.endswith(" docs/operations/tls.md")
     assert lab.status().alarms == []
     assert application.query(lab, "show session status like 'Ssl_version'")[0][1] in ("TLSv1.2", "TLSv1.3")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from components.checkout import CHECKOUT
-from configs.backup.chain import CONTAINER
+from configs.backup.blobs import CONTAINER
 from drills import rescue, scenario
 from drills.conductor import conduct
 from drills.target import LabTarget
@@ -43,7 +43,7 @@ def test_nothing_to_do_the_second_time(cluster: Lab) -> None:
 
 def test_it_is_proved(cluster: Lab) -> None:
     """By a restore on the node that does not serve, with each table checked; the service stays where it is."""
-    application.query(cluster, "create table proved (id int primary key)", "insert into proved values (1), (2)")
+    insert(cluster, 1, 2)
     serving = service.serving(cluster).name
     proof = verify_backup.prove(cluster.stack())
     assert proof.ok, proof.why
@@ -62,9 +62,16 @@ def test_drill(cluster: Lab, tmp_path: Path, name: str) -> None:
     assert (result.lost, result.promoted_max, result.servers_max) == (0, 1, 1)
 
 
-def shipped(lab: Lab, text: str) -> str:
+def insert(lab: Lab, *numbers: int) -> None:
+    rows = ", ".join(f"({number})" for number in numbers)
+    application.query(
+        lab, "create table if not exists proved (id int primary key)", f"insert into proved values {rows}"
+    )
+
+
+def shipped(lab: Lab, number: int) -> str:
     """Write a row that nobody else writes, bring it into the backup, and return the time when it is there."""
-    application.query(lab, f"insert into proved values ({text})")
+    insert(lab, number)
     service.serving(lab).run("systemctl start azure-mysql-ha-ship.service", timeout=120)
     return windows(lab)[-1][1]
 
@@ -84,10 +91,20 @@ def spoil(lab: Lab, name: str, content: str | None = None) -> None:
     cloud.spoil(lab.paths, backups.account(lab.stack()), f"{CONTAINER}/{name}", content)
 
 
+def begin_after_the_gap(lab: Lab, number: int) -> None:
+    """Make a new base, with which what comes after it is whole, and wait until a row after it can be restored."""
+    before = windows(lab)[-1][0]
+    service.serving(lab).run("systemctl start azure-mysql-ha-base.service", timeout=300)
+    last = shipped(lab, number)
+    wait_until(
+        "a time after the gap", lambda: windows(lab)[-1][1] >= last and windows(lab)[-1][0] > before, 180, every=5
+    )
+
+
 @pytest.mark.long
 def test_a_log_is_missing(cluster: Lab) -> None:
     """It is told, with what can be restored; a second stack that needs it is refused before anything is made."""
-    times = [shipped(cluster, str(number)) for number in (10, 11, 12)]
+    times = [shipped(cluster, number) for number in (10, 11, 12)]
     *_, lost, _ = names(cluster, "log/")
     spoil(cluster, lost)
     run = trial.command_line(cluster, "backups")
@@ -101,12 +118,7 @@ def test_a_log_is_missing(cluster: Lab) -> None:
         assert not engine.export().get("resources")
     code, text = rescue.second_stack(cluster, cluster.outputs()["backup"], times[0]).pass_on("preview")
     assert code == 0, text[-2000:]
-    # A new base makes what comes after it whole.
-    service.serving(cluster).run("systemctl start azure-mysql-ha-base.service", timeout=300)
-    last = shipped(cluster, "13")
-    wait_until(
-        "a time after the gap", lambda: windows(cluster)[-1][1] >= last and len(windows(cluster)) > 1, 180, every=5
-    )
+    begin_after_the_gap(cluster, 13)
 
 
 @pytest.mark.long
@@ -116,7 +128,7 @@ def test_logs_that_nobody_brought(cluster: Lab) -> None:
     cloud.set_faults(cluster.paths, storage="unreachable")
     try:
         for number in (20, 21, 22):
-            application.query(cluster, f"insert into proved values ({number})")
+            insert(cluster, number)
             node.run(f"{trial.DATABASE.client} --no-defaults --execute 'flush binary logs'")
         purge = "purge binary logs before date_add(now(), interval 1 day)"
         node.run(f"{trial.DATABASE.client} --no-defaults --execute '{purge}'")
@@ -129,6 +141,8 @@ def test_logs_that_nobody_brought(cluster: Lab) -> None:
     wait_until("the alarm", is_told, 240, every=5)
     run = trial.command_line(cluster, "backups")
     assert run.returncode == 1 and "ALARM" in run.stdout, run.stdout
+    begin_after_the_gap(cluster, 23)
+    assert not is_told()
 
 
 @pytest.mark.long
@@ -140,6 +154,6 @@ def test_a_base_is_spoilt(cluster: Lab) -> None:
     assert not proof.ok and "damaged" in proof.why, proof
     assert any("damaged" in alarm for alarm in cluster.status().alarms)
     service.serving(cluster).run("systemctl start azure-mysql-ha-base.service", timeout=300)
-    wait_until("the log after it", lambda: shipped(cluster, f"{int(time.time())}"), 120, every=5)
+    wait_until("the log after it", lambda: shipped(cluster, int(time.time())), 120, every=5)
     assert verify_backup.prove(cluster.stack()).ok
     assert cluster.status().alarms == []

@@ -51,9 +51,11 @@ def check_generation(resource: Resource, generation: str) -> None:
 def checked_security(resource: Resource, given: Json) -> Json:
     """Return what becomes of a security profile: confidential sizes take one of their own kind only."""
     profile = section(given, "securityProfile")
-    kind = choice(profile, "securityType", ("Standard", "TrustedLaunch", "ConfidentialVM"), "TrustedLaunch")
+    launch = size_of(resource).trusted_launch
+    usual = "TrustedLaunch" if launch else "Standard"
+    kind = choice(profile, "securityType", ("Standard", "TrustedLaunch", "ConfidentialVM"), usual)
     size = resource.properties["hardwareProfile"]["vmSize"]
-    if (kind == "ConfidentialVM") != (size in catalogue.CONFIDENTIAL):
+    if (kind == "ConfidentialVM") != (size in catalogue.CONFIDENTIAL) or (kind == "TrustedLaunch" and not launch):
         raise bad_request(
             "BadRequest", f"The VM size '{size}' is not supported for the security type '{kind}'.", "securityProfile"
         )

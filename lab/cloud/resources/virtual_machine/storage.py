@@ -185,10 +185,10 @@ def guest_of(image: Json) -> str:
     """Return the lab's guest for an image reference.
 
     Raises:
-        ArmError: the image is not there (404, PlatformImageNotFound), or is one's own.
+        ArmError: the image is not there (404, PlatformImageNotFound), or it is a custom image.
     """
     if text(image, "id"):
-        raise not_in_lab("Images of one's own are not supported by the lab cloud.", "imageReference")
+        raise not_in_lab("Custom images are not supported by the lab cloud.", "imageReference")
     words = [text(image, name) for name in ("publisher", "offer", "sku")]
     if not all(words):
         raise invalid("imageReference needs publisher, offer, sku and version.", "imageReference")

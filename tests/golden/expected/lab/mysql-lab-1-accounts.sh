@@ -56,9 +56,9 @@ explanation() {
   local asks_for
   asks_for=$(sql <<<"select ssl_type from mysql.user where user = '$1' and host = '%'")
   if (($(count "mysql.user where user in ('', '$1') and host = 'localhost'") > 0)); then
-    echo "on this node another account comes first, $1@localhost or one without a name"
+    echo "on this node another account takes precedence, $1@localhost or one without a name"
   elif [[ $asks_for == X509 || $asks_for == SPECIFIED ]]; then
-    echo "it asks for a client's certificate"
+    echo "it requires a client's certificate"
   fi
 }
 
@@ -166,17 +166,17 @@ SQL
 left_alone() { say "left alone: $*"; }
 main() {
   local serving held refusal found name
-  if is_held_back; then stop "no server that answers, and $held" "one" "End that, then run pulumi up again."; fi
+  if is_held_back; then stop "no server that answers, and $held" "one that does" "End that, then run pulumi up again."; fi
   wait_for 600 "serving node" somebody_serves
   if [[ $serving != mysql-lab-1 ]]; then
-    say "accounts: $serving serves and has made them"
+    say "accounts: made on $serving, which serves"
     return
   fi
   # Pacemaker names the node already while the server starts there.
   wait_for 600 "answer of the server" server_answers
 
   found=$(open_doors | listed)
-  [[ ! $found ]] || stop "a door that is open to all: $found" "none" \
+  [[ ! $found ]] || stop "accounts or rights that are open to everybody: $found" "none" \
     "Drop such an account (DROP USER) or give it a password (ALTER USER), and take such rights away (DELETE FROM mysql.db WHERE user = ''; FLUSH PRIVILEGES;)."
 
   make_socket_account hacluster "Pacemaker's monitor"
@@ -188,7 +188,7 @@ main() {
   local of_application=(app "$HA_DATABASE_PASSWORD" app)
   if ! logs_in_here "${of_application[@]}" && ! has_the_password && ! has_grant "$own_grant"; then
     sql <<<"GRANT ALL PRIVILEGES ON \`$granted\`.* TO 'app'@'%'"
-    say "accounts: app may do all in app"
+    say "accounts: app has all rights in app"
   fi
   bring_password "${of_application[@]}"
 

@@ -16,17 +16,17 @@ main() {
     return
   fi
   [[ $(</etc/azure-mysql-ha/r0.res) == *"shared-secret \"$HA_DRBD_SECRET\";"* ]] ||
-    stop "another secret in /etc/azure-mysql-ha/r0.res" "the one that mysql-lab-1-drbd writes" "Run that script again."
+    stop "a different secret in /etc/azure-mysql-ha/r0.res" "the one that mysql-lab-1-drbd writes" "Run that script again: make drift shows how."
   # A link that broke while the nodes had different secrets was refused, and is not tried again by itself. Both have the new
   # one by now. After a split brain DRBD refuses again, and keeps what either has.
   if is_stand_alone; then
     drbdadm connect r0
-    say "DRBD r0: connected anew"
+    say "DRBD r0: connected again"
     patience=$((SECONDS + 20)) # a peer that is there answers after connect-int, 3 s
     wait_for 30 "answer of mysql-lab-2" has_decided
   fi
   if is_stand_alone; then
-    stop "DRBD r0 StandAlone (it refuses its peer: another history of the data, or another secret)" "it connected" \
+    stop "DRBD r0 StandAlone (it refuses its peer: their data or their secrets differ)" "it connected" \
       "See journalctl -k on both nodes, and docs/operations/split-brain.md."
   fi
   say "DRBD r0: $(drbdadm cstate r0)"

@@ -24,7 +24,7 @@ main() {
 <<< included/mysql-lab-1-corosync-corosync.conf >>>
 FILE
   found=$(corosync -t -c /run/azure-mysql-ha/corosync.conf 2>&1) ||
-    stop "a corosync.conf that Corosync refuses (${found//$'\n'/ })" "one it reads" "Correct the settings of membership."
+    stop "a corosync.conf that Corosync refuses (${found//$'\n'/ })" "one that it accepts" "Correct the settings of membership."
   # The mark outlives a kill between writing and reading again, which mysql-lab-1-reload does when both nodes have the file.
   cmp --quiet /run/azure-mysql-ha/corosync.conf /etc/corosync/corosync.conf || : >/run/azure-mysql-ha/corosync.changed
   install_file /etc/corosync/corosync.conf 0644 </run/azure-mysql-ha/corosync.conf

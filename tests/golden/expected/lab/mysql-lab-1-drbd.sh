@@ -66,9 +66,9 @@ if [[ $state == Connected ]]; then
   printf '{"at": %s, "differing_kib": %s}\n' "$(date +%s)" "$(differing_kib)" >/var/lib/azure-mysql-ha/verify.json.new
   mv /var/lib/azure-mysql-ha/verify.json{.new,}
 fi
-[[ $state == Connected ]] || { echo "The verify has not ended, DRBD r0 is $state. Run it again."; exit 1; }
+[[ $state == Connected ]] || { echo "The verify did not finish: DRBD r0 is $state. Run it again."; exit 1; }
 [[ $(differing_kib) == 0 ]] || { echo "$(differing_kib) KiB differ: docs/operations/blocks-differ.md"; exit 1; }
-echo "The two disks are the same."
+echo "The two disks have the same data."
 FILE
   # It is there before the cluster's document names it.
   install_file /usr/lib/ocf/resource.d/azure-mysql-ha/filesystem 0755 <<'FILE'
@@ -200,7 +200,7 @@ resource r0 {
     fence-peer "/usr/local/lib/azure-mysql-ha/as-node /usr/local/lib/drbd/crm-fence-peer.sh --role Promoted --timeout 31536000 --dc-timeout 31536000";
     out-of-sync /usr/local/sbin/azure-mysql-ha-out-of-sync;
     after-resync-target /usr/local/lib/drbd/crm-unfence-peer.sh;
-    split-brain "logger --priority daemon.crit --tag azure-mysql-ha 'DRBD r0: split brain, no copy is kept any more; docs/operations/split-brain.md'";
+    split-brain "logger --priority daemon.crit --tag azure-mysql-ha 'DRBD r0: split brain, the data is no longer copied; docs/operations/split-brain.md'";
   }
   disk {
     fencing resource-and-stonith;
@@ -228,7 +228,7 @@ FILE
   text=${text//@HA_DRBD_SECRET@/$HA_DRBD_SECRET}
   # Read by DRBD's own parser before it replaces what is in use; by a pipe, since it has the secret.
   found=$(printf '%s' "$text" | drbdadm --config-file - dump r0 2>&1 >/dev/null) ||
-    stop "a resource file that drbdadm refuses (${found//$'\n'/ })" "one it reads" "Correct the settings of replication."
+    stop "a resource file that drbdadm refuses (${found//$'\n'/ })" "one that it accepts" "Correct the settings of replication."
   install_file /etc/azure-mysql-ha/r0.res 0600 <<<"${text%$'\n'}"
   install_file /etc/drbd.d/r0.res 0644 <<'FILE'
 # Written by Pulumi.
@@ -280,7 +280,7 @@ FILE
       drbdadm adjust r0
       say "DRBD r0: adjusted"
     fi
-    say "DRBD r0: Pacemaker's"
+    say "DRBD r0: left to Pacemaker"
   elif is_configured; then
     drbdadm adjust r0
   else

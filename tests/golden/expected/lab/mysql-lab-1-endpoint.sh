@@ -15,9 +15,9 @@ query() {
 }
 main() {
   local refusal="" serving held
-  if is_held_back; then stop "no server that answers, and $held" "one" "End that, then run pulumi up again."; fi
+  if is_held_back; then stop "no server that answers, and $held" "one that does" "End that, then run pulumi up again."; fi
   wait_for 300 "answer to a query at $HA_ENDPOINT:3306" query
-  say "endpoint: $HA_ENDPOINT:3306 answers${refusal:+, and refuses app: $refusal}"
+  say "endpoint: $HA_ENDPOINT:3306 answers${refusal:+, but refuses app: $refusal}"
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.

@@ -40,12 +40,12 @@ PARAMETERS
 since=$(crm_attribute --node mysql-lab-2 --name stays-off --query --quiet 2>/dev/null)
 case $? in
   0)
-    echo "mysql-lab-2 stays off, as a person has said at $since (make start NODE=mysql-lab-2 ends it)"
+    echo "mysql-lab-2 stays off, as somebody asked at $since (make start NODE=mysql-lab-2 ends it)"
     exit
     ;;
   105) ;; # there is no such attribute
   *)
-    echo "mysql-lab-2 is not started: Pacemaker does not tell whether it is to stay off"
+    echo "mysql-lab-2 is not started: Pacemaker does not say whether it is to stay off"
     exit 1
     ;;
 esac
@@ -54,12 +54,12 @@ if [[ ${1:-} == if-off ]]; then
   told=$(agent status)
   case $? in
     0)
-      echo "mysql-lab-2 is away, and not off in Azure: it is not started"
+      echo "mysql-lab-2 is gone, but not off in Azure: it is not started"
       exit
       ;;
     2) ;;
     *)
-      echo "mysql-lab-2 is not started, Azure does not tell whether it is off: ${told//$'\n'/ }"
+      echo "mysql-lab-2 is not started: Azure does not say whether it is off: ${told//$'\n'/ }"
       exit 1
       ;;
   esac

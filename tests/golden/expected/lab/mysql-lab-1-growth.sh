@@ -13,7 +13,7 @@
 # wait_unless_held WHAT COMMAND...: ten minutes at most, and not at all where a person keeps it away.
 wait_unless_held() {
   local held
-  "${@:2}" || { held=$(set_by_hand copy) && [[ ! $held ]]; } || stop "no $1, and $held" "it" "End that, then run pulumi up again."
+  "${@:2}" || { held=$(set_by_hand copy) && [[ ! $held ]]; } || stop "no $1, and $held" "$1" "End that, then run pulumi up again."
   wait_for 600 "$@"
 }
 

@@ -43,7 +43,7 @@ is_managed() { crm_mon --output-as=xml 2>/dev/null | grep '<resource id="mysql-s
 # The server ends by itself, so its data is whole and its start has nothing to recover. systemd does both, whether or not this
 # script lives to see it; Pacemaker's monitor waits for that. DRBD, file system and probe stay as they are.
 restart_server() {
-  is_managed || stop "mysql-server not managed by Pacemaker: $(set_by_hand service)" "it managed, for a restart for ${restart_for[*]}" \
+  is_managed || stop "mysql-server not managed by Pacemaker: $(set_by_hand service)" "it managed, since ${restart_for[*]} needs a restart" \
     "End that, then run pulumi up again."
   systemctl restart azure-mysql-ha-server.service 2>/dev/null ||
     stop "a server that does not start with ${restart_for[*]} ($(grep --ignore-case error /var/log/mysql/error.log | grep --invert-match Aborting | tail -n 1))" "one that does" \
@@ -53,19 +53,19 @@ main() {
   local serving held new line name round restart_for=()
   local -A was=() is=()
   # A file that is not the stack's must not be what a server starts with.
-  cmp --quiet /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf - <<'FILE' || stop "another /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf" "the one that mysql-lab-1-server writes" "Run that script again."
+  cmp --quiet /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf - <<'FILE' || stop "a different /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf" "the one that mysql-lab-1-server writes" "Run that script again: make drift shows how."
 <<< included/mysql-lab-1-mysql-server.cnf >>>
 FILE
   if is_held_back; then
-    [[ ! $(running_server) ]] || stop "a server that does not answer, and $held" "it answering" "End that, then run pulumi up again."
-    say "options: the server is to start with them; it is left as a person has set it: $held"
+    [[ ! $(running_server) ]] || stop "a server that does not answer, and $held" "one that answers" "End that, then run pulumi up again."
+    say "options: the server will start with them; it is left as somebody has set it: $held"
     return
   fi
   # A start that has failed with the options before is tried anew with those of now.
   somebody_serves || crm_resource --cleanup --resource mysql-server >/dev/null 2>&1 || true
   wait_for 600 "serving node" somebody_serves
   if [[ $serving != mysql-lab-1 ]]; then
-    say "options: $serving serves, and has them"
+    say "options: in force on $serving, which serves"
     return
   fi
   wait_for 600 "answer of the server" server_answers
@@ -92,7 +92,7 @@ FILE
     done
   done
   if ((${#restart_for[@]})); then
-    say "restart of the server, for ${restart_for[*]}"
+    say "restarting the server for ${restart_for[*]}"
     restart_server
     say "options: the server has started with them"
   else

@@ -46,7 +46,7 @@ repair_fence_azure_arm() {
     if [[ -e $file && $file != "$folder"/* ]]; then rm "$file" && say "removed $file"; fi
   done
   if [[ $folder == none ]]; then
-    say "fence_azure_arm: works as the distribution has it"
+    say "fence_azure_arm: works as the distribution ships it"
     return
   fi
   install_file "$folder/azure_fence.py" 0644 <<'FILE'
@@ -74,12 +74,12 @@ repair_crm_fence_peer() {
   mkdir -p "$folder"
   if sha256sum --check --status <<<"5fb6639e19479e8c2c2925511b39d26f9952ecfe5060572b0fdf757729887ae5  $handler"; then
     corrected_crm_fence_peer | sha256sum --check --status <(echo "1d87605d0e614271a439862f1996a7bc59b8618ebd715f6064845385c1def551  -") ||
-      stop "another correction of $handler than was tested" "the same" "See which sed this system has."
+      stop "a corrected $handler that is not the tested one" "the tested one" "See which sed this system has."
     install_file "$folder/crm-fence-peer.sh" 0755 < <(corrected_crm_fence_peer)
     say "crm-fence-peer.sh: the distribution's, corrected for Pacemaker's newer CIB"
   else
     ln --symbolic --force --no-target-directory "$handler" "$folder/crm-fence-peer.sh"
-    say "crm-fence-peer.sh: the distribution's, newer than what needed correction"
+    say "crm-fence-peer.sh: the distribution's, newer than the one that needed a correction"
   fi
   ln --symbolic --force --no-target-directory crm-fence-peer.sh "$folder/crm-unfence-peer.sh"
 }
@@ -113,7 +113,7 @@ FILE
 
   # A cluster daemon restarted in passing by a package update is a fail-over that nobody asked for; a program that is exchanged
   # under it is none that its libraries, or the other node, have been tried with.
-  held=$(held_packages "${packages[@]}") && [[ $held ]] || stop "no packages of the cluster's in dpkg's record" "those that it runs" "See dpkg --audit."
+  held=$(held_packages "${packages[@]}") && [[ $held ]] || stop "no package of the cluster in dpkg's records" "those that it runs" "See dpkg --audit."
   install_file /etc/apt/apt.conf.d/90azure-mysql-ha 0644 <<FILE
 // Written by Pulumi. These are updated on purpose, one node after the other: docs/operations/updates.md.
 Unattended-Upgrade::Package-Blacklist {

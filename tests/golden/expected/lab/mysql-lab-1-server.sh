@@ -40,7 +40,7 @@ FILE
   if [[ $found && $rewritten == yes && -e $before ]]; then
     install_file /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf 0644 <$before # a server may have to start at any time
   fi
-  [[ -z $found ]] || stop "a server that refuses its configuration ($found)" "one that reads it" "Correct mysqlOptions."
+  [[ -z $found ]] || stop "a server that refuses its configuration ($found)" "one that accepts it" "Correct mysqlOptions."
 
   # The package has made a data directory of its own here, on the system disk; nobody has ever served from it. It goes
   # aside, so that an empty mount point is left and no server can start on the wrong data.
@@ -149,12 +149,12 @@ monitor() {
   case $code:$answer in
     *" error packet "*) ;; # how MariaDB's client tells of "Too many connections"
     *"initial communication packet"*)
-      echo "ocf-exit-reason:the server hangs: it has greeted nobody for 15 s" >&2
+      echo "ocf-exit-reason:the server hangs: it has not greeted a client for 15 s" >&2
       return $has_failed
       ;;
     *"ERROR 2002 "*)
       if ! greets; then
-        echo "ocf-exit-reason:the server takes no connection" >&2
+        echo "ocf-exit-reason:the server accepts no connection" >&2
         return $has_failed
       fi
       answer="$socket does not lead to the server"

@@ -13,27 +13,27 @@ shows_its_certificate() { [[ $(shown) == "$(first_certificate <<<"$HA_TLS_CERTIF
 main() {
   local serving held
   if is_held_back; then
-    say "TLS: the server is to start with its certificate; it is left as a person has set it: $held"
+    say "TLS: the server will start with its certificate; it is left as somebody has set it: $held"
     return
   fi
   wait_for 600 "serving node" somebody_serves
   if [[ $serving != mysql-lab-1 ]]; then
-    say "TLS: $serving serves, and shows the certificate"
+    say "TLS: $serving serves, with the certificate"
     return
   fi
   wait_for 600 "answer of the server" server_answers
   if shows_its_certificate; then
-    say "TLS: the server shows its certificate"
+    say "TLS: the server uses its certificate"
     return
   fi
   # For new connections. Those that there are go on with what they have.
-  sql <<<"ALTER INSTANCE RELOAD TLS" || stop "a server that does not take /etc/mysql/azure-mysql-ha-server.pem (above)" "one that does" "See /var/log/mysql/error.log."
+  sql <<<"ALTER INSTANCE RELOAD TLS" || stop "a server that does not accept /etc/mysql/azure-mysql-ha-server.pem (the reason is above)" "one that does" "See /var/log/mysql/error.log."
   if [[ ! $(shown) ]]; then
-    say "TLS: the server has read its certificate; to 127.0.0.1 it shows none, for which no account may be"
+    say "TLS: the server has loaded its certificate; no account can connect from 127.0.0.1, so what it shows was not tested"
     return
   fi
-  shows_its_certificate || stop "a server that shows another certificate than /etc/mysql/azure-mysql-ha-server.pem has" "that one" "See /var/log/mysql/error.log."
-  say "TLS: the server shows another certificate, without a restart"
+  shows_its_certificate || stop "a server with a certificate that is not the one in /etc/mysql/azure-mysql-ha-server.pem" "that one" "See /var/log/mysql/error.log."
+  say "TLS: the server uses the new certificate, without a restart"
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.

@@ -8,11 +8,11 @@
 main() {
   local states
   if pacemaker_has_drbd; then
-    say "DRBD r0: Pacemaker's"
+    say "DRBD r0: left to Pacemaker"
     return
   fi
   if [[ $(drbdadm cstate r0) == StandAlone ]]; then
-    stop "DRBD r0 StandAlone (it refuses its peer: another history of the data, or another secret)" "it connected" \
+    stop "DRBD r0 StandAlone (it refuses its peer: their data or their secrets differ)" "it connected" \
       "See journalctl -k on both nodes, and docs/operations/split-brain.md."
   fi
   wait_for 120 "connection of DRBD r0 with mysql-lab-2" connected
@@ -23,7 +23,7 @@ main() {
     Inconsistent/Inconsistent)
       # 4 is what create-md begins with, and what no disk has that ever held data.
       [[ $(drbdadm get-gi r0) == 0000000000000004:* ]] || stop "DRBD r0 with both disks Inconsistent, and data on this one" \
-        "new disks" "Which side has the better data is for a person to say: docs/operations/failed-update.md."
+        "new disks" "A person must decide which side has the better data: docs/operations/failed-update.md."
       # Both are declared equal, which saves copying nothing over nothing.
       drbdadm new-current-uuid --clear-bitmap r0/0
       say "DRBD r0: first generation of data begun"

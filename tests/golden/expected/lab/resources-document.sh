@@ -113,7 +113,7 @@ FILE
   # The document becomes a CIB of its own, made from nothing; its sections then replace those of the running one.
   cibadmin --empty >$work/desired.xml
   found=$(CIB_file=$work/desired.xml crm --force configure load update $work/cluster.crm 2>&1) ||
-    stop "a document that crm refuses (${found//$'\n'/ })" "one it reads" "Correct configs/pacemaker/cluster.crm.j2."
+    stop "a document that crm refuses (${found//$'\n'/ })" "one that it accepts" "Correct configs/pacemaker/cluster.crm.j2."
   cibadmin --query >$work/current.xml
   python3 $work/merge_cib.py $work/current.xml $work/desired.xml $work/new.xml
   # Its exit code is the same for what it refuses and for what it only warns of; the former it calls an error.

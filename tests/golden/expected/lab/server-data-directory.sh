@@ -48,7 +48,7 @@ main() {
   if [[ -d /var/lib/mysql/data ]]; then
     [[ $(cat /var/lib/mysql/data/azure-mysql-ha 2>/dev/null) == mysql-lab ]] || stop "a data directory /var/lib/mysql/data that is not this cluster's" \
       "one whose file azure-mysql-ha says mysql-lab" "If it is this cluster's after all, write that file; if it is not needed, move it away."
-    say "data directory: there"
+    say "data directory: already there"
     return
   fi
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What brings the data and their changes into the backup
+# Programs that copy the data and the binary log into the backup
 <<< included/mysql-prod-1-host-script.sh >>>
 
 main() {
@@ -10,17 +10,29 @@ FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/binary_log.py 0644 <<'FILE'
 <<< configs/backup/binary_log.py >>>
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/blobs.py 0644 <<'FILE'
+<<< configs/backup/blobs.py >>>
+FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/chain.py 0644 <<'FILE'
 <<< configs/backup/chain.py >>>
 FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/configuration.py 0644 <<'FILE'
 <<< configs/backup/configuration.py >>>
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/documents.py 0644 <<'FILE'
+<<< configs/backup/documents.py >>>
+FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/files.py 0644 <<'FILE'
 <<< configs/backup/files.py >>>
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/moments.py 0644 <<'FILE'
+<<< configs/backup/moments.py >>>
+FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/packed.py 0644 <<'FILE'
 <<< configs/backup/packed.py >>>
+FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/plan.py 0644 <<'FILE'
+<<< configs/backup/plan.py >>>
 FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/restore.py 0644 <<'FILE'
 <<< configs/backup/restore.py >>>
@@ -76,7 +88,7 @@ FILE
   install_file /etc/systemd/system/azure-mysql-ha-ship.service 0644 <<'FILE'
 # Written by Pulumi. Pacemaker knows nothing of it: whether it works or fails, the service stays where it is.
 [Unit]
-Description=Binary log into the backup
+Description=Copy of the binary log into the backup
 ConditionPathIsMountPoint=/var/lib/mysql
 ConditionPathExists=/run/mysqld/mysqld.pid
 
@@ -95,7 +107,7 @@ FILE
   install_file /etc/systemd/system/azure-mysql-ha-ship.timer 0644 <<'FILE'
 # Written by Pulumi.
 [Unit]
-Description=Binary log into the backup
+Description=Copy of the binary log into the backup
 
 [Timer]
 OnCalendar=minutely
@@ -110,7 +122,7 @@ FILE
   install_file /etc/systemd/system/azure-mysql-ha-base.service 0644 <<'FILE'
 # Written by Pulumi. Pacemaker knows nothing of it: whether it works or fails, the service stays where it is.
 [Unit]
-Description=All data into the backup
+Description=Copy of all data into the backup
 ConditionPathIsMountPoint=/var/lib/mysql
 ConditionPathExists=/run/mysqld/mysqld.pid
 
@@ -131,7 +143,7 @@ FILE
   install_file /etc/systemd/system/azure-mysql-ha-base.timer 0644 <<'FILE'
 # Written by Pulumi.
 [Unit]
-Description=All data into the backup
+Description=Copy of all data into the backup
 
 [Timer]
 OnCalendar=02:00
@@ -146,7 +158,7 @@ FILE
   install_file /etc/systemd/system/azure-mysql-ha-verify-backup.service 0644 <<'FILE'
 # Written by Pulumi. Pacemaker knows nothing of it: whether it works or fails, the service stays where it is.
 [Unit]
-Description=Proof of the backup, by a restore of it
+Description=Proof of the backup, by a restore
 ConditionPathIsMountPoint=!/var/lib/mysql
 
 [Service]
@@ -167,7 +179,7 @@ FILE
   install_file /etc/systemd/system/azure-mysql-ha-verify-backup.timer 0644 <<'FILE'
 # Written by Pulumi.
 [Unit]
-Description=Proof of the backup, by a restore of it
+Description=Proof of the backup, by a restore
 
 [Timer]
 OnCalendar=Sun 05:00

@@ -27,7 +27,7 @@ main() {
   local name authority certificate
   install --directory --mode=0700 /run/azure-mysql-ha
   if is_good; then
-    say "certificate: of the witness's authority"
+    say "certificate: issued by the witness's authority"
   else
     # A new database beside the old one. The distribution's corosync-qdevice-net-certutil writes in place, one key for
     # all nodes, which then has to travel; to the witness a node is any key with a certificate for the cluster's name.
@@ -44,7 +44,7 @@ main() {
     base64 --decode <<<"$authority" >$database.new/authority
     base64 --decode <<<"$certificate" >$database.new/certificate
     [[ $(authority_of $database.new/authority) == "$HA_WITNESS_AUTHORITY" ]] ||
-      stop "another certificate authority on the witness than its script has told" "the same" "Run pulumi up --refresh."
+      stop "a certificate authority on the witness that is not the one its script printed" "that one" "Run pulumi up --refresh."
     certutil -A -d sql:$database.new -f $database.new/pwdfile.txt -n "QNet CA" -t CT,c,c -i $database.new/authority
     certutil -A -d sql:$database.new -f $database.new/pwdfile.txt -n "Cluster Cert" -t u,u,u -i $database.new/certificate
     for name in noise request answer error authority certificate; do rm -f $database.new/$name; done

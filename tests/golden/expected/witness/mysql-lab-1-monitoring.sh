@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What tells a Prometheus how this node is
+# Exporters, which tell Prometheus how this node is
 <<< included/mysql-lab-1-host-script.sh >>>
 
 place=/etc/azure-mysql-ha/monitoring mark=/run/azure-mysql-ha/monitoring
@@ -27,7 +27,7 @@ main() {
   local unit hash
   mkdir -p /run/azure-mysql-ha
   hash=$(hash_of_the_password)
-  [[ $hash == \$2b\$10\$* && ${#hash} == 60 ]] || stop "a crypt(3) without bcrypt" "one with it, as of libxcrypt" "See perl on mysql-lab-1."
+  [[ $hash == \$2b\$10\$* && ${#hash} == 60 ]] || stop "a crypt(3) without bcrypt" "one with it, such as libxcrypt's" "See which crypt(3) perl uses on mysql-lab-1."
 
   # Its key is made here, and leaves this machine never.
   install_file $place/names 0644 <<'FILE'
@@ -120,8 +120,11 @@ FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/components/places.py 0644 <<'FILE'
 <<< components/places.py >>>
 FILE
-  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/configs/backup/chain.py 0644 <<'FILE'
-<<< configs/backup/chain.py >>>
+  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/configs/backup/documents.py 0644 <<'FILE'
+<<< configs/backup/documents.py >>>
+FILE
+  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/configs/backup/moments.py 0644 <<'FILE'
+<<< configs/backup/moments.py >>>
 FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/configs/pacemaker/look.py 0644 <<'FILE'
 <<< configs/pacemaker/look.py >>>

@@ -49,7 +49,7 @@ FILE
 
   # A cluster daemon restarted in passing by a package update is a fail-over that nobody asked for; a program that is exchanged
   # under it is none that its libraries, or the other node, have been tried with.
-  held=$(held_packages "${packages[@]}") && [[ $held ]] || stop "no packages of the cluster's in dpkg's record" "those that it runs" "See dpkg --audit."
+  held=$(held_packages "${packages[@]}") && [[ $held ]] || stop "no package of the cluster in dpkg's records" "those that it runs" "See dpkg --audit."
   install_file /etc/apt/apt.conf.d/90azure-mysql-ha 0644 <<FILE
 // Written by Pulumi. These are updated on purpose, one node after the other: docs/operations/updates.md.
 Unattended-Upgrade::Package-Blacklist {

@@ -67,4 +67,4 @@ run() { { main 2>&1 >&3 3>&- | cut_lines >&2; } 3>&1 | cut_lines; }
 
 # One script of ours at a time on a node. A child that outlived its interrupted script still holds the lock.
 exec 9>/run/azure-mysql-ha.lock
-flock --wait 900 9 || stop "another script at work for 900 s" "its end" "See ps on mysql-lab-1."
+flock --wait 900 9 || stop "another script still running after 900 s" "it to have ended" "See ps on mysql-lab-1."

@@ -15,8 +15,8 @@ sql() { /usr/bin/mysql --no-defaults --socket=/run/mysqld/mysqld.sock --user=roo
 server_answers() {
   local said
   said=$(sql <<<"select 1" 2>&1 >/dev/null) && return
-  [[ ! $said =~ ERROR\ (1045|1698|1820|1862|3118|4151)\  ]] || stop "root@localhost that cannot log in ($said)" "its login by the local socket" \
-    "Give it back: ALTER USER root@localhost IDENTIFIED WITH auth_socket; with an account that may."
+  [[ ! $said =~ ERROR\ (1045|1698|1820|1862|3118|4151)\  ]] || stop "root@localhost that cannot log in ($said)" "it to log in through the local socket" \
+    "Allow it again: ALTER USER root@localhost IDENTIFIED WITH auth_socket; with an account that may do so."
   false
 }
 

@@ -1,0 +1,60 @@
+"""How long an assignment is tried again, and for which of Azure's refusals."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pulumi
+import pytest
+
+from components.azure import propagation
+
+NOT_YET = 'Status=400 Code="RoleDefinitionDoesNotExist" Message="The specified role definition ... does not exist."'
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user is told; nobody waits."""
+    lines: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", lines.append)
+    monkeypatch.setattr(propagation, "_PAUSE_SECONDS", 0)
+    return lines
+
+
+def again(monkeypatch: pytest.MonkeyPatch, *errors: str) -> bool:
+    """Tell whether an assignment is tried again after some errors, the newest first."""
+
+    def hook(name: str, function: Callable[[pulumi.ErrorHookArgs], Awaitable[bool]]) -> object:
+        return function
+
+    monkeypatch.setattr(pulumi, "ErrorHook", hook)
+    hooks = propagation.asked_again("a").on_error
+    assert hooks
+    answer = hooks[0](pulumi.ErrorHookArgs("urn", "", "a", "type", failed_operation="create", errors=list(errors)))
+    assert not isinstance(answer, bool)
+
+    async def wait() -> bool:
+        return await answer
+
+    return asyncio.run(wait())
+
+
+def test_what_is_not_known_yet_is_told_once_and_tried_again(monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    assert again(monkeypatch, NOT_YET)
+    assert again(monkeypatch, "PrincipalNotFound", NOT_YET)
+    assert told == [
+        "a: Azure does not know everywhere yet what it has just made (RoleDefinitionDoesNotExist); tried again for 10"
+        " minutes"
+    ]
+
+
+@pytest.mark.parametrize("errors", [["AuthorizationFailed"], ["RoleAssignmentExists", NOT_YET]])
+def test_another_refusal_is_an_error(errors: list[str], monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    assert not again(monkeypatch, *errors)
+    assert told == []
+
+
+@pytest.mark.parametrize(("tries", "expected"), [(6, True), (7, False)])
+def test_it_ends(tries: int, *, expected: bool, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    monkeypatch.setattr(propagation, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(propagation, "_SECONDS", 0.06)
+    assert again(monkeypatch, *[NOT_YET] * tries) == expected
