@@ -31,9 +31,10 @@ What was measured: docs/changes.md."""
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Iterator[Lab]:
-    """The shared cluster, which has its own settings again at the end."""
+    """The shared cluster, which has its own settings and no further account at the end."""
     yield lab
     lab.up({**MADE_WITH, "drbdResyncMaxRate": "100M", "corosyncTokenMs": 2000, "databaseUser": "app"})
+    service.serving(lab).run(f"{trial.ROOT} --execute='drop user if exists shop'")
     service.wait_until_well(lab, 60)
 
 
