@@ -124,15 +124,16 @@ def run(
     """
     results: list[Result] = []
     try:
-        for one in chosen:
-            reason = why_not(one, target)
-            if reason:
-                progress(f"{one.name}: left out: {reason}")
-                continue
-            for number in range(1, repeat + 1):
-                place = folder / f"{one.name}-{number}"
-                results.append(conduct(one, number, target, place, progress, pace=pace, moves=moves).result)
-                record.save_results(results, folder)
+        with target.watched(folder / "prometheus"):
+            for one in chosen:
+                reason = why_not(one, target)
+                if reason:
+                    progress(f"{one.name}: left out: {reason}")
+                    continue
+                for number in range(1, repeat + 1):
+                    place = folder / f"{one.name}-{number}"
+                    results.append(conduct(one, number, target, place, progress, pace=pace, moves=moves).result)
+                    record.save_results(results, folder)
     finally:
         record.save_results(results, folder)
         if results:

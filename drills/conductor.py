@@ -60,6 +60,7 @@ def conduct(
             drill.wait_strength()
             strong_at = drill.mark("recovered", "full strength", None, drill.strong_at)
             drill.pause(_STEADY_SECONDS, "writing on")
+            drill.wait_quiet()
         except TimeoutError as late:
             drill.check(False, str(late))
         except (
@@ -93,10 +94,26 @@ def _prepare(drill: Drill) -> dict[str, int]:
     drill.find_serving()
     # Failures that earlier drills have made count towards migration-threshold.
     drill.serving.run("crm_resource --cleanup", check=False)
+    _forget_alerts(drill)
     log_sizes = {node.name: checks.server_log_size(node) for node in drill.nodes}
     with drill.target.inside(), contextlib.closing(drill.target.connect()) as connection:
         writer.make_table(connection)
     return log_sizes
+
+
+def _forget_alerts(drill: Drill) -> None:
+    """Where a Prometheus watches, end what it tells of earlier drills: Pacemaker's memory, and an old look at it."""
+    watching = drill.target.watching
+    if watching is None:
+        return
+    drill.serving.run("stonith_admin --cleanup --history '*'", check=False)
+    for node in drill.nodes:
+        node.run("systemctl restart azure-mysql-ha-metrics")
+    deadline = time.monotonic() + _WELL_SECONDS
+    while told := [name for name, severity in watching.firing() if severity != "info"]:
+        if time.monotonic() > deadline:
+            raise NotWellError(f"there are alerts: {', '.join(told)}")
+        time.sleep(STATUS_SECONDS)
 
 
 def _wait_until_steady(drill: Drill) -> None:

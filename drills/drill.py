@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drills.observation import Observation
-from drills.proof import timeline
+from drills.proof import alerts, timeline
+from drills.proof.alerts import Alert
 from drills.proof.record import Mark, MarkKind
 from drills.target import LabTarget, Target
 from lab.progress import Progress
+from lab.prometheus import EVERY_SECONDS, Prometheus
 from operations.ssh import Node, by_name
+from operations.status.rules import HAPPENED
 
 STATUS_SECONDS = 2.0
 """Time between two questions to Pacemaker.  Each costs half a second of a guest's processor, so none is asked before
@@ -29,6 +32,9 @@ _ANSWER_SECONDS = 5.0
 
 _BEFORE_SECONDS = 0.2
 """From a node's last word to what hurts it."""
+
+_QUIET_SECONDS = 150.0
+"""Longest wait for the end of alerts, once all is well: a node looks at itself every 45 s."""
 
 _FENCE_CONSTRAINT = "drbd-fence-by-handler"
 
@@ -210,6 +216,30 @@ class Drill:
         self.check(
             bool(now.alarms) or not now.fencing.startswith("on"), f"the status does not say why nobody serves ({told})"
         )
+
+    def alerts(self, end: float) -> list[Alert] | None:
+        """Return what a Prometheus has told since the drill began; None where none watches.
+
+        Args:
+            end: seconds of the epoch.
+        """
+        watching = self.target.watching
+        if watching is None:
+            return None
+        return alerts.read(watching.fired(self.seen.begin, end), EVERY_SECONDS, end)
+
+    def wait_told(self, name: str, seconds: float) -> None:
+        """Wait for an alert, where a Prometheus watches."""
+        if watching := self.target.watching:
+            self.wait(f"the alert {name}", lambda: name in self._told(watching), seconds, every=STATUS_SECONDS)
+
+    def wait_quiet(self) -> None:
+        """Wait until nobody is told of anything that goes on; of what is over they still are."""
+        if watching := self.target.watching:
+            self.wait("the end of the alerts", lambda: not self._told(watching), _QUIET_SECONDS, every=STATUS_SECONDS)
+
+    def _told(self, watching: Prometheus) -> set[str]:
+        return {name for name, severity in watching.firing() if severity != "info" and name not in HAPPENED}
 
     def find_serving(self) -> None:
         """See anew which node serves."""

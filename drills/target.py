@@ -5,8 +5,8 @@ import itertools
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence, Set
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Sequence, Set
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from lab.image import Image
 from lab.kernel import Kernel
 from lab.lab import Lab
 from lab.machine import Machine, MachineError, MachineSpec
+from lab.prometheus import Prometheus
 from lab.writer import ANSWER_SECONDS, CONNECT_SECONDS, Connection
 from operations.ssh import Node
 from operations.stack import Stack
@@ -65,6 +66,7 @@ class Target(ABC):
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.nodes = stack.nodes
+        self.watching: Prometheus | None = None
 
     def has_witness(self) -> bool:
         """Tell whether the nodes' Corosync is configured for a witness, a third vote."""
@@ -83,6 +85,15 @@ class Target(ABC):
     def connect(self) -> Connection:
         """Open a connection to the endpoint, with autocommit, that gives up soon; to be called `inside`."""
         return connect(self.stack)
+
+    @contextmanager
+    def watched(self, folder: Path) -> Generator[None]:
+        """Have a Prometheus ask the nodes while the body runs, where the target has one; see `watching`.
+
+        Args:
+            folder: gets what it leaves behind; made by this.
+        """
+        yield
 
     @abstractmethod
     def power(self) -> dict[str, bool]:
@@ -124,6 +135,21 @@ class LabTarget(Target):
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab.stack())
         self.lab = lab
+
+    @contextmanager
+    def watched(self, folder: Path) -> Generator[None]:
+        """Have a Prometheus ask the nodes, where the cluster has `monitoring`."""
+        if not isinstance(self.stack.outputs.get("monitoring"), dict):
+            yield
+            return
+        folder.mkdir()
+        watching = Prometheus(self.lab)
+        with watching.running(folder):
+            self.watching = watching
+            try:
+                yield
+            finally:
+                self.watching = None
 
     def inside(self) -> AbstractContextManager[None]:
         return namespace.inside(self.lab.paths.namespace)

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 
-from lab import image, preflight
+from lab import fabric, image, preflight
 from lab.cloud.client import CloudError
 from lab.events import EventReader
 from lab.lab import Lab, wait_until
@@ -38,6 +38,9 @@ def main() -> int:
     up.add_argument(
         "--backup", action=argparse.BooleanOptionalAction, help="with or without backups into the lab's storage"
     )
+    up.add_argument(
+        "--monitoring", action=argparse.BooleanOptionalAction, help="with or without what a Prometheus asks in drills"
+    )
     set_up = verbs.add_parser("set-up", help="build now what takes long the first time: tool chain, kernel, images")
     guests = f"of {', '.join(image.systems())}; by default those that the tests of each change use"
     set_up.add_argument("operating_systems", nargs="*", default=image.everyday_systems(), help=guests)
@@ -62,6 +65,8 @@ def main() -> int:
                     "witness": arguments.witness,
                     "backup": arguments.backup,
                 }
+                if arguments.monitoring is not None:
+                    asked |= {"monitoring": arguments.monitoring, "monitorCidrs": [f"{fabric.CLIENT_ADDRESS}/32"]}
                 if arguments.zones is not None:
                     asked |= {"zones": ["1", "2"] if arguments.zones else [], "availabilitySet": not arguments.zones}
                 reader = lab.up({key: value for key, value in asked.items() if value is not None}, further)

@@ -25,7 +25,7 @@ def why_not(seen: Facts, node: str, peer: str) -> str:
     others = next(each for each in seen.nodes if each.name == peer)
     if not others.reached or others.crm_mon is None:
         return f"{peer} has to take over, but its Pacemaker does not answer"
-    if any(each.has_left for each in seen.nodes):
+    if seen.in_turn:
         return "a node has left the cluster for its machine's turn (pulumi up), and is not back"
     if seen.serving == [node]:
         return move.why_not(seen)

@@ -107,6 +107,15 @@ def kernels() -> "dict[str, bool]":
     }
 
 
+def peer_in_turn() -> bool:
+    """Tell whether Azure changes the other node's machine now, as waits-alone.sh.j2 has it."""
+    try:
+        return time.time() - Path("/run/azure-mysql-ha/peer-in-turn").stat().st_mtime < _TURN_SECONDS
+    except OSError:
+        return False
+
+
+_TURN_SECONDS = 1800
 _STAYS_OFF = r'<node [^>/]*\buname="([^"]*)"[^>/]*>(?:(?!</node>).)*? name="stays-off" value="([^"]*)"'
 _MODULES = ("modules.dep", "modules.builtin")
 
@@ -115,6 +124,7 @@ FACTS = {
     "host": lambda: os.uname().nodename,
     "has_cluster": lambda: 'type="drbd"' in (content(CIB) or ""),
     "has_left": lambda: Path("/run/azure-mysql-ha/turn").exists(),
+    "peer_in_turn": peer_in_turn,
     "crm_mon": lambda: output("crm_mon", "--one-shot", "--inactive", "--output-as=xml"),
     # What `crm resource move` leaves behind, which crm_mon does not show.
     "moves": lambda: re.findall(r'<rsc_location [^>]*\bid="(cli-prefer-[^"]*)"', content(CIB) or ""),

@@ -5,10 +5,11 @@ a member and has it switched off before it serves, or the node's own service man
 """
 
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 110
-EXPECTED = Expectation(fencings=(0, 1))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(NODE_LOST))
 
 
 def run(drill: Drill) -> None:

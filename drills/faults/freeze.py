@@ -7,10 +7,11 @@ back is a machine that boots, joins, and copies what it has missed.  It never ta
 """
 
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 30
-EXPECTED = Expectation(fencings=(1, 1))
+EXPECTED = Expectation(fencings=(1, 1), telling=Telling(NODE_LOST))
 NEEDS_LAB = "Azure offers no way to stop a machine's clock"
 
 

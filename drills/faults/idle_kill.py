@@ -6,10 +6,11 @@ is started again and copies what it has missed.
 """
 
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 80
-EXPECTED = Expectation(fencings=(1, 1), moves=0)
+EXPECTED = Expectation(fencings=(1, 1), moves=0, telling=Telling(NODE_LOST))
 
 
 def run(drill: Drill) -> None:

@@ -5,10 +5,11 @@ that could write.  For the other node this is the same as a loss of power, and s
 """
 
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 20
-EXPECTED = Expectation(fencings=(1, 1))
+EXPECTED = Expectation(fencings=(1, 1), telling=Telling(NODE_LOST))
 
 
 def run(drill: Drill) -> None:

@@ -5,10 +5,11 @@ the greeting; then the server is killed and restarted, or the service moves.  No
 """
 
 from drills.drill import Drill
+from drills.proof.alerts import Telling
 from drills.proof.audit import Expectation
 
 ORDER = 100
-EXPECTED = Expectation(fencings=(0, 1))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(("MysqlHasFailed",)))
 SETTLE_SECONDS = 420.0
 
 

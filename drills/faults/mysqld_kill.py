@@ -5,10 +5,11 @@ recovers from its log; after too many failures the service moves to the other no
 """
 
 from drills.drill import Drill
+from drills.proof.alerts import Telling
 from drills.proof.audit import Expectation
 
 ORDER = 90
-EXPECTED = Expectation(fencings=(0, 0))
+EXPECTED = Expectation(fencings=(0, 0), telling=Telling(("MysqlHasFailed",)))
 WITHOUT_FENCING = True
 
 

@@ -10,10 +10,11 @@ anything before it has seen its peer.  When the network is repaired, it joins.
 import time
 
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 40
-EXPECTED = Expectation(fencings=(1, 1))
+EXPECTED = Expectation(fencings=(1, 1), telling=Telling(NODE_LOST))
 
 
 def run(drill: Drill) -> None:

@@ -9,10 +9,11 @@ import time
 
 from drills import network
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 50
-EXPECTED = Expectation(fencings=(1, 1))
+EXPECTED = Expectation(fencings=(1, 1), telling=Telling(NODE_LOST))
 
 
 def run(drill: Drill) -> None:

@@ -7,10 +7,11 @@ stops, and is fenced.  There is no race, so there is no delay between the cut an
 import time
 
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 70
-EXPECTED = Expectation(fencings=(1, 1))
+EXPECTED = Expectation(fencings=(1, 1), telling=Telling(NODE_LOST))
 NEEDS_WITNESS = True
 
 

@@ -5,10 +5,11 @@ or the other node has missed it for too long, and has the machine switched off.
 """
 
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 120
-EXPECTED = Expectation(fencings=(0, 1))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(NODE_LOST))
 
 
 def run(drill: Drill) -> None:

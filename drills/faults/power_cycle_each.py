@@ -8,10 +8,11 @@ is fenced.
 import time
 
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 170
-EXPECTED = Expectation(fencings=(0, 2))
+EXPECTED = Expectation(fencings=(0, 2), telling=Telling(NODE_LOST))
 SETTLE_SECONDS = 420.0
 
 

@@ -6,10 +6,11 @@ same fencing, which has kept trying, starts the machine, and it copies what it h
 """
 
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 15
-EXPECTED = Expectation(fencings=(1, 1))
+EXPECTED = Expectation(fencings=(1, 1), telling=Telling(NODE_LOST))
 NEEDS_LAB = "nobody can switch off one of Azure's zones"
 NEEDS_ZONES = True
 SETTLE_SECONDS = 420.0

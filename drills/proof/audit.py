@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from drills.proof import alerts
+from drills.proof.alerts import Alert, Telling
 from drills.proof.record import Span
 from drills.proof.timeline import most_at_once
 from lab.writer import Write
@@ -18,6 +20,7 @@ class Evidence:
         promoted: one list of spans a witness (samples, journals): each must hold for itself.
         disks: DRBD's own state of each node's disk in the end, such as UpToDate.
         full_strength: whether both nodes were members with good data in the end, without a hand.
+        alerts: what a Prometheus told; None where none watched.
     """
 
     writes: Sequence[Write]
@@ -27,6 +30,7 @@ class Evidence:
     fencings: int
     disks: Mapping[str, str]
     full_strength: bool
+    alerts: Sequence[Alert] | None = None
     damage: Sequence[str] = field(default=())
     failures: Sequence[str] = field(default=())
 
@@ -65,15 +69,21 @@ class Expectation:
         fencings: fewest and most machines fenced.
         longest_outage: seconds that acknowledgements may be apart; None without a bound.
         moves: how often the service may move from one node to the other, at most; None without a bound.
+        telling: which alerts a Prometheus tells that watches.
     """
 
     fencings: tuple[int, int] = (0, 0)
     longest_outage: float | None = None
     moves: int | None = 1
+    telling: Telling = field(default_factory=Telling)
 
 
-def judge(evidence: Evidence, expected: Expectation, outage_seconds: float) -> list[str]:
-    """Return what is wrong, a clear line each; nothing where all is well."""
+def judge(evidence: Evidence, expected: Expectation, outage_seconds: float, fault: float = 0.0) -> list[str]:
+    """Return what is wrong, a clear line each; nothing where all is well.
+
+    Args:
+        fault: when it was made, in seconds of the epoch.
+    """
     wrong = list(evidence.failures)
     if evidence.rows is None:
         wrong.append("the rows cannot be read through the endpoint")
@@ -102,6 +112,8 @@ def judge(evidence: Evidence, expected: Expectation, outage_seconds: float) -> l
         wrong.append(f"{evidence.fencings} fencings, expected {wanted}")
     if expected.longest_outage is not None and outage_seconds > expected.longest_outage:
         wrong.append(f"{outage_seconds:.1f} s without an acknowledgement, expected at most {expected.longest_outage:g}")
+    if evidence.alerts is not None:
+        wrong += alerts.judge(evidence.alerts, expected.telling, fault)
     return wrong + list(evidence.damage)
 
 

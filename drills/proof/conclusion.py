@@ -38,6 +38,9 @@ def conclude(
         noted.append(Mark(one.began, "fencing", one.machine, f"{one.caller} has Azure fence it"))
         if one.ended is not None:
             noted.append(Mark(one.ended, "fenced", one.machine, "fenced, Azure says"))
+    for alert in evidence.alerts or ():
+        if alert.reaches_somebody:
+            noted.append(Mark(alert.began, "alert", None, f"alert {alert.name}"))
     paused, resumed = timeline.longest_gap(evidence.writes, fault, end)
     if resumed < end:
         noted.append(Mark(resumed, "first-write", None, "first acknowledgement after the longest pause"))
@@ -51,7 +54,7 @@ def conclude(
         fencings=evidence.fencings,
         outage_seconds=round(outage, 3),
         recovered_seconds=None if strong_at is None else round(strong_at - fault, 3),
-        verdict=audit.verdict(audit.judge(evidence, scenario.expected, outage)),
+        verdict=audit.verdict(audit.judge(evidence, scenario.expected, outage, fault)),
     )
     spans = [*evidence.promoted[0], *evidence.servers, *timeline.power_spans(seen.powers, end)]
     return Record(
@@ -65,6 +68,7 @@ def conclude(
         marks=sorted(noted, key=lambda mark: mark.at),
         spans=sorted(spans, key=lambda span: span.begin),
         result=result,
+        alerts=evidence.alerts,
     )
 
 

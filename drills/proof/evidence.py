@@ -52,6 +52,7 @@ def gather(
         fencings=fencings,
         disks={node.name: node.drbd_disk for node in now.nodes},
         full_strength=strong,
+        alerts=drill.alerts(end),
         damage=damage,
         failures=drill.failures,
     )

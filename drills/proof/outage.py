@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from drills.proof.alerts import Alert
 from drills.proof.record import Mark, Record, Result, Span
 from lab.writer import Write
 
@@ -103,6 +104,8 @@ def read(folder: Path) -> History:
         marks = [Mark(**mark) for mark in fields.pop("marks")]
         spans = [Span(**span) for span in fields.pop("spans")]
         result = Result(**fields.pop("result"))
+        if fields.get("alerts") is not None:
+            fields["alerts"] = [Alert(**alert) for alert in fields["alerts"]]
         record = Record(**fields, marks=sorted(marks, key=lambda mark: mark.at), spans=spans, result=result)
         path = folder / record.writes
         writes = [Write(**json.loads(line)) for line in path.read_text().splitlines()]

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from drills.proof.alerts import Alert
+
 MarkKind = Literal[
     "fault", "fault-end", "detected", "fencing", "fenced", "demoted", "promoted", "mounted", "server-ready", "probe",
-    "first-write", "recovered", "event",
+    "first-write", "recovered", "event", "alert",
 ]  # fmt: skip
 
 SpanKind = Literal["promoted", "server", "powered"]
@@ -73,7 +75,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Record:
-    """A whole drill; `writes` is the name of the file with the attempts, beside the record."""
+    """A whole drill.
+
+    Args:
+        writes: the name of the file with the attempts, beside the record.
+        alerts: what a Prometheus told; None where none watched.
+    """
 
     scenario: str
     story: str
@@ -85,6 +92,7 @@ class Record:
     marks: Sequence[Mark]
     spans: Sequence[Span]
     result: Result
+    alerts: Sequence[Alert] | None = None
 
     def save(self, file: Path) -> None:
         file.write_text(json.dumps(asdict(self), indent=1) + "\n")

@@ -20,6 +20,7 @@ MARK_COLOURS = {
     "first-write": GREEN,
     "recovered": GREEN,
     "event": MUTED,
+    "alert": VERMILION,
 }
 PART_COLOURS = {
     "fault": "#c3cad3",

@@ -17,7 +17,7 @@ from statistics import median
 
 from drills.proof import outage
 from drills.proof.outage import PARTS, Outage
-from drills.proof.record import Result
+from drills.proof.record import Record, Result
 from drills.proof.timeline import Sample
 
 GUEST_START_MS, NATIVE_START_MS = 5.9, 0.7
@@ -127,6 +127,30 @@ def summary(results: Mapping[str, Sequence[Result]]) -> str:
     return "\n".join(lines)
 
 
+def told(histories: Mapping[str, Sequence[Record]]) -> str:
+    """Return a table of the alerts of the drills that a Prometheus watched, with a line for each scenario."""
+    lines = ["| scenario | drills | alerts, and seconds after the fault: median, worst |", "|---|---:|---|"]
+    for name, records in histories.items():
+        watched = [one for one in records if one.alerts is not None]
+        after: dict[str, list[float]] = {}
+        for one in watched:
+            fault = min((mark.at for mark in one.marks if mark.kind == "fault"), default=one.begin)
+            firsts: dict[str, float] = {}
+            for alert in one.alerts or ():
+                if alert.reaches_somebody:
+                    firsts.setdefault(alert.name, alert.began - fault)
+            for alert_name, seconds in firsts.items():
+                after.setdefault(alert_name, []).append(seconds)
+        cells = [
+            f"`{alert}` {median(seconds):.0f}, {max(seconds):.0f}" + ("" if len(seconds) == len(watched) else
+            f" ({len(seconds)} of {len(watched)})")
+            for alert, seconds in sorted(after.items(), key=lambda item: median(item[1]))
+        ]  # fmt: skip
+        if watched:
+            lines.append(f"| `{name}` | {len(watched)} | {'; '.join(cells) or 'none'} |")
+    return "\n".join(lines)
+
+
 def apart(name: str, outages: Sequence[tuple[Outage, Sequence[Sample]]]) -> str:
     """Return the table of a scenario's outages, taken apart."""
     lengths = [one.seconds for one, _ in outages]
@@ -155,7 +179,10 @@ def main() -> int:
         folders.setdefault(record.parent.name.rpartition("-")[0], []).append(record.parent)
     if missing := sorted({*arguments.apart} - {*folders}):
         parser.error(f"--apart {' '.join(missing)}: these runs have {', '.join(folders) or 'no drill that has ended'}")
-    print(summary({name: [outage.read(one).record.result for one in every] for name, every in folders.items()}))
+    records = {name: [outage.read(one).record for one in every] for name, every in folders.items()}
+    print(summary({name: [record.result for record in every] for name, every in records.items()}))
+    if any(record.alerts is not None for every in records.values() for record in every):
+        print(f"\n{told(records)}")
     for name in arguments.apart:
         print(f"\n{apart(name, [one for folder in folders[name] for one in read_outages(folder)])}")
     return 0

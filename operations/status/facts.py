@@ -8,6 +8,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -19,8 +20,8 @@ from operations.status.drbd import Drbd, Verify
 from operations.status.quorum import WitnessStatus
 
 _WANTED = (
-    *("host", "has_left", "crm_mon", "moves", "stays_off", "saved", "drbd", "file_systems", "listens", "cannot_ask"),
-    *("kernel", "kernels", "time", "backup", "proof", "verify", "certificates"),
+    *("host", "has_left", "peer_in_turn", "crm_mon", "moves", "stays_off", "saved", "drbd", "file_systems", "listens"),
+    *("cannot_ask", "kernel", "kernels", "time", "backup", "proof", "verify", "certificates"),
 )
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
 
@@ -50,6 +51,7 @@ class NodeFacts:
         asked: whether it was to answer: a node that tells of itself asks no other one.
         host: its host name.
         has_left: whether it has left the cluster for its turn.
+        peer_in_turn: whether it knows that the other one has.
         crm_mon: what its Pacemaker sees; None where that does not run.
         moves: names of the constraints that `crm resource move` has left.
         stays_off: the nodes that a person wants to stay off, and since when, as its Pacemaker has it on disk.
@@ -72,6 +74,7 @@ class NodeFacts:
     asked: bool = True
     host: str = ""
     has_left: bool = False
+    peer_in_turn: bool = False
     crm_mon: ElementTree.Element | None = None
     moves: tuple[str, ...] = ()
     stays_off: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -146,6 +149,21 @@ class Facts:
         """The nodes that a person wants to stay off, and since when: in the view that is believed, else in any."""
         believed = [node for node in self.nodes if node.crm_mon is not None and node.crm_mon is self.cluster]
         return next((node.stays_off for node in believed or self.nodes if node.reached), dict[str, str]())
+
+    @cached_property
+    def in_turn(self) -> set[str]:
+        """The nodes that have left the cluster so that Azure can change their machines."""
+        known = {other.name for node in self.nodes for other in self.nodes if node.peer_in_turn and other != node}
+        return {node.name for node in self.nodes if node.has_left} | (known - self.members.keys())
+
+    @cached_property
+    def fenced_at(self) -> Mapping[str, float]:
+        """When each node was last fenced, in seconds of the epoch, as far as Pacemaker remembers."""
+        found: dict[str, float] = {}
+        for event in self.everything("fence_history/fence_event[@status='success'][@completed]"):
+            at = datetime.fromisoformat(event.get("completed", "").replace(" +", "+").replace(" -", "-")).timestamp()
+            found[event.get("target", "")] = max(at, found.get(event.get("target", ""), at))
+        return found
 
     @cached_property
     def resources(self) -> list[ResourceStatus]:
@@ -241,6 +259,7 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
         reached=True,
         host=seen["host"],
         has_left=seen["has_left"],
+        peer_in_turn=seen["peer_in_turn"],
         crm_mon=crm_mon,
         moves=tuple(seen["moves"]),
         stays_off=seen["stays_off"] or {},

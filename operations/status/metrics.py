@@ -9,6 +9,7 @@ from datetime import datetime
 from components.places import MOUNT_POINT
 from configs.backup.moments import from_stamp
 from operations.status import alarms
+from operations.status.alarms.words import failures_in, resource_of
 from operations.status.facts import Facts, NodeFacts
 
 PREFIX = "azure_mysql_ha_"
@@ -20,7 +21,10 @@ HELP = {
     "alarm": "How many cases of a kind of alarm there are, as make status finds them.",
     "asked_timestamp_seconds": "When all of this was looked up.",
     "serves": "Whether this node serves.",
+    "away_on_purpose": "Whether a node is off since a person, or its machine's turn, wants it so.",
     "fencing_works": "Whether a node that fails will be fenced.",
+    "fenced_timestamp_seconds": "When a node was last fenced, as far as Pacemaker remembers.",
+    "failures": "How many failures of what it runs Pacemaker remembers.",
     "maintenance": "Whether this node, or the cluster, is in maintenance.",
     "standby": "Whether this node is in standby.",
     "votes": "Votes of this node's partition.",
@@ -72,7 +76,17 @@ def _of_the_cluster(facts: Facts, name: str, now: float) -> Iterator[Sample]:
         yield "alarm", labels, len(list(kind.find(facts)))
     yield "asked_timestamp_seconds", {}, now
     yield "serves", {}, name in facts.serving
+    for node in facts.nodes:
+        yield (
+            "away_on_purpose",
+            {"node": node.name},
+            node.name in ({*facts.stays_off, *facts.in_turn} - {*facts.members}),
+        )
     yield "fencing_works", {}, facts.fencing.startswith("on")
+    for fenced, at in sorted(facts.fenced_at.items()):
+        yield "fenced_timestamp_seconds", {"node": fenced}, at
+    devices = {device.get("id") for device in facts.fence_devices}
+    yield "failures", {}, sum(resource_of(failure) not in devices for failure in failures_in(facts))
     member = facts.members.get(name, {})
     options = next(iter(facts.everything("summary/cluster_options")), None)
     for_all = options is not None and options.get("maintenance-mode") == "true"

@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from operations.backup.late import PROOF_DAYS
-from operations.status.alarms import CRITICAL, KINDS, WARNING, Kind, Severity
+from operations.status.alarms import CRITICAL, INFO, KINDS, WARNING, Kind, Severity
 from operations.status.metrics import PREFIX
 
 _ANSWERS = 'max by (cluster, instance) (up{exporter=~"node|mysqld|cluster"})'
 # By the node's own clock: whether it has looked of late. What it has told before does not count, as after a restart.
 _AGE = f"node_time_seconds - on (cluster, instance) {PREFIX}asked_timestamp_seconds"
 _SERVES = f"{PREFIX}serves * on (cluster, instance) ({_AGE} < bool 180)"
+
+# By instance, as `up` has it.
+_ON_PURPOSE = f'label_replace({PREFIX}away_on_purpose, "instance", "$1", "node", "(.*)") == 1'
+
+HAPPENED_MINUTES = 15
+"""How long it is told that something has happened which the cluster has mended by itself."""
 
 _PROOF = f"{PREFIX}backup_proof_timestamp_seconds"
 
@@ -29,14 +35,14 @@ class Rule:
         what: what is wrong, for a person.
         page: the page of docs/operations that says what to do.
         expression: of PromQL; a result for each cluster, or each of its nodes, where it is so.
-        minutes: how long it has to be so.
+        minutes: how long it has to be so; whole ones, or a half.
     """
 
     name: str
     what: str
     page: str
     severity: Severity
-    minutes: int
+    minutes: float
     expression: str
 
     @property
@@ -45,7 +51,7 @@ class Rule:
         return {
             "alert": self.name,
             "expr": self.expression,
-            **({"for": f"{self.minutes}m"} if self.minutes else {}),
+            **({"for": f"{self.minutes}m" if self.minutes >= 1 else "30s"} if self.minutes else {}),
             "labels": {"severity": str(self.severity)},
             "annotations": {
                 "summary": f"{{{{ $labels.cluster }}}}: {self.what}",
@@ -97,7 +103,7 @@ FROM_OUTSIDE = (
         "no node's exporter answers",
         "nobody-serves",
         CRITICAL,
-        1,
+        0.5,  # no fail-over takes both exporters away
         'sum by (cluster) (up{exporter="node"}) == 0',
     ),
     Rule(
@@ -106,7 +112,31 @@ FROM_OUTSIDE = (
         "lost-node",
         WARNING,
         2,
-        f"{_ANSWERS} == 0",
+        f"{_ANSWERS} == 0\nunless on (cluster, instance) {_ON_PURPOSE}",
+    ),
+    Rule(
+        "MysqlFenced",
+        f"{{{{ $labels.node }}}} was fenced within the last {HAPPENED_MINUTES} minutes",
+        "lost-node",
+        WARNING,
+        0,
+        f"time() - max by (cluster, node) ({PREFIX}fenced_timestamp_seconds) < {HAPPENED_MINUTES * 60}",
+    ),
+    Rule(
+        "MysqlHasFailed",
+        "a resource has failed, and Pacemaker has recovered it",
+        "failed-resource",
+        WARNING,
+        0,
+        f"max by (cluster) ({PREFIX}failures) > 0\nunless {_is_told('resource_fails')}",
+    ),
+    Rule(
+        "MysqlHasStarted",
+        f"the server on {{{{ $labels.instance }}}} has started within the last {HAPPENED_MINUTES} minutes",
+        "reading-crm-mon",
+        INFO,
+        0,
+        f"mysql_global_status_uptime < {HAPPENED_MINUTES * 60}",
     ),
     Rule(
         "MysqlExporterDown",
@@ -151,6 +181,9 @@ FROM_OUTSIDE = (
         f"time() - max by (cluster) ({_PROOF} or {PREFIX}backup_since_timestamp_seconds) > {PROOF_DAYS * 86400}",
     ),
 )
+
+HAPPENED = ("MysqlFenced", "MysqlHasFailed", "MysqlHasStarted")
+"""Those of what the cluster has mended by itself: they go on for some minutes after that."""
 
 RULES = (*(_of(kind) for kind in KINDS if kind.name not in OF_BOTH_NODES), *FROM_OUTSIDE)
 

@@ -3,7 +3,6 @@
 Tests in the order of the file.
 """
 
-import json
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +16,11 @@ from components.checkout import CHECKOUT
 from lab import fabric, power, service
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
+from lab.prometheus import Prometheus
 from operations.new_stack import rotate
 from operations.ssh import Node
 from operations.status import collector
+from operations.status.rules import HAPPENED
 from tests.support import trial
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(1200)]
@@ -38,8 +39,6 @@ ELSEWHERE = "198.51.100.77"
 SCRAPED = CHECKOUT / "tests/unit/scraped.txt"
 """The names of the exporters' metrics that the dashboard asks for."""
 
-# Prometheus asks most every 5 s here, and rules are looked at as often; a node looks at itself every 45 s.
-LOOKS_SECONDS = 5
 TOLD_WITHIN_SECONDS = 60
 
 
@@ -166,56 +165,16 @@ def test_it_costs_little(cluster: Lab) -> None:
     assert spent / passed < 0.01
 
 
-class Prometheus:
-    """A Prometheus of the distribution's, inside of the lab: asks the nodes, and judges by the rules."""
-
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab = lab
-        (folder / "authority.pem").write_text(told(lab)["certificates"])
-        (folder / "password").write_text(lab.settings()["monitorPassword"])
-        every = f"{LOOKS_SECONDS}s"
-        configuration = {
-            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
-            "rule_files": [str(CHECKOUT / "docs/monitoring/alerts.yaml")],
-            "scrape_configs": [
-                {
-                    **config,
-                    "tls_config": {"ca_file": str(folder / "authority.pem")},
-                    "basic_auth": {"username": "prometheus", "password_file": str(folder / "password")},
-                }
-                for config in told(lab)["scrape_configs"]
-            ],
-        }
-        (folder / "prometheus.yml").write_text(json.dumps(configuration))
-        log = (folder / "prometheus.log").open("w")
-        command = [
-            *lab.prefix, "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-            "--web.listen-address=127.0.0.1:9090",
-        ]  # fmt: skip
-        self.process = subprocess.Popen(command, stdout=log, stderr=log)
-
-    def ask(self, path: str) -> Any:
-        return json.loads(curl(self.lab, f"http://127.0.0.1:9090/api/v1/{path}").stdout)["data"]
-
-    def targets_up(self) -> list[bool]:
-        return [target["health"] == "up" for target in self.ask("targets?state=active")["activeTargets"]]
-
-    def firing(self) -> set[str]:
-        """Return the alerts that are told to a person."""
-        alerts = self.ask("alerts")["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
-
-
 @pytest.fixture
 def prometheus(cluster: Lab, tmp_path: Path) -> Iterator[Prometheus]:
-    asks = Prometheus(cluster, tmp_path)
-    try:
-        wait_until("Prometheus", lambda: not curl(cluster, "http://127.0.0.1:9090/-/ready").returncode, 60)
-        wait_until("all exporters", lambda: asks.targets_up() == [True] * 6, 90)
+    asks = Prometheus(cluster)
+    with asks.running(tmp_path):
         yield asks
-    finally:
-        asks.process.terminate()
-        asks.process.wait(30)
+
+
+def telling(asks: Prometheus) -> set[str]:
+    """Return what reaches a person who does not look."""
+    return {name for name, severity in asks.firing() if severity != "info"}
 
 
 def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], mend: Any, ends_within: float) -> None:
@@ -223,7 +182,7 @@ def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], mend: An
     seen: set[str] = set()
 
     def fires(which: bool) -> bool:
-        firing = asks.firing()
+        firing = telling(asks)
         seen.update(firing)
         return (name in firing) == which
 
@@ -240,7 +199,7 @@ def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], mend: An
 def test_what_reaches_a_person(cluster: Lab, prometheus: Prometheus) -> None:
     """Nothing where all is well; the alert of what is wrong, and no other; until it is mended."""
     time.sleep(2 * collector.EVERY_SECONDS)
-    assert prometheus.firing() == set()
+    assert telling(prometheus) == set()
     idle = service.idle(cluster)
     idle.run("drbdadm disconnect r0")
     told_then_ended(prometheus, "MysqlParted", [], lambda: idle.run("drbdadm connect r0"), TOLD_WITHIN_SECONDS)
@@ -251,9 +210,9 @@ def test_a_node_is_lost(cluster: Lab, prometheus: Prometheus) -> None:
     """Which is fenced, and back by itself: the other node tells it, and that no exporter there answers."""
     power.kill(cluster, service.idle(cluster).name)
     back = trial.bar(300)
-    told_then_ended(prometheus, "MysqlGone", ["MysqlNodeNotAsked"], lambda: None, back)
+    told_then_ended(prometheus, "MysqlGone", ["MysqlNodeNotAsked", "MysqlFenced"], lambda: None, back)
     service.wait_until_well(cluster, back)
-    wait_until("the end of all alerts", lambda: prometheus.firing() == set(), back)
+    wait_until("the end of all alerts", lambda: telling(prometheus) <= {*HAPPENED}, back)
 
 
 def test_another_password(cluster: Lab, tmp_path: Path) -> None:

@@ -12,13 +12,15 @@ import pytest
 from components.checkout import CHECKOUT
 from drills import scenario
 from drills.__main__ import why_not
-from drills.proof import audit, record, restored, timeline
+from drills.proof import audit, outage, record, restored, timeline
+from drills.proof.alerts import Alert
 from drills.proof.audit import Evidence, Expectation, judge
 from drills.proof.record import Mark, Record, Result, Span
 from drills.proof.timeline import Power, Sample
 from drills.scenario import Scenario
 from drills.target import LabTarget, Target
 from lab.writer import Write
+from operations.status.rules import HAPPENED, RULES
 
 
 def sample(node: str, at: float, role: str = "Secondary", server: int | None = None, booted: float = -100) -> Sample:
@@ -159,6 +161,7 @@ def test_a_record_is_what_reports_read(tmp_path: Path) -> None:
         [Mark(11.5, "fault", "a", "power is cut"), Mark(12.5, "recovered", None, "full strength")],
         [Span("a", "promoted", 10.5, 11.5)],
         result,
+        [Alert("MysqlGone", "warning", "a", 12.5, None)],
     )
     made.save(tmp_path / "record.json")
     assert json.loads((tmp_path / "record.json").read_text()) == {
@@ -173,7 +176,10 @@ def test_a_record_is_what_reports_read(tmp_path: Path) -> None:
             "scenario": "power-kill", "acknowledged": 3, "lost": 0, "promoted_max": 1, "servers_max": 1, "fencings": 1,
             "outage_seconds": 15.25, "recovered_seconds": None, "verdict": "pass",
         },
+        "alerts": [{"name": "MysqlGone", "severity": "warning", "about": "a", "began": 12.5, "ended": None}],
     }  # fmt: skip
+    (tmp_path / "writes.jsonl").write_text("")
+    assert outage.read(tmp_path).record == made
     record.save_results([result], tmp_path)
     assert json.loads((tmp_path / "results.json").read_text())[0]["verdict"] == "pass"
     assert json.loads(Write(1, 2.5, None, "gone").as_line()) == {
@@ -185,6 +191,13 @@ def test_a_record_is_what_reports_read(tmp_path: Path) -> None:
 
 
 CATALOGUE = scenario.catalogue()
+
+
+def test_scenarios_promise_alerts_that_there_are() -> None:
+    names = {rule.name for rule in RULES}
+    assert {*HAPPENED} <= names
+    assert {name for one in CATALOGUE.values() for name in one.expected.telling.one_of} <= names
+    assert {name for one in CATALOGUE.values() for name in one.expected.telling.also} <= names
 
 
 @pytest.mark.parametrize("one", CATALOGUE.values(), ids=list(CATALOGUE))

@@ -60,6 +60,7 @@ class Cluster:
         self.rows: dict[int, str] = {}
         self.forgets = False
         self.standby = False
+        self.watching = None
         self._serve("a")
 
     def move(self, name: str) -> None:

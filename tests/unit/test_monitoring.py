@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import yaml
 
 from components.checkout import CHECKOUT
 from components.cluster.monitoring import PROGRAMS, certificate_in
-from operations.status import alarms, facts, metrics, rules
+from operations.status import alarms, collector, facts, metrics, rules
 from operations.status.metrics import PREFIX
 from tests.unit.test_imports import MODULES, all_imports
 from tests.unit.test_status import (
@@ -23,9 +25,13 @@ from tests.unit.test_status import (
     NOT_TRUE,
     SYNCS,
     TRUE,
+    TWO_IS_OFFLINE,
     VOTES,
+    WAITS,
     Said,
     disk,
+    failure,
+    fencing,
     node,
     pacemaker,
     proof,
@@ -70,9 +76,7 @@ def test_the_nodes_by_themselves_find_what_status_finds(changes: list[Change], u
     found = set[str]().union(*map(kinds, seen.values()))
     found -= {kind for kind, cause in rules.FOLLOWS.items() if cause in found}
     of_both = {*rules.OF_BOTH_NODES}
-    # A node that is away for its turn is gone, as the other one sees it.
-    in_its_turn = {"gone"} if "in_its_turn" in kinds(status) else set[str]()
-    assert found - of_both == (kinds(status) | in_its_turn) - of_both
+    assert found - of_both == kinds(status) - of_both
     serving = [name for name, each in seen.items() if name in each.serving]
     assert bool(serving) != ("nobody_serves" in kinds(status))
 
@@ -92,7 +96,10 @@ def test_what_a_node_tells_that_serves() -> None:
     assert {key: value for key, value in found.items() if not key.startswith("alarm{")} == {
         "asked_timestamp_seconds": 1795878420,
         "serves": 1,
+        'away_on_purpose{node="one"}': 0,
+        'away_on_purpose{node="two"}': 0,
         "fencing_works": 1,
+        "failures": 0,
         "maintenance": 0,
         "standby": 0,
         "votes": 3,
@@ -133,11 +140,60 @@ def test_what_the_other_one_tells() -> None:
             1,
         ),
         (pacemaker(('stonith-enabled="true"', 'stonith-enabled="false"')), "fencing_works", 0),
+        (pacemaker(failure("mysql-server_monitor_5000", "gone")), "failures", 1),
         (node("two", kernels={"6.8.0-1021-azure": True, "7.0.0": False}), "kernels_without_drbd", 1),
     ],
 )
 def test_what_is_set(changes: Change, metric: str, value: float) -> None:
     assert (told(said(), "two")[metric], told(changed(changes), "two")[metric]) == (1 - value, value)
+
+
+def test_a_failure_of_the_fence_device_has_an_alarm_of_its_own() -> None:
+    assert told(changed(pacemaker(failure("fence-device_monitor_3600000", "no API"))), "one")["failures"] == 0
+
+
+def test_the_last_fencing() -> None:
+    found = told(changed(pacemaker(fencing('status="success" completed="2026-11-28 16:06:00 +01:00"'))), "one")
+    assert found['fenced_timestamp_seconds{node="two"}'] == datetime(2026, 11, 28, 15, 6, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize("why", [{"peer_in_turn": True}, {"stays_off": {"two": "2026-11-28T15:00Z"}}])
+def test_a_node_that_is_away_on_purpose(why: dict[str, Any]) -> None:
+    here = told(changed(node("one", **why)), "one")
+    away = told(changed(pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("one", **why)), "one")
+    assert (here['away_on_purpose{node="two"}'], away['away_on_purpose{node="two"}']) == (0, 1)
+
+
+# --- when it is asked
+
+
+class Clock:
+    """A time that passes by sleeping, and what a glance sees in it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, changes_at: float) -> None:
+        self.now = 1000.0
+        self._changes_at = self.now + changes_at
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self._sleep)
+        monkeypatch.setattr(collector, "glance", self.glance)
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def glance(self) -> tuple[object, ...]:
+        return (self.now >= self._changes_at,)
+
+
+@pytest.mark.parametrize(
+    ("changes_at", "soon", "happens", "looks_after"),
+    [(100, False, False, 45), (20, False, True, 20), (44.5, False, True, 45), (3, True, True, 8), (9, True, False, 8)],
+)
+def test_it_looks_when_something_happens(
+    monkeypatch: pytest.MonkeyPatch, changes_at: float, soon: bool, happens: bool, looks_after: float
+) -> None:
+    clock = Clock(monkeypatch, changes_at)
+    assert collector.wait(clock.glance(), soon) == happens
+    assert clock.now - 1000 == pytest.approx(looks_after, abs=collector.GLANCE_SECONDS)  # pyright: ignore[reportUnknownMemberType]
 
 
 def test_a_node_without_a_cluster() -> None:
@@ -216,6 +272,14 @@ def up(exporter: str, instance: str = "one") -> str:
     return labelled("up", instance, exporter=exporter)
 
 
+def away(node: str, as_told_by: str) -> str:
+    return labelled(f"{PREFIX}away_on_purpose", as_told_by, node=node)
+
+
+def of_kind(kind: str, values: str) -> Series:
+    return {labelled(f"{PREFIX}alarm", "two", alarm=kind): values}
+
+
 # Of each rule that is of no kind: what it finds (the instance, where it tells one), where it is so and where it is not.
 # A sample a minute; looked at after 20.
 DAY = 86400
@@ -242,6 +306,15 @@ CASES: Sequence[tuple[str, str, Series, Series]] = (
      {up("mysqld"): "0x30", up("node"): "0x30"}),
     ("MysqlNodeNotAsked", "one", {up("mysqld"): "0x30", up("node"): "0x30"},
      {up("mysqld"): "1x30", up("node"): "0x30"}),
+    ("MysqlNodeNotAsked", "one", {up("node"): "0x30", away("one", "two"): "0x30"},
+     {up("node"): "0x30", away("one", "two"): "1x30"}),
+    ("MysqlFenced", "", {labelled(f"{PREFIX}fenced_timestamp_seconds", node="two"): "600x30"},
+     {labelled(f"{PREFIX}fenced_timestamp_seconds", node="two"): "200x30"}),
+    ("MysqlHasFailed", "", {ours("failures"): "1x30"}, {ours("failures"): "0x30"}),
+    ("MysqlHasFailed", "", {ours("failures"): "1x30", **of_kind("resource_fails", "0x30")},
+     {ours("failures"): "1x30", **of_kind("resource_fails", "1x30")}),
+    ("MysqlHasStarted", "one", {labelled("mysql_global_status_uptime"): "0+60x15 0+60x15"},
+     {labelled("mysql_global_status_uptime"): "0+60x30"}),
     ("MysqlNotLookedAt", "one", LOOKED | NOT_LOOKED | {up("node"): "1x30"}, LOOKED | {up("node"): "1x30"}),
     ("MysqlNotLookedAt", "one", {up("node"): "1x30"}, {up("node"): "0x30"}),
     ("MysqlExporterCannotAsk", "one", {ours("serves"): "1x30", labelled("mysql_up"): "0x30"},
@@ -261,14 +334,14 @@ CASES: Sequence[tuple[str, str, Series, Series]] = (
 )  # fmt: skip
 
 
+# What some alerts tell beside cluster and instance.
+FURTHER_LABELS = {"MysqlExporterDown": {"exporter": "mysqld"}, "MysqlFenced": {"node": "two"}}
+
+
 def by_kind() -> dict[str, rules.Rule]:
     """Return the rule of each kind of alarm that has one of its own."""
     begins = {kind.name: f'max by (cluster) ({PREFIX}alarm{{alarm="{kind.name}"}}) > 0' for kind in alarms.KINDS}
     return {kind: rule for kind, told in begins.items() for rule in rules.RULES if rule.expression.startswith(told)}
-
-
-def of_kind(kind: str, values: str) -> Series:
-    return {labelled(f"{PREFIX}alarm", "two", alarm=kind): values}
 
 
 def promtool(folder: Path, tests: list[dict[str, Any]]) -> str:
@@ -279,17 +352,16 @@ def promtool(folder: Path, tests: list[dict[str, Any]]) -> str:
     return "" if run.returncode == 0 else run.stdout + run.stderr
 
 
-def expected(name: str, instance: str, minute: int) -> dict[str, Any]:
+def expected(name: str, instance: str, minute: float) -> dict[str, Any]:
     rule = next(rule for rule in rules.RULES if rule.name == name)
-    labels = {"cluster": "db", **({"instance": instance} if instance else {})}
+    labels = {"cluster": "db", **({"instance": instance} if instance else {}), **FURTHER_LABELS.get(name, {})}
 
     def filled(text: str) -> str:
-        return re.sub(r"{{ \$labels\.(\w+) }}", lambda found: {**labels, "exporter": "mysqld"}[found[1]], text)
+        return re.sub(r"{{ \$labels\.(\w+) }}", lambda found: labels[found[1]], text)
 
     annotations = {key: filled(text) for key, text in rule.as_yaml["annotations"].items()}
-    exporter = {"exporter": "mysqld"} if name == "MysqlExporterDown" else {}
-    alert = {"exp_labels": {**labels, **exporter, "severity": str(rule.severity)}, "exp_annotations": annotations}
-    return {"eval_time": f"{minute}m", "alertname": name, "exp_alerts": [alert]}
+    alert = {"exp_labels": {**labels, "severity": str(rule.severity)}, "exp_annotations": annotations}
+    return {"eval_time": f"{minute:g}m", "alertname": name, "exp_alerts": [alert]}
 
 
 def checked(series: Series, *looks: dict[str, Any]) -> dict[str, Any]:
@@ -302,8 +374,8 @@ def test_there_are_cases_of_each_rule() -> None:
     assert sorted(names) == sorted(rule.name for rule in rules.RULES)
 
 
-def silent(name: str, minute: int) -> dict[str, Any]:
-    return {"eval_time": f"{minute}m", "alertname": name, "exp_alerts": []}
+def silent(name: str, minute: float) -> dict[str, Any]:
+    return {"eval_time": f"{minute:g}m", "alertname": name, "exp_alerts": []}
 
 
 def test_each_alert_is_told_where_it_is_so_and_nowhere_else(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
         return {
             "host": name,
             "has_left": False,
+            "peer_in_turn": False,
             "crm_mon": crm_mon,
             "moves": [],
             "stays_off": {},
@@ -229,8 +230,8 @@ def failure(key: str, reason: str) -> tuple[str, str]:
 def fencing(state: str) -> tuple[str, str]:
     return (
         "<node_history>",
-        f'<fence_history><fence_event target="two" {state}/><fence_event target="two" status="success"/>'
-        "</fence_history><node_history>",
+        f'<fence_history><fence_event target="two" {state}/><fence_event target="two" status="success"'
+        ' completed="2026-11-28 15:05:00.250000Z"/></fence_history><node_history>',
     )
 
 
@@ -320,7 +321,10 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
      [node("one", crm_mon=None, drbd=None, stays_off={"two": "2026-11-28T15:00Z"})], "two",
      ["nobody serves, as far as", "one is not in the cluster", "two is to stay off since 2026-11-28T15:00Z"]),
     ("in its turn",
-     [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("two", crm_mon=None, drbd=None, has_left=True)], "",
+     [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("one", peer_in_turn=True),
+      node("two", crm_mon=None, drbd=None, has_left=True)], "",
+     ["two has left the cluster for its machine's turn"]),
+    ("in its turn, and off", [pacemaker(TWO_IS_OFFLINE), disk("one", *WAITS), node("one", peer_in_turn=True)], "two",
      ["two has left the cluster for its machine's turn"]),
     ("joining", [pacemaker(node_two('online="true" pending="true"')), disk("one", *WAITS), node("two", drbd=None)], "",
      ["two is just joining"]),
@@ -446,6 +450,7 @@ NOT_TRUE: list[tuple[str, list[Callable[[Said], None]]]] = [
     ("a failure that is overcome", [pacemaker(failed_on_one("1"), failure("mysql-server_monitor_5000", ""))]),
     ("failures that count for nothing", [pacemaker(failed_on_one("1000000", "azure-events"))]),
     ("verify", [disk("one", ("cs:Connected", "cs:VerifyS")), disk("two", ("cs:Connected", "cs:VerifyT"))]),
+    ("back from its turn", [node("one", peer_in_turn=True)]),
     ("nearly full", [node("one", file_systems=[file_system("/var/lib/mysql", percent=89, inodes_percent=89)])]),
     ("read-only by nature", [node("one", file_systems=[file_system("/snap/core", percent=100, read_only=True)])]),
     ("fenced and back", [pacemaker(fencing('status="failed"'))]),

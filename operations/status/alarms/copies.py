@@ -43,7 +43,7 @@ def one_copy(facts: Facts) -> Iterator[str]:
         yield _copying(facts, node)
     waiting: list[NodeFacts] = []
     for node in facts.nodes:
-        if copies or node.name not in facts.able or not node.reached or node.has_left:
+        if copies or node.name not in facts.able or not node.reached or node.name in facts.in_turn:
             continue
         others = [other for other in facts.nodes if other.name != node.name]
         if node.drbd is None:
@@ -103,7 +103,7 @@ def _explains_its_absence(facts: Facts, node: NodeFacts) -> bool:
     return (
         node.name not in facts.able
         or not node.reached
-        or node.has_left
+        or node.name in facts.in_turn
         or disk is None
         or disk.connection == "StandAlone"
     )

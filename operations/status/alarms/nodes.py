@@ -31,7 +31,7 @@ def _kept_alone(facts: Facts, node: NodeFacts) -> str:
 
 
 def _how_gone(facts: Facts, node: NodeFacts) -> str:
-    if node.has_left:
+    if node.name in facts.in_turn:
         return ""
     seen = next((each for each in facts.everything("nodes/node") if each.get("name") == node.name), None)
     unclean = ", and is to be fenced" if seen is not None and seen.get("unclean") == "true" else ""
@@ -56,9 +56,8 @@ def joining(facts: Facts) -> Iterator[str]:
 
 
 def in_its_turn(facts: Facts) -> Iterator[str]:
-    for node in facts.nodes:
-        if node.has_left:
-            yield f"{node.name} has left the cluster for its machine's turn, and is not back"
+    for name in sorted(facts.in_turn):
+        yield f"{name} has left the cluster for its machine's turn, and is not back"
 
 
 def announced(facts: Facts) -> Iterator[str]:
@@ -94,7 +93,7 @@ def by_hand(facts: Facts) -> Iterator[str]:
     for name in sorted(resting):
         yield f"{name} is in maintenance: Pacemaker monitors, starts and moves nothing there"
     for name, member in facts.members.items():
-        if member.get("standby") == "true" and name not in [node.name for node in facts.nodes if node.has_left]:
+        if member.get("standby") == "true" and name not in facts.in_turn:
             yield f"{name} is in standby: it runs nothing, and keeps no copy of the data"
         elif member.get("standby_onfail") == "true":
             yield f"{name} is in standby after a failure: it runs nothing, and keeps no copy of the data"

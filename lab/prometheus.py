@@ -1,0 +1,116 @@
+"""A Prometheus of the distribution's, inside of a lab: asks its nodes, and judges by docs/monitoring/alerts.yaml."""
+
+import json
+import subprocess
+import urllib.parse
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from components.checkout import CHECKOUT
+from lab.lab import Lab, LabError, wait_until
+
+EVERY_SECONDS = 5
+"""How often it asks the exporters, and looks at the rules; a person's does so every 15 s or so."""
+
+_ADDRESS = "127.0.0.1:9090"
+_READY_SECONDS = 60.0
+_ALL_ANSWER_SECONDS = 120.0
+
+
+class Prometheus:
+    """What a Prometheus of a lab tells, while it runs.
+
+    Args:
+        lab: its cluster is monitored (`monitoring`).
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    @contextmanager
+    def running(self, folder: Path) -> Generator[None]:
+        """Run it while the body runs; it has asked all exporters once.
+
+        Args:
+            folder: gets its configuration, its log and what it has seen; is there, and holds no secret afterwards.
+
+        Raises:
+            LabError: the cluster is not monitored.
+            TimeoutError: it does not start, or an exporter does not answer.
+        """
+        password = folder / "password"
+        password.touch(0o600)
+        password.write_text(self._lab.settings()["monitorPassword"])
+        (folder / "prometheus.yml").write_text(json.dumps(self._configuration(folder, password)))
+        command = [
+            *self._lab.prefix, "prometheus", f"--config.file={folder}/prometheus.yml",
+            f"--storage.tsdb.path={folder}/data", f"--web.listen-address={_ADDRESS}",
+        ]  # fmt: skip
+        with (folder / "prometheus.log").open("w") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+            try:
+                wait_until("Prometheus", self._is_ready, _READY_SECONDS)
+                wait_until("all exporters", lambda: all(self.answers().values()), _ALL_ANSWER_SECONDS)
+                yield
+            finally:
+                process.terminate()
+                process.wait(30)
+                password.unlink()
+
+    def answers(self) -> Mapping[str, bool]:
+        """Return which exporters answer, by their address."""
+        targets = self.ask("targets", state="active")["activeTargets"]
+        return {target["scrapeUrl"]: target["health"] == "up" for target in targets} or {"none yet": False}
+
+    def firing(self) -> set[tuple[str, str]]:
+        """Return the alerts that are told to a person now: their names and severities."""
+        alerts = [alert for alert in self.ask("alerts")["alerts"] if alert["state"] == "firing"]
+        return {(alert["labels"]["alertname"], alert["labels"]["severity"]) for alert in alerts}
+
+    def fired(self, begin: float, end: float) -> list[tuple[Mapping[str, str], list[float]]]:
+        """Return the alerts that were told in a time: the labels of each, and when it was seen.
+
+        Args:
+            begin, end: seconds of the epoch.
+        """
+        query = 'ALERTS{alertstate="firing"}'
+        found = self.ask("query_range", query=query, start=f"{begin:.3f}", end=f"{end:.3f}", step=str(EVERY_SECONDS))
+        return [(one["metric"], [float(at) for at, _ in one["values"]]) for one in found["result"]]
+
+    def ask(self, path: str, **arguments: str) -> Any:
+        """Ask its API.
+
+        Raises:
+            LabError: it does not answer.
+        """
+        text = self._get(f"api/v1/{path}?{urllib.parse.urlencode(arguments)}")
+        if text is None:
+            raise LabError(f"Prometheus does not answer: {path}")
+        return json.loads(text)["data"]
+
+    def _is_ready(self) -> bool:
+        return self._get("-/ready") is not None
+
+    def _get(self, path: str) -> str | None:
+        command = [*self._lab.prefix, "curl", "--silent", "--fail", "--max-time", "20", f"http://{_ADDRESS}/{path}"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return None if run.returncode else run.stdout
+
+    def _configuration(self, folder: Path, password: Path) -> dict[str, Any]:
+        told = self._lab.outputs().get("monitoring")
+        if not isinstance(told, dict):
+            raise LabError("the cluster is not monitored: python -m lab up --monitoring")
+        output: dict[str, Any] = told
+        (folder / "authority.pem").write_text(output["certificates"])
+        ask = {
+            "tls_config": {"ca_file": str(folder / "authority.pem")},
+            "basic_auth": {"username": "prometheus", "password_file": str(password)},
+        }
+        every = f"{EVERY_SECONDS}s"
+        return {
+            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
+            "rule_files": [str(CHECKOUT / "docs/monitoring/alerts.yaml")],
+            "scrape_configs": [{**config, **ask} for config in output["scrape_configs"]],
+        }
