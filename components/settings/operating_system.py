@@ -87,6 +87,8 @@ class DatabaseServer:
         group: that account's group.
         redo_log: the option that says how much InnoDB's log can hold.
         error_log: path of its log.
+        log_rotation: the package's own file for logrotate.
+        reopen_logs: command line that has the server that runs open its logs anew.
         backup: how its data are taken and made again.
     """
 
@@ -111,6 +113,8 @@ class DatabaseServer:
     group: str
     redo_log: str
     error_log: str
+    log_rotation: str
+    reopen_logs: str
     backup: BackupPrograms
 
 

@@ -84,7 +84,7 @@ repair_crm_fence_peer() {
   ln --symbolic --force --no-target-directory crm-fence-peer.sh "$folder/crm-unfence-peer.sh"
 }
 main() {
-  local packages=(openssh-client corosync pacemaker crmsh resource-agents drbd-utils mysql-server fence-agents-azure-arm python3-azure fdisk psmisc socat) space held
+  local packages=(openssh-client corosync pacemaker crmsh resource-agents drbd-utils mysql-server fence-agents-azure-arm python3-azure fdisk psmisc logrotate socat) space held
 
   if is_complete "${packages[@]}"; then
     say "packages: all ${#packages[@]} there"

@@ -10,6 +10,38 @@
 smaller_pool() {
   :
 }
+
+# The package's own file for logrotate looks for a mysql.service that runs, which there is not here: it would
+# rename what the server goes on writing to. As a diversion it stays away when the package is upgraded.
+rotate_logs() {
+  local package=/etc/logrotate.d/mysql-server
+  if [[ $(dpkg-divert --truename $package) == "$package" ]]; then
+    # logrotate leaves out what ends so.
+    dpkg-divert --quiet --local --rename --divert $package.disabled --add $package
+    say "$package: replaced by azure-mysql-ha"
+  fi
+  install_file /etc/logrotate.d/azure-mysql-ha 0644 <<'FILE'
+# Written by Pulumi.
+/var/log/mysql/*.log {
+  daily
+  maxsize 100M
+  rotate 14
+  missingok
+  notifempty
+  create 640 mysql adm
+  su mysql adm
+  compress
+  # Where the server does not open a new one now, it does so the next day.
+  delaycompress
+  sharedscripts
+  postrotate
+    if systemctl --quiet is-active azure-mysql-ha-server.service; then
+      systemctl kill --signal=USR1 --kill-whom=main azure-mysql-ha-server.service
+    fi
+  endscript
+}
+FILE
+}
 main() {
   local found options rewritten content log=/var/log/mysql/error.log before=/run/azure-mysql-ha/server.cnf.before
   install --directory --mode=0700 /run/azure-mysql-ha
@@ -36,6 +68,7 @@ FILE
   are_noted || note_options_in_force "$options"
   # Debian's MariaDB has no folder for its log: it would go nowhere.
   [[ -d ${log%/*} ]] || install --directory --mode=2750 --owner=mysql --group=adm "${log%/*}"
+  rotate_logs
   found=$(/usr/sbin/mysqld --validate-config --user=mysql 2>&1 >/dev/null | grep --ignore-case error | head -n 1) || true
   if [[ $found && $rewritten == yes && -e $before ]]; then
     install_file /etc/mysql/mysql.conf.d/zz-azure-mysql-ha.cnf 0644 <$before # a server may have to start at any time
