@@ -60,6 +60,7 @@ def conduct(
             drill.wait_strength()
             strong_at = drill.mark("recovered", "full strength", None, drill.strong_at)
             drill.pause(_STEADY_SECONDS, "writing on")
+            drill.wait_told(scenario.expected.telling.one_of, drill.fault_at + scenario.expected.telling.within)
             drill.wait_quiet()
         except TimeoutError as late:
             drill.check(False, str(late))

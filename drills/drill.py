@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from drills.observation import Observation
@@ -109,6 +109,11 @@ class Drill:
 
     def event(self, text: str, node: Node | None = None) -> float:
         return self.mark("event", text, node)
+
+    @property
+    def fault_at(self) -> float:
+        """When the first fault was made, in seconds of the epoch; when the drill began, before that."""
+        return min((mark.at for mark in self.marks if mark.kind == "fault"), default=self.seen.begin)
 
     def check(self, holds: bool, otherwise: str) -> None:
         """Note what is wrong where something does not hold."""
@@ -228,18 +233,35 @@ class Drill:
             return None
         return alerts.read(watching.fired(self.seen.begin, end), EVERY_SECONDS, end)
 
-    def wait_told(self, name: str, seconds: float) -> None:
-        """Wait for an alert, where a Prometheus watches."""
-        if watching := self.target.watching:
-            self.wait(f"the alert {name}", lambda: name in self._told(watching), seconds, every=STATUS_SECONDS)
+    def wait_told(self, names: Sequence[str], until: float) -> None:
+        """Wait for one of some alerts, where a Prometheus watches; the audit tells of none.
+
+        Args:
+            until: when to give up, in seconds of the epoch.
+        """
+        watching = self.target.watching
+        if watching is None or not names:
+            return
+        with contextlib.suppress(TimeoutError):
+            self.wait(
+                f"the alert {' or '.join(names)}",
+                lambda: any(alert.name in names for alert in self._told_since_the_fault(watching)),
+                max(0.0, until - time.time()),
+                every=STATUS_SECONDS,
+            )
 
     def wait_quiet(self) -> None:
         """Wait until nobody is told of anything that goes on; of what is over they still are."""
-        if watching := self.target.watching:
-            self.wait("the end of the alerts", lambda: not self._told(watching), _QUIET_SECONDS, every=STATUS_SECONDS)
 
-    def _told(self, watching: Prometheus) -> set[str]:
-        return {name for name, severity in watching.firing() if severity != "info" and name not in HAPPENED}
+        def told(watching: Prometheus) -> set[str]:
+            return {name for name, severity in watching.firing() if severity != "info" and name not in HAPPENED}
+
+        if watching := self.target.watching:
+            self.wait("the end of the alerts", lambda: not told(watching), _QUIET_SECONDS, every=STATUS_SECONDS)
+
+    def _told_since_the_fault(self, watching: Prometheus) -> list[Alert]:
+        now = time.time()
+        return alerts.read(watching.fired(self.fault_at, now), EVERY_SECONDS, now)
 
     def find_serving(self) -> None:
         """See anew which node serves."""

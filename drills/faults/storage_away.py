@@ -34,7 +34,7 @@ def run(drill: Drill) -> None:
     drill.lab.reach_storage(False)
     drill.wait("the alarm", lambda: _alarms(drill), ALARM_SECONDS, every=10)
     drill.event(f"status says: {'; '.join(_alarms(drill))}")
-    drill.wait_told(ALERT, _ALERT_SECONDS)
+    drill.wait_told([ALERT], at + ALARM_SECONDS + _ALERT_SECONDS)
     back = drill.fault_end("the storage account is back")
     drill.lab.reach_storage(True)
     rescue.wait_for_backup(drill, back)

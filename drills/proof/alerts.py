@@ -71,9 +71,10 @@ def judge(alerts: Sequence[Alert], expected: Telling, fault: float) -> list[str]
     """Return what is wrong, a clear line each.
 
     Args:
-        fault: when it was made, in seconds of the epoch.
+        fault: when it was made, in seconds of the epoch. What came before is of something else.
     """
     wrong: list[str] = []
+    alerts = [alert for alert in alerts if alert.began >= fault]
     names = " or ".join(expected.one_of)
     first = min((alert.began - fault for alert in alerts if alert.name in expected.one_of), default=None)
     if expected.one_of and first is None:

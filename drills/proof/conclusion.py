@@ -30,7 +30,7 @@ def conclude(
         end: of the drill, likewise.
     """
     seen, noted = drill.seen, list(drill.marks)
-    fault = min((mark.at for mark in noted if mark.kind == "fault"), default=seen.begin)
+    fault = drill.fault_at
     for journal in seen.journals:
         lines = marks.from_journal(journal.node.name, journal.lines)
         noted += [mark for mark in lines if fault - 1 <= mark.at <= end]

@@ -137,7 +137,7 @@ def told(histories: Mapping[str, Sequence[Record]]) -> str:
             fault = min((mark.at for mark in one.marks if mark.kind == "fault"), default=one.begin)
             firsts: dict[str, float] = {}
             for alert in one.alerts or ():
-                if alert.reaches_somebody:
+                if alert.reaches_somebody and alert.began >= fault:
                     firsts.setdefault(alert.name, alert.began - fault)
             for alert_name, seconds in firsts.items():
                 after.setdefault(alert_name, []).append(seconds)

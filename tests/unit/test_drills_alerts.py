@@ -41,6 +41,7 @@ def test_alerts_come_and_go() -> None:
         ([replace(GONE, ended=None)], EXPECTED, ["the alert MysqlGone has not ended"]),
         ([GONE], Telling(), ["the alert MysqlGone was told (warning), which is not of this fault"]),
         ([GONE], Telling(also=("MysqlGone",)), []),
+        ([replace(GONE, began=99.0)], Telling(), []),
     ],
 )  # fmt: skip
 def test_what_is_told_is_judged(told: list[Alert], expected: Telling, wrong: list[str]) -> None:

@@ -72,7 +72,7 @@ KINDS: Sequence[Kind] = (
     Kind("both nodes serve", "split-brain", service.both_serve, CRITICAL),
     Kind("nobody serves", "nobody-serves", service.nobody_serves, CRITICAL, 1),
     Kind("there is no quorum, or no coordinator", "reading-crm-mon", service.no_quorum, CRITICAL, 1),
-    Kind("the fencing of a node is pending or has failed", "fencing", fencing.fencing_fails, CRITICAL),
+    Kind("the fencing of a node is pending or has failed", "fencing", fencing.fencing_fails, CRITICAL, 1),
     Kind("the fence device has failed, or is not started", "fencing", fencing.cannot_fence, CRITICAL, 1),
     Kind("writes are blocked until a node has been fenced", "fencing", fencing.writes_stand_still, CRITICAL, 1),
     Kind("DRBD is StandAlone", "split-brain", copies.parted, CRITICAL),
