@@ -51,6 +51,10 @@ def inbound(settings: Settings) -> Iterator[Inbound]:
     yield Inbound("cluster-udp", 150, (ports.COROSYNC,), (nodes,), nodes, "udp")
     if monitoring.monitoring:
         yield Inbound("monitoring", 135, ports.EXPORTERS, monitoring.monitor_cidrs, nodes)
+    if settings.witness and monitoring.monitor_on_witness:
+        witness = f"{settings.witness.private_address}/32"
+        yield Inbound("monitoring-by-witness", 136, ports.EXPORTERS, (witness,), nodes)
+        yield Inbound("prometheus", 137, (ports.PROMETHEUS,), monitoring.monitor_cidrs, witness)
     if settings.witness:
         voters = tuple(f"{address}/32" for address in network.nodes)
         yield Inbound("witness", 160, (ports.QNETD,), voters, f"{settings.witness.private_address}/32")

@@ -11,8 +11,10 @@ from typing import Any
 from components.checkout import CHECKOUT
 from lab.lab import Lab, LabError, wait_until
 
-EVERY_SECONDS = 5
-"""How often it asks the exporters, and looks at the rules; a person's does so every 15 s or so."""
+EVERY_SECONDS = 10
+"""How often it asks the exporters, and looks at the rules; a person's does so every 15 s or so.
+
+An exporter of a busy lab may take some seconds for its answer."""
 
 _ADDRESS = "127.0.0.1:9090"
 _READY_SECONDS = 60.0

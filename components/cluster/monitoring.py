@@ -1,13 +1,14 @@
-"""Monitoring: Prometheus' exporters on both nodes, and what tells one of them what `make status` would find."""
+"""Monitoring: Prometheus' exporters on both nodes, with what `make status` would find; a Prometheus on the witness."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pulumi
 
 from components import ports
 from components.checkout import CHECKOUT
-from components.remote import LIBRARY, Part, ScriptContext
+from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
 
 PROGRAMS = (
     "components/certificates.py",
@@ -22,6 +23,8 @@ PROGRAMS = (
 )
 """What runs on the nodes, of the programs that ask them from outside too."""
 
+ALERTS = CHECKOUT / "docs" / "monitoring" / "alerts.yaml"
+
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -29,7 +32,7 @@ class Monitoring(Part):
     """The exporters of both nodes, which only a Prometheus of `monitorCidrs` reaches, by TLS and with the password.
 
     Args:
-        after: what each node needs first, by node name.
+        after: what each machine needs first, by its name.
 
     Attributes:
         told: what a Prometheus needs to know to ask them.
@@ -58,14 +61,42 @@ class Monitoring(Part):
             monitoring=system,
             exporters=exporters,
         )
-        certificates = [script.stdout.apply(certificate_in) for script in done.values()]
-        kinds = zip(("node", "mysqld", "cluster"), exporters, strict=True)
+        kinds = tuple(zip(("node", "mysqld", "cluster"), exporters, strict=True))
+        certificates = pulumi.Output.concat(*(script.stdout.apply(certificate_in) for script in done.values()))
+        place = f"/etc/prometheus/{context.settings.names.cluster_name}"
         told: dict[str, object] = {
-            "scrape_configs": [_scraped(context, kind, port) for kind, port in kinds],
-            "certificates": pulumi.Output.concat(*certificates),
+            "scrape_configs": [_scraped(context, *kind, f"{place}.pem", f"{place}.password") for kind in kinds],
+            "certificates": certificates,
         }
+        witness = context.witness
+        if witness and context.settings.monitoring.monitor_on_witness:
+            own = RemoteScript(
+                f"{witness.name}-prometheus",
+                self,
+                witness,
+                "monitoring/prometheus.sh.j2",
+                "Prometheus, which asks the nodes",
+                after=[after[witness.name], *done.values()],
+                variables={"HA_MONITOR_PASSWORD": password, "HA_EXPORTER_CERTIFICATES": certificates},
+                monitoring=system,
+                configuration=_configuration(context, kinds),
+                alerts=ALERTS.read_text(encoding="utf-8"),
+            )
+            told["prometheus"] = f"https://{witness.private_address}:{ports.PROMETHEUS}"
+            told["certificates"] = pulumi.Output.concat(certificates, own.stdout.apply(certificate_in))
         self.told = pulumi.Output.from_input(told)
         self.register_outputs({})
+
+
+def _configuration(context: ScriptContext, kinds: Iterable[tuple[str, int]]) -> str:
+    """Return what the witness's Prometheus asks, in its own form (JSON is YAML)."""
+    place = "/etc/azure-mysql-ha/monitoring"
+    configuration: dict[str, object] = {
+        "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
+        "rule_files": [f"{place}/alerts.yaml"],
+        "scrape_configs": [_scraped(context, *kind, f"{place}/nodes.pem", f"{place}/password") for kind in kinds],
+    }
+    return json.dumps(configuration, indent=1)
 
 
 def certificate_in(stdout: str) -> str:
@@ -74,17 +105,20 @@ def certificate_in(stdout: str) -> str:
     return f"{found[0]}\n" if found else ""
 
 
-def _scraped(context: ScriptContext, kind: str, port: int) -> dict[str, object]:
-    """Return how a Prometheus asks one kind of exporter, in the form of its own configuration."""
+def _scraped(context: ScriptContext, kind: str, port: int, authority: str, password: str) -> dict[str, object]:
+    """Return how a Prometheus asks one kind of exporter, in the form of its own configuration.
+
+    Args:
+        authority, password: files of the machine that it runs on.
+    """
     cluster = context.settings.names.cluster_name
-    place = f"/etc/prometheus/{cluster}"
     return {
         "job_name": f"{cluster}-{kind}",
         "scheme": "https",
         # It starts the cluster's own programs each time.
         **({"scrape_interval": "1m", "scrape_timeout": "30s"} if kind == "cluster" else {}),
-        "tls_config": {"ca_file": f"{place}.pem"},
-        "basic_auth": {"username": "prometheus", "password_file": f"{place}.password"},
+        "tls_config": {"ca_file": authority},
+        "basic_auth": {"username": "prometheus", "password_file": password},
         "static_configs": [
             {
                 "targets": [f"{node.private_address}:{port}"],

@@ -81,14 +81,14 @@ class Packages(Part):
                 "host/packages.sh.j2",
                 f"Packages of the {'cluster' if is_node else 'witness'}, nothing started",
                 after_own=[host],
-                packages=_packages(context) if is_node else system.witness_packages,
+                packages=_packages(context) if is_node else _witness_packages(context),
                 kernel_modules_package=system.kernel_modules_package if is_node else None,
                 left_to_pacemaker=system.left_to_pacemaker if is_node else (),
                 never_restart=system.never_restart,
                 repairs=system.repairs if is_node else (),
                 drbd_handlers=system.drbd_handlers,
                 monitoring=system.monitoring,
-                exporters=_exporters(context) if is_node and not context.settings.monitoring.monitoring else (),
+                not_monitoring=_not_monitoring(context, is_node=is_node),
             )
             self.on_each(
                 [node],
@@ -114,9 +114,17 @@ def _inbound(settings: Settings, node: Machine, *, has_ways_out: bool) -> list[I
     ]
 
 
-def _exporters(context: ScriptContext) -> tuple[str, ...]:
-    system = context.operating_system.monitoring
-    return system.node.unit, system.mysqld.unit, system.cluster.unit
+def _not_monitoring(context: ScriptContext, *, is_node: bool) -> tuple[str, ...]:
+    """Return the units of monitoring that a machine does not have, or not any more."""
+    system, monitoring = context.operating_system.monitoring, context.settings.monitoring
+    if is_node:
+        return () if monitoring.monitoring else (system.node.unit, system.mysqld.unit, system.cluster.unit)
+    return () if monitoring.monitor_on_witness else (system.prometheus.unit,)
+
+
+def _witness_packages(context: ScriptContext) -> tuple[str, ...]:
+    system, monitors = context.operating_system, context.settings.monitoring.monitor_on_witness
+    return (*system.witness_packages, *(system.monitoring.prometheus_packages if monitors else ()))
 
 
 def _packages(context: ScriptContext) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class MonitoringSection(Section):
     monitoring: Annotated[bool, given(boolean)]
     monitor_cidrs: Annotated[tuple[str, ...], given(texts)]
     monitor_password: Annotated[pulumi.Output[str] | None, given(optional_secret(_password))]
+    monitor_on_witness: Annotated[bool, given(boolean)]
 
     def checks(self) -> Iterable[Check]:
         return (("monitorCidrs", self._somebody_comes), ("monitorPassword", self._has_a_password))

@@ -120,11 +120,12 @@ class DatabaseServer:
 
 @dataclass(frozen=True)
 class Exporter:
-    """An exporter of Prometheus'.
+    """An exporter of Prometheus', or that itself.
 
     Args:
         unit: systemd's unit of it.
-        command: its command line, without where it listens and what it asks of who comes.
+        command: its command line, without where it listens and what it asks of who comes. "$client" stands for the
+            option file by which it logs in to the database, "$configuration" for Prometheus' own.
     """
 
     unit: str
@@ -137,19 +138,23 @@ class MonitoringPrograms:
 
     Args:
         packages: what is installed on a node of a cluster that is monitored as well.
+        prometheus_packages: what is installed on a witness that has a Prometheus as well.
         user: account of the machine, and of the database, as which the exporters of both run.
         textfiles: folder of what the machine's exporter takes from others.
         node: the exporter of the machine, DRBD with it.
-        mysqld: of the database. "$client" stands for the option file by which it logs in.
+        mysqld: of the database.
         cluster: of Pacemaker and Corosync.
+        prometheus: what asks them, on a witness.
     """
 
     packages: tuple[str, ...]
+    prometheus_packages: tuple[str, ...]
     user: str
     textfiles: str
     node: Exporter
     mysqld: Exporter
     cluster: Exporter
+    prometheus: Exporter
 
 
 @dataclass(frozen=True)

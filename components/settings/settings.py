@@ -213,6 +213,7 @@ class Settings:
             ("restoreFrom", self._restores_from_another_cluster),
             ("restoreFrom", self._backup_is_restored_once),
             ("restoreTo", self._time_of_the_restore_stays),
+            ("monitorOnWitness", self._witness_can_monitor),
             ("sshPorts", self._ports_differ),
             ("sshPorts", lambda: self._has_one_for_the_witness(self.ssh.ssh_ports, "ports")),
             ("sshHostKeys", self._has_a_host_key_for_the_witness),
@@ -339,6 +340,14 @@ class Settings:
                 f"is {to}, but this cluster was made with {before.to}: set it back, or clear restoreFrom and restoreTo,"
                 " and make another stack"
             )
+
+    def _witness_can_monitor(self) -> None:
+        if not self.monitoring.monitor_on_witness:
+            return
+        if not self.monitoring.monitoring:
+            raise Mistake("is true, but monitoring is false: the nodes would tell it nothing")
+        if not self.machines.witness:
+            raise Mistake("is true, but there is no witness (witness: true)")
 
     def _ports_differ(self) -> None:
         if self.endpoint.probe_port in self.ssh.ssh_ports:

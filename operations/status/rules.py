@@ -35,7 +35,7 @@ class Rule:
         what: what is wrong, for a person.
         page: the page of docs/operations that says what to do.
         expression: of PromQL; a result for each cluster, or each of its nodes, where it is so.
-        minutes: how long it has to be so; whole ones, or a half.
+        minutes: how long it has to be so.
     """
 
     name: str
@@ -51,7 +51,11 @@ class Rule:
         return {
             "alert": self.name,
             "expr": self.expression,
-            **({"for": f"{self.minutes}m" if self.minutes >= 1 else "30s"} if self.minutes else {}),
+            **(
+                {"for": f"{self.minutes}m" if self.minutes >= 1 else f"{60 * self.minutes:.0f}s"}
+                if self.minutes
+                else {}
+            ),
             "labels": {"severity": str(self.severity)},
             "annotations": {
                 "summary": f"{{{{ $labels.cluster }}}}: {self.what}",
@@ -103,7 +107,7 @@ FROM_OUTSIDE = (
         "no node's exporter answers",
         "nobody-serves",
         CRITICAL,
-        0.5,  # no fail-over takes both exporters away
+        0.25,  # two looks; no fail-over takes both exporters away
         'sum by (cluster) (up{exporter="node"}) == 0',
     ),
     Rule(

@@ -46,6 +46,7 @@ class Case:
 MONITORED = {
     "monitoring": True,
     "monitorCidrs": ["198.51.100.0/24"],
+    "monitorOnWitness": True,
     "alertEmails": ["night@example.com"],
     "alertWebhook": "https://example.com/hook",
 }

@@ -3,6 +3,7 @@
 Tests in the order of the file.
 """
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ MADE_WITH = {
     "sshAccess": "node-addresses",
     "backup": True,
     "witness": True,
+    "monitorOnWitness": True,
     "alertEmails": ["night@example.com"],
 }
 ELSEWHERE = "198.51.100.77"
@@ -213,6 +215,50 @@ def test_a_node_is_lost(cluster: Lab, prometheus: Prometheus) -> None:
     told_then_ended(prometheus, "MysqlGone", ["MysqlNodeNotAsked", "MysqlFenced"], lambda: None, back)
     service.wait_until_well(cluster, back)
     wait_until("the end of all alerts", lambda: telling(prometheus) <= {*HAPPENED}, back)
+
+
+class OnWitness:
+    """The Prometheus on the witness, as somebody of `monitorCidrs` asks it."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self._authority = folder / "authority.pem"
+        self._authority.write_text(told(lab)["certificates"])
+
+    def ask(self, path: str, password: str = "") -> Any:
+        """Return what it answers; None where it lets nobody in."""
+        outputs = self.lab.outputs()
+        address = outputs["monitoring"]["prometheus"].removeprefix("https://")
+        public = outputs["ssh"][outputs["witness"]].rpartition("@")[2]
+        user = f'user = "prometheus:{password or self.lab.settings()["monitorPassword"]}"\n'
+        way = ("--connect-to", f"{address}:{public}:{ports.PROMETHEUS}")
+        authority = str(self._authority)
+        run = curl(self.lab, "--cacert", authority, "--fail", *way, f"https://{address}/api/v1/{path}", config=user)
+        return None if run.returncode else json.loads(run.stdout)["data"]
+
+    def answers(self) -> list[str]:
+        return [target["health"] for target in self.ask("targets?state=active")["activeTargets"]]
+
+    def firing(self) -> set[str]:
+        """Return the alerts that are told."""
+        alerts = self.ask("alerts")["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+
+def test_the_witness_goes_on_while_both_nodes_are_off(cluster: Lab, tmp_path: Path) -> None:
+    """It asks all exporters, lets in who has the password, and tells within a minute that nobody answers."""
+    witness = OnWitness(cluster, tmp_path)
+    wait_until("all exporters", lambda: witness.answers() == ["up"] * 6, 120)
+    assert witness.ask("alerts", password="wrong") is None
+    for node in cluster.nodes():
+        power.kill(cluster, node.name)
+    begin = time.monotonic()
+    wait_until("the alert", lambda: "MysqlNobodyAnswers" in witness.firing(), TOLD_WITHIN_SECONDS)
+    print(f"MysqlNobodyAnswers after {time.monotonic() - begin:.0f} s")
+    for node in cluster.nodes():
+        power.start(cluster, node.name)
+    service.wait_until_well(cluster, trial.bar(300))
+    wait_until("its end", lambda: "MysqlNobodyAnswers" not in witness.firing(), trial.bar(120))
 
 
 def test_another_password(cluster: Lab, tmp_path: Path) -> None:

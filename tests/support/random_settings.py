@@ -210,8 +210,13 @@ _CHANGES: tuple[SearchStrategy[dict[str, Any]], ...] = (
     _one("mysqlOptions", st.lists(_option, max_size=4).map(dict)),
     st.just({"backup": True}),
     _one("restoreFrom", _account),
-    st.tuples(st.lists(_cidr, min_size=1, max_size=2), _password).map(
-        lambda drawn: {"monitoring": True, "monitorCidrs": drawn[0], "monitorPassword": drawn[1]}
+    st.tuples(st.lists(_cidr, min_size=1, max_size=2), _password, st.booleans()).map(
+        lambda drawn: {
+            "monitoring": True,
+            "monitorCidrs": drawn[0],
+            "monitorPassword": drawn[1],
+            **({"witness": True, "monitorOnWitness": True} if drawn[2] else {}),
+        }
     ),
     _one("alertEmails", st.lists(_email, max_size=3, unique_by=str.lower)),
     _one("alertWebhook", _text(PRINTABLE).map(lambda text: "https://example.com/" + re.sub(r"\s", "", text))),

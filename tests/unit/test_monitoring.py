@@ -1,6 +1,7 @@
 """What a node tells of trouble by itself, and the alerts that follow from it."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -239,6 +240,19 @@ def test_the_certificate_is_found_in_what_the_script_has_told() -> None:
     assert certificate_in("") == ""
 
 
+def test_promtool_finds_the_witness_configuration_good(tmp_path: Path) -> None:
+    """Of the golden case: what the script of the witness brings to its machine."""
+    script = (CHECKOUT / "tests/golden/expected/witness/mysql-lab-witness-prometheus.sh").read_text()
+    written = dict(re.findall(r" \$place/(\S+) 0644 <<'FILE'\n(.*?)^FILE$", script, re.DOTALL | re.MULTILINE))
+    for name in ("nodes.pem", "password"):
+        (tmp_path / name).write_text("")
+    for name, text in written.items():
+        (tmp_path / name).write_text(text.replace("/etc/azure-mysql-ha/monitoring", str(tmp_path)))
+    command = ["promtool", "check", "config", "--lint=none", str(tmp_path / "prometheus.yml")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0 and f"{len(rules.RULES)} rules found" in run.stdout, run.stdout + run.stderr
+
+
 # --- alert rules
 
 Series = dict[str, str]
@@ -392,9 +406,9 @@ def test_each_kind_is_an_alert_as_long_as_it_is_so(tmp_path: Path) -> None:
     series: dict[str, str] = {}
     looks: list[dict[str, Any]] = []
     for kind, rule in told.items():
-        series |= of_kind(kind, f"0 0 1x{rule.minutes} 0 0")
-        looks += [silent(rule.name, 1 + rule.minutes), expected(rule.name, "", 2 + rule.minutes)]
-        looks.append(silent(rule.name, 3 + rule.minutes))
+        minutes = math.ceil(rule.minutes)  # it is looked at each minute
+        series |= of_kind(kind, f"0 0 1x{minutes} 0 0")
+        looks += [silent(rule.name, 1 + minutes), expected(rule.name, "", 2 + minutes), silent(rule.name, 3 + minutes)]
     assert promtool(tmp_path, [checked(series, *looks)]) == ""
 
 

@@ -477,6 +477,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "monitorCidrs: 0.0.0.0/0 opens the exporters to the whole world; name the networks that may",
     ),
     ({"monitorCidrs": ["10.1.0.5"]}, "monitorCidrs: 10.1.0.5 has no prefix length"),
+    (
+        {"monitorOnWitness": True, "witness": True},
+        "monitorOnWitness: is true, but monitoring is false: the nodes would tell it nothing",
+    ),
+    (MONITORED | {"monitorOnWitness": True}, "monitorOnWitness: is true, but there is no witness (witness: true)"),
     (MONITORED | {"monitorPassword": ""}, f"monitorPassword: {MISSING}"),
     (MONITORED | {"monitorPassword": "short"}, "monitorPassword: is weak; use at least 24 characters"),
     (MONITORED | {"monitorPassword": "Ab1-cd2_" * 10}, "monitorPassword: is longer than 72 characters"),

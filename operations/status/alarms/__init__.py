@@ -52,7 +52,7 @@ class Kind:
     page: str
     find: Callable[[Facts], Iterator[str]]
     severity: Severity
-    minutes: int = 0
+    minutes: float = 0
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ KINDS: Sequence[Kind] = (
     Kind("the fencing of a node is pending or has failed", "fencing", fencing.fencing_fails, CRITICAL, 1),
     Kind("the fence device has failed, or is not started", "fencing", fencing.cannot_fence, CRITICAL, 1),
     Kind("writes are blocked until a node has been fenced", "fencing", fencing.writes_stand_still, CRITICAL, 1),
-    Kind("DRBD is StandAlone", "split-brain", copies.parted, CRITICAL),
+    Kind("DRBD is StandAlone", "split-brain", copies.parted, CRITICAL, 0.5),
     Kind("nobody serves, since it is not known whose data is newest", "both-off", copies.old_data, CRITICAL, 1),
     Kind("a data disk has failed", "failed-disk", copies.disk_fails, CRITICAL),
     Kind("blocks of the two data disks differ", "blocks-differ", copies.blocks_differ, CRITICAL),

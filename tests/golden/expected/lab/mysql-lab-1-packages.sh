@@ -130,13 +130,13 @@ FILE
   repair_crm_fence_peer
 
   # Of monitoring that the stack had.
-  local exporter
-  for exporter in prometheus-node-exporter.service prometheus-mysqld-exporter.service ha_cluster_exporter.service azure-mysql-ha-metrics.service; do
-    if [[ -e /etc/systemd/system/$exporter.d/azure-mysql-ha.conf || -e /etc/systemd/system/$exporter ]]; then
-      systemctl --quiet disable --now "$exporter"
-      rm --recursive --force "/etc/systemd/system/$exporter.d" "/etc/systemd/system/$exporter"
+  local unit
+  for unit in prometheus-node-exporter.service prometheus-mysqld-exporter.service ha_cluster_exporter.service azure-mysql-ha-metrics.service; do
+    if [[ -e /etc/systemd/system/$unit.d/azure-mysql-ha.conf || -e /etc/systemd/system/$unit ]]; then
+      systemctl --quiet disable --now "$unit"
+      rm --recursive --force "/etc/systemd/system/$unit.d" "/etc/systemd/system/$unit"
       systemctl daemon-reload
-      say "$exporter: ended"
+      say "$unit: ended"
     fi
   done
   rm --recursive --force /etc/azure-mysql-ha/monitoring /var/lib/prometheus/node-exporter/azure-mysql-ha.prom

@@ -23,8 +23,10 @@ hash_of_the_password() {
 }
 
 listens() { ss --listening --no-header --tcp "src = 10.32.0.4:$1" | grep --quiet .; }
-main() {
-  local unit hash
+
+# Who asks comes by TLS, and with the password.
+secure_web() {
+  local hash
   mkdir -p /run/azure-mysql-ha
   hash=$(hash_of_the_password)
   [[ $hash == \$2b\$10\$* && ${#hash} == 60 ]] || stop "a crypt(3) without bcrypt" "one with it, such as libxcrypt's" "See which crypt(3) perl uses on mysql-lab-1."
@@ -56,6 +58,35 @@ tls_server_config:
 basic_auth_users:
   prometheus: $hash
 FILE
+}
+
+# start_units UNIT...: each that has changed, or does not run.
+start_units() {
+  local unit
+  for unit in "$@"; do
+    if [[ -e $mark.all.changed ]]; then : >"$mark.$unit.changed"; fi
+    # Also where an earlier run was killed in between.
+    if systemctl show --property=NeedDaemonReload,LoadState "$unit" | grep --quiet 'Reload=yes\|State=not-found'; then
+      systemctl daemon-reload
+    fi
+    if [[ $(systemctl is-enabled "$unit" 2>/dev/null) != enabled ]]; then systemctl --quiet enable "$unit"; fi
+    if [[ -e $mark.$unit.changed ]] || ! systemctl --quiet is-active "$unit"; then
+      systemctl restart "$unit"
+      say "$unit: started"
+    fi
+  done
+}
+
+# They run with what is written, and a later run need not start them again.
+forget_changes() {
+  local unit
+  for unit in all "$@"; do
+    if [[ -e $mark.$unit.changed ]]; then rm "$mark.$unit.changed"; fi
+  done
+}
+main() {
+  local units="prometheus-node-exporter.service prometheus-mysqld-exporter.service ha_cluster_exporter.service azure-mysql-ha-metrics.service"
+  secure_web
   # Who comes by the socket is known by the account of the machine: the password, which an older exporter wants, is none.
   put prometheus-mysqld-exporter.service $place/client.cnf 0644 <<'FILE'
 [client]
@@ -195,24 +226,13 @@ OOMScoreAdjust=900
 WantedBy=multi-user.target
 FILE
 
-  for unit in prometheus-node-exporter.service prometheus-mysqld-exporter.service ha_cluster_exporter.service azure-mysql-ha-metrics.service; do
-    if [[ -e $mark.all.changed ]]; then : >"$mark.$unit.changed"; fi
-    # Also where an earlier run was killed in between.
-    if systemctl show --property=NeedDaemonReload,LoadState "$unit" | grep --quiet 'Reload=yes\|State=not-found'; then
-      systemctl daemon-reload
-    fi
-    if [[ $(systemctl is-enabled "$unit" 2>/dev/null) != enabled ]]; then systemctl --quiet enable "$unit"; fi
-    if [[ -e $mark.$unit.changed ]] || ! systemctl --quiet is-active "$unit"; then
-      systemctl restart "$unit"
-      say "$unit: started"
-    fi
-  done
+  # shellcheck disable=SC2086 # words
+  start_units $units
   wait_for 60 "exporter at port 9100" listens 9100
   wait_for 60 "exporter at port 9104" listens 9104
   wait_for 60 "exporter at port 9664" listens 9664
-  for unit in all prometheus-node-exporter.service prometheus-mysqld-exporter.service ha_cluster_exporter.service azure-mysql-ha-metrics.service; do
-    if [[ -e $mark.$unit.changed ]]; then rm "$mark.$unit.changed"; fi
-  done
+  # shellcheck disable=SC2086 # words
+  forget_changes $units
   say "monitoring: the exporters of mysql-lab-1 answer, with this certificate"
   cat $place/certificate.pem
 }

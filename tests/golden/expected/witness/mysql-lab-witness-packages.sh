@@ -20,7 +20,7 @@ our_policy() { grep --quiet --no-messages azure-mysql-ha /usr/sbin/policy-rc.d; 
 
 apt() { apt-get --quiet=2 --option DPkg::Lock::Timeout=300 --option Dpkg::Use-Pty=0 "$@"; }
 main() {
-  local packages=(corosync-qnetd libnss3-tools) space held
+  local packages=(corosync-qnetd libnss3-tools prometheus) space held
 
   if is_complete "${packages[@]}"; then
     say "packages: all ${#packages[@]} there"
