@@ -6,12 +6,12 @@ service goes on by itself.
 """
 
 from drills.drill import Drill
-from drills.proof.alerts import NODE_LOST, Telling
+from drills.proof.alerts import NOBODY_SERVES, NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 150
 # What did not reach the API is in nobody's log.
-EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST))
+EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST, also=NOBODY_SERVES))
 NEEDS_LAB = "Azure's API cannot be blocked for two machines alone"
 HELD_SECONDS = 90.0
 

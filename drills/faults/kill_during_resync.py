@@ -8,11 +8,11 @@ everything.
 """
 
 from drills.drill import Drill
-from drills.proof.alerts import NODE_LOST, Telling
+from drills.proof.alerts import NOBODY_SERVES, NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 180
-EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST))
+EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST, also=NOBODY_SERVES))
 SETTLE_SECONDS = 420.0
 
 MISSED_MIB = 64

@@ -9,12 +9,12 @@ it: then the status says why nobody serves, and it has the other one started aft
 import time
 
 from drills.drill import Drill
-from drills.proof.alerts import NODE_LOST, Telling
+from drills.proof.alerts import NOBODY_SERVES, NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 190
 # The second machine's, or its start, which the lab counts as one.
-EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST))
+EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST, also=NOBODY_SERVES))
 SETTLE_SECONDS = 420.0
 HELD_SECONDS = 40.0
 BACK_SECONDS = 180.0

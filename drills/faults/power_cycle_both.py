@@ -7,11 +7,12 @@ cluster starts by itself, InnoDB recovers, and every row is there.
 import time
 
 from drills.drill import Drill
+from drills.proof.alerts import NOBODY_SERVES, NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 160
 # A member that both have lost in the same instant need not be fenced; one may be, at the start.
-EXPECTED = Expectation(fencings=(0, 1))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(also=(*NODE_LOST, *NOBODY_SERVES)))
 SETTLE_SECONDS = 420.0
 
 

@@ -9,12 +9,12 @@ winner's data are served.
 import time
 
 from drills.drill import Drill
-from drills.proof.alerts import NODE_LOST, Telling
+from drills.proof.alerts import NOBODY_SERVES, NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 45
 # The loser's; and the winner's start, which the lab counts as one.
-EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST))
+EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST, also=NOBODY_SERVES))
 SETTLE_SECONDS = 420.0
 
 BACK_SECONDS = 180.0

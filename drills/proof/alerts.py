@@ -8,6 +8,12 @@ from operations.status.rules import HAPPENED
 NODE_LOST = ("MysqlGone", "MysqlFenced")
 """One of these is told of a node that is lost: the other one sees that it is gone, or has had it fenced."""
 
+NOBODY_SERVES = (
+    *("MysqlNobodyServes", "MysqlNobodyAnswers", "MysqlNoQuorum", "MysqlOldData"),
+    *("MysqlFencingFails", "MysqlWritesStandStill"),
+)
+"""These are right as well where nobody serves for longer than a fail-over takes, and say why."""
+
 
 @dataclass(frozen=True)
 class Alert:
