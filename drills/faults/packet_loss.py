@@ -7,10 +7,11 @@ all, and then it is exactly one.
 
 from drills import network
 from drills.drill import Drill
+from drills.proof.alerts import NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 60
-EXPECTED = Expectation(fencings=(0, 1))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(also=NODE_LOST))
 PERCENT = 30
 
 
