@@ -5,6 +5,7 @@ from pulumi_azure_native import compute
 
 from components.azure.deletion_lock import deletion_lock
 from components.azure.place import Place
+from components.azure.propagation import asked_again
 from components.settings.disks import DisksSection
 from components.settings.settings import MachineSettings
 
@@ -40,7 +41,11 @@ def make_data_disk(
         if encryption_set_id
         else None,
         zones=[node.zone] if node.zone else None,
-        opts=pulumi.ResourceOptions(parent=parent, protect=disks.protect_data),
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            protect=disks.protect_data,
+            hooks=asked_again(f"{node.name}-data") if encryption_set_id else None,
+        ),
     )
     if disks.deletion_lock:
         deletion_lock(f"{node.name}-data-lock", azure_name=azure_name, scope=disk.id, parent=parent)

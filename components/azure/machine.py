@@ -10,6 +10,7 @@ from pulumi_azure_native import compute, network
 from components.azure.door import Door
 from components.azure.endpoint import Endpoint
 from components.azure.place import Place
+from components.azure.propagation import asked_again
 from components.settings.machines import MachinesSection
 from components.settings.settings import MachineSettings
 from components.settings.ssh import SshSection
@@ -85,6 +86,7 @@ def make_machine(args: MachineArgs, parent: pulumi.Resource, node: NodeParts | N
         opts=pulumi.ResourceOptions(
             parent=parent,
             depends_on=[node.turn] if node else None,
+            hooks=asked_again(settings.name) if args.encryption_set_id else None,
             # Its name, its address and its disk can belong to one machine at a time.
             delete_before_replace=True,
             # What Azure refuses to change on a machine that exists. The data disk stays, and goes to the new one.

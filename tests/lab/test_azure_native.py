@@ -177,6 +177,18 @@ who = pulumi.Output.from_input("principal")
 made = assign_role("fences", role_id="/roleDefinitions/fence", principal_id=who, scope="/subscriptions/s", parent=None)
 pulumi.export("assignment", made.name)
 """
+DISK = """
+import pulumi
+from components.azure import propagation
+from pulumi_azure_native import compute
+
+propagation._PAUSE_SECONDS = 0.2
+disk = compute.Disk(
+    "data", disk_name="disk", resource_group_name="rg", location="westeurope", disk_size_gb=4,
+    creation_data=compute.CreationDataArgs(create_option=compute.DiskCreateOption.EMPTY),
+    opts=pulumi.ResourceOptions(hooks=propagation.asked_again("data")),
+)
+"""
 RESOURCES = 15  # of Azure; the stack itself makes one more
 CUSTOM_DATA = "I2Nsb3VkLWNvbmZpZwp7fQo="
 
@@ -507,6 +519,17 @@ def test_an_assignment_waits_until_azure_knows_the_role(stack: Stack, arm: FakeA
     arm.canned["PUT", name] = [refusal("AuthorizationFailed")]
     assert 'Code="AuthorizationFailed"' in stack.pulumi("up", "--yes", "--skip-preview", fails=True)
     assert arm.made() == [name] * 4
+
+
+def test_a_disk_waits_until_azure_knows_the_right_to_its_key(stack: Stack, arm: FakeArm) -> None:
+    (stack.folder / "program" / "__main__.py").write_text(DISK)
+    stack.environment["PYTHONPATH"] = str(CHECKOUT)
+    refusal = Canned(400, {"error": {"code": "KeyVaultAccessForbidden", "message": "no get, wrap and unwrap"}})
+    arm.canned["PUT", "disk"] = [refusal, refusal]
+    shown = stack.pulumi("up", "--yes", "--skip-preview")
+    told = "warning: data: Azure does not know everywhere yet what it has just made (KeyVaultAccessForbidden)"
+    assert told in shown and "error: " not in shown
+    assert arm.made() == ["disk"] * 3
 
 
 @pytest.mark.long

@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable
 import pulumi
 import pytest
 
-from components.azure import propagation
+from components.azure import data_disk, machine, propagation, role
+from tests.support.recording import EXISTING, record_anew
+
+ENCRYPTED = {key: EXISTING[key] for key in ("diskEncryptionKeyUrl", "diskEncryptionKeyVaultId")}
 
 NOT_YET = 'Status=400 Code="RoleDefinitionDoesNotExist" Message="The specified role definition ... does not exist."'
 
@@ -20,8 +23,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def again(monkeypatch: pytest.MonkeyPatch, *errors: str) -> bool:
-    """Tell whether an assignment is tried again after some errors, the newest first."""
+def again(monkeypatch: pytest.MonkeyPatch, *errors: str, operation: str = "create") -> bool:
+    """Tell whether a resource is made again after some errors, the newest first."""
 
     def hook(name: str, function: Callable[[pulumi.ErrorHookArgs], Awaitable[bool]]) -> object:
         return function
@@ -29,7 +32,7 @@ def again(monkeypatch: pytest.MonkeyPatch, *errors: str) -> bool:
     monkeypatch.setattr(pulumi, "ErrorHook", hook)
     hooks = propagation.asked_again("a").on_error
     assert hooks
-    answer = hooks[0](pulumi.ErrorHookArgs("urn", "", "a", "type", failed_operation="create", errors=list(errors)))
+    answer = hooks[0](pulumi.ErrorHookArgs("urn", "", "a", "type", failed_operation=operation, errors=list(errors)))
     assert not isinstance(answer, bool)
 
     async def wait() -> bool:
@@ -45,6 +48,34 @@ def test_what_is_not_known_yet_is_told_once_and_tried_again(monkeypatch: pytest.
         "a: Azure does not know everywhere yet what it has just made (RoleDefinitionDoesNotExist); tried again for 10"
         " minutes"
     ]
+
+
+def test_a_right_to_a_key_is_waited_for_by_new_disks_alone(monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    error = 'Code="KeyVaultAccessForbidden" Message="Unable to access key vault resource ... to enable encryption"'
+    assert again(monkeypatch, error)
+    assert not again(monkeypatch, error, operation="update")
+    assert [line.partition(";")[0].rpartition(" ")[2] for line in told] == ["(KeyVaultAccessForbidden)"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "waiting"),
+    [
+        ({}, set[str]()),
+        (ENCRYPTED, {"mysql-dev-1", "mysql-dev-1-data", "mysql-dev-2", "mysql-dev-2-data", "encryption-uses-the-key"}),
+    ],
+)
+def test_what_waits(changes: dict[str, str], waiting: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = set[str]()
+    bound = propagation.asked_again
+
+    def asked_again(name: str) -> pulumi.ResourceHookBinding:
+        asked.add(name)
+        return bound(name)
+
+    for module in (data_disk, machine, role):
+        monkeypatch.setattr(module, "asked_again", asked_again)
+    record_anew("dev", {"fencing": "off", **changes})
+    assert asked == waiting
 
 
 @pytest.mark.parametrize("errors", [["AuthorizationFailed"], ["RoleAssignmentExists", NOT_YET]])
