@@ -35,7 +35,7 @@ place = make_place(settings.names, existing.group)
 addresses = Addresses("addresses", AddressesArgs(place, settings, egress=existing.subnet_id is None))
 subnet_id = existing.subnet_id or Network("network", NetworkArgs(place, settings, addresses.ways_out)).subnet_id
 endpoint = Endpoint("endpoint", EndpointArgs(place, settings, addresses, subnet_id))
-entrance = make_entrance(settings, endpoint.host, endpoint.domain_name)
+entrance = make_entrance(settings, endpoint.host)
 key = settings.encryption.key
 nodes = Nodes(
     "nodes",

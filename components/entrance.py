@@ -30,14 +30,13 @@ class Entrance:
     issuers: str
 
 
-def make_entrance(settings: Settings, address: pulumi.Output[str], domain_name: str | None) -> Entrance:
+def make_entrance(settings: Settings, address: pulumi.Output[str]) -> Entrance:
     """Return how clients come in: with the certificate that one has, or with one of the stack's own authority.
 
     Args:
         address: the endpoint's IPv4 address.
-        domain_name: its domain name; None for none.
     """
-    tls = settings.tls
+    tls, domain_name = settings.tls, settings.domain_name
     if own := tls.own_certificate:
         certificate, name = pulumi.Output.from_input(own.chain), pulumi.Output.from_input(own.host)
         return Entrance(address, name, certificate, own.key, own.authority, own.issuers)

@@ -8,7 +8,7 @@ import urllib.request
 from typing import Any
 
 from lab.cloud import client as cloud
-from lab.cloud import namespace
+from lab.cloud import known_versions, namespace
 from lab.lab import Lab, wait_until
 
 
@@ -50,7 +50,7 @@ def ask(lab: Lab, method: str, path: str, body: object = None) -> tuple[int, Any
     headers = {"Authorization": f"Bearer {token['access_token']}", "Content-Type": "application/json"}
     status, answer, operation = send(
         method,
-        f"{base}/subscriptions/{variables['ARM_SUBSCRIPTION_ID']}{path}?api-version=2024-07-01",
+        f"{base}/subscriptions/{variables['ARM_SUBSCRIPTION_ID']}{path}?api-version={known_versions.of_path(path)}",
         None if body is None else json.dumps(body).encode(),
         headers,
     )

@@ -18,6 +18,14 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _AZURE = "azure-native:"
 
 
+# What a part names its owner by; of the owner itself it is the name.
+_OWNERS = {
+    "accountName": "storage:StorageAccount",
+    "virtualNetworkName": "network:VirtualNetwork",
+    "privateZoneName": "privatedns:PrivateZone",
+}
+
+
 @dataclass(frozen=True)
 class Change:
     """One of Azure's resources.
@@ -51,8 +59,8 @@ class Change:
     @property
     def own_name(self) -> str:
         """Its name in Azure; empty where it is not known before the update."""
-        owners = ("accountName",) if self.type != "storage:StorageAccount" else ()
-        other = ("resourceGroupName", *owners, *(("virtualNetworkName",) if self.type == "network:Subnet" else ()))
+        owners = {key for key, owner in _OWNERS.items() if self.type != owner}
+        other = {"resourceGroupName", *owners}
         names = ((key, str(value)) for key, value in (self.new or self.old or {}).items() if key.endswith("Name"))
         return next((name for key, name in names if key not in other and name != UNKNOWN), "")
 

@@ -20,6 +20,7 @@ from operations.error import OperationError
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
 _ACCOUNT = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}"
 _CONTAINER = f"{_ACCOUNT}/blobServices/default/containers/{{containerName}}"
+_ZONE = f"{_GROUP}/providers/Microsoft.Network/privateDnsZones/{{privateZoneName}}"
 
 # Resource ids, by the names that the program gives.
 # learn.microsoft.com/azure/role-based-access-control/resource-provider-operations has the types.
@@ -41,6 +42,9 @@ ID_PATHS = {
     "azure-native:network:NetworkInterface": (
         f"{_GROUP}/providers/Microsoft.Network/networkInterfaces/{{networkInterfaceName}}"
     ),
+    "azure-native:privatedns:PrivateZone": _ZONE,
+    "azure-native:privatedns:VirtualNetworkLink": f"{_ZONE}/virtualNetworkLinks/{{virtualNetworkLinkName}}",
+    "azure-native:privatedns:PrivateRecordSet": f"{_ZONE}/{{recordType}}/{{relativeRecordSetName}}",
     "azure-native:compute:AvailabilitySet": (
         f"{_GROUP}/providers/Microsoft.Compute/availabilitySets/{{availabilitySetName}}"
     ),

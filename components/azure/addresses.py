@@ -31,14 +31,12 @@ class Addresses(pulumi.ComponentResource):
 
     Attributes:
         endpoint: where clients find MySQL; None for an internal endpoint.
-        domain_name: that one's domain name; None for an internal endpoint.
         own: each machine's own, by its name; empty if they have none.
         egress: what all machines come from when they leave; None if they have their own, or others see to that.
         ways_out: networks, in CIDR form, that the machines come from when they leave, as far as this stack knows.
     """
 
     endpoint: network.PublicIPAddress | None
-    domain_name: str | None
     own: dict[str, network.PublicIPAddress]
     egress: network.PublicIPAddress | None
     ways_out: list[pulumi.Output[str]]
@@ -49,7 +47,6 @@ class Addresses(pulumi.ComponentResource):
         cluster, zones = args.place.cluster_name, settings.machines.zones_of_address
         is_public = settings.endpoint.is_public
         label = settings.dns_label
-        self.domain_name = f"{label}.{settings.names.location}.cloudapp.azure.com" if label else None
         self.endpoint = self._make("endpoint-address", f"pip-{cluster}", zones, label) if is_public else None
         if self.endpoint and settings.disks.deletion_lock:
             deletion_lock("endpoint-address-lock", azure_name=f"pip-{cluster}", scope=self.endpoint.id, parent=self)

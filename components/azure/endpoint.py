@@ -9,6 +9,7 @@ from components import ports
 from components.azure.addresses import Addresses
 from components.azure.egress import egress_parts, make_egress_balancer, pool_id
 from components.azure.place import Place
+from components.azure.private_name import make_private_name
 from components.settings.settings import Settings
 
 _FRONTEND = "endpoint"
@@ -23,6 +24,7 @@ class EndpointArgs:
     Args:
         settings: the stack's.
         addresses: its public address, if it has one, and what the machines come from when they leave.
+        subnet_id: resource id of the subnet of an internal one, and of the machines.
     """
 
     place: Place
@@ -36,13 +38,11 @@ class Endpoint(pulumi.ComponentResource):
 
     Attributes:
         host: its IPv4 address.
-        domain_name: its domain name; None for none.
         egress_pool_id: resource id of the pool of machines that leave by the address for that, if there is one.
         ssh_rule_ids: resource id of each machine's inbound NAT rule, by its name.
     """
 
     host: pulumi.Output[str]
-    domain_name: str | None
     pool_id: pulumi.Output[str]
     egress_pool_id: pulumi.Output[str] | None
     ssh_rule_ids: dict[str, pulumi.Output[str]]
@@ -54,7 +54,6 @@ class Endpoint(pulumi.ComponentResource):
         place, settings = args.place, args.settings
         address, egress_address = args.addresses.endpoint, args.addresses.egress
 
-        self.domain_name = args.addresses.domain_name
         if address:
             balancer_name = f"lbe-{place.cluster_name}"
             frontend = network.FrontendIPConfigurationArgs(
@@ -71,6 +70,9 @@ class Endpoint(pulumi.ComponentResource):
                 zones=list(settings.machines.zones_of_address) or None,
             )
             self.host = pulumi.Output.from_input(settings.network.internal_endpoint)
+
+        if settings.endpoint.private_dns_name:
+            make_private_name(name, place, settings, args.subnet_id, self)
 
         # The balancer's own parts refer to each other by ids that follow from its name.
         balancer_id = pulumi.Output.concat(place.group_id, "/providers/Microsoft.Network/loadBalancers/", balancer_name)

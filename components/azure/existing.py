@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 import pulumi
-from pulumi_azure_native import authorization, keyvault, network, resources, storage
+from pulumi_azure_native import authorization, keyvault, network, privatedns, resources, storage
 
 from components.azure.fencing import ACTIONS
 from components.azure.place import ExistingGroup
@@ -57,6 +57,8 @@ def find(settings: Settings) -> Existing:
     if subnet := settings.network.existing_subnet_id:
         in_zones = len(settings.machines.zones) > 1
         subnet_id = check("existingSubnetId", lambda: _subnet(subnet, settings.network, location, in_zones=in_zones))
+    if zone := settings.endpoint.existing_private_dns_zone_id:
+        check("existingPrivateDnsZoneId", lambda: _check_zone(zone, is_linked=subnet is None))
     if (role := settings.fencing.existing_role_definition_id) and settings.fencing.fencing:
         role_id = check("existingRoleDefinitionId", lambda: _role(role, settings.names.resource_group))
     if key := settings.encryption.key:
@@ -145,6 +147,23 @@ def _warn_of_one_zone(nat_gateway_id: str) -> None:
             f"NAT gateway {name} is in {zone}, but the nodes are in two: if that zone fails, the node in the other one"
             " cannot fence, so nobody serves; a gateway of SKU StandardV2 is in all zones"
         )
+
+
+def _check_zone(zone: AzureId, *, is_linked: bool) -> None:
+    """Check that a name can be made in a private DNS zone.
+
+    Args:
+        is_linked: whether this stack links the zone to a network.
+    """
+    if (here := _read("the subscription", _subscription)).lower() != zone.subscription.lower():
+        raise Mistake(f"is in subscription {zone.subscription}; this stack makes its name in subscription {here}")
+    (name,) = zone.names
+    found = _read(
+        f"private DNS zone {name}",
+        lambda: privatedns.get_private_zone(resource_group_name=zone.group, private_zone_name=name),
+    )
+    if not is_linked and not found.number_of_virtual_network_links:
+        pulumi.log.warn(f"private DNS zone {name} is linked to no virtual network, so nobody finds a name in it")
 
 
 def _role(role: AzureId, group_name: str) -> str:

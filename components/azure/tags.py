@@ -8,6 +8,7 @@ import pulumi
 _WITHOUT_TAGS = frozenset(
     {
         "azure-native:network:Subnet",
+        "azure-native:privatedns:PrivateRecordSet",
         "azure-native:authorization:RoleDefinition",
         "azure-native:authorization:RoleAssignment",
         "azure-native:authorization:ManagementLockByScope",

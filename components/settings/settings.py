@@ -141,6 +141,12 @@ class Settings:
         return self.endpoint.dns_label or f"{self.names.cluster_name}-{digest}"
 
     @property
+    def domain_name(self) -> str | None:
+        """The endpoint's domain name; None for an internal one without."""
+        label = self.dns_label
+        return f"{label}.{self.names.location}.cloudapp.azure.com" if label else self.endpoint.private_dns_name
+
+    @property
     def data_disk_speed(self) -> Speed:
         """What a node's data disk can do."""
         return speed(self.disks.data_disk_sku, self.disks.data_disk_size_gb)
@@ -197,6 +203,7 @@ class Settings:
     def checks(self) -> Iterable[Check]:
         return (
             ("existingSubnetId", self._subnet_is_not_our_own),
+            ("existingPrivateDnsZoneId", self._zone_is_not_our_own),
             ("endpointAddress", self._endpoint_has_an_address_of_its_own),
             ("witnessAddress", self._witness_has_an_address_of_its_own),
             *((key, lambda key=key: self._data_stays(key)) for key in KEYS),
@@ -225,6 +232,12 @@ class Settings:
         own = (self.names.own_resource_group, f"vnet-{cluster}")
         if subnet and (subnet.group.lower(), subnet.names[0].lower()) == own:
             raise Mistake("is the subnet that this stack makes for itself; leave this setting out")
+
+    def _zone_is_not_our_own(self) -> None:
+        zone = self.endpoint.existing_private_dns_zone_id
+        # Taken out of the program, the zone that it has made would be deleted.
+        if zone and zone.group.lower() == self.names.own_resource_group:
+            raise Mistake("is in the group that this stack makes for itself; leave this setting out")
 
     def _endpoint_has_an_address_of_its_own(self) -> None:
         if self.endpoint.is_public:

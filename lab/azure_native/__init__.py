@@ -16,6 +16,7 @@ What it maps (`sdk.py` derives every property from the SDK):
 |---|---|
 | resources:ResourceGroup | resource group |
 | network:{VirtualNetwork, Subnet, NetworkSecurityGroup, PublicIPAddress, NatGateway, LoadBalancer, NetworkInterface} | Microsoft.Network, 2024-05-01 |
+| privatedns:{PrivateZone, VirtualNetworkLink, PrivateRecordSet} | Microsoft.Network, 2024-06-01 |
 | compute:{AvailabilitySet, VirtualMachine} | Microsoft.Compute, 2024-11-01 |
 | compute:{Disk, DiskEncryptionSet} | Microsoft.Compute, 2024-03-02 |
 | keyvault:{Vault, Key} | Microsoft.KeyVault, 2024-11-01 |

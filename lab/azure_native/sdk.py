@@ -73,6 +73,13 @@ RESOURCE_TYPES: Mapping[str, _Known] = {
     "network:NatGateway": _in_group("Network/natGateways/{natGatewayName}"),
     "network:LoadBalancer": _in_group("Network/loadBalancers/{loadBalancerName}"),
     "network:NetworkInterface": _in_group("Network/networkInterfaces/{networkInterfaceName}"),
+    "privatedns:PrivateZone": _in_group("Network/privateDnsZones/{privateZoneName}"),
+    "privatedns:VirtualNetworkLink": _in_group(
+        "Network/privateDnsZones/{privateZoneName}/virtualNetworkLinks/{virtualNetworkLinkName}"
+    ),
+    "privatedns:PrivateRecordSet": _in_group(
+        "Network/privateDnsZones/{privateZoneName}/{recordType}/{relativeRecordSetName}"
+    ),
     "compute:AvailabilitySet": _in_group("Compute/availabilitySets/{availabilitySetName}", "location"),
     "compute:Disk": _in_group(
         "Compute/disks/{diskName}", "location", lastOwnershipUpdateTime="LastOwnershipUpdateTime"

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from aiohttp import web
 
-from lab.cloud import authorization, locks, login, prices, registration, resources
+from lab.cloud import authorization, known_versions, locks, login, prices, registration, resources
 from lab.cloud.authorization import Access
 from lab.cloud.changes import Changes
 from lab.cloud.errors import ArmError
@@ -18,7 +18,7 @@ from lab.cloud.reading import Reading, kind_of
 from lab.cloud.request import CALLER, VERSION, base, checked_version, version
 from lab.cloud.resource_id import ResourceId, parse
 from lab.cloud.site import Site
-from lab.cloud.subscription import Subscription, subscription
+from lab.cloud.subscription import PARTS, Subscription, subscription
 from lab.cloud.tokens import SUBSCRIPTION, InvalidToken, Principal, Tokens
 
 
@@ -67,6 +67,8 @@ class ResourceManager:
             return self._members(access, principal, "/".join(path.split("/")[:4]))
         whole = in_group or (about_roles and len(words) > 4)
         target = parse(path if whole else "/".join(words[:2]))
+        for type_ in _types(target, words):
+            known_versions.check(type_, version(request))
         if target.subscription.lower() != SUBSCRIPTION:
             raise ArmError(404, "SubscriptionNotFound", f"The subscription '{target.subscription}' could not be found.")
         if whole:
@@ -91,7 +93,8 @@ class ResourceManager:
         group = self._site.inventory.group(parse(path).subscription, parse(path).group)
         if group is None:
             raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{parse(path).group}' could not be found.")
-        found = access.visible(principal, list(self._site.inventory.members(group)))
+        members = [one for one in self._site.inventory.members(group) if one.type not in PARTS]
+        found = access.visible(principal, members)
         return web.json_response({"value": [self._reading.brief(resource) for resource in found]})
 
     def _authenticate(self, request: web.Request) -> Principal:
@@ -160,3 +163,16 @@ class ResourceManager:
                 return await self._changes.delete(request, kind, target)
             case _:
                 raise ArmError(405, "MethodNotAllowed", f"{request.method} is not allowed here.")
+
+
+def _types(target: ResourceId, words: list[str]) -> tuple[str, ...]:
+    """Return the types that a request is about: a resource's or a list's own, and the owner's of what is asked of it.
+
+    Args:
+        words: the path's, in small letters.
+    """
+    if target.namespace:
+        return (target.type, *([target.parent.type] if target.is_collection and target.parent.types else []))
+    if words[2:3] == ["resourcegroups"] and len(words) <= 4:
+        return (GROUP,)
+    return (f"{words[3]}/{words[4]}",) if words[2:3] == ["providers"] and len(words) == 5 else ()

@@ -15,7 +15,8 @@ from lab.cloud.addresses import ARM, BLOB, IMDS
 from lab.cloud.blob_service import HOST_SUFFIX
 from lab.cloud.fields import section, text
 from lab.cloud.guest import SEARCH_DOMAIN
-from lab.cloud.inventory import MACHINE, PUBLIC_ADDRESS, STORAGE_ACCOUNT, Inventory
+from lab.cloud.inventory import DNS_RECORD, MACHINE, PRIVATE_ZONE, PUBLIC_ADDRESS, STORAGE_ACCOUNT, Inventory
+from lab.cloud.model import Resource
 
 LOG = logging.getLogger("cloud.dns")
 
@@ -32,10 +33,13 @@ _NO_ERROR, _FORMAT_ERROR, _NO_SUCH_NAME, _NOT_IMPLEMENTED = 0, 1, 3, 4
 _LIFE_SECONDS = 10
 
 Lookup = Callable[[str], IPv4Address | None]
+LookupFrom = Callable[[str, IPv4Address], IPv4Address | None]
+"""A lookup for who asks: private DNS zones are known in the networks that they are linked to, and nowhere else."""
+
 ReverseLookup = Callable[[IPv4Address], str | None]
 
 
-def lookup_in(inventory: Inventory) -> tuple[Lookup, ReverseLookup]:
+def lookup_in(inventory: Inventory) -> tuple[LookupFrom, ReverseLookup]:
     """Return the questions that the resources answer: name to address, and address to name."""
 
     def names() -> dict[str, IPv4Address]:
@@ -53,13 +57,31 @@ def lookup_in(inventory: Inventory) -> tuple[Lookup, ReverseLookup]:
                 found[name] = found[f"{name}.{SEARCH_DOMAIN}"] = address
         return found
 
-    def forward(name: str) -> IPv4Address | None:
-        return names().get(name.lower())
+    def zones(asker: IPv4Address) -> list[Resource]:
+        """Return the private zones that are linked to the asker's network, the longest name first."""
+        found = inventory.machine_addresses().get(asker)
+        links = inventory.links_of(inventory.network_of(found[1])[0].id) if found else []
+        linked = [zone for link in links if (zone := inventory.get(link.id.rsplit("/", 2)[0], PRIVATE_ZONE))]
+        return sorted(linked, key=lambda zone: -len(zone.name))
+
+    def forward(name: str, asker: IPv4Address) -> IPv4Address | None:
+        name = name.lower()
+        for zone in zones(asker):
+            suffix = f".{zone.name.lower()}"
+            if f".{name}".endswith(suffix):
+                # What a linked zone does not know, nobody else is asked for.
+                record = f"{zone.id}/A/{f'.{name}'.removesuffix(suffix).lstrip('.') or '@'}"
+                return _address_of(inventory.get(record, DNS_RECORD))
+        return names().get(name)
 
     def reverse(address: IPv4Address) -> str | None:
         return next((n for n, a in names().items() if a == address and n.endswith(SEARCH_DOMAIN)), None)
 
     return forward, reverse
+
+
+def _address_of(record: Resource | None) -> IPv4Address | None:
+    return IPv4Address(record.properties["aRecords"][0]["ipv4Address"]) if record else None
 
 
 def _read_name(packet: bytes, offset: int) -> tuple[str, int]:
@@ -133,7 +155,7 @@ def answer(query: bytes, forward: Lookup, reverse: ReverseLookup) -> bytes | Non
 class NameServer(asyncio.DatagramProtocol):
     """The server's socket."""
 
-    def __init__(self, forward: Lookup, reverse: ReverseLookup) -> None:
+    def __init__(self, forward: LookupFrom, reverse: ReverseLookup) -> None:
         self._forward = forward
         self._reverse = reverse
         self._transport: asyncio.DatagramTransport | None = None
@@ -143,7 +165,8 @@ class NameServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         try:
-            reply = answer(data, self._forward, self._reverse)
+            asker = IPv4Address(addr[0])
+            reply = answer(data, lambda name: self._forward(name, asker), self._reverse)
         except Exception:
             LOG.exception("query from %s", addr[0])
             return

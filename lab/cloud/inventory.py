@@ -39,6 +39,9 @@ IMMUTABILITY_POLICY = "Microsoft.Storage/storageAccounts/blobServices/containers
 ACTION_GROUP = "Microsoft.Insights/actionGroups"
 METRIC_ALERT = "Microsoft.Insights/metricAlerts"
 MANAGEMENT_POLICY = "Microsoft.Storage/storageAccounts/managementPolicies"
+PRIVATE_ZONE = "Microsoft.Network/privateDnsZones"
+ZONE_LINK = "Microsoft.Network/privateDnsZones/virtualNetworkLinks"
+DNS_RECORD = "Microsoft.Network/privateDnsZones/A"
 
 
 class Inventory:
@@ -131,6 +134,13 @@ class Inventory:
     def address_space(self, network: Resource) -> tuple[IPv4Network, ...]:
         prefixes = texts(section(network.properties, "addressSpace"), "addressPrefixes")
         return tuple(IPv4Network(prefix) for prefix in prefixes)
+
+    def links_of(self, network_id: str) -> list[Resource]:
+        """Return the links of private DNS zones to a network."""
+        wanted = key_of(network_id)
+        return [
+            link for link in self.of_type(ZONE_LINK) if key_of(reference(link.properties, "virtualNetwork")) == wanted
+        ]
 
     # Who refers to what
 

@@ -11,11 +11,13 @@ from typing import Any, cast
 
 from lab.cloud.errors import bad_request
 from lab.cloud.inventory import (
+    ACTION_GROUP,
     AVAILABILITY_SET,
     BALANCER,
     BLOB_CONTAINER,
     BLOB_SERVICE,
     DISK,
+    DNS_RECORD,
     ENCRYPTION_SET,
     GROUP,
     IMMUTABILITY_POLICY,
@@ -23,13 +25,16 @@ from lab.cloud.inventory import (
     LOCK,
     MACHINE,
     MANAGEMENT_POLICY,
+    METRIC_ALERT,
     NAT_GATEWAY,
     NETWORK,
+    PRIVATE_ZONE,
     PUBLIC_ADDRESS,
     ROLE_ASSIGNMENT,
     ROLE_DEFINITION,
     SECURITY_GROUP,
     STORAGE_ACCOUNT,
+    ZONE_LINK,
 )
 from lab.cloud.model import Json
 
@@ -44,10 +49,15 @@ CLASSES = {
     NAT_GATEWAY: "network.NatGateway",
     BALANCER: "network.LoadBalancer",
     INTERFACE: "network.NetworkInterface",
+    PRIVATE_ZONE: "privatedns.PrivateZone",
+    ZONE_LINK: "privatedns.VirtualNetworkLink",
+    DNS_RECORD: "privatedns.RecordSet",
     AVAILABILITY_SET: "compute.AvailabilitySet",
     DISK: "compute.Disk",
     ENCRYPTION_SET: "compute.DiskEncryptionSet",
     MACHINE: "compute.VirtualMachine",
+    ACTION_GROUP: "monitor.ActionGroupResource",
+    METRIC_ALERT: "monitor.MetricAlertResource",
     STORAGE_ACCOUNT: "storage.StorageAccount",
     BLOB_SERVICE: "storage.BlobServiceProperties",
     BLOB_CONTAINER: "storage.BlobContainer",

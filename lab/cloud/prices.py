@@ -44,10 +44,18 @@ def _list(region: str) -> list[Json]:
             )
             for word, price in (("Included", 0.025), ("Overage", 0.01))
         ] + [_item(region, "NAT Gateway", "NAT Gateway", "Standard", "Standard Gateway", 0.045)]
+    if region == "Zone 1":
+        return [
+            _item(region, "Azure DNS", "Azure DNS", "Private", "Private Zone", price, "1", tier=tier)
+            for tier, price in ((0, 0.5), (25, 0.1))
+        ]
     if region not in catalogue.REGIONS:
         return []
     address = "Standard IPv4 Static Public IP"
     items = [_item(region, "Virtual Network", "IP Addresses", "Standard", address, 0.005)]
+    for tier, price in ((0, 0.0), (10, 0.1)):
+        meter = "Alerts Metric Monitored"
+        items.append(_item(region, "Azure Monitor", "Azure Monitor", "Alerts", meter, price, "1/Month", tier=tier))
     for name, size in catalogue.SIZES.items():
         short, price = name.removeprefix("Standard_").replace("_", " "), 0.05 * size.cores
         for system, special, factor in (("", "", 1.0), (" Windows", "", 1.8), ("", " Spot", 0.3)):
@@ -76,10 +84,11 @@ def _item(
     unit: str = "1 Hour",
     *,
     arm_sku: str = "",
+    tier: int = 0,
 ) -> Json:
     return {
         "currencyCode": "USD",
-        "tierMinimumUnits": 0.0,
+        "tierMinimumUnits": float(tier),
         "retailPrice": price,
         "unitPrice": price,
         "armRegionName": region,

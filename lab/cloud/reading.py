@@ -10,7 +10,7 @@ from lab.cloud.errors import ArmError
 from lab.cloud.inventory import MACHINE
 from lab.cloud.model import Json, Resource
 from lab.cloud.request import CALLER
-from lab.cloud.resource_id import ResourceId
+from lab.cloud.resource_id import ResourceId, parse
 from lab.cloud.resources.base import Kind
 from lab.cloud.resources.virtual_machine.power import instance_view
 from lab.cloud.site import Site
@@ -54,8 +54,8 @@ class Reading:
 
     def brief(self, resource: Resource) -> Json:
         """Return a resource without its properties."""
-        names = ("id", "name", "type", "location")
-        shown: Json = {name: getattr(resource, name) for name in names}
+        shown: Json = {name: getattr(resource, name) for name in ("id", "type", "location")}
+        shown["name"] = "/".join(parse(resource.id).names) or resource.name
         return {**shown, **{name: resource.body[name] for name in ("tags", "sku", "zones") if resource.body.get(name)}}
 
     def visible(self, found: list[Resource]) -> list[Resource]:

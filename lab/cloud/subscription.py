@@ -8,6 +8,7 @@ from lab.cloud.errors import ArmError
 from lab.cloud.inventory import (
     BLOB_CONTAINER,
     BLOB_SERVICE,
+    DNS_RECORD,
     GROUP,
     IMMUTABILITY_POLICY,
     LOCK,
@@ -23,11 +24,11 @@ from lab.cloud.resource_id import ResourceId
 from lab.cloud.site import Site
 from lab.cloud.tokens import SUBSCRIPTION
 
-# Extensions, and parts of other resources.
-_PARTS = (
-    *(GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY),
+PARTS = (
+    *(GROUP, LOCK, ROLE_ASSIGNMENT, ROLE_DEFINITION, VAULT_KEY, DNS_RECORD),
     *(BLOB_SERVICE, BLOB_CONTAINER, IMMUTABILITY_POLICY, MANAGEMENT_POLICY),
 )
+"""Extensions, and parts of other resources: no list of resources has them."""
 
 
 class Subscription:
@@ -50,7 +51,7 @@ class Subscription:
             case ["locations"]:
                 return web.json_response({"value": [_location(name) for name in sorted(REGIONS)]})
             case ["resources"]:
-                listed = [r for r in self._site.store if r.type not in _PARTS]
+                listed = [r for r in self._site.store if r.type not in PARTS]
                 return web.json_response({"value": [self._reading.brief(r) for r in self._reading.visible(listed)]})
             case ["providers"]:
                 return web.json_response({"value": [self._provider(name) for name in registration.PROVIDERS]})

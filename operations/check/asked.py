@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from operations.azure import Json, Reader, Refusal, items, section
-from operations.plan import Change, Plan
+from operations.plan import UNKNOWN, Change, Plan
 
 _COMPUTE = "2024-07-01"
 
@@ -29,6 +29,11 @@ class Asked:
     def group(self) -> str:
         """The resource group's path."""
         return f"{self.azure.subscription}/resourceGroups/{self.plan.group}"
+
+    def group_of(self, change: Change) -> str:
+        """Return the path of the group that a resource is in: the stack's, or that of something existing."""
+        name = str((change.new or change.old or {}).get("resourceGroupName", self.plan.group))
+        return self.group if name == UNKNOWN else f"{self.azure.subscription}/resourceGroups/{name}"
 
     def in_region(self, provider: str, what: str) -> str:
         """Return a path of a provider's in the stack's region, such as usages of Microsoft.Network."""

@@ -17,7 +17,7 @@ class Meter:
     Args:
         title: for people.
         service: serviceName.
-        region: armRegionName.
+        region: armRegionName; what is listed for everywhere is looked at in any case.
         size: armSkuName.
         product: productName.
         sku: skuName.
@@ -102,8 +102,24 @@ def _storage(inputs: Inputs) -> Paid:
 
 
 def _alert(inputs: Inputs) -> Paid:
-    # Its meter's name in the price list is not known here.
-    return ("alert rule",)
+    # For each metric that a rule looks at, at one price everywhere. Ten in a subscription are free
+    # (azure.microsoft.com/pricing/details/monitor), but others' rules may have used them up.
+    criteria = items(section(inputs, "criteria"), "allOf")
+    meter = Meter(
+        "metric of an alert rule",
+        "Azure Monitor",
+        "",
+        product="Azure Monitor",
+        sku="Alerts",
+        names=("Alerts Metric Monitored",),
+    )
+    return (meter,) * len(criteria) * len(items(inputs, "scopes"))
+
+
+def _private_zone(inputs: Inputs) -> Paid:
+    # The list has DNS by billing zones, of which the first is all of Azure but for governments, China and Germany.
+    names = ("Private Zone",)
+    return (Meter("private DNS zone", "Azure DNS", "Zone 1", product="Azure DNS", sku="Private", names=names),)
 
 
 def _nothing(inputs: Inputs) -> Paid:
@@ -123,6 +139,9 @@ _PAID: dict[str, Callable[[Inputs], Paid]] = {
     "network:PublicIPAddress": _address,
     "network:Subnet": _nothing,
     "network:VirtualNetwork": _nothing,
+    "privatedns:PrivateRecordSet": _nothing,
+    "privatedns:PrivateZone": _private_zone,
+    "privatedns:VirtualNetworkLink": _nothing,
     "resources:ResourceGroup": _nothing,
     "storage:BlobContainer": _nothing,
     "storage:BlobContainerImmutabilityPolicy": _nothing,

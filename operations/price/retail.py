@@ -16,8 +16,11 @@ _SECONDS = 10
 _NO_LINUX = ("Windows", "Spot", "Low Priority", "Cloud Services")
 """Words in names of products and SKUs that are other prices of the same size."""
 
-_GLOBAL = "Global"
-"""Region under which what costs the same everywhere is listed, such as balancers."""
+_EVERYWHERE = ("Global", "")
+"""Regions under which what costs the same everywhere is listed, such as balancers."""
+
+_UNITS = ("1 Hour", "1/Month", "1 GB/Month", "1")
+"""Of what is paid by the hour or the month; the last is that of DNS zones."""
 
 
 def per_month(meter: Meter) -> float | None:
@@ -27,11 +30,13 @@ def per_month(meter: Meter) -> float | None:
         OSError: the price list is not reached.
     """
     found = [item for item in _items(_filter(meter)) if _fits(item, meter)]
-    here = [item for item in found if item["armRegionName"] != _GLOBAL] or found
-    if not here:
+    here = [item for item in found if item["armRegionName"] not in _EVERYWHERE] or found
+    # By steps, as of what a subscription has some of for nothing: the first that is paid, since others may have those.
+    first = min(here, key=lambda item: (not item["retailPrice"], item.get("tierMinimumUnits") or 0), default=None)
+    if first is None:
         return None
-    price = float(here[0]["retailPrice"])
-    return price * HOURS if here[0]["unitOfMeasure"] == "1 Hour" else price
+    price = float(first["retailPrice"])
+    return price * HOURS if first["unitOfMeasure"] == "1 Hour" else price
 
 
 def _fits(item: dict[str, Any], meter: Meter) -> bool:
@@ -39,8 +44,7 @@ def _fits(item: dict[str, Any], meter: Meter) -> bool:
     return (
         not any(word in words for word in _NO_LINUX)
         and (not meter.names or item["meterName"] in meter.names)
-        and item["unitOfMeasure"] in ("1 Hour", "1/Month", "1 GB/Month")
-        and not item.get("tierMinimumUnits")
+        and item["unitOfMeasure"] in _UNITS
     )
 
 
@@ -53,7 +57,8 @@ def _filter(meter: Meter) -> str:
         "skuName": meter.sku,
     }
     conditions = [f"{name} eq '{value}'" for name, value in fields.items() if value]
-    return " and ".join([*conditions, f"(armRegionName eq '{meter.region}' or armRegionName eq '{_GLOBAL}')"])
+    regions = " or ".join(f"armRegionName eq '{region}'" for region in (meter.region, *_EVERYWHERE))
+    return " and ".join([*conditions, *([f"({regions})"] if meter.region else [])])
 
 
 def _items(condition: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from components.checkout import CHECKOUT
 from tests.docs.reach import Another, Reach
 from tests.support.brought import Maker
 from tests.support.keys import ssh_key
+from tests.support.quick_keys import quick_keys
 from tests.support.recording import EXISTING
 from tests.support.stack_configuration import schema
 
@@ -34,6 +35,9 @@ def _own_certificate() -> str:
     return server.key + server.pem + root.pem
 
 
+with quick_keys():
+    _AUTHORITY, _KEY_OF_THE_SERVER = certificates.make_authority(), certificates.make_key()
+
 # By section, in Pulumi.yaml's order, another value of each than the stack dev has.
 SECTIONS: dict[str, dict[str, Another]] = {
     "Cluster": {
@@ -52,6 +56,11 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "endpoint": Another({"endpoint": "internal"}),
         "endpointAddress": Another({"endpointAddress": "10.32.0.30"}, {"endpoint": "internal"}),
         "dnsLabel": Another({"dnsLabel": "shop"}),
+        "privateDnsName": Another({"privateDnsName": "db.shop.internal"}, {"endpoint": "internal"}),
+        "existingPrivateDnsZoneId": Another(
+            {"existingPrivateDnsZoneId": EXISTING["existingPrivateDnsZoneId"]},
+            {"endpoint": "internal", "privateDnsName": "db.corp.example"},
+        ),
         "probePort": Another({"probePort": 61501}),
         "clientCidrs": Another({"clientCidrs": ["198.51.100.0/24"]}),
         "hostFirewall": Another({"hostFirewall": True}),
@@ -97,8 +106,8 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "mysqlOptions": Another({"mysqlOptions": {"max_connections": 300}}),
     },
     "TLS": {
-        "tlsAuthority": Another({"tlsAuthority": certificates.make_authority()}),
-        "tlsCertificate": Another({"tlsCertificate": certificates.make_key()}),
+        "tlsAuthority": Another({"tlsAuthority": _AUTHORITY}),
+        "tlsCertificate": Another({"tlsCertificate": _KEY_OF_THE_SERVER}),
         "ownCertificate": Another({"ownCertificate": _own_certificate()}),
     },
     "Backup": {

@@ -77,6 +77,7 @@ CASES = {
         "dev",
         {
             "endpoint": "internal",
+            "privateDnsName": "db.mysql-dev.internal",
             "sshAccess": "node-addresses",
             "zones": ["1", "2"],
             "availabilitySet": False,

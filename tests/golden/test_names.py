@@ -14,7 +14,7 @@ from tests.golden.cases import CASES, resources
 pytestmark = pytest.mark.xdist_group("recorded")
 
 # learn.microsoft.com/azure/cloud-adoption-framework/ready/azure-best-practices/resource-abbreviations. It has none for
-# alert rules, locks, roles and their assignments, and for parts of a load balancer other than its rules.
+# alert rules, links of zones, locks, roles and their assignments, and for parts of a load balancer but its rules.
 ABBREVIATIONS: dict[str, tuple[str, ...]] = {
     "compute:AvailabilitySet": ("avail",),
     "compute:Disk": ("disk",),
@@ -27,6 +27,7 @@ ABBREVIATIONS: dict[str, tuple[str, ...]] = {
     "network:PublicIPAddress": ("pip",),
     "network:Subnet": ("snet",),
     "network:VirtualNetwork": ("vnet",),
+    "privatedns:VirtualNetworkLink": ("link",),
     "resources:ResourceGroup": ("rg",),
     "storage:StorageAccount": ("st",),
 }
@@ -37,6 +38,9 @@ OTHERWISE_NAMED = {
     "authorization:RoleAssignment",
     "authorization:RoleDefinition",
     "authorization:ManagementLockByScope",
+    # The domain name itself.
+    "privatedns:PrivateZone",
+    "privatedns:PrivateRecordSet",
     # The words by which Azure and the nodes know them.
     "storage:BlobServiceProperties",
     "storage:BlobContainer",

@@ -22,9 +22,11 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
+from azure.mgmt.privatedns import PrivateDnsManagementClient
+from azure.mgmt.privatedns.models import ARecord, PrivateZone, RecordSet, SubResource, VirtualNetworkLink
 
 from lab import fabric, preflight
-from lab.cloud import client, namespace
+from lab.cloud import client, known_versions, namespace
 from lab.cloud.addresses import OUTSIDE
 from lab.paths import LabPaths
 from tests.support import cloud_bench
@@ -62,6 +64,7 @@ class Azure:
 
     compute: Any
     network: Any
+    names: Any
     credential: ClientSecretCredential
     subscription: str
     folder: Path
@@ -74,7 +77,7 @@ class Azure:
         """Ask for what those two clients do not have."""
         token = self.credential.get_token("https://management.azure.com/.default").token
         request = urllib.request.Request(
-            f"{BASE}{path}?api-version=2025-04-01",
+            f"{BASE}{path}?api-version={known_versions.of_path(path)}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
@@ -111,6 +114,7 @@ def connect() -> Azure:
     return Azure(
         ComputeManagementClient(credential, subscription, **options),
         NetworkManagementClient(credential, subscription, **options),
+        PrivateDnsManagementClient(credential, subscription, **options),
         credential,
         subscription,
         PATHS.state,
@@ -499,7 +503,10 @@ def test_a_probe_that_fails_moves_new_flows_only(azure: Azure) -> None:
 
 
 def test_an_internal_endpoint(azure: Azure) -> None:
-    """It answers inside the virtual network (as itself: see `balancer`), and does not lead a machine to itself."""
+    """It answers inside the virtual network (as itself: see `balancer`), and does not lead a machine to itself.
+
+    It has a name in a private DNS zone, made by Microsoft's client, that the network's machines know.
+    """
     network = azure.network
     own = azure.identity("loadBalancers/lbi")
     front = {"id": f"{own}/frontendIPConfigurations/front"}
@@ -533,6 +540,29 @@ def test_an_internal_endpoint(azure: Azure) -> None:
     assert ssh(2, f"python3 -c '{ask}'") == "vm1 10.7.1.20"
     with pytest.raises(AssertionError, match="timed out"):
         ssh(1, f"python3 -c '{ask.replace('10)', '2)')}'")
+    names = azure.names
+    link = VirtualNetworkLink(
+        location="global",
+        registration_enabled=False,
+        virtual_network=SubResource(id=azure.identity("virtualNetworks/vnet")),
+    )
+    with inside():
+        names.private_zones.begin_create_or_update(GROUP, "shop.internal", PrivateZone(location="global")).result()
+        record = RecordSet(ttl=300, a_records=[ARecord(ipv4_address="10.7.1.20")])
+        names.record_sets.create_or_update(GROUP, "shop.internal", "A", "db", record)
+    assert ssh(2, "getent ahostsv4 db.shop.internal || echo unknown") == "unknown", "no network is linked to the zone"
+    with inside():
+        names.virtual_network_links.begin_create_or_update(GROUP, "shop.internal", "link", link).result()
+        assert [each.fqdn for each in names.record_sets.list_by_type(GROUP, "shop.internal", "A")] == [
+            "db.shop.internal."
+        ]
+    assert ssh(2, f"python3 -c '{ask.replace('10.7.1.20', 'db.shop.internal')}'") == "vm1 10.7.1.20"
+    with inside():
+        with pytest.raises(HttpResponseError, match="CannotDeleteResource"):
+            names.private_zones.begin_delete(GROUP, "shop.internal").result()
+        names.virtual_network_links.begin_delete(GROUP, "shop.internal", "link").result()
+        names.private_zones.begin_delete(GROUP, "shop.internal").result()
+    assert ssh(2, "getent ahostsv4 db.shop.internal || echo unknown") == "unknown"
     with inside():
         pools.pop()
         network.network_interfaces.begin_create_or_update(GROUP, "nic1", interface).result()

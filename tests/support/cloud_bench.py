@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
-from lab.cloud import registration
+from lab.cloud import known_versions, registration
 from lab.cloud.arm import ResourceManager
 from lab.cloud.balancer import Balancer
 from lab.cloud.blob_store import BlobStore
@@ -175,12 +175,13 @@ class Bench:
         *,
         token: str | None = None,
         query: str = "",
-        version: str = "2026-01-01",
+        version: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, Any, dict[str, str]]:
-        """Send one request; return status, body and headers."""
+        """Send one request, in the newest api-version if none is named; return status, body and headers."""
         sent = {"Authorization": f"Bearer {self.token if token is None else token}", **(headers or {})}
-        url = f"{path}?api-version={version}{query}"
+        spoken = known_versions.of_path(path) if version is None else version
+        url = f"{path}?api-version={spoken}{query}"
         async with self.web.request(method, url, json=body, headers=sent) as response:
             text = await response.text()
             return response.status, json.loads(text) if text else None, dict(response.headers)
@@ -384,6 +385,22 @@ def interface(number: int = 1) -> dict[str, Any]:
     return {"location": REGION, "properties": {"ipConfigurations": [{"name": "primary", "properties": properties}]}}
 
 
+def private_zone() -> dict[str, Any]:
+    """Return a private DNS zone."""
+    return {"location": "global"}
+
+
+def zone_link() -> dict[str, Any]:
+    """Return a zone's link to the network of `network`."""
+    network_id = {"id": f"{NETWORK}/virtualNetworks/vnet"}
+    return {"location": "global", "properties": {"registrationEnabled": False, "virtualNetwork": network_id}}
+
+
+def dns_record(address: str = "10.0.1.10") -> dict[str, Any]:
+    """Return a record set of one address."""
+    return {"properties": {"ttl": 300, "aRecords": [{"ipv4Address": address}]}}
+
+
 def disk() -> dict[str, Any]:
     """Return a data disk."""
     return {
@@ -512,6 +529,9 @@ def everything() -> dict[str, Any]:
         f"{NETWORK}/loadBalancers/lb": balancer(),
         f"{NETWORK}/networkInterfaces/nic1": interface(1),
         f"{NETWORK}/networkInterfaces/nic2": interface(2),
+        f"{NETWORK}/privateDnsZones/shop.internal": private_zone(),
+        f"{NETWORK}/privateDnsZones/shop.internal/virtualNetworkLinks/link": zone_link(),
+        f"{NETWORK}/privateDnsZones/shop.internal/A/db": dns_record(),
         f"{COMPUTE}/availabilitySets/set": {
             "location": REGION,
             "sku": {"name": "Aligned"},

@@ -30,14 +30,15 @@ class BenchReader:
 
     def get(self, path: str, api_version: str, query: Mapping[str, str] | None = None) -> Json:
         """As of `Reader.get`."""
-        return self._ask("GET", path, None, "".join(f"&{name}={value}" for name, value in (query or {}).items()))
+        further = "".join(f"&{name}={value}" for name, value in (query or {}).items())
+        return self._ask("GET", path, None, api_version, further)
 
     def post(self, path: str, api_version: str, body: Json) -> Json:
         """As of `Reader.post`."""
-        return self._ask("POST", path, body, "")
+        return self._ask("POST", path, body, api_version, "")
 
-    def _ask(self, method: str, path: str, body: Any, query: str) -> Json:
-        asked = self._bench.ask(method, path, body, token=self._token, query=query)
+    def _ask(self, method: str, path: str, body: Any, version: str, query: str) -> Json:
+        asked = self._bench.ask(method, path, body, token=self._token, query=query, version=version)
         status, answer, _ = asyncio.run_coroutine_threadsafe(asked, self._loop).result()
         if status >= 400:
             raise Refusal(status, answer["error"]["message"])

@@ -147,6 +147,14 @@ _cidr = st.tuples(st.integers(0, 2**32 - 1), st.integers(8, 32)).map(
 )
 
 
+def _internal(address: str) -> SearchStrategy[dict[str, Any]]:
+    """An internal endpoint, with or without a name."""
+    name = _regex(r"[a-z0-9]{1,20}(\.[a-z][a-z0-9-]{0,10}[a-z0-9]){2,4}")
+    return st.fixed_dictionaries(
+        {"endpoint": st.just("internal"), "endpointAddress": st.just(address)}, optional={"privateDnsName": name}
+    )
+
+
 @st.composite
 def _network(draw: st.DrawFn) -> dict[str, Any]:
     """A subnet, and addresses of it that Azure does not keep for itself."""
@@ -161,7 +169,7 @@ def _network(draw: st.DrawFn) -> dict[str, Any]:
         "subnet": str(subnet),
         "nodeAddresses": [str(subnet[first]), str(subnet[second])],
         "witnessAddress": str(subnet[third]),
-        **({"endpoint": "internal", "endpointAddress": str(subnet[last])} if draw(st.booleans()) else {}),
+        **(draw(_internal(str(subnet[last]))) if draw(st.booleans()) else {}),
     }
 
 

@@ -47,6 +47,17 @@ class Resource:
     inputs: dict[str, Any]
 
 
+def recorded_id(type_: str, name: str, inputs: Mapping[str, Any]) -> str:
+    """Return the id that a resource is recorded with: of Azure's form where the program looks into it."""
+    match type_:
+        case "azure-native:resources:ResourceGroup":
+            return f"{_SUBSCRIPTION}/resourceGroups/{inputs['resourceGroupName']}"
+        case "azure-native:network:Subnet":
+            return f"{_SUBSCRIPTION}/virtualNetworks/{inputs['virtualNetworkName']}/subnets/{inputs['subnetName']}"
+        case _:
+            return f"{_SUBSCRIPTION}/{type_.rpartition(':')[2]}/{name}"
+
+
 class _Answers(Mocks):
     """Gives each resource an id of Azure's form, and the few outputs that the program reads."""
 
@@ -67,10 +78,9 @@ class _Answers(Mocks):
                 outputs["stdout"] = f"authority SHA256:{'0123456789abcdef' * 4}"
             case "azure-native:resources:ResourceGroup":
                 outputs["name"] = inputs["resourceGroupName"]
-                return f"{_SUBSCRIPTION}/resourceGroups/{outputs['name']}", outputs
             case _:
                 pass
-        return f"{_SUBSCRIPTION}/{args.typ.split(':')[-1]}/{args.name}", outputs
+        return recorded_id(args.typ, args.name, inputs), outputs
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         """Answer as an Azure in which there is all that the case EXISTING names, and as it should be."""
@@ -99,6 +109,7 @@ class _Answers(Mocks):
                 "permissions": [{"actions": ["Microsoft.Compute/virtualMachines/*"], "notActions": []}],
                 "assignableScopes": ["/"],
             },
+            "azure-native:privatedns:getPrivateZone": {"numberOfVirtualNetworkLinks": 1},
             "azure-native:storage:getStorageAccount": {
                 "kind": "StorageV2",
                 "enableHttpsTrafficOnly": True,
@@ -118,6 +129,10 @@ class _Answers(Mocks):
 EXISTING = {
     "existingResourceGroup": "data",
     "existingSubnetId": f"{_NETWORK}/virtualNetworks/hub/subnets/data",
+    "existingPrivateDnsZoneId": (
+        f"{_SUBSCRIPTION}/resourceGroups/names/providers/Microsoft.Network/privateDnsZones/corp.example"
+    ),
+    "privateDnsName": "shop.db.corp.example",
     "existingRoleDefinitionId": (
         "/providers/Microsoft.Authorization/roleDefinitions/9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
     ),
@@ -182,6 +197,12 @@ def _record(stack: str, changes: str) -> list[Resource]:
         gc.freeze()
 
 
+def _without_aliases(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+    """Leave out what the SDK tells of a resource's former types, of which nothing is recorded: half of the time."""
+    args.opts.aliases = None
+    return pulumi.ResourceTransformationResult(args.props, args.opts)
+
+
 def record_anew(stack: str, changes: Mapping[str, Any]) -> list[Resource]:
     """Do the same, and keep nothing of it."""
     loop = asyncio.new_event_loop()
@@ -197,6 +218,7 @@ def record_anew(stack: str, changes: Mapping[str, Any]) -> list[Resource]:
     configuration.use_stack(stack, changes)
 
     def program() -> None:
+        pulumi.runtime.register_stack_transformation(_without_aliases)
         runpy.run_path(str(CHECKOUT / "__main__.py"))
 
     # The program's thousands of outputs all live until its end: to look for garbage among them doubles the time.

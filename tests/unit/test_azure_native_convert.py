@@ -255,6 +255,17 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
             }
         },
     ),
+    ("privatedns:PrivateZone", {"location": "global"}, {"location": "global"}),
+    (
+        "privatedns:VirtualNetworkLink",
+        {"location": "global", "registrationEnabled": False, "virtualNetwork": {"id": "/vnet"}},
+        {"location": "global", "properties": {"registrationEnabled": False, "virtualNetwork": {"id": "/vnet"}}},
+    ),
+    (
+        "privatedns:PrivateRecordSet",
+        {"ttl": 300, "aRecords": [{"ipv4Address": "10.0.0.10"}]},
+        {"properties": {"ttl": 300, "aRecords": [{"ipv4Address": "10.0.0.10"}]}},
+    ),
     (
         "compute:AvailabilitySet",
         {"sku": {"name": "Aligned"}, "platformFaultDomainCount": 2, "location": "x"},

@@ -1,6 +1,7 @@
 """What `make check` answers, asked of the lab cloud: a yes for all of it, and each no."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,23 @@ async def take_label(bench: Bench) -> None:
     await bench.put(f"{NETWORK}/publicIPAddresses/pip", address)
 
 
+async def existing_network(bench: Bench, *, zone: str = "corp.example", links: tuple[str, ...] = ("vnet",)) -> None:
+    """Make a network of somebody else's, and a private zone of somebody else's that is linked to some networks."""
+    await bench.put(GROUP, {"location": "westeurope"})
+    await bench.put(f"{NETWORK}/virtualNetworks/vnet", network() | {"properties": _SPACE})
+    await bench.put(f"{NETWORK}/virtualNetworks/hub", network() | {"properties": _OTHER_SPACE})
+    await bench.put(f"{NETWORK}/privateDnsZones/{zone}", cloud_bench.private_zone())
+    for name in links:
+        link = cloud_bench.changed(
+            cloud_bench.zone_link(), "properties/virtualNetwork/id", f"{NETWORK}/virtualNetworks/{name}"
+        )
+        await bench.put(f"{NETWORK}/privateDnsZones/{zone}/virtualNetworkLinks/{name}", link)
+
+
+_SPACE = {"addressSpace": {"addressPrefixes": ["10.34.0.0/16"]}}
+_OTHER_SPACE = {"addressSpace": {"addressPrefixes": ["10.99.0.0/16"]}}
+
+
 async def overlap(bench: Bench) -> None:
     await bench.put(GROUP, {"location": "westeurope"})
     wide = cloud_bench.changed(network(), "properties/addressSpace/addressPrefixes", ["10.0.0.0/8"])
@@ -76,27 +94,42 @@ async def overlap(bench: Bench) -> None:
     await bench.put(f"{NETWORK}/virtualNetworks/hub", wide)
 
 
-PROD = first("prod")
+def prod() -> Plan:
+    return first("prod")
+
+
+Planned = Callable[[], Plan]
+"""What is recorded of the program only when it is asked for, which takes a while."""
+
 ALERTS = {"alertEmails": ["night@example.com"]}
 VM = "mysql-prod-1"
 
 
-def sized(size: str) -> Plan:
+def planned(stack: str, changes: dict[str, Any] | None = None) -> Planned:
+    return lambda: first(stack, changes)
+
+
+def altered(name: str, path: str, value: Any) -> Planned:
+    """Return prod's plan in which a value of some resources is another: `changed`."""
+    return lambda: changed(prod(), name, path, value)
+
+
+def sized(size: str) -> Planned:
     """Return prod's plan with another size of machine."""
-    return changed(PROD, VM, "hardwareProfile.vmSize", size)
+    return altered(VM, "hardwareProfile.vmSize", size)
 
 
-def imaged(**parts: str) -> Plan:
+def imaged(**parts: str) -> Planned:
     """Return prod's plan with another image of one machine."""
     image = {"publisher": "Canonical", "offer": "ubuntu-26_04-lts", "sku": "server", "version": "latest"}
-    return changed(PROD, VM, "storageProfile.imageReference", image | parts)
+    return altered(VM, "storageProfile.imageReference", image | parts)
 
 
 @pytest.mark.parametrize(
     ("plan", "arrange", "told"),
     [
-        (PROD, unregister, ["providers: Microsoft.Network: NotRegistered: az provider register --wait --namespace M"]),
-        (first("prod", ALERTS), unregister_insights, ["providers: Microsoft.Insights: NotRegistered: az provider reg"]),
+        (prod, unregister, ["providers: Microsoft.Network: NotRegistered: az provider register --wait --namespace M"]),
+        (planned("prod", ALERTS), unregister_insights, ["providers: Microsoft.Insights: NotRegistered: az provider"]),
         (imaged(sku="servre"), nothing, ["images: Canonical:ubuntu-26_04-lts:servre:latest: not in westeurope"]),
         (imaged(version="1.2.3"), nothing, ["images: Canonical:ubuntu-26_04-lts:server:1.2.3: not in westeurope"]),
         (sized("Standard_Z4s"), nothing, [f"sizes: {VM}: Standard_Z4s: is not offered in westeurope"]),
@@ -104,32 +137,32 @@ def imaged(**parts: str) -> Plan:
                                            "Premium_LRS disks; does not support accelerated networking"]),
         (sized("Standard_D4s_v6"), nothing, ["supports only NVME disks, but SCSI is asked for"]),
         (sized("Standard_M64s"), nothing, [f"sizes: {VM}: Standard_M64s: does not support Trusted Launch"]),
-        (changed(PROD, VM, "storageProfile.dataDisks", [{}] * 9), nothing, ["takes 8 data disks, but 9 are asked for"]),
-        (PROD, facts(restricted={"Standard_D4s_v5": ["2"]}), [
+        (altered(VM, "storageProfile.dataDisks", [{}] * 9), nothing, ["takes 8 data disks, but 9 are asked for"]),
+        (prod, facts(restricted={"Standard_D4s_v5": ["2"]}), [
             "sizes: mysql-prod-2: Standard_D4s_v5: zone 2: NotAvailableForSubscription; zone 2 is asked for, but it "
             "is offered in zones 1, 3"]),
-        (first("dev"), facts(restricted={"Standard_B2s_v2": []}), [
+        (planned("dev"), facts(restricted={"Standard_B2s_v2": []}), [
             "sizes: mysql-dev-1: Standard_B2s_v2: not in westeurope for this subscription: NotAvailableForSubscription",
             "sizes: mysql-dev-2: Standard_B2s_v2: not in westeurope for this subscription: NotAvailableForSubscr"]),
-        (changed(PROD, "mysql-prod-1-data", "sku.name", "Premium_XYZ"), nothing, ["disks: mysql-prod-1-data: Premium"]),
-        (PROD, facts(limits={"cores": 9}), ["quota: cores: 10 needed, 9 of 9 left: ask Azure for more of cores"]),
-        (PROD, facts(limits={"standardDSv5Family": 7}), ["quota: standardDSv5Family: 8 needed, 7 of 7 left"]),
-        (PROD, facts(limits={"PremiumDiskCount": 4}), ["quota: PremiumDiskCount: 5 needed, 4 of 4 left"]),
-        (PROD, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 2 needed, 0 of 0"]),
-        (PROD, take_group, ["names: rg-mysql-prod: a group of that name exists, but not in this stack"]),
-        (changed(first("dev"), "network:PublicIPAddress", "dnsSettings.domainNameLabel", "shop"), take_label,
+        (altered("mysql-prod-1-data", "sku.name", "Premium_XYZ"), nothing, ["disks: mysql-prod-1-data: Premium"]),
+        (prod, facts(limits={"cores": 9}), ["quota: cores: 10 needed, 9 of 9 left: ask Azure for more of cores"]),
+        (prod, facts(limits={"standardDSv5Family": 7}), ["quota: standardDSv5Family: 8 needed, 7 of 7 left"]),
+        (prod, facts(limits={"PremiumDiskCount": 4}), ["quota: PremiumDiskCount: 5 needed, 4 of 4 left"]),
+        (prod, facts(limits={"StandardSkuLoadBalancers": 0}), ["quota: StandardSkuLoadBalancers: 2 needed, 0 of 0"]),
+        (prod, take_group, ["names: rg-mysql-prod: a group of that name exists, but not in this stack"]),
+        (lambda: changed(first("dev"), "network:PublicIPAddress", "dnsSettings.domainNameLabel", "shop"), take_label,
             ["names: shop.westeurope.cloudapp.azure.com: taken"]),
-        (PROD, overlap, ["addresses: 10.34.0.0/16: overlaps 10.0.0.0/8 of hub: the two could never be peered"]),
-        (first("prod", {"existingResourceGroup": "data"}), nothing, ["names: data: does not exist"]),
+        (prod, overlap, ["addresses: 10.34.0.0/16: overlaps 10.0.0.0/8 of hub: the two could never be peered"]),
+        (planned("prod", {"existingResourceGroup": "data"}), nothing, ["names: data: does not exist"]),
     ],
 )  # fmt: skip
-def test_each_no(plan: Plan, arrange: Arrange, told: list[str], tmp_path: Path) -> None:
-    found = wrong(ask(tmp_path, plan, arrange))
+def test_each_no(plan: Planned, arrange: Arrange, told: list[str], tmp_path: Path) -> None:
+    found = wrong(ask(tmp_path, plan(), arrange))
     assert [any(text in line for line in found) for text in told] == [True] * len(told), found
 
 
 def test_no_zones_in_a_region_without_them(tmp_path: Path) -> None:
-    plan = PROD
+    plan = prod()
     for type_ in ("compute:VirtualMachine", "compute:Disk"):
         plan = changed(plan, type_, "location", "ukwest")
     found = wrong(ask(tmp_path, plan))
@@ -189,7 +222,7 @@ async def granted(bench: Bench, role: str) -> None:
     ],
 )
 def test_who_asks_lacks_rights(role: str, missing: list[str], tmp_path: Path) -> None:
-    found = wrong(ask(tmp_path, PROD, lambda bench: granted(bench, role)))
+    found = wrong(ask(tmp_path, prod(), lambda bench: granted(bench, role)))
     rights = next(line for line in found if line.startswith("rights: the subscription: your roles do not allow "))
     assert all(operation in rights for operation in missing)
     assert ("virtualMachines/write" in rights) == (role == READER)
@@ -199,7 +232,7 @@ def test_who_may_read_nothing_is_told_so(tmp_path: Path) -> None:
     def stranger(bench: Bench) -> BenchReader:
         return BenchReader(bench, bench.tokens.issue(Principal("99999999-9999-4999-8999-999999999999", "stranger")))
 
-    lines = ask(tmp_path, PROD, reader=stranger)
+    lines = ask(tmp_path, prod(), reader=stranger)
     assert {line.question for line in lines if line.answer.verdict == "unknown"} >= {"providers", "quota", "sizes"}
     assert any("does not have authorization" in line for line in wrong(lines, "unknown"))
 
@@ -271,6 +304,80 @@ def test_addresses_in_a_subnet_of_somebody_elses(tmp_path: Path) -> None:
     assert any("rights: " in line and "subnets/join/action" in line and "snet" in line for line in found)
 
 
+def named(name: str, zone: str = "") -> Plan:
+    """Return the plan of prod with a name, in a subnet of somebody else's, in a zone of somebody else's perhaps."""
+    plan = first(
+        "prod", {"privateDnsName": name} | ({"existingPrivateDnsZoneId": f"{RECORDED_ZONES}/{zone}"} if zone else {})
+    )
+    plan = Plan(tuple(c for c in plan.changes if c.type not in ("network:Subnet", "network:VirtualNetwork")))
+    subnet = {"id": f"{NETWORK}/virtualNetworks/vnet/subnets/snet"}
+    return changed(plan, "network:NetworkInterface", "ipConfigurations", [{"name": "primary", "subnet": subnet}])
+
+
+ZONES = f"{NETWORK}/privateDnsZones"
+RECORDED_ZONES = ZONES.replace(SUBSCRIPTION, "00000000-0000-0000-0000-000000000000")
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "links", "verdict", "told"),
+    [
+        ("db.corp.example", "corp.example", ("vnet",), "yes", "names: corp.example: linked to vnet"),
+        ("db.corp.example", "corp.example", ("vnet",), "yes", "names: db.corp.example: free"),
+        (
+            "db.corp.example",
+            "corp.example",
+            (),
+            "no",
+            "names: corp.example: linked to no network, so nobody finds the name: az network private-dns link vnet",
+        ),
+        (
+            "db.corp.example",
+            "corp.example",
+            ("hub",),
+            "unknown",
+            "names: corp.example: linked to hub, but not to vnet: only clients there find the name",
+        ),
+        (
+            "db.corp.example",
+            "",
+            ("vnet", "hub"),
+            "no",
+            "names: corp.example: vnet is linked to a zone of that name already: set existingPrivateDnsZoneId to ",
+        ),
+        ("db.corp.example", "", ("hub",), "yes", "names: corp.example: vnet is linked to no zone of that name"),
+        ("db.other.example", "", ("vnet",), "yes", "names: other.example: vnet is linked to no zone of that name"),
+    ],
+)
+def test_a_name_in_a_private_zone(
+    name: str, zone: str, links: tuple[str, ...], verdict: Verdict, told: str, tmp_path: Path
+) -> None:
+    found = wrong(ask(tmp_path, named(name, zone), lambda bench: existing_network(bench, links=links)), verdict)
+    assert any(line.startswith(told) for line in found), found
+
+
+def test_a_name_in_a_private_zone_is_taken(tmp_path: Path) -> None:
+    async def arrange(bench: Bench) -> None:
+        await existing_network(bench)
+        await bench.put(f"{ZONES}/corp.example/A/db", cloud_bench.dns_record())
+
+    plan = named("db.corp.example", "corp.example")
+    assert "names: db.corp.example: taken: set privateDnsName to another" in wrong(ask(tmp_path, plan, arrange))
+    assert not any("db.corp.example" in line for line in wrong(ask(tmp_path / "2", done(plan, GROUP), arrange)))
+
+
+def test_rights_to_an_existing_zone(tmp_path: Path) -> None:
+    """They are asked for where the zone is; and the network's, where it is to be linked."""
+
+    async def arrange(bench: Bench) -> None:
+        await existing_network(bench)
+        await granted(bench, READER)
+
+    found = wrong(ask(tmp_path, named("db.corp.example", "corp.example"), arrange))
+    assert any("rights: /resourceGroups/rg: " in line and "privateDnsZones/A/write" in line for line in found), found
+    found = wrong(ask(tmp_path / "2", named("db.other.example"), arrange))
+    assert any("/virtualNetworks/vnet: " in line and "virtualNetworks/join/action" in line for line in found), found
+
+
 def test_a_network_that_is_peered_with_one_of_the_same_addresses(tmp_path: Path) -> None:
     async def arrange(bench: Bench) -> None:
         await bench.furnish()
@@ -282,7 +389,7 @@ def test_a_network_that_is_peered_with_one_of_the_same_addresses(tmp_path: Path)
     plan = Plan(
         tuple(
             replace(change, id=f"{NETWORK}/virtualNetworks/vnet") if change.type == "network:VirtualNetwork" else change
-            for change in PROD.changes
+            for change in prod().changes
         )
     )
     assert any(
@@ -300,20 +407,20 @@ def test_a_vault_name_is_one_in_all_of_azure(tmp_path: Path) -> None:
         )
 
     vault = replace(
-        PROD.changes[0], type="keyvault:Vault", name="vault", new={"vaultName": "keys", "location": "westeurope"}
+        prod().changes[0], type="keyvault:Vault", name="vault", new={"vaultName": "keys", "location": "westeurope"}
     )
-    found = wrong(ask(tmp_path, Plan((*PROD.changes, vault)), arrange))
+    found = wrong(ask(tmp_path, Plan((*prod().changes, vault)), arrange))
     assert "names: keys: The vault name 'keys' is already in use." in found
 
 
 def test_the_name_of_a_storage_account_is_one_in_all_of_azure(tmp_path: Path) -> None:
-    name = next(change.own_name for change in PROD.changes if change.type == "storage:StorageAccount")
+    name = next(change.own_name for change in prod().changes if change.type == "storage:StorageAccount")
 
     async def arrange(bench: Bench) -> None:
         await bench.put(GROUP, {"location": "westeurope"})
         await bench.put(f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{name}", cloud_bench.account())
 
-    assert wrong(ask(tmp_path, PROD, arrange)) == [
+    assert wrong(ask(tmp_path, prod(), arrange)) == [
         f"names: {name}: The storage account named {name} is already taken. Set backupStorageAccount to another."
     ]
 
@@ -323,7 +430,7 @@ def test_the_exit_code(
     verdicts: list[Verdict], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def planned(cli: Cli) -> Plan:
-        return PROD
+        return prod()
 
     def lines(asked: Asked) -> list[check.Line]:
         return [check.Line("sizes", Answer(verdict, "a", "b")) for verdict in verdicts]

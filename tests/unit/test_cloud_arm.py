@@ -26,6 +26,7 @@ from tests.support.cloud_bench import (
     balancer,
     changed,
     disk,
+    dns_record,
     everything,
     immutability,
     interface,
@@ -34,9 +35,11 @@ from tests.support.cloud_bench import (
     metric_alert,
     nat_gateway,
     network,
+    private_zone,
     public_address,
     rule,
     security_group,
+    zone_link,
 )
 
 NSG, VNET, LB = f"{NETWORK}/networkSecurityGroups/nsg", f"{NETWORK}/virtualNetworks/vnet", f"{NETWORK}/loadBalancers/lb"
@@ -46,6 +49,8 @@ STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts"
 AG, AR = f"{INSIGHTS}/actionGroups/ag", f"{INSIGHTS}/metricAlerts/ar"
 WRONG_GROUP, WRONG_RULE = "400 LabInvalidActionGroup", "400 LabInvalidMetricAlert"
 ELSEWHERE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/elsewhere"
+ZONES = f"{NETWORK}/privateDnsZones"
+ZONE, LINK = f"{ZONES}/shop.internal", f"{ZONES}/shop.internal/virtualNetworkLinks/link"
 PIP, SET, DATA1 = f"{NETWORK}/publicIPAddresses/pip", f"{COMPUTE}/availabilitySets/set", f"{COMPUTE}/disks/data1"
 
 
@@ -140,6 +145,35 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
     ("type", f"{NETWORK}/routeTables/r", {"location": REGION}, "404 InvalidResourceType"),
     ("too many tags", DATA1, {**disk(), "tags": {f"t{i}": "" for i in range(51)}}, "400 TooManyTags"),
     ("not an object", NSG, {"location": REGION, "properties": []}, "400 InvalidRequestContent"),
+    # names
+    ("one label", f"{ZONES}/internal", private_zone(), "400 BadRequest"),
+    ("too many labels", f"{ZONES}/{'a.' * 34}b", private_zone(), "400 BadRequest"),
+    ("a long label", f"{ZONES}/{'a' * 64}.b", private_zone(), "400 BadRequest"),
+    ("reserved", f"{ZONES}/Azure.com", private_zone(), "400 BadRequest"),
+    ("zone in a region", f"{ZONES}/b.c", {"location": REGION}, "400 LocationNotAvailableForResourceType"),
+    ("link to nothing", f"{ZONE}/virtualNetworkLinks/l", {"location": "global", "properties": {}}, "400 BadRequest"),
+    (
+        "link to no network",
+        f"{ZONE}/virtualNetworkLinks/l",
+        changed(zone_link(), "properties/virtualNetwork/id", f"{VNET}2"),
+        "404 ResourceNotFound",
+    ),
+    ("second link", f"{ZONE}/virtualNetworkLinks/second", zone_link(), "400 BadRequest"),
+    (
+        "link moves",
+        LINK,
+        changed(zone_link(), "properties/virtualNetwork/id", f"{NETWORK}/virtualNetworks/other"),
+        "404 ResourceNotFound",
+    ),
+    ("link registers", LINK, changed(zone_link(), "properties/registrationEnabled", True), "400 LabNotSupported"),
+    ("link of no zone", f"{ZONES}/b.c/virtualNetworkLinks/l", zone_link(), "404 ParentResourceNotFound"),
+    ("record of no zone", f"{ZONES}/b.c/A/db", dns_record(), "404 ParentResourceNotFound"),
+    ("record's name", f"{ZONE}/A/d$b", dns_record(), "400 BadRequest"),
+    ("no time to live", f"{ZONE}/A/db", changed(dns_record(), "properties/ttl", 0), "400 BadRequest"),
+    ("no TTL", f"{ZONE}/A/db", changed(dns_record(), "properties/ttl", None), "400 MissingRequiredParameter"),
+    ("no address", f"{ZONE}/A/db", changed(dns_record(), "properties/aRecords", []), "400 BadRequest"),
+    ("none", f"{ZONE}/A/db", dns_record("10.0.0"), "400 InvalidIPAddressFormat"),
+    ("another type of record", f"{ZONE}/TXT/db", dns_record(), "405 MethodNotAllowed"),
     # network
     ("no space", VNET, {"location": REGION, "properties": {}}, "400 InvalidRequestFormat"),
     (
@@ -682,6 +716,7 @@ def test_what_is_in_use_is_not_deleted(tmp_path: Path) -> None:
             NSG: "400 InUseNetworkSecurityGroupCannotBeDeleted",
             f"{NETWORK}/natGateways/nat": "400 InUseNatGatewayCannotBeDeleted",
             LB: "400 LoadBalancerInUse",
+            ZONE: "409 CannotDeleteResource",
             SET: "409 OperationNotAllowed",
             DATA1: "409 OperationNotAllowed",
         }

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from lab.azure_native.convert import to_body, to_outputs
 from lab.azure_native.sdk import resource_types
-from lab.cloud import client, control, roles
+from lab.cloud import client, control, known_versions, roles
 from lab.cloud.faults import Faults
 from lab.cloud.imds import MetadataService
 from lab.cloud.inventory import MACHINE
@@ -566,7 +566,7 @@ def test_machines_are_cut_off_from_the_api(tmp_path: Path, monkeypatch: pytest.M
         assert not faults.arm.suffers("127.0.0.1")
         # The tests and the engine are outside.
         assert (await bench.ask("GET", GROUP))[0] == 200
-        url = bench.web.make_url(f"{GROUP}?api-version=2026-01-01")
+        url = bench.web.make_url(f"{GROUP}?api-version={known_versions.of_path(GROUP)}")
         inside = ClientSession(
             connector=TCPConnector(local_addr=("127.0.0.11", 0)),
             headers={"Authorization": f"Bearer {bench.token}"},

@@ -78,7 +78,20 @@ def test_versions_of_the_api(tmp_path: Path) -> None:
             status, answer, _ = await bench.ask("GET", GROUP, version=wrong)
             assert (status, answer["error"]["code"]) == (400, "InvalidApiVersionParameter"), wrong
         assert (await bench.ask("GET", GROUP, version=""))[1]["error"]["code"] == "MissingApiVersionParameter"
-        assert (await bench.ask("GET", GROUP, version="2022-05-01-preview"))[0] == 200
+        # Of the past, and of another type.
+        for method, path, version in (
+            ("GET", GROUP, "2022-05-01-preview"),
+            ("GET", f"{NETWORK}/publicIPAddresses", "2024-03-02"),
+            ("PUT", f"{NETWORK}/publicIPAddresses/pip", "2024-03-02"),
+            ("POST", f"{COMPUTE}/virtualMachines/vm1/start", "2024-05-01"),
+            ("GET", f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/disks", "2024-07-01"),
+        ):
+            status, answer, _ = await bench.ask(method, path, version=version)
+            assert (status, answer["error"]["code"]) == (400, "NoRegisteredProviderFound"), path
+        assert (
+            ", 2024-03-01, 2024-07-01, " in (await bench.ask("GET", GROUP, version="2024-03-02"))[1]["error"]["message"]
+        )
+        assert (await bench.ask("GET", GROUP, version="2024-07-01"))[0] == 200
         # What came with a later version.
         address = changed(public_address(), "sku/name", "StandardV2")
         gateway = changed(nat_gateway(), "sku/name", "StandardV2")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
-from lab.cloud import plan, zones
+from lab.cloud import known_versions, plan, zones
 from tests.support import cloud_bench
 from tests.support.cloud_bench import (
     COMPUTE,
@@ -121,7 +121,7 @@ def test_a_machine_without_a_way_out_does_not_reach_the_api(tmp_path: Path, monk
         interface, vm = bench.site.store.get(NIC1), bench.site.store.get(VM1)
         owners = {IPv4Address("127.0.0.11"): (vm, interface)}
         monkeypatch.setattr(bench.site.inventory, "machine_addresses", lambda: owners)
-        url = bench.web.make_url(f"{GROUP}?api-version=2026-01-01")
+        url = bench.web.make_url(f"{GROUP}?api-version={known_versions.of_path(GROUP)}")
         inside = ClientSession(
             connector=TCPConnector(local_addr=("127.0.0.11", 0)),
             headers={"Authorization": f"Bearer {bench.token}"},

@@ -55,6 +55,11 @@ def test_of_a_label_of_ones_own() -> None:
     assert "shop.northeurope.cloudapp.azure.com" in hosts(certificate(made))
 
 
+def test_of_a_name_in_a_private_zone() -> None:
+    made = record("dev", {"endpoint": "internal", "privateDnsName": "db.shop.internal"})
+    assert hosts(certificate(made)) >= {"db.shop.internal", "10.32.0.10"}
+
+
 def test_of_an_internal_endpoint() -> None:
     made = record("dev", {"endpoint": "internal"})
     assert hosts(certificate(made)) == {"10.32.0.10", "mysql-dev-1", "mysql-dev-2", "10.32.0.4", "10.32.0.5"}

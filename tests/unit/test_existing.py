@@ -40,6 +40,7 @@ GOOD: dict[str, Any] = {
         "assignableScopes": ["/"],
     },
     "getNatGateway": {"sku": {"name": "StandardV2"}},
+    "getPrivateZone": {"numberOfVirtualNetworkLinks": 2},
     "getKey": {"kty": "RSA"},
     "getStorageAccount": {
         "kind": "StorageV2",
@@ -188,6 +189,18 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"getVault": {"location": "westeurope", "properties": {"enableRbacAuthorization": True}}},
         "diskEncryptionKeyVaultId: vault keys has no purge protection",
     ),
+    (
+        {},
+        {"getPrivateZone": None},
+        "existingPrivateDnsZoneId: private DNS zone corp.example cannot be read: ",
+    ),
+    (
+        {
+            "existingPrivateDnsZoneId": str(EXISTING["existingPrivateDnsZoneId"]).replace("00000000-", "11111111-", 1),
+        },
+        {},
+        "existingPrivateDnsZoneId: is in subscription 11111111-0000-0000-0000-000000000000; this stack makes its name",
+    ),
     ({}, {"getStorageAccount": None}, "existingBackupStorageAccountId: storage account starchive cannot be read: "),
     ({}, {"getBlobServiceProperties": None}, "existingBackupStorageAccountId: the blob service of storage account "),
     (
@@ -235,6 +248,7 @@ def test_all_is_told_at_once() -> None:
     assert [told.removeprefix(PREFIX).partition(":")[0] for told in raised.value.mistakes] == [
         "existingResourceGroup",
         "existingSubnetId",
+        "existingPrivateDnsZoneId",
         "existingRoleDefinitionId",
         "diskEncryptionKeyVaultId",
         "existingBackupStorageAccountId",
@@ -260,6 +274,23 @@ def test_what_the_owner_of_a_storage_account_may_mend_is_a_warning(
     warnings: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
     look({}, answers)
+    assert warnings == ([warning] if warning else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "links", "warning"),
+    [
+        ({}, 0, "private DNS zone corp.example is linked to no virtual network, so nobody finds a name in it"),
+        ({}, 1, ""),
+        ({"existingSubnetId": ""}, 0, ""),  # the stack links its own network
+    ],
+)
+def test_a_zone_that_nobody_asks_is_a_warning(
+    changes: dict[str, Any], links: int, warning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    look(changes, {"getPrivateZone": {"numberOfVirtualNetworkLinks": links}})
     assert warnings == ([warning] if warning else [])
 
 

@@ -20,7 +20,13 @@ PRICES = {
     "Standard IPv4 Static Public IP": 0.005,
     "Standard Included LB Rules and Outbound Rules": 0.025,
     "Standard Gateway": 0.045,
+    "Alerts Metric Monitored": 0.1,
+    "Private Zone": 0.5,
 }
+
+_BY_MONTH = {"E4 LRS": "1/Month", "Alerts Metric Monitored": "1/Month", "Private Zone": "1"}
+_FREE = {"Alerts Metric Monitored": 10.0}
+"""From how many on it is paid for."""
 
 
 @pytest.fixture
@@ -33,16 +39,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(condition)
         items: list[dict[str, Any]] = []
         for name, price in PRICES.items():
-            unit = "1/Month" if name == "E4 LRS" else "1 Hour"
+            unit = _BY_MONTH.get(name, "1 Hour")
             item = {
                 "armRegionName": "westeurope", "retailPrice": price, "unitOfMeasure": unit, "skuName": name,
-                "productName": "x", "meterName": f"{name} Disk" if unit == "1/Month" else name,
+                "productName": "x", "meterName": f"{name} Disk" if name == "E4 LRS" else name,
+                "tierMinimumUnits": _FREE.get(name, 0.0),
             }  # fmt: skip
             if f"armSkuName eq '{name}'" in condition or "armSkuName" not in condition:
                 dear = item | {"retailPrice": 99.0}
                 items += [dear | {"productName": "x Windows"}, dear | {"skuName": "x Spot"}]
-                items += [dear | {"unitOfMeasure": "10K"}, dear | {"tierMinimumUnits": 5.0}]
+                items += [dear | {"unitOfMeasure": "10K"}, dear | {"tierMinimumUnits": 50.0}]
                 items += [dear | {"armRegionName": "Global"}, item]
+                items += [item | {"retailPrice": 0.0, "tierMinimumUnits": 0.0}] if name in _FREE else []
         return io.BytesIO(json.dumps({"Items": items, "NextPageLink": None}).encode())
 
     monkeypatch.setattr("urllib.request.urlopen", open_)
@@ -55,7 +63,7 @@ def test_a_new_stack(asked: list[str]) -> None:
     assert bill.unknown == [] and bill.after == pytest.approx(monthly) == bill.difference
     assert bill.as_text().splitlines()[0] == f"Price per month: {monthly:.2f} USD, +{monthly:.2f} by this update"
     assert "    2 x machine Standard_B2s_v2     146.00  (now 0)" in bill.as_text().splitlines()
-    region = "(armRegionName eq 'westeurope' or armRegionName eq 'Global')"
+    region = "(armRegionName eq 'westeurope' or armRegionName eq 'Global' or armRegionName eq '')"
     machine = "serviceName eq 'Virtual Machines' and priceType eq 'Consumption' and armSkuName eq 'Standard_B2s_v2'"
     assert f"{machine} and {region}" in asked
     assert len(asked) == len(set(asked)), "each meter is asked for once"
@@ -102,6 +110,25 @@ def test_backups_are_paid_by_the_gib() -> None:
     (meter,) = paid("storage:StorageAccount", {"sku": {"name": "Standard_ZRS"}, "location": "westeurope"})
     assert isinstance(meter, Meter)
     assert (meter.sku, meter.names) == ("Hot ZRS", ("Hot ZRS Data Stored",))
+
+
+def test_each_metric_that_an_alert_rule_looks_at_is_paid_for(asked: list[str]) -> None:
+    """At its full price: ten in a subscription are free, which others' rules may have used up."""
+    alerts = {"alertEmails": ["night@example.com"]}
+    added = month.bill(first("dev", alerts)).after - month.bill(first("dev")).after
+    assert added == pytest.approx(3 * 0.1)
+    assert month.bill(first("dev", alerts)).unknown == []
+    assert (
+        "serviceName eq 'Azure Monitor' and priceType eq 'Consumption' and productName eq 'Azure Monitor'"
+        " and skuName eq 'Alerts'"
+    ) in asked
+
+
+def test_a_private_zone_is_paid_for(asked: list[str]) -> None:
+    without = month.bill(first("dev", {"endpoint": "internal"}))
+    named = month.bill(first("dev", {"endpoint": "internal", "privateDnsName": "db.shop.internal"}))
+    assert named.after - without.after == pytest.approx(0.5) and named.unknown == []
+    assert any("serviceName eq 'Azure DNS'" in one and "armRegionName eq 'Zone 1'" in one for one in asked)
 
 
 def test_rules_beyond_the_first_five() -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from lab.azure_native.convert import to_body
 from lab.azure_native.sdk import resource_types
-from lab.cloud import known
+from lab.cloud import known, known_versions, resources
 from tests.golden.cases import CASES
 from tests.support.expected import hold_against
-from tests.support.microsoft import MODELS, UNJUDGED, judge, properties
-from tests.support.recording import as_sent, record
+from tests.support.microsoft import MODELS, judge, properties
+from tests.support.recording import EXISTING, as_sent, record
+from tests.support.versions import versions
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
@@ -27,6 +28,10 @@ FURTHER: dict[str, tuple[str, dict[str, Any]]] = {
     "PremiumV2": ("prod", {"dataDiskSku": "PremiumV2_LRS"}),
     "NVMe": ("prod", {"vmSize": "Standard_D4s_v6"}),
     "fencing off": ("dev", {"fencing": "off"}),
+    "an existing zone": (
+        "staging",
+        {key: EXISTING[key] for key in ("existingPrivateDnsZoneId", "privateDnsName")},
+    ),
 }
 
 
@@ -44,7 +49,7 @@ ALL = {name: (case.stack, case.changes) for name, case in CASES.items()} | FURTH
 
 @pytest.mark.parametrize("case", ALL)
 def test_requests_are_of_microsofts_types(case: str) -> None:
-    wrong = [line for name, body in bodies(*ALL[case]) if name in MODELS for line in judge(name, body)]
+    wrong = [line for name, body in bodies(*ALL[case]) for line in judge(name, body)]
     assert not wrong, "\n".join(wrong)
 
 
@@ -53,9 +58,19 @@ def test_the_lab_cloud_knows_microsofts_properties() -> None:
     hold_against(known.FILE, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
+def test_the_lab_cloud_knows_the_versions_of_each_type() -> None:
+    found = versions(kind.type for kind in resources.ALL)
+    assert all(found.values()), "each type has some"
+    assert "2024-05-01" in found["Microsoft.Network/loadBalancers"], "of the SDK"
+    assert "2023-04-02" in found["Microsoft.Compute/disks"], "a former one"
+    assert "2024-10-01-preview" in found["Microsoft.Insights/actionGroups"]
+    lines = [f"  {json.dumps(type_)}: {json.dumps(each)}" for type_, each in found.items()]
+    hold_against(known_versions.FILE, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
 def test_every_type_is_judged() -> None:
     seen = {name for stack, changes in ALL.values() for name, _ in bodies(stack, changes)}
-    assert seen == {*MODELS, *UNJUDGED}
+    assert seen == {*MODELS}
 
 
 # A body that is sound, and what makes it unsound.
@@ -86,17 +101,41 @@ MUTATIONS: list[tuple[str, str, Any, str]] = [
     ("authorization:RoleDefinition", "properties/createdOn", "now", "is read-only"),
     ("authorization:ManagementLockByScope", "properties/level", "CannotDelete", "none of NotSpecified, CanNotDelete"),
     ("resources:ResourceGroup", "location", None, "is missing"),
+    ("privatedns:PrivateZone", "properties/name", "x", "is not known"),
+    ("privatedns:VirtualNetworkLink", "properties/virtualNetworkLinkState", "Done", "is read-only"),
+    ("privatedns:VirtualNetworkLink", "properties/registrationEnabled", "no", "no bool"),
+    ("privatedns:PrivateRecordSet", "properties/aRecords/0/ipv4Adress", "10.0.0.1", "is not known"),
+    ("privatedns:PrivateRecordSet", "properties/ttl", "300", "no int"),
+    ("monitor:ActionGroup", "location", None, "is missing"),
+    ("monitor:ActionGroup", "properties/groupShortName", "mysql-dev-more", "is longer than 12"),
+    ("monitor:ActionGroup", "properties/emailReceivers/0/status", "Enabled", "is read-only"),
+    ("monitor:ActionGroup", "properties/emailReceivers/0/mail", "a@b.c", "is not known"),
+    ("monitor:MetricAlert", "properties/severity", True, "no int"),
+    ("monitor:MetricAlert", "properties/criteria/allOff", [], "is not known"),
+    ("monitor:MetricAlert", "properties/criteria/allOf/0/operator", "Below", "none of Equals"),
+    ("monitor:MetricAlert", "properties/criteria/allOf/0/threshold", "25", "no float"),
+    ("monitor:MetricAlert", "properties/criteria/allOf/0/metricName", None, "is missing"),
+    ("monitor:MetricAlert", "properties/actions/0/actionGroup", "/x", "is not known"),
 ]
+
+# A stack that has one of each at least.
+MUTATED: dict[str, Any] = {
+    "protectData": True,
+    "deletionLock": True,
+    "alertEmails": ["night@example.com"],
+}
+NAMED: dict[str, Any] = {"endpoint": "internal", "privateDnsName": "db.shop.internal"}
 
 
 @pytest.mark.parametrize(("name", "path", "value", "told"), MUTATIONS, ids=lambda each: str(each)[:40])
 def test_what_is_wrong_is_found(name: str, path: str, value: Any, told: str) -> None:
-    body = next(body for kind, body in bodies("dev", {"protectData": True, "deletionLock": True}) if kind == name)
+    changes = NAMED if name.startswith("privatedns:") else MUTATED
+    body = next(body for kind, body in bodies("dev", changes) if kind == name)
     assert not judge(name, body)
     *way, last = path.split("/")
     inner: Any = body
     for word in way:
-        inner = inner[int(word)] if word.isdecimal() else inner[word]
+        inner = inner[int(word)] if word.isdecimal() else inner.setdefault(word, {})
     if value is None:
         del inner[last]
     else:

@@ -28,6 +28,7 @@ PREFIX = "azure-mysql-ha:"
 
 SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555"
 SUBNET_ID = f"{SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/data"
+ZONE_ID = f"{SUBSCRIPTION}/resourceGroups/names/providers/Microsoft.Network/privateDnsZones/Corp.Example"
 VAULT_ID = f"{SUBSCRIPTION}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/Keys-1"
 KEY_URL = "https://keys-1.vault.azure.net/keys/disks/0123456789abcdef0123456789abcdef"
 ROLE_ID = "/providers/Microsoft.Authorization/roleDefinitions/9980e02c-c2be-4d73-94e8-173b1dc7cf3c"
@@ -164,7 +165,37 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"dnsLabel": "My_Shop"}, "dnsLabel: 'My_Shop' is not a label of a domain name: 3 to 63 of a-z, 0-9 and -"),
     ({"dnsLabel": "my"}, "dnsLabel: 'my' is not a label"),
     ({"dnsLabel": "shop-"}, "dnsLabel: 'shop-' is not a label"),
-    (INTERNAL | {"dnsLabel": "shop"}, "dnsLabel: is for a public endpoint; an internal one has no domain name"),
+    (INTERNAL | {"dnsLabel": "shop"}, "dnsLabel: is for a public endpoint; an internal one has privateDnsName"),
+    ({"privateDnsName": "db.shop.internal"}, "privateDnsName: is for an internal endpoint; a public one has dnsLabel"),
+    (INTERNAL | {"privateDnsName": "DB.shop.internal"}, "privateDnsName: 'DB.shop.internal' is not a domain name: par"),
+    (INTERNAL | {"privateDnsName": "db.shop.internal."}, "privateDnsName: 'db.shop.internal.' is not a domain name"),
+    (INTERNAL | {"privateDnsName": f"{'d' * 64}.b.c"}, f"privateDnsName: '{'d' * 64}.b.c' is not a domain name"),
+    (INTERNAL | {"privateDnsName": ".".join(["abcdefg"] * 32)}, "privateDnsName: 'abcdefg.abcdefg."),
+    (INTERNAL | {"privateDnsName": "db"}, "privateDnsName: 'db' is not a domain name"),
+    (INTERNAL | {"privateDnsName": "shop.internal"}, "privateDnsName: shop.internal would be in a zone internal, but"),
+    (INTERNAL | {"privateDnsName": f"{'a.' * 35}b"}, f"privateDnsName: {'a.' * 35}b has a zone of more than 34 parts"),
+    (INTERNAL | {"privateDnsName": "db.azure.com"}, "privateDnsName: db.azure.com would be in a zone azure.com, which"),
+    (
+        INTERNAL | {"existingPrivateDnsZoneId": ZONE_ID},
+        "existingPrivateDnsZoneId: is where privateDnsName is made, which is missing; set it, or leave this setting",
+    ),
+    (
+        INTERNAL | {"existingPrivateDnsZoneId": ZONE_ID, "privateDnsName": "db.shop.internal"},
+        "existingPrivateDnsZoneId: is zone corp.example, but privateDnsName db.shop.internal is not in it",
+    ),
+    (
+        INTERNAL | {"existingPrivateDnsZoneId": f"{ZONE_ID}/A/db", "privateDnsName": "db.corp.example"},
+        f"existingPrivateDnsZoneId: '{ZONE_ID}/A/db' is not of the form /subscriptions/ID/resourceGroups/",
+    ),
+    (
+        INTERNAL
+        | {
+            "existingPrivateDnsZoneId": ZONE_ID.replace("/names/", "/rg-mysql/"),
+            "privateDnsName": "db.corp.example",
+            "clusterName": "mysql",
+        },
+        "existingPrivateDnsZoneId: is in the group that this stack makes for itself; leave this setting out",
+    ),
     ({"endpointAddress": "10.32.0.10"}, "endpointAddress: is for an internal endpoint; a public one gets its address"),
     (INTERNAL | {"endpointAddress": "10.32.0.5"}, "endpointAddress: 10.32.0.5 is a node's; choose another"),
     (INTERNAL | {"endpointAddress": "10.32.0.3"}, "endpointAddress: 10.32.0.3 is reserved by Azure"),

@@ -15,7 +15,7 @@ from lab.cloud.tokens import SUBSCRIPTION
 from operations.resume import id_of
 from tests.support import cloud_bench
 from tests.support.cloud_bench import Bench
-from tests.support.recording import Resource, as_sent, record
+from tests.support.recording import Resource, as_sent, record, recorded_id
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
@@ -30,8 +30,8 @@ def in_order(resources: list[Resource]) -> Iterator[Resource]:
             yield left.pop(one.name)
 
 
-def requests(stack: str, changes: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield path and body of the requests that make a stack, but for roles and locks."""
+def requests(stack: str, changes: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield path, body and api-version of the requests that make a stack, but for roles and locks."""
     made = [
         one
         for one in record(stack, changes)
@@ -41,12 +41,12 @@ def requests(stack: str, changes: dict[str, Any]) -> Iterator[tuple[str, dict[st
     for one in in_order(made):
         text = json.dumps(as_sent(one.inputs))
         for other in made:
-            kind = other.type.rpartition(":")[2]
+            recorded = recorded_id(other.type, other.name, other.inputs)
             for end in ('"', "/"):
-                recorded = f"/subscriptions/{NOBODY}/{kind}/{other.name}{end}"
-                text = text.replace(recorded, f"{ids[other.name]}{end}")
+                text = text.replace(f"{recorded}{end}", f"{ids[other.name]}{end}")
         inputs = json.loads(text.replace(NOBODY, SUBSCRIPTION))
-        yield ids[one.name], to_body(resource_types()[one.type].shape, inputs, ids[one.name])
+        kind = resource_types()[one.type]
+        yield ids[one.name], to_body(kind.shape, inputs, ids[one.name]), kind.api_version
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_no_zone_takes_the_way_out_of_another(stack: str, changes: dict[str, Any
     asked = list(requests(stack, changes | {"operatingSystem": "debian-12"}))
 
     async def check(bench: Bench) -> None:
-        for path, body in asked:
-            status, answer, _ = await bench.ask("PUT", path, body, version="2024-05-01")
+        for path, body, version in asked:
+            status, answer, _ = await bench.ask("PUT", path, body, version=version)
             assert status in (200, 201), answer
         inventory = bench.site.inventory
         interfaces = list(inventory.of_type(INTERFACE))

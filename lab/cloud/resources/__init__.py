@@ -16,6 +16,7 @@ from lab.cloud.resources.lock import LockKind
 from lab.cloud.resources.management_policy import ManagementPolicyKind
 from lab.cloud.resources.metric_alert import MetricAlertKind
 from lab.cloud.resources.nat_gateway import NatGatewayKind
+from lab.cloud.resources.private_zone import DnsRecordKind, PrivateZoneKind, ZoneLinkKind
 from lab.cloud.resources.public_address import PublicAddressKind
 from lab.cloud.resources.role_assignment import RoleAssignmentKind
 from lab.cloud.resources.role_definition import RoleDefinitionKind
@@ -34,6 +35,9 @@ ALL: tuple[Kind, ...] = (
     NatGatewayKind(),
     VirtualNetworkKind(),
     SubnetKind(),
+    PrivateZoneKind(),
+    ZoneLinkKind(),
+    DnsRecordKind(),
     LoadBalancerKind(),
     InterfaceKind(),
     AvailabilitySetKind(),

@@ -7,39 +7,17 @@ from lab.cloud.fields import flag, items, section, text
 from lab.cloud.inventory import ACTION_GROUP, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId
-from lab.cloud.resources.base import Kind
-
-GLOBAL = "global"
+from lab.cloud.resources.global_kind import GlobalKind
 
 # learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, Microsoft.Insights.
-_NAME = re.compile(r"[^:<>+/&%\\?|]{1,260}(?<![ .])")
+INSIGHTS_NAME = re.compile(r"[^:<>+/&%\\?|]{1,260}(?<![ .])")
 
 _RECEIVERS = ("emailReceivers", "webhookReceivers")
 
 
-class GlobalKind(Kind):
-    """A type whose resources are in no region."""
-
-    name = _NAME
-
-    def envelope(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
-        """Check what all types have, and that it is in no region."""
-        if text(body, "location").lower() != GLOBAL:
-            raise bad_request(
-                "LocationNotAvailableForResourceType",
-                f"The provided location '{text(body, 'location')}' is not available for resource type '{self.type}'.",
-            )
-        group = inventory.require_group(target)
-        before = existing.copy() if existing else None
-        if before:
-            before.location = group.location
-        resource = super().envelope(inventory, target, {**body, "location": group.location}, before)
-        resource.location = GLOBAL
-        return resource
-
-
 class ActionGroupKind(GlobalKind):
     type = ACTION_GROUP
+    name = INSIGHTS_NAME
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
         """Check the receivers (learn.microsoft.com/rest/api/monitor/action-groups/create-or-update)."""

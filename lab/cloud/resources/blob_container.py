@@ -7,12 +7,12 @@ from lab.cloud.fields import choice, section
 from lab.cloud.inventory import BLOB_CONTAINER, IMMUTABILITY_POLICY, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId, parse
+from lab.cloud.resources.part import Part
 from lab.cloud.resources.storage_account import account_of
-from lab.cloud.resources.storage_part import StoragePart
 from lab.cloud.site import Site
 
 
-class BlobContainerKind(StoragePart):
+class BlobContainerKind(Part):
     type = BLOB_CONTAINER
     name = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 

@@ -7,12 +7,12 @@ from lab.cloud.fields import flag, integer, section
 from lab.cloud.inventory import BLOB_SERVICE, STORAGE_ACCOUNT, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId
+from lab.cloud.resources.part import Part
 from lab.cloud.resources.storage_account import account_of
-from lab.cloud.resources.storage_part import StoragePart
 from lab.cloud.state import Store
 
 
-class BlobServiceKind(StoragePart):
+class BlobServiceKind(Part):
     """`default`, which every account has from its beginning, and never loses."""
 
     type = BLOB_SERVICE

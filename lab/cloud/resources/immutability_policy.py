@@ -7,13 +7,13 @@ from lab.cloud.fields import flag, integer, section
 from lab.cloud.inventory import BLOB_CONTAINER, IMMUTABILITY_POLICY, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId
-from lab.cloud.resources.storage_part import StoragePart
+from lab.cloud.resources.part import Part
 from lab.cloud.state import Store
 
 _MOST_DAYS = 146000
 
 
-class ImmutabilityPolicyKind(StoragePart):
+class ImmutabilityPolicyKind(Part):
     """`default`: without one, Azure shows a policy of no days. Unlocked always; the lab locks none."""
 
     type = IMMUTABILITY_POLICY

@@ -8,8 +8,8 @@ from lab.cloud.fields import choice, items, section, text, texts
 from lab.cloud.inventory import MANAGEMENT_POLICY, Inventory
 from lab.cloud.model import Json, Resource, now
 from lab.cloud.resource_id import ResourceId
+from lab.cloud.resources.part import Part
 from lab.cloud.resources.storage_account import account_of
-from lab.cloud.resources.storage_part import StoragePart
 
 _MOST_RULES = 100
 _MOST_PREFIXES = 10
@@ -25,7 +25,7 @@ _AGES = {
 }
 
 
-class ManagementPolicyKind(StoragePart):
+class ManagementPolicyKind(Part):
     type = MANAGEMENT_POLICY
     name = re.compile("default")
 

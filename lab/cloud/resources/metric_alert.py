@@ -7,7 +7,8 @@ from lab.cloud.fields import choice, flag, integer, items, section, text, texts
 from lab.cloud.inventory import ACTION_GROUP, BALANCER, MACHINE, METRIC_ALERT, Inventory
 from lab.cloud.model import Json, Resource
 from lab.cloud.resource_id import ResourceId
-from lab.cloud.resources.action_group import GlobalKind
+from lab.cloud.resources.action_group import INSIGHTS_NAME
+from lab.cloud.resources.global_kind import GlobalKind
 
 _CRITERIA = "Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria"
 
@@ -23,6 +24,7 @@ _AGGREGATIONS = ("Average", "Count", "Minimum", "Maximum", "Total")
 
 class MetricAlertKind(GlobalKind):
     type = METRIC_ALERT
+    name = INSIGHTS_NAME
 
     def check(self, inventory: Inventory, target: ResourceId, body: Json, existing: Resource | None) -> Resource:
         """Check what is looked at, how, and who is told."""

@@ -167,6 +167,11 @@ class VirtualNetworkKind(Kind):
     async def remove(self, site: Site, resource: Resource) -> None:
         await site.fabric.remove_bridge(bridge_name(resource.id))
 
+    async def removed(self, site: Site, resource: Resource) -> None:
+        """Forget what linked private DNS zones to it (learn.microsoft.com/azure/dns/dns-faq-private)."""
+        for link in site.inventory.links_of(resource.id):
+            site.store.discard(link.id)
+
 
 def subnet_shown(inventory: Inventory, owner: Resource, subnet: Json) -> Json:
     """Return what a client sees of a subnet."""

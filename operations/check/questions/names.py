@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 from operations.azure import Refusal, section
+from operations.check import private_names
 from operations.check.answer import Answer
 from operations.check.asked import Asked
+from operations.check.questions.rights import arm_type
 from operations.plan import Change
 
 
 def ask(asked: Asked) -> Iterator[Answer]:
-    """Answer for the group, for what else is in it, and for names that are one in a region or in all of Azure."""
+    """Answer for the group and what is in it, for domain names, and for names that are one in a region or in Azure."""
     yield from _group(asked)
+    yield from private_names.answers(asked)
     for address in asked.plan.of("network:PublicIPAddress"):
         label = section(address.wanted, "dnsSettings").get("domainNameLabel")
         if label and label != section(address.old or {}, "dnsSettings").get("domainNameLabel"):
@@ -57,13 +60,9 @@ def _group(asked: Asked) -> Iterator[Answer]:
         )  # fmt: skip
         return
     there = asked.azure.get(f"{asked.group}/resources", "2021-04-01")["value"]
-    taken = {(each["type"].rpartition("/")[2].lower().rstrip("es"), each["name"].lower()) for each in there}
+    taken = {(each["type"].lower(), each["name"].lower()) for each in there}
     made = [change for change in asked.plan.changes if change.created and change.own_name]
-    clashes = [
-        change.own_name
-        for change in made
-        if (change.type.rpartition(":")[2].lower().rstrip("es"), change.own_name.lower()) in taken
-    ]
+    clashes = [c.own_name for c in made if (arm_type(c).lower(), c.own_name.lower()) in taken]
     for name in sorted(clashes):
         yield Answer("no", name, f"exists in {asked.plan.group}, but not in this stack")
     if not clashes:

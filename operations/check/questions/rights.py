@@ -17,6 +17,9 @@ _TYPES = {
     "authorization:ManagementLockByScope": "Microsoft.Authorization/locks",
     "monitor:ActionGroup": "Microsoft.Insights/actionGroups",
     "monitor:MetricAlert": "Microsoft.Insights/metricAlerts",
+    "privatedns:PrivateZone": "Microsoft.Network/privateDnsZones",
+    "privatedns:PrivateRecordSet": "Microsoft.Network/privateDnsZones/A",
+    "privatedns:VirtualNetworkLink": "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
     "storage:BlobContainer": _CONTAINERS,
     "storage:BlobContainerImmutabilityPolicy": f"{_CONTAINERS}/immutabilityPolicies",
     "storage:BlobServiceProperties": "Microsoft.Storage/storageAccounts/blobServices",
@@ -30,13 +33,16 @@ def ask(asked: Asked) -> Iterator[Answer]:
     needed: dict[str, set[str]] = defaultdict(set)
     for change in asked.plan.changes:
         is_group = change.type == "resources:ResourceGroup"
-        scope = asked.azure.subscription if asked.plan.makes_group or is_group else asked.group
+        group = asked.group_of(change)
+        scope = asked.azure.subscription if is_group or (asked.plan.makes_group and group == asked.group) else group
         if change.written:
-            needed[scope].add(f"{_arm_type(change)}/write")
+            needed[scope].add(f"{arm_type(change)}/write")
         if change.deleted:
-            needed[scope].add(f"{_arm_type(change)}/delete")
+            needed[scope].add(f"{arm_type(change)}/delete")
     for subnet in existing_subnets(asked):
         needed[subnet].add("Microsoft.Network/virtualNetworks/subnets/join/action")
+        if any(link.written for link in asked.plan.of("privatedns:VirtualNetworkLink")):
+            needed[network_of(subnet)].add("Microsoft.Network/virtualNetworks/join/action")
     for scope, operations in sorted(needed.items()):
         permissions = asked.azure.get(f"{scope}/providers/Microsoft.Authorization/permissions", "2022-04-01")["value"]
         missing = sorted(operation for operation in operations if not permits(permissions, operation))
@@ -58,7 +64,13 @@ def existing_subnets(asked: Asked) -> set[str]:
     return found - own - {UNKNOWN} if not own else set()
 
 
-def _arm_type(change: Change) -> str:
+def network_of(subnet: str) -> str:
+    """Return the path of a subnet's virtual network."""
+    return subnet.rsplit("/", 2)[0]
+
+
+def arm_type(change: Change) -> str:
+    """Return the type of a resource by Azure's name for it, such as "Microsoft.Compute/disks"."""
     if change.type in _TYPES:
         return _TYPES[change.type]
     module, _, name = change.type.partition(":")

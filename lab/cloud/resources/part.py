@@ -1,4 +1,4 @@
-"""What the parts of a storage account have in common: they have neither region nor tags."""
+"""What parts of other resources have in common: they have neither region nor tags."""
 
 from lab.cloud.inventory import Inventory
 from lab.cloud.model import Json, Resource
@@ -7,7 +7,7 @@ from lab.cloud.resources.base import Kind
 from lab.cloud.state import Store
 
 
-class StoragePart(Kind):
+class Part(Kind):
     def part(self, target: ResourceId, existing: Resource | None, properties: Json) -> Resource:
         """Return the new form of a part."""
         resource = existing.copy() if existing else Resource(str(target), self.type, target.name, target.group, "")
