@@ -21,6 +21,7 @@ from operations.ssh import Node
 from operations.ssh_agent import Agent
 from operations.status import alarms, asking, facts, status
 from operations.status.asking import LOOK
+from tests.support.quick_keys import quick_keys
 
 ENDPOINT = {"host": "203.0.113.1", "port": 3306}
 BEGIN, END = "<!-- alarms: begin -->\n", "<!-- alarms: end -->"
@@ -103,8 +104,9 @@ def proved(at: str, why: str = "") -> str:
 def certificate(days: int) -> str:
     """Return a server's certificate that ends so many days after `ASKED`, and its authority's."""
     made = ASKED - timedelta(certificates.CERTIFICATE_DAYS - days)
-    authority = certificates.read_authority(certificates.make_authority(made))
-    key = certificates.read_key(certificates.make_key(made))
+    with quick_keys():
+        authority = certificates.read_authority(certificates.make_authority(made))
+        key = certificates.read_key(certificates.make_key(made))
     return certificates.issue(authority, key, "db", ["203.0.113.1"]) + authority.certificate
 
 
