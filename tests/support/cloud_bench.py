@@ -214,17 +214,18 @@ class Bench:
             await self.put(path, body)
 
 
-def run(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
+def run(folder: Path, test: Callable[[Bench], Awaitable[None]], *, keeps_state: bool = False) -> None:
     """Run a test against a fresh cloud.
 
     Args:
-        folder: for files of disks.
+        folder: for files of disks, and for state.json.
         test: gets the bench.
+        keeps_state: whether the cloud writes state.json after each change, which takes a third of its time.
     """
 
     async def go() -> None:
         site = Site(
-            store=Store(folder / "state.json"),
+            store=Store(folder / "state.json" if keeps_state else None),
             fabric=RememberedFabric(),
             machines=RememberedMachines(),
             traffic=NoTraffic(),

@@ -850,7 +850,7 @@ def test_a_slow_boot_is_polled_and_survives_the_cloud(tmp_path: Path, monkeypatc
         assert found.provisioning == "Succeeded"
         await second.close()
 
-    cloud_bench.run(tmp_path, check)
+    cloud_bench.run(tmp_path, check, keeps_state=True)
 
 
 def test_patch_merges(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_roles_are_made_shown_listed_and_kept(tmp_path: Path) -> None:
         assert kept.get(ROLE) == bench.site.store.get(ROLE)
         assert kept.get(assignment(VM2)) == bench.site.store.get(assignment(VM2))
 
-    cloud_bench.run(tmp_path, check)
+    cloud_bench.run(tmp_path, check, keeps_state=True)
 
 
 BAD_ROLES: list[tuple[dict[str, Any], str]] = [
@@ -533,7 +533,7 @@ def test_scheduled_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             await events.tick()
             assert events.all() == []
 
-    cloud_bench.run(tmp_path, check)
+    cloud_bench.run(tmp_path, check, keeps_state=True)
 
 
 def test_events_are_for_the_machine_and_its_availability_set_only(tmp_path: Path) -> None:
