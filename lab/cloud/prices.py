@@ -1,6 +1,7 @@
 """Azure's price list, as far as the project's stacks are in it: names of meters are Azure's, prices are made up."""
 
 import re
+from functools import cache
 
 from aiohttp import web
 
@@ -31,6 +32,7 @@ async def _prices(request: web.Request) -> web.Response:
     return web.json_response({"BillingCurrency": "USD", "Items": items, "NextPageLink": None, "Count": len(items)})
 
 
+@cache
 def _list(region: str) -> list[Json]:
     if region == "Global":
         return [

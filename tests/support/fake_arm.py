@@ -91,6 +91,8 @@ class FakeArm:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body go together: one after the other, each answer would wait 40 ms for the client's acknowledgement.
+    wbufsize = -1
 
     @property
     def arm(self) -> FakeArm:

@@ -54,8 +54,15 @@ class Node:
         """All programs that were started, with their arguments."""
         return [line.strip() for line in self._started.read_text().splitlines()]
 
-    def run(self, template: str, *arguments: str, seconds: float = 30, **changes: str) -> tuple[str, int | None]:
-        """Run a script for some seconds, and return what it says and its exit code, None where it goes on."""
+    def run(
+        self, template: str, *arguments: str, seconds: float = 30, calls: int | None = None, **changes: str
+    ) -> tuple[str, int | None]:
+        """Run a script, and return what it says and its exit code, None where it goes on.
+
+        Args:
+            seconds: how long at most.
+            calls: how often it has its peer started before it is ended; None for as long as it may run.
+        """
         names: dict[str, Any] = {"name": "two"}
         device = FenceDevice("fence-agent", {"msi": "true"}, {}, 120, {})
         text = render(
@@ -73,17 +80,19 @@ class Node:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=path,
         ) as process:  # fmt: skip
             assert process.stdout
-            try:
-                code = process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                code = None
+            end = time.monotonic() + seconds
+            while (code := process.poll()) is None and time.monotonic() < end:
+                if calls is not None and self.started.count(CALLED) >= calls:
+                    break
+                time.sleep(0.02)
+            if code is None:
                 process.terminate()
             return process.stdout.read(), code
 
-    def wait(self, seconds: float = 0.8, minute: int = 0) -> str:
-        """Let it wait alone, for whom a minute has so many seconds."""
+    def wait(self, seconds: float = 0.5, minute: int = 0, calls: int | None = None) -> str:
+        """Let it wait alone, for whom a minute has so many seconds and the pause between two looks 0.1 s."""
         shorter = {"=5 patience_seconds=60": f"=0.1 patience_seconds={minute}"}
-        said, code = self.run("waits-alone", seconds=seconds, **shorter)
+        said, code = self.run("waits-alone", seconds=seconds, calls=calls, **shorter)
         assert code is None, said
         return said
 
@@ -105,9 +114,10 @@ QUORATE = ALONE.format(quorate="Yes")
 def test_alone_without_quorum(tmp_path: Path) -> None:
     """It has just started: DRBD is down, Corosync waits for all, and Pacemaker may fence nobody. Told once."""
     node = alone(tmp_path)
-    # In the middle between the second and the third time, so that a busy machine counts right too.
-    assert node.wait(5, minute=2) == "alone for 2 s: two was off in Azure, and has been started\n"
+    began = time.monotonic()
+    assert node.wait(30, minute=1, calls=2) == "alone for 1 s: two was off in Azure, and has been started\n"
     assert node.started.count(CALLED) == 2
+    assert time.monotonic() - began >= 1, "no more than once a minute, by whole seconds"
 
 
 def test_while_all_is_well_no_process_is_started(tmp_path: Path) -> None:
@@ -135,7 +145,7 @@ STARTS_NOT: list[tuple[str, str, str, str]] = [
 def test_it_has_its_peer_started(drbd: str, quorum: str, crm_mon: str, tmp_path: Path) -> None:
     node = alone(tmp_path, quorum, crm_mon)
     node.drbd.write_text(drbd)
-    node.wait()
+    node.wait(30, calls=1)
     assert CALLED in node.started
 
 
@@ -158,7 +168,7 @@ def test_a_peer_in_its_turn(tmp_path: Path) -> None:
     assert CALLED not in node.started
     old = time.time() - 1801
     os.utime(node.turn, (old, old))
-    node.wait()
+    node.wait(30, calls=1)
     assert CALLED in node.started
 
 
