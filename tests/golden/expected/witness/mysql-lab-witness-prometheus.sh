@@ -141,6 +141,7 @@ groups:
       runbook: docs/operations/fencing.md
   - alert: MysqlParted
     expr: max by (cluster) (azure_mysql_ha_alarm{alarm="parted"}) > 0
+    for: 30s
     labels:
       severity: critical
     annotations:
