@@ -1,4 +1,4 @@
-"""The name of an internal endpoint, made in the lab cloud by the stand-in for the provider, as the program asks for it."""
+"""The name of an internal endpoint, as the program asks for it: made in the lab cloud by the stand-in."""
 
 import asyncio
 import os
