@@ -125,12 +125,12 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "monitorCidrs": Another(
             {"monitorCidrs": ["203.0.113.0/24"]}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
         ),
+        "monitorPassword": Another(
+            {"monitorPassword": "Another-throw-away-text-1"}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
+        ),
         "monitorOnWitness": Another(
             {"monitorOnWitness": True},
             {"witness": True, "monitoring": True, "monitorCidrs": ["198.51.100.0/24"]},
-        ),
-        "monitorPassword": Another(
-            {"monitorPassword": "Another-throw-away-text-1"}, {"monitoring": True, "monitorCidrs": ["198.51.100.0/24"]}
         ),
     },
     "Alerts of Azure": {

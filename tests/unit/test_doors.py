@@ -19,6 +19,7 @@ NETWORKS = {
 }  # fmt: skip
 CHANGES: dict[str, Any] = {
     **{key: [network] for key, network in NETWORKS.items()}, "witness": True, "monitoring": True,
+    "monitorOnWitness": True,
 }  # fmt: skip
 
 OUTSIDE = {
@@ -27,7 +28,7 @@ OUTSIDE = {
     "the Internet": "198.18.7.7/32",
     "another subnet": "10.32.9.9/32",
 }
-WITHIN = {"the nodes": "10.32.0.4/32", "another machine": "10.32.0.77/32"}
+WITHIN = {"the nodes": "10.32.0.4/32", "the witness": "10.32.0.6/32", "another machine": "10.32.0.77/32"}
 NODE, WITNESS = IPv4Network("10.32.0.5/32"), IPv4Network("10.32.0.6/32")
 
 
@@ -63,23 +64,22 @@ def lets_in(rules: tuple[nsg.Rule, ...], source: str, to: IPv4Network, protocol:
 @pytest.mark.parametrize("who", OUTSIDE)
 def test_from_outside(rules: tuple[nsg.Rule, ...], who: str, protocol: str) -> None:
     said = {port for ports, over, outside, _ in rows() if over == protocol and outside == who for port in ports}
-    assert lets_in(rules, OUTSIDE[who], NODE, protocol) == said
+    assert lets_in(rules, OUTSIDE[who], NODE, protocol) | lets_in(rules, OUTSIDE[who], WITNESS, protocol) == said
 
 
 @pytest.mark.parametrize("protocol", ["Tcp", "Udp"])
 @pytest.mark.parametrize("who", WITHIN)
 def test_from_within(rules: tuple[nsg.Rule, ...], who: str, protocol: str) -> None:
-    """The witness has one port more, for the nodes."""
-    said = {port for ports, over, _, within in rows() if over == protocol and within == "all" for port in ports}
-    assert lets_in(rules, WITHIN[who], NODE, protocol) == said
-    own = {port for ports, over, _, within in rows() if over == protocol and within == who for port in ports}
-    assert lets_in(rules, WITHIN[who], WITNESS, protocol) == said | own
+    """The witness has one port more, for the nodes, and these have some for the witness."""
+    said = {port for ports, over, _, within in rows() if over == protocol and within in ("all", who) for port in ports}
+    to = (NODE, WITNESS)
+    assert {port for machine in to for port in lets_in(rules, WITHIN[who], machine, protocol)} == said
 
 
 def test_the_table_names_nobody_else() -> None:
     assert {outside for _, _, outside, _ in rows()} <= {"nobody", *OUTSIDE}
     assert {within for _, _, _, within in rows()} <= {"nobody", "all", "monitorCidrs", *WITHIN}
-    assert len(rows()) == 7
+    assert len(rows()) == 8
 
 
 @pytest.mark.parametrize("before", [b"", b"x", b"xy"])
