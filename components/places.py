@@ -16,5 +16,8 @@ STAYS_OFF = "stays-off"
 # Says on a node that Azure changes the other one's machine, and that it is not to be started meanwhile.
 PEER_IN_TURN = "/run/azure-mysql-ha/peer-in-turn"
 
+# A link to the watchdog that sbd uses.
+WATCHDOG_DEVICE = "/run/azure-mysql-ha/watchdog"
+
 # Has the other node started where one waits for it alone.
 WAITS_ALONE_UNIT = "azure-mysql-ha-waits-alone.service"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pulumi
 
-from components.places import WAITS_ALONE_UNIT
-from components.remote import Part, RemoteScript, ScriptContext
+from components.places import WAITS_ALONE_UNIT, WATCHDOG_DEVICE
+from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
 from components.settings.watchdog import longest_vote_ms, vote_ms
 
 
@@ -46,6 +46,8 @@ class Membership(Part):
             variables={"HA_COROSYNC_KEY": membership.corosync_key.content},
             after_own=after_own,
             watchdog=context.settings.watchdog,
+            watchdog_device=WATCHDOG_DEVICE,
+            library=LIBRARY,
             fencing_prefix=context.operating_system.fencing_prefix,
             **configuration,
         )
