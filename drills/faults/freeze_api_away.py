@@ -20,7 +20,8 @@ ORDER = 154
 EXPECTED = Expectation(fencings=(0, 1), at_once=2)
 NEEDS_LAB = "Azure offers no way to stop a machine's clock"
 NEEDS_WATCHDOG = True
-SERVED_WITHIN_SECONDS = 20.0
+SERVED_WITHIN_SECONDS = 60.0
+"""Longest time from the watchdog's bound until rows are acknowledged again; how soon, `arm-unreachable` asks."""
 STALE_SECONDS = 20.0
 """Longest time for which a machine that continues may answer reads."""
 
