@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pulumi
 
 from components.remote import Part, ScriptContext
+from components.settings.recorded import WATCHDOG
 from components.settings.watchdog import Watchdog as Times
 
 
@@ -28,7 +29,7 @@ class Watchdog(Part):
         super().__init__(context, opts)
         self.armed = self.on_each(
             context.nodes,
-            "watchdog",
+            WATCHDOG,
             "pacemaker/watchdog.sh.j2",
             "Watchdog of this node, armed",
             after=after,

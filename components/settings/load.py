@@ -95,6 +95,11 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
             f"watchdog: {system.name} has none: {settings.lacks_watchdog}. While Azure's API cannot be reached, a node"
             " that fails is not fenced, and nobody serves"
         )
+    if settings.watchdog and before.has_data and not before.has_watchdog:
+        pulumi.log.warn(
+            "watchdog: this update gives both nodes a watchdog, without an interruption; from then on a node that has"
+            " lost the other one and the witness is reset. Set watchdog to off to leave them as they are"
+        )
     if unknown := settings.server_size.unknown:
         size = settings.machines.vm_size.name
         pulumi.log.warn(

@@ -10,7 +10,9 @@ import pytest
 
 from components.settings.failover import PRESETS
 from components.settings.load import SettingsError, load
+from components.settings.recorded import Recorded
 from components.settings.watchdog import Watchdog, longest_vote_ms, vote_ms, watchdog
+from components.templates import render
 from tests.support.recording import record
 from tests.support.stack_configuration import throw_away_secrets, use
 
@@ -98,6 +100,25 @@ def test_a_system_without_is_warned_of(changes: dict[str, Any], warned: bool, mo
     assert [text.startswith("watchdog: debian-12 has none: Pacemaker 2.1.5") for text in warnings] == [True] * warned
 
 
+@pytest.mark.parametrize(
+    ("before", "changes", "told"),
+    [
+        (Recorded(has_data=True), WITNESS, True),
+        (Recorded(has_data=True, has_watchdog=True), WITNESS, False),
+        (Recorded(has_data=True), WITNESS | {"watchdog": "off"}, False),
+        (Recorded(has_data=True), {}, False),
+        (Recorded(), WITNESS, False),
+    ],
+)
+def test_a_cluster_that_gets_them_is_told(
+    before: Recorded, changes: dict[str, Any], told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    load(use(throw_away_secrets() | NETWORKS | changes), before=before)
+    assert [text.startswith("watchdog: this update gives both nodes a watchdog") for text in warnings] == [True] * told
+
+
 # --- on the nodes
 
 CIBADMIN = """#!/bin/bash
@@ -170,3 +191,32 @@ def test_the_order_of_an_update() -> None:
         }
     without = {one.name for one in record("lab", WITNESS | {"watchdog": "off"})}
     assert "mysql-lab-1-watchdog" not in without
+
+
+@pytest.mark.parametrize(
+    ("machine", "module", "link"),
+    [
+        (["watchdog0"], True, "/dev/watchdog0"),
+        ([], True, "/dev/watchdog1"),
+        # sbd does not start then, and Pacemaker does not either.
+        ([], False, None),
+    ],
+)
+def test_which_watchdog(machine: list[str], module: bool, link: str | None, tmp_path: Path) -> None:
+    """The machine's; else the kernel's, which can be disarmed."""
+    devices = tmp_path / "class"
+    devices.mkdir()
+    for name in machine:
+        (devices / name).mkdir()
+    modprobe = tmp_path / "modprobe"
+    made = f"mkdir {devices}/watchdog1" if module else "exit 1"
+    modprobe.write_text(f'#!/bin/bash\necho "$*" >{tmp_path}/asked\n{made}\n')
+    modprobe.chmod(0o755)
+    device = tmp_path / "run" / "watchdog"
+    text = render("pacemaker/find-watchdog.sh.j2", {"watchdog_device": str(device)})
+    text = text.replace("/sys/class/watchdog", str(devices))
+    done = subprocess.run(["bash", "-c", text], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert (done.returncode == 0) is (link is not None)
+    assert (str(device.readlink()) if device.is_symlink() else None) == link
+    if not machine:
+        assert (tmp_path / "asked").read_text().split() == ["softdog", "nowayout=0"]
