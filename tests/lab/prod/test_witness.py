@@ -263,12 +263,8 @@ def has_watchdogs(lab: Lab) -> bool:
 
 def watchdog_seconds(node: Node) -> int:
     """Return what the watchdog of the sbd that runs on a node is set to."""
-    return int(
-        node.run(
-            'eval "$(tr "\\0" "\\n" <"/proc/$(xargs </run/sbd.pid)/environ" | grep ^SBD_WATCHDOG_TIMEOUT=)"'
-            "; echo $SBD_WATCHDOG_TIMEOUT"
-        )
-    )
+    environment = node.run("xargs --null --max-lines=1 </proc/$(xargs </run/sbd.pid)/environ")
+    return int(re.findall(r"^SBD_WATCHDOG_TIMEOUT=(\d+)$", environment, re.MULTILINE)[0])
 
 
 def is_armed(node: Node) -> bool:
