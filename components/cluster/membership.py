@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from components.places import WAITS_ALONE_UNIT, WATCHDOG_DEVICE
+from components.places import WAITS_ALONE_UNIT, WATCHDOG_DEVICE, WATCHDOG_SECONDS
 from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
 from components.settings.watchdog import longest_vote_ms, vote_ms
 
@@ -47,6 +47,7 @@ class Membership(Part):
             after_own=after_own,
             watchdog=context.settings.watchdog,
             watchdog_device=WATCHDOG_DEVICE,
+            watchdog_seconds=WATCHDOG_SECONDS,
             library=LIBRARY,
             fencing_prefix=context.operating_system.fencing_prefix,
             **configuration,

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.places import WATCHDOG_SECONDS
 from components.settings.failover import PRESETS
 from components.settings.load import SettingsError, load
 from components.settings.recorded import Recorded
@@ -178,6 +179,20 @@ def test_nobody_counts_on_it_any_more(cib: str, code: int, said: str, tmp_path: 
     assert run(tmp_path, f"{function('is_gone')}\n{look}; printf ', '; {look}", cib, code) == said
 
 
+@pytest.mark.parametrize(
+    ("seconds", "runs", "shorter"),
+    [("10", True, True), ("11", True, False), ("17", True, False), ("10", False, False), (None, True, False)],
+)
+def test_a_longer_watchdog_comes_first(seconds: str | None, runs: bool, shorter: bool, tmp_path: Path) -> None:
+    """Before the witness's vote may take longer; a shorter one comes after that."""
+    file = tmp_path / "seconds"
+    if seconds:
+        file.write_text(f"{seconds}\n")
+    text = function("is_shorter", **WITNESS).replace(WATCHDOG_SECONDS, str(file))
+    script = f"systemctl() {{ {'true' if runs else 'false'}; }}\n{text}\nif is_shorter; then echo yes; fi"
+    assert run(tmp_path, script, "") == ("yes\n" if shorter else "")
+
+
 def test_the_order_of_an_update() -> None:
     """Both watchdogs are armed, after the witness has its vote, before the cluster counts on them."""
     made = {one.name: one for one in record("lab", WITNESS) if one.type == "command:remote:Command"}
@@ -213,10 +228,16 @@ def test_which_watchdog(machine: list[str], module: bool, link: str | None, tmp_
     modprobe.write_text(f'#!/bin/bash\necho "$*" >{tmp_path}/asked\n{made}\n')
     modprobe.chmod(0o755)
     device = tmp_path / "run" / "watchdog"
-    text = render("pacemaker/find-watchdog.sh.j2", {"watchdog_device": str(device)})
+    text = render(
+        "pacemaker/find-watchdog.sh.j2", {"watchdog_device": str(device), "watchdog_seconds": f"{tmp_path}/seconds"}
+    )
     text = text.replace("/sys/class/watchdog", str(devices))
-    done = subprocess.run(["bash", "-c", text], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    done = subprocess.run(
+        ["bash", "-c", text], env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SBD_WATCHDOG_TIMEOUT": "50"}, check=False
+    )
     assert (done.returncode == 0) is (link is not None)
     assert (str(device.readlink()) if device.is_symlink() else None) == link
+    if link:
+        assert (tmp_path / "seconds").read_text() == "50\n"
     if not machine:
         assert (tmp_path / "asked").read_text().split() == ["softdog", "nowayout=0"]

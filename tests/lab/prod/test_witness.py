@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from components.places import WATCHDOG_SECONDS
 from components.settings import operating_system
 from lab import application, power, service
 from lab.cloud import client as cloud
@@ -263,8 +264,7 @@ def has_watchdogs(lab: Lab) -> bool:
 
 def watchdog_seconds(node: Node) -> int:
     """Return what the watchdog of the sbd that runs on a node is set to."""
-    environment = node.run("xargs --null --max-lines=1 </proc/$(xargs </run/sbd.pid)/environ")
-    return int(re.findall(r"^SBD_WATCHDOG_TIMEOUT=(\d+)$", environment, re.MULTILINE)[0])
+    return int(node.run(f"systemctl is-active --quiet sbd && cat {WATCHDOG_SECONDS}"))
 
 
 def is_armed(node: Node) -> bool:
