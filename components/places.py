@@ -16,5 +16,11 @@ STAYS_OFF = "stays-off"
 # Says on a node that Azure changes the other one's machine, and that it is not to be started meanwhile.
 PEER_IN_TURN = "/run/azure-mysql-ha/peer-in-turn"
 
+# A link to the watchdog that sbd uses.
+WATCHDOG_DEVICE = "/run/azure-mysql-ha/watchdog"
+
+# To what that sbd was started to set it, in seconds: of its own environment it leaves nothing to read.
+WATCHDOG_SECONDS = "/run/azure-mysql-ha-watchdog-seconds"
+
 # Has the other node started where one waits for it alone.
 WAITS_ALONE_UNIT = "azure-mysql-ha-waits-alone.service"

@@ -149,6 +149,8 @@ def why_not(one: Scenario, target: Target) -> str:
         return f"needs the lab: {one.needs_lab}"
     if one.needs_witness and not target.has_witness():
         return "needs a cluster with a witness (witness: true)"
+    if one.needs_watchdog and not target.watchdog_seconds():
+        return "needs a cluster with watchdogs (witness: true, and watchdog not off)"
     if one.needs_zones and isinstance(target, LabTarget) and len(set(map(target.zone_of, target.nodes))) < 2:
         return 'needs a cluster in two zones (availabilitySet: false, zones: ["1", "2"])'
     if one.needs_backup and not target.has_backup():

@@ -19,12 +19,13 @@ class Scenario:
 
     A module has `ORDER`, when it is run among all; `EXPECTED` (an `Expectation`) and `run(drill)`, which does the
     fault and undoes what must be undone by a hand.  It may have `NEEDS_LAB`, why this cannot be done on Azure;
-    `NEEDS_WITNESS`, `NEEDS_ZONES`, `NEEDS_BACKUP` and `WITHOUT_FENCING`, all booleans; and `SETTLE_SECONDS`, how long
-    the cluster may take to be whole again.
+    `NEEDS_WITNESS`, `NEEDS_WATCHDOG`, `NEEDS_ZONES`, `NEEDS_BACKUP` and `WITHOUT_FENCING`, all booleans; and
+    `SETTLE_SECONDS`, how long the cluster may take to be whole again.
 
     Args:
         needs_lab: why it cannot be done on Azure; empty where it can.
         needs_witness: whether it is for clusters with a witness only.
+        needs_watchdog: whether it is for clusters only whose nodes' watchdogs are a second level of fencing.
         needs_zones: whether it is for clusters whose nodes are in two availability zones only.
         needs_backup: whether it is for clusters with backups only.
         without_fencing: whether it can be done where fencing is off.
@@ -38,6 +39,7 @@ class Scenario:
     run: Callable[[Drill], None]
     needs_lab: str = ""
     needs_witness: bool = False
+    needs_watchdog: bool = False
     needs_zones: bool = False
     needs_backup: bool = False
     without_fencing: bool = False
@@ -66,6 +68,7 @@ def _load(name: str) -> Scenario:
         run=module.run,
         needs_lab=getattr(module, "NEEDS_LAB", ""),
         needs_witness=getattr(module, "NEEDS_WITNESS", False),
+        needs_watchdog=getattr(module, "NEEDS_WATCHDOG", False),
         needs_zones=getattr(module, "NEEDS_ZONES", False),
         needs_backup=getattr(module, "NEEDS_BACKUP", False),
         without_fencing=getattr(module, "WITHOUT_FENCING", False),

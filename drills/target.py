@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -71,6 +72,28 @@ class Target(ABC):
     def has_witness(self) -> bool:
         """Tell whether the nodes' Corosync is configured for a witness, a third vote."""
         return "model: net" in self.nodes[0].run("cat /etc/corosync/corosync.conf")
+
+    def watchdog_seconds(self) -> float:
+        """Return after how long a node that does not answer counts as fenced by its watchdog; 0 without watchdogs."""
+        return self._seconds("-watchdog-timeout")
+
+    def watchdog_bound(self) -> float:
+        """Return within which time of its loss a node counts as fenced, without Azure's API; 0 without watchdogs.
+
+        Until it is missed, token and consensus; until the fence agent has failed, its time-out; then the watchdog's.
+        """
+        watchdog = self.watchdog_seconds()
+        if not watchdog:
+            return 0.0
+        times = self.nodes[0].run("corosync-cmapctl -g runtime.config.totem.token; corosync-cmapctl -g totem.consensus")
+        missed = sum(int(line.rsplit("=", 1)[1]) for line in times.splitlines()) / 1000
+        return missed + self._seconds("pcmk_reboot_timeout") + watchdog
+
+    def _seconds(self, name: str) -> float:
+        """Return the value of the only thing in Pacemaker's configuration whose name has this; 0 without one."""
+        path = f"//configuration//nvpair[contains(@name, '{name}')]"
+        found = re.search(r' value="(\d+)s?"', self.nodes[0].run(f'cibadmin --query --xpath "{path}"', check=False))
+        return float(found[1]) if found else 0.0
 
     def has_backup(self) -> bool:
         return not str(self.stack.outputs.get("backup") or "OFF").startswith("OFF")
@@ -200,6 +223,7 @@ class LabTarget(Target):
                     node.run(f"echo 0 >{DRBD_PARAMETERS}/enable_faults", check=False, timeout=15)
             else:
                 self.start(node)
+        self.start_witness()
 
     # --- what only a lab can do
 
@@ -235,6 +259,16 @@ class LabTarget(Target):
     def reach_storage(self, reachable: bool) -> None:
         """Take the storage accounts away from the machines, or give them back."""
         cloud.set_faults(self.lab.paths, storage="ok" if reachable else "unreachable")
+
+    def cut_power_of_witness(self) -> None:
+        """Kill -9 every process of the witness's machine."""
+        if witness := self.lab.witness():
+            power.kill(self.lab, witness.name)
+
+    def start_witness(self) -> None:
+        """Switch the witness on; nothing happens where it is on, or there is none."""
+        if (witness := self.lab.witness()) and not power.is_on(self.lab, witness.name):
+            power.start(self.lab, witness.name)
 
     def zone_of(self, node: Node) -> str:
         """Return the node's availability zone; empty for none."""

@@ -12,6 +12,7 @@ from components.cluster.monitoring import Monitoring
 from components.cluster.packages import Login, Packages
 from components.cluster.replication import Growth, Replication
 from components.cluster.resources import Resources
+from components.cluster.watchdog import Watchdog
 from components.cluster.witness import Witness
 from components.entrance import Entrance
 from components.fence_device import FenceDevice
@@ -67,12 +68,14 @@ class Cluster(pulumi.ComponentResource):
         accepted = Witness(context, child, witness=witness, after=packages.done).ready if witness else {}
         # Last, since a node that is new to a running cluster is asked to run its resources at once.
         membership = Membership(context, child, after_own=[replication.done, server.done, accepted])
+        times = context.settings.watchdog
+        armed = Watchdog(context, child, times=times, after=membership.done).armed if times else ()
         resources = Resources(
             context,
             child,
             device=fence_device,
             can_run_agent=packages.done,
-            after=[*membership.done, server.data_directory],
+            after=[*membership.done, *armed, server.data_directory],
         )
         Growth(context, child, after=[resources.applied])
         options = Options(context, child, after=[resources.applied])

@@ -5,8 +5,9 @@ from typing import Any
 
 import pulumi
 
-from components.places import WAITS_ALONE_UNIT
-from components.remote import Part, RemoteScript, ScriptContext
+from components.places import WAITS_ALONE_UNIT, WATCHDOG_DEVICE, WATCHDOG_SECONDS
+from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
+from components.settings.watchdog import longest_vote_ms, vote_ms
 
 
 class Membership(Part):
@@ -28,8 +29,11 @@ class Membership(Part):
     ) -> None:
         super().__init__(context, opts)
         membership = context.settings.membership
+        token_ms = context.settings.failover_times.token_ms
         configuration: dict[str, Any] = {
-            "token_ms": context.settings.failover_times.token_ms,
+            "token_ms": token_ms,
+            "vote_ms": vote_ms(token_ms),
+            "longest_vote_ms": longest_vote_ms(token_ms),
             "key_file": membership.corosync_key.file,
             "fencing": context.settings.fencing.fencing,
             "waits_alone_unit": WAITS_ALONE_UNIT,
@@ -41,6 +45,11 @@ class Membership(Part):
             "Corosync and Pacemaker, running",
             variables={"HA_COROSYNC_KEY": membership.corosync_key.content},
             after_own=after_own,
+            watchdog=context.settings.watchdog,
+            watchdog_device=WATCHDOG_DEVICE,
+            watchdog_seconds=WATCHDOG_SECONDS,
+            library=LIBRARY,
+            fencing_prefix=context.operating_system.fencing_prefix,
             **configuration,
         )
         self.done: list[RemoteScript] = []

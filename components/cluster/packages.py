@@ -83,6 +83,7 @@ class Packages(Part):
                 after_own=[host],
                 packages=_packages(context) if is_node else _witness_packages(context),
                 kernel_modules_package=system.kernel_modules_package if is_node else None,
+                watchdog=context.settings.watchdog,
                 left_to_pacemaker=system.left_to_pacemaker if is_node else (),
                 never_restart=system.never_restart,
                 repairs=system.repairs if is_node else (),
@@ -132,6 +133,7 @@ def _packages(context: ScriptContext) -> tuple[str, ...]:
     return (
         *system.packages,
         *(system.voter_packages if context.witness else ()),
+        *(system.watchdog_packages if context.settings.watchdog else ()),
         *(system.monitoring.packages if context.settings.monitoring.monitoring else ()),
         *(system.backup_packages if backup.backup or backup.restore_from else ()),
     )

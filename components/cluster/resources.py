@@ -62,6 +62,7 @@ class Resources(Part):
             fencing_prefix=context.operating_system.fencing_prefix,
             device=device,
             start_fenced_node=start_fenced_node,
+            watchdog=context.settings.watchdog,
             fencing_delay_seconds=context.settings.failover_times.fencing_delay_seconds,
         )
         self.register_outputs({})

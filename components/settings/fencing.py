@@ -35,5 +35,6 @@ def _delay(value: str) -> int:
 
 class FencingSection(Section):
     fencing: Annotated[bool, given(text, _switch)]
+    watchdog: Annotated[bool | None, given(optional(_switch))]
     existing_role_definition_id: Annotated[AzureId | None, given(optional(_role_id))]
     fencing_delay_seconds: Annotated[int | None, given(optional(_delay))]

@@ -90,6 +90,16 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
             "hostFirewall: the machines have none: with existingSubnetId the address by which they leave, and ask a"
             " public endpoint, is not known; the subnet's security group alone decides who comes in"
         )
+    if settings.lacks_watchdog:
+        pulumi.log.warn(
+            f"watchdog: {system.name} has none: {settings.lacks_watchdog}. While Azure's API cannot be reached, a node"
+            " that fails is not fenced, and nobody serves"
+        )
+    if settings.watchdog and before.has_data and not before.has_watchdog:
+        pulumi.log.warn(
+            "watchdog: this update gives both nodes a watchdog, without an interruption; from then on a node that has"
+            " lost the other one and the witness is reset. Set watchdog to off to leave them as they are"
+        )
     if unknown := settings.server_size.unknown:
         size = settings.machines.vm_size.name
         pulumi.log.warn(

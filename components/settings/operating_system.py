@@ -168,9 +168,10 @@ class OperatingSystem:
         packages: what is installed on a node.
         witness_packages: what is installed on a witness.
         voter_packages: what is installed on a node of a cluster with a witness as well.
+        watchdog_packages: what is installed on a node of a cluster with a watchdog as well.
+        no_watchdog: why it can have none; empty where it can.
         backup_packages: what is installed on a node of a cluster with backups, or that begins with one, as well.
-        left_to_pacemaker: systemd's units that are not started at boot, since Pacemaker starts
-            what they would start.
+        left_to_pacemaker: systemd's units that are not started at boot by themselves, but by Pacemaker, or with it.
         never_restart: beginnings of the names of units that no update may restart by itself.
         repairs: names of what the distribution ships broken: for each, configs/repairs/NAME.sh.j2 has a function
             repair_NAME that puts right what is broken on the node, if it is, and takes that back once the distribution
@@ -190,6 +191,8 @@ class OperatingSystem:
     packages: tuple[str, ...]
     witness_packages: tuple[str, ...]
     voter_packages: tuple[str, ...]
+    watchdog_packages: tuple[str, ...]
+    no_watchdog: str
     backup_packages: tuple[str, ...]
     left_to_pacemaker: tuple[str, ...]
     never_restart: tuple[str, ...]

@@ -18,6 +18,9 @@ _STACK = "pulumi:pulumi:Stack"
 RESTORE = "azure-mysql-ha:index:Restore"
 """The component whose outputs tell what a new cluster has begun with."""
 
+WATCHDOG = "watchdog"
+"""The script, behind each node's name, that arms its watchdog."""
+
 DATA_DIRECTORY = "server-data-directory"
 """The script that makes the data; it is in the record when it has done so."""
 
@@ -74,6 +77,7 @@ class Recorded:
         own_group: whether this stack has made it.
         restored: the backup that the cluster has been made with, or was to be; None for none.
         has_data: whether its data has been made.
+        has_watchdog: whether its nodes have watchdogs.
         accounts: names of the further accounts of the database.
     """
 
@@ -84,6 +88,7 @@ class Recorded:
     own_group: bool = False
     restored: Restored | None = None
     has_data: bool = False
+    has_watchdog: bool = False
     accounts: frozenset[str] = frozenset()
 
     @property
@@ -123,6 +128,7 @@ def read() -> Recorded:
         own_group=own_group is not None,
         restored=next((Restored(each["source"], each["to"]) for each in of_type.get(RESTORE, {}).values()), None),
         has_data=any(urn.endswith(f"::{DATA_DIRECTORY}") for urn in found),
+        has_watchdog=any(urn.endswith(f"-{WATCHDOG}") for urn in found),
         accounts=frozenset(
             name
             for outputs in of_type.get(_STACK, {}).values()

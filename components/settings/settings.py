@@ -33,6 +33,7 @@ from components.settings.server_size import ServerSize
 from components.settings.ssh import KeyPair, SshSection
 from components.settings.tls import TlsSection
 from components.settings.vm_size import VmSize, parse
+from components.settings.watchdog import Watchdog, watchdog
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,18 @@ class Settings:
         )
 
     @property
+    def watchdog(self) -> Watchdog | None:
+        """The watchdog's times; None for nodes without one: it needs a witness, and a Pacemaker that can have it."""
+        is_possible = self.fencing.fencing and self.machines.witness and not self.machines.operating_system.no_watchdog
+        return watchdog(self.failover_times.token_ms) if is_possible and self.fencing.watchdog is not False else None
+
+    @property
+    def lacks_watchdog(self) -> str:
+        """Why a cluster with a witness has no watchdog though nobody has switched it off; empty otherwise."""
+        is_wanted = self.fencing.fencing and self.machines.witness and self.fencing.watchdog is None
+        return self.machines.operating_system.no_watchdog if is_wanted else ""
+
+    @property
     def backup_account(self) -> str:
         """The name of the storage account that backups are in."""
         existing = self.backup.existing_backup_storage_account_id
@@ -221,6 +234,7 @@ class Settings:
             ("restoreFrom", self._backup_is_restored_once),
             ("restoreTo", self._time_of_the_restore_stays),
             ("monitorOnWitness", self._witness_can_monitor),
+            ("watchdog", self._watchdog_is_possible),
             ("sshPorts", self._ports_differ),
             ("sshPorts", lambda: self._has_one_for_the_witness(self.ssh.ssh_ports, "ports")),
             ("sshHostKeys", self._has_a_host_key_for_the_witness),
@@ -361,6 +375,17 @@ class Settings:
             raise Mistake("is true, but monitoring is false: the nodes would tell it nothing")
         if not self.machines.witness:
             raise Mistake("is true, but there is no witness (witness: true)")
+
+    def _watchdog_is_possible(self) -> None:
+        if not self.fencing.watchdog:
+            return
+        system = self.machines.operating_system
+        if not self.fencing.fencing:
+            raise Mistake("is on, but fencing is off, and the watchdog is a part of it")
+        if not self.machines.witness:
+            raise Mistake("is on, but there is no witness: a node alone would not know whether to end itself")
+        if system.no_watchdog:
+            raise Mistake(f"is on, but {system.name} cannot have it: {system.no_watchdog}; leave this setting out")
 
     def _ports_differ(self) -> None:
         if self.endpoint.probe_port in self.ssh.ssh_ports:

@@ -246,7 +246,7 @@ apt-get() {
 
 dpkg() { if [[ $(call dpkg --audit) ]]; then not_asking "dpkg $*"; fi; }
 
-modprobe() { [[ -d /sys/module/${!#} ]] || told "would run: modprobe $*"; }
+modprobe() { [[ -d /sys/module/$1 ]] || told "would run: modprobe $*"; }
 
 sfdisk() {
   case " $* " in

@@ -116,6 +116,14 @@ def peer_in_turn() -> bool:
 
 
 _TURN_SECONDS = 1800
+
+
+def watchdog() -> bool:
+    """Tell whether sbd runs, which has the watchdog reset this machine if its cluster is not well."""
+    pid = (content("/run/sbd.pid") or "").strip()
+    return (content(f"/proc/{pid}/comm") or "").strip() == "sbd"
+
+
 _STAYS_OFF = r'<node [^>/]*\buname="([^"]*)"[^>/]*>(?:(?!</node>).)*? name="stays-off" value="([^"]*)"'
 _MODULES = ("modules.dep", "modules.builtin")
 
@@ -138,6 +146,7 @@ FACTS = {
     "certificates": certificates,
     "kernel": lambda: os.uname().release,
     "kernels": kernels,
+    "watchdog": watchdog,
     "cannot_ask": lambda: content("/run/azure-mysql-ha/cannot-ask"),
     "time": time.time,
     # What the programs of the backup have noted: with the data, and on the node that has proved a base.

@@ -21,7 +21,7 @@ from operations.status.quorum import WitnessStatus
 
 _WANTED = (
     *("host", "has_left", "peer_in_turn", "crm_mon", "moves", "stays_off", "saved", "drbd", "file_systems", "listens"),
-    *("cannot_ask", "kernel", "kernels", "time", "backup", "proof", "verify", "certificates"),
+    *("watchdog", "cannot_ask", "kernel", "kernels", "time", "backup", "proof", "verify", "certificates"),
 )
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
 
@@ -59,6 +59,7 @@ class NodeFacts:
         drbd: its DRBD; None where that is down.
         file_systems: those that are mounted.
         listens: whether something listens at the database's port.
+        watchdog: whether sbd runs, which holds its watchdog.
         cannot_ask: why the server could not be asked at the last monitor; empty where it could.
         kernels_without_drbd: releases of the kernels that are newer than the one that runs, and lack DRBD's module.
         backup: what has been noted of the backups where the data is; None where that is not, or there are none.
@@ -82,6 +83,7 @@ class NodeFacts:
     drbd: Drbd | None = None
     file_systems: tuple[FileSystem, ...] = ()
     listens: bool = False
+    watchdog: bool = False
     cannot_ask: str = ""
     kernels_without_drbd: tuple[str, ...] = ()
     backup: Backup | None = None
@@ -208,6 +210,11 @@ class Facts:
         resources = self.everything("resources/resource")
         return [resource for resource in resources if resource.get("resource_agent", "").startswith("stonith:")]
 
+    @property
+    def counts_on_watchdogs(self) -> bool:
+        """Whether a node counts as fenced by its watchdog where the fence agent has failed."""
+        return any(_is_watchdog(device) for device in self.fence_devices)
+
     @cached_property
     def fencing(self) -> str:
         """Whether a node that fails will be fenced, in a few words."""
@@ -218,10 +225,15 @@ class Facts:
             return "OFF: in a network split both nodes can serve"
         for device in self.fence_devices:
             for node in device.findall("node"):
-                if device.get("role") == "Started" and device.get("failed") != "true":
+                if not _is_watchdog(device) and device.get("role") == "Started" and device.get("failed") != "true":
                     agent = device.get("resource_agent", "").removeprefix("stonith:")
-                    return f"on, {agent} watched by {node.get('name')}"
+                    then = "; without Azure's API, the nodes' watchdogs" if self.counts_on_watchdogs else ""
+                    return f"on, {agent} watched by {node.get('name')}{then}"
         return "NOT WORKING: no fence device is started"
+
+
+def _is_watchdog(device: ElementTree.Element) -> bool:
+    return device.get("resource_agent") == "stonith:fence_watchdog"
 
 
 def has_quorum(view: ElementTree.Element) -> bool:
@@ -267,6 +279,7 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
         drbd=drbd.read(seen["drbd"]),
         file_systems=tuple(FileSystem(**each) for each in seen["file_systems"]),
         listens=seen["listens"],
+        watchdog=seen["watchdog"],
         cannot_ask=(seen["cannot_ask"] or "").strip(),
         kernels_without_drbd=tuple(
             release

@@ -147,6 +147,7 @@ SECTIONS: dict[str, dict[str, Another]] = {
     },
     "Fencing and tags": {
         "fencing": Another({"fencing": "off"}),
+        "watchdog": Another({"watchdog": "off"}, {"witness": True}),
         "existingRoleDefinitionId": Another({"existingRoleDefinitionId": EXISTING["existingRoleDefinitionId"]}),
         "fencingDelaySeconds": Another({"fencingDelaySeconds": 20}),
         "tags": Another({"tags": {"environment": "dev", "owner": "data"}}),

@@ -61,7 +61,8 @@ def configurations(resources: Sequence[Resource], system: OperatingSystem, *, ho
         _is_without_error,
     )
 
-    document = _document(scripts["resources-document"], "cluster.crm")
+    # Newer versions of crm take this only where an sbd runs.
+    document = re.sub(r"(?m)^ +\w+-watchdog-timeout=.*\n", "", _document(scripts["resources-document"], "cluster.crm"))
     if f"{system.fencing_prefix}-enabled=" in document:  # other Pacemakers have other names
         yield Configuration(
             "Pacemaker",

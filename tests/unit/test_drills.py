@@ -246,6 +246,42 @@ class Stack:
         return SimpleNamespace(fencing=self._fencing)
 
 
+class Watched(LabTarget):
+    """A lab's cluster, as far as it is asked how long its watchdogs take.
+
+    Args:
+        said: what its first node says: to the query of the configuration's two times, and of Corosync's.
+    """
+
+    def __init__(self, **said: str) -> None:
+        def run(line: str, check: bool = True) -> str:
+            return next((answer for part, answer in said.items() if part in line), "")
+
+        self.nodes = cast(Any, [SimpleNamespace(run=run)])
+
+
+TIMES = {
+    "watchdog": '<nvpair name="fencing-watchdog-timeout" value="22" id="x"/>',
+    "pcmk_reboot_timeout": '<nvpair name="pcmk_reboot_timeout" value="120" id="y"/>',
+    "corosync": "runtime.config.totem.token (u32) = 2000\ntotem.consensus (u32) = 500\n",
+}
+
+
+def test_what_needs_watchdogs() -> None:
+    assert why_not(CATALOGUE["freeze-api-away"], Watched()) == (
+        "needs a cluster with watchdogs (witness: true, and watchdog not off)"
+    )
+
+
+def test_by_when_a_node_counts_as_fenced() -> None:
+    assert (Watched().watchdog_seconds(), Watched().watchdog_bound()) == (0, 0)
+    assert Watched(**TIMES).watchdog_seconds() == 22
+    assert Watched(**TIMES).watchdog_bound() == 2.5 + 120 + 22
+    # As Pacemaker before 3.0.3 calls it, and by a unit.
+    older = TIMES | {"watchdog": '<nvpair name="stonith-watchdog-timeout" value="22s" id="x"/>'}
+    assert Watched(**older).watchdog_seconds() == 22
+
+
 @pytest.mark.parametrize(
     ("name", "fencing", "witness", "reason"),
     [

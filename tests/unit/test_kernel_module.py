@@ -42,9 +42,10 @@ STOPPED = "STOPPED: found no kernel module drbd for 6.8.0-azure"
 def test_the_module(system: str, there: str, has_package: str, said: list[str]) -> None:
     scripts = record("dev", {"operatingSystem": system})
     text = next(one.inputs["stdin"] for one in scripts if one.name == "mysql-dev-1-packages")
-    lines = re.search(r"^ +(if ! )?modprobe drbd .*Choose an image[^\n]*", text, re.MULTILINE | re.DOTALL)
-    assert lines
-    script = STUBS.format(there=there, has_package=has_package) + lines[0]
+    function = re.search(r"^have_module\(\) .*?^}\n", text, re.MULTILINE | re.DOTALL)
+    line = re.search(r"^ +have_module drbd .*", text, re.MULTILINE)
+    assert function and line
+    script = STUBS.format(there=there, has_package=has_package) + function[0] + line[0]
     run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
     assert (run.stdout.splitlines(), run.stderr) == (said, "")
     assert run.returncode == (1 if STOPPED in said else 0)

@@ -133,6 +133,7 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
             ],
             "listens": name == "one",
             "certificates": certificate(365),
+            "watchdog": False,
             "cannot_ask": None,
             "kernel": "6.8.0-1021-azure",
             "kernels": {"6.8.0-1009-azure": False, "6.8.0-1021-azure": True, "6.11.0-1003-azure": True},
@@ -209,6 +210,12 @@ SERVER_IS_STOPPED = (
     'id="mysql-server" role="Stopped" blocked="false" managed="true" failed="false" failure_ignored="false"/>',
 )
 FS = 'id="mysql-fs" role="Started" blocked="false" managed="true"'
+DEVICE = '<resource id="fence-device" '
+WATCHDOGS = (
+    DEVICE,
+    '<resource id="watchdog" resource_agent="stonith:fence_watchdog" role="Started" managed="true" failed="false">'
+    f'<node name="two"/></resource>{DEVICE}',
+)
 PROBE = '<resource id="mysql-probe" role="Started" managed="true" failed="false"><node name="one"/></resource>'
 NO_QUORUM = ('with_quorum="true"', 'with_quorum="false"')
 TWO_IS_OFFLINE = node_two('online="false" unclean="false"')
@@ -295,6 +302,12 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("fence device is stopped",
      [pacemaker(('fence_azure_arm" role="Started"', 'fence_azure_arm" target_role="Stopped" role="Stopped"'))], "",
      ["no fence device is started", "fence-device switched off (target-role)"]),
+    ("a watchdog is off", [pacemaker(WATCHDOGS), node("one", watchdog=True)], "",
+     ["the watchdog of two is not armed (sbd does not run), though the other node counts on it"]),
+    ("a watchdog's node is gone",
+     [pacemaker(WATCHDOGS, TWO_IS_OFFLINE), node("one", watchdog=True), node("two", crm_mon=None),
+      disk("one", *WAITS)], "",
+     ["two is not in the cluster: its Pacemaker does not run: the data is kept only on one"]),
     ("disconnected", [disk("two", *ALONE), disk("one", *WAITS)], "",
      ["DRBD is StandAlone on two: the data is not copied. docs/operations/split-brain.md"]),
     ("old data",
@@ -462,6 +475,7 @@ NOT_TRUE: list[tuple[str, list[Callable[[Said], None]]]] = [
     ("nothing to save yet", [pacemaker(('<last_change time="Sat Nov 28 15:06:56 2026"', '<last_changes x=""'))]),
     ("in a domain", [node("two", host="two.example.com")]),
     ("fencing off", [pacemaker(('stonith-enabled="true"', 'stonith-enabled="false"'))]),
+    ("watchdogs", [pacemaker(WATCHDOGS), node("one", watchdog=True), node("two", watchdog=True)]),
     ("no backups", [node("one", backup=None), node("two", proof=None)]),
     ("a backup of which nothing can be read", [node("one", backup="[")]),
     ("a log of minutes ago", [backup(complete_to="20261128T150201Z", ship_error="one failure")]),
@@ -590,6 +604,16 @@ def test_it_is_asked_by_a_program(tmp_path: Path) -> None:
 def table() -> str:
     rows = [f"| {kind.what} | [{kind.page}]({kind.page}.md) |" for kind in alarms.KINDS]
     return "\n".join(["| alarm | page |", "|---|---|", *rows]) + "\n"
+
+
+def test_fencing_in_a_few_words() -> None:
+    nodes = said()
+    assert read(nodes).fencing == "on, fence_azure_arm watched by two"
+    pacemaker(WATCHDOGS)(nodes)
+    assert read(nodes).fencing == "on, fence_azure_arm watched by two; without Azure's API, the nodes' watchdogs"
+    # A watchdog alone is no fence device: without the agent nobody fences a node that has quorum.
+    pacemaker(('fence_azure_arm" role="Started"', 'fence_azure_arm" role="Stopped"'))(nodes)
+    assert read(nodes).fencing == "NOT WORKING: no fence device is started"
 
 
 def test_the_list_of_alarms_is_in_the_pages() -> None:

@@ -74,6 +74,7 @@ KINDS: Sequence[Kind] = (
     Kind("there is no quorum, or no coordinator", "reading-crm-mon", service.no_quorum, CRITICAL, 1),
     Kind("the fencing of a node is pending or has failed", "fencing", fencing.fencing_fails, CRITICAL, 1),
     Kind("the fence device has failed, or is not started", "fencing", fencing.cannot_fence, CRITICAL, 1),
+    Kind("a node's watchdog is not armed", "fencing", fencing.watchdog_is_off, CRITICAL, 1),
     Kind("writes are blocked until a node has been fenced", "fencing", fencing.writes_stand_still, CRITICAL, 1),
     Kind("DRBD is StandAlone", "split-brain", copies.parted, CRITICAL, 0.5),
     Kind("nobody serves, since it is not known whose data is newest", "both-off", copies.old_data, CRITICAL, 1),

@@ -32,6 +32,15 @@ def cannot_fence(facts: Facts) -> Iterator[str]:
         yield "no fence device is started: a node that fails is not fenced, so nobody takes over from it"
 
 
+def watchdog_is_off(facts: Facts) -> Iterator[str]:
+    for node in facts.nodes:
+        if facts.counts_on_watchdogs and node.reached and not node.watchdog and facts.is_in(node.name):
+            yield (
+                f"the watchdog of {node.name} is not armed (sbd does not run), though the other node counts on it:"
+                " while Azure's API cannot be reached, it would count as fenced and still be up"
+            )
+
+
 def writes_stand_still(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         if node.drbd and node.drbd.suspended:

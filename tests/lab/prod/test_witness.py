@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from components.places import WATCHDOG_SECONDS
+from components.settings import operating_system
 from lab import application, power, service
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
@@ -88,15 +90,15 @@ def test_every_script_again(cluster: Lab) -> None:
     scripts = [
         script
         for script in scripts_of(cluster.engine())
-        if script.name.endswith(("-host", "-packages", "-qnetd", "-certificate", "-corosync", "-reload"))
+        if script.name.endswith(("-host", "-packages", "-qnetd", "-certificate", "-corosync", "-reload", "-watchdog"))
     ]
-    assert len(scripts) == 3 * 2 + 1 + 2 + 2 + 2
+    assert len(scripts) == 3 * 2 + 1 + 2 + 2 + 2 + 2 * has_watchdogs(cluster)
     with nobody_notices(cluster):
         for script in scripts:
             run = script.run(machines[script.node])
             told = f"{script.name}: {run.stdout}{run.stderr}"
             assert run.returncode == 0, told
-            assert not re.search(r"wrote|installed|made|making|reloaded", run.stdout), told
+            assert not re.search(r"wrote|installed|made|making|reloaded|started", run.stdout), told
     wait_until_whole(cluster, 30)
 
 
@@ -176,12 +178,68 @@ def test_a_node_and_the_witness_are_lost(cluster: Lab) -> None:
     witness = witness_of(cluster)
     killed = service.serving(cluster)
     (left,) = [node for node in cluster.nodes() if node.name != killed.name]
+    before = boots(left)
     power.kill(cluster, witness.name)
     power.kill(cluster, killed.name)
     wait_until("the loss of quorum", lambda: "Activity blocked" in quorum(left), 60, every=1)
     wait_until("the end of service", lambda: cluster.status().serving is None, 60, every=1)
+    if has_watchdogs(cluster):
+        wait_until("its end by the watchdog", lambda: boots(left) > before, 60, every=1)
     power.start(cluster, witness.name)
     wait_until_whole(cluster)
+
+
+def test_the_watchdogs_are_armed(cluster: Lab) -> None:
+    """Of the times that belong to the token; no status of one that runs has an alarm."""
+    if not has_watchdogs(cluster):
+        pytest.skip("its Pacemaker cannot have it")
+    for node in cluster.nodes():
+        assert watchdog_seconds(node) == 11
+        assert is_armed(node)
+    assert counted_seconds(cluster) == "22"
+    assert "the nodes' watchdogs" in cluster.status().fencing
+
+
+@pytest.mark.long
+def test_a_watchdog_that_is_stopped(cluster: Lab) -> None:
+    """By a person: nothing happens but an alarm, and the script starts it again."""
+    if not has_watchdogs(cluster):
+        pytest.skip("its Pacemaker cannot have it")
+    first, _ = cluster.nodes()
+    with nobody_notices(cluster):
+        first.run("systemctl stop sbd")
+        (alarm,) = cluster.status().alarms
+        assert alarm.startswith(f"the watchdog of {first.name} is not armed")
+        time.sleep(30)  # longer than it would have had to run out
+        script = next(one for one in scripts_of(cluster.engine()) if one.name == f"{first.name}-watchdog")
+        run = script.run(first)
+        assert run.returncode == 0 and "watchdog: sbd started" in run.stdout, run.stdout + run.stderr
+    assert cluster.status().alarms == []
+
+
+@pytest.mark.long
+def test_the_watchdogs_are_changed_and_switched_off_and_on(cluster: Lab) -> None:
+    """On the running cluster, while a client writes: other times, longer and shorter; then off; then on."""
+    if not has_watchdogs(cluster):
+        pytest.skip("its Pacemaker cannot have it")
+    before = [boots(node) for node in cluster.nodes()]
+    with nobody_notices(cluster):
+        for token, seconds in ((4000, 17), (2000, 11)):
+            cluster.up({"corosyncTokenMs": token})
+            assert [watchdog_seconds(node) for node in cluster.nodes()] == [seconds, seconds]
+            assert counted_seconds(cluster) == str(2 * seconds)
+        cluster.up({"watchdog": "off"})
+        configuration = cluster.nodes()[0].run("cibadmin --query --scope configuration")
+        assert "watchdog-timeout" not in configuration and "fence_watchdog" not in configuration
+        for node in cluster.nodes():
+            assert node.run("systemctl is-active sbd", check=False).strip() == "inactive"
+            assert not is_armed(node)
+        wait_until_whole(cluster, 60)
+        cluster.up({"watchdog": "on"})
+        assert [watchdog_seconds(node) for node in cluster.nodes()] == [11, 11]
+        wait_until_whole(cluster, 60)
+    assert [boots(node) for node in cluster.nodes()] == before
+    assert set(cluster.up().changes) == {"same"}
 
 
 @pytest.mark.long
@@ -198,6 +256,32 @@ def test_a_node_that_starts_alone_does_not_serve(cluster: Lab) -> None:
     met = next(number for number, line in enumerate(told) if "conn( WFReportParams -> " in line)
     promoted = [number for number, line in enumerate(told) if "-> Primary" in line]
     assert all(number > met for number in promoted), told
+
+
+def has_watchdogs(lab: Lab) -> bool:
+    return not operating_system.load(lab.stack().settings["operatingSystem"]).no_watchdog
+
+
+def watchdog_seconds(node: Node) -> int:
+    """Return what the watchdog of the sbd that runs on a node is set to."""
+    return int(node.run(f"systemctl is-active --quiet sbd && cat {WATCHDOG_SECONDS}"))
+
+
+def is_armed(node: Node) -> bool:
+    """Tell whether something has a watchdog open."""
+    return "/dev/watchdog" in node.run("find /proc/[0-9]*/fd -lname '/dev/watchdog*' -printf '%l\\n' 2>&1", check=False)
+
+
+def counted_seconds(lab: Lab) -> str:
+    """Return how long the cluster waits for a watchdog."""
+    seen = lab.nodes()[0].run("cibadmin --query --scope crm_config")
+    return next(iter(re.findall(r'-watchdog-timeout" value="(\d+)"', seen)), "")
+
+
+def boots(node: Node) -> int:
+    """Return how often a node's kernel has started; 0 while it does not say."""
+    listed = node.run("journalctl --list-boots --quiet", check=False)
+    return len(listed.splitlines())
 
 
 def quorum(node: Node) -> str:

@@ -3,8 +3,17 @@
 <<< included/mysql-lab-1-host-script.sh >>>
 
 key() { base64 --decode <<<"$HA_COROSYNC_KEY"; }
+
+# is_gone XPATH: takes it out of the cluster's configuration. (105: there is no such thing.)
+is_gone() {
+  local code=0
+  cibadmin --query --xpath "$1" >/dev/null 2>&1 || code=$?
+  ((code != 105)) || return 0
+  ((code != 0)) || cibadmin --delete-all --force --xpath "$1" >/dev/null 2>&1 || true
+  return 1
+}
 main() {
-  local running=no found unit
+  local running=no found unit sbd=/etc/systemd/system/sbd.service.d/azure-mysql-ha.conf
   if systemctl --quiet is-active corosync; then running=yes; fi
 
   install --directory --mode=0700 /run/azure-mysql-ha
@@ -15,6 +24,18 @@ main() {
     sync /etc/corosync/authkey-OF-THE-KEY.new
     mv /etc/corosync/authkey-OF-THE-KEY.new /etc/corosync/authkey-OF-THE-KEY
     say "wrote /etc/corosync/authkey-OF-THE-KEY"
+  fi
+
+  # First nobody counts on the watchdog any more; where somebody did, Pacemaker would end itself on a node without one.
+  if [[ -e $sbd ]]; then
+    if systemctl --quiet is-active pacemaker; then
+      for found in "//fencing-level[contains(@devices, 'watchdog')]" "//nvpair[@name='fencing-watchdog-timeout']" "//primitive[@id='watchdog']"; do
+        wait_for 60 "cluster without $found" is_gone "$found"
+      done
+    fi
+    systemctl stop sbd
+    rm $sbd
+    say "watchdog: disarmed"
   fi
 
   # Read by Corosync's own parser before it replaces what is in use. (It wants its state directory, which some packages
@@ -46,7 +67,7 @@ ExecStart=/usr/local/lib/azure-mysql-ha/as-node /usr/sbin/pacemakerd
 # as hacluster, may not give away; root needs no gift. (systemd before 253 does not know this, nor its libqb the complaint.)
 LogFilterPatterns=~failed to chown directory \(/dev/shm/qb-
 FILE
-  if [[ $(systemctl show --property=NeedDaemonReload --value pacemaker) == yes || $changed == yes ]]; then
+  if [[ $(systemctl show --property=NeedDaemonReload --value pacemaker) == *yes* || $changed == yes ]]; then
     systemctl daemon-reload
   fi
 

@@ -20,6 +20,10 @@ our_policy() { grep --quiet --no-messages azure-mysql-ha /usr/sbin/policy-rc.d; 
 
 apt() { apt-get --quiet=2 --option DPkg::Lock::Timeout=300 --option Dpkg::Use-Pty=0 "$@"; }
 
+have_module() { # NAME PARAMETER...
+  modprobe "$@" 2>/dev/null
+}
+
 # fence_azure_arm_works distribution|here: whether the agent gets as far as its first request, with the distribution's
 # files alone or with what is on this node. It asks nobody anything.
 fence_azure_arm_works() {
@@ -122,7 +126,7 @@ $held
 FILE
   install_file /etc/needrestart/conf.d/azure-mysql-ha.conf 0644 <<'FILE'
 # Written by Pulumi. The cluster's daemons are restarted on purpose only.
-$nrconf{override_rc}{qr(^(azure-mysql-ha|corosync|pacemaker|drbd|mysql))} = 0;
+$nrconf{override_rc}{qr(^(azure-mysql-ha|corosync|pacemaker|drbd|mysql|sbd))} = 0;
 FILE
 
   # What the distribution ships broken, until it is mended there: each looks first.
@@ -141,15 +145,16 @@ FILE
   done
   rm --recursive --force /etc/azure-mysql-ha/monitoring /var/lib/prometheus/node-exporter/azure-mysql-ha.prom
 
-  # Pacemaker alone starts DRBD and the server; systemd beside it would be a second hand on them.
+  # Pacemaker alone starts DRBD and the server; systemd beside it would be a second hand on them. A watchdog is only started with
+  # Pacemaker, once it has its configuration.
   local unit
-  for unit in drbd.service mysql.service; do
+  for unit in drbd.service mysql.service sbd.service; do
     case $(systemctl is-enabled "$unit" 2>/dev/null) in
       enabled | enabled-runtime | generated | alias) systemctl --quiet disable "$unit" && say "$unit: disabled, left to Pacemaker" ;;
     esac
   done
 
-  modprobe drbd 2>/dev/null || stop "no kernel module drbd for $(uname -r)" "one" "Choose an image whose kernel has it."
+  have_module drbd || stop "no kernel module drbd for $(uname -r)" "one" "Choose an image whose kernel has it."
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.

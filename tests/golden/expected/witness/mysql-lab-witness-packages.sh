@@ -58,7 +58,7 @@ $held
 FILE
   install_file /etc/needrestart/conf.d/azure-mysql-ha.conf 0644 <<'FILE'
 # Written by Pulumi. The cluster's daemons are restarted on purpose only.
-$nrconf{override_rc}{qr(^(azure-mysql-ha|corosync|pacemaker|drbd|mysql))} = 0;
+$nrconf{override_rc}{qr(^(azure-mysql-ha|corosync|pacemaker|drbd|mysql|sbd))} = 0;
 FILE
 
 }
