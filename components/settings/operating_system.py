@@ -168,6 +168,7 @@ class OperatingSystem:
         packages: what is installed on a node.
         witness_packages: what is installed on a witness.
         voter_packages: what is installed on a node of a cluster with a witness as well.
+        tunnel_packages: what is installed on a node whose replication is encrypted as well.
         backup_packages: what is installed on a node of a cluster with backups, or that begins with one, as well.
         left_to_pacemaker: systemd's units that are not started at boot, since Pacemaker starts
             what they would start.
@@ -190,6 +191,7 @@ class OperatingSystem:
     packages: tuple[str, ...]
     witness_packages: tuple[str, ...]
     voter_packages: tuple[str, ...]
+    tunnel_packages: tuple[str, ...]
     backup_packages: tuple[str, ...]
     left_to_pacemaker: tuple[str, ...]
     never_restart: tuple[str, ...]

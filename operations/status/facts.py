@@ -4,6 +4,7 @@ A node reads what it says itself too, to tell a person's monitoring: collector.p
 """
 
 import json
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from operations.status.quorum import WitnessStatus
 
 _WANTED = (
     *("host", "has_left", "peer_in_turn", "crm_mon", "moves", "stays_off", "saved", "drbd", "file_systems", "listens"),
-    *("cannot_ask", "kernel", "kernels", "time", "backup", "proof", "verify", "certificates"),
+    *("cannot_ask", "tunnels", "kernel", "kernels", "time", "backup", "proof", "verify", "certificates"),
 )
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
 
@@ -57,6 +58,8 @@ class NodeFacts:
         stays_off: the nodes that a person wants to stay off, and since when, as its Pacemaker has it on disk.
         saved: of when the configuration is that its Pacemaker has on disk.
         drbd: its DRBD; None where that is down.
+        tunnels: seconds since the peer last answered in each tunnel that DRBD's traffic goes through, or may; infinite
+            where it never has, None where the tunnel is down.
         file_systems: those that are mounted.
         listens: whether something listens at the database's port.
         cannot_ask: why the server could not be asked at the last monitor; empty where it could.
@@ -80,6 +83,7 @@ class NodeFacts:
     stays_off: Mapping[str, str] = field(default_factory=dict[str, str])
     saved: str = ""
     drbd: Drbd | None = None
+    tunnels: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
     file_systems: tuple[FileSystem, ...] = ()
     listens: bool = False
     cannot_ask: str = ""
@@ -265,6 +269,7 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
         stays_off=seen["stays_off"] or {},
         saved=seen["saved"] or "",
         drbd=drbd.read(seen["drbd"]),
+        tunnels={name: _silence(told, seen["time"]) for name, told in sorted((seen["tunnels"] or {}).items())},
         file_systems=tuple(FileSystem(**each) for each in seen["file_systems"]),
         listens=seen["listens"],
         cannot_ask=(seen["cannot_ask"] or "").strip(),
@@ -279,6 +284,14 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
         verify=drbd.read_verify(seen["verify"]),
         votes="".join(seen.get(key) or "" for key in _WANTED_WITH_WITNESS),
     )
+
+
+def _silence(handshakes: str | None, now: float) -> float | None:
+    """Return the seconds since the last of a tunnel's handshakes, as `wg show NAME latest-handshakes` has them."""
+    if handshakes is None:
+        return None
+    last = max((int(line.split()[-1]) for line in handshakes.splitlines()), default=0)
+    return now - last if last else math.inf
 
 
 def _days_left(certificates: str | None, now: float) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from components import certificates
 from components.checkout import CHECKOUT
+from components.settings.tunnel import make_keys
 from tests.docs.reach import Another, Reach
 from tests.support.brought import Maker
 from tests.support.keys import ssh_key
@@ -132,6 +133,8 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "failover": Another({"failover": "safe"}),
         "corosyncTokenMs": Another({"corosyncTokenMs": 20000}),
         "corosyncKey": Another({"corosyncKey": base64.b64encode(bytes(range(256))).decode()}),
+        "replicationEncryption": Another({"replicationEncryption": True}),
+        "replicationKeys": Another({"replicationKeys": make_keys()}, {"replicationEncryption": True}),
         "drbdSecret": Another({"drbdSecret": "another-throw-away-text-of-43-characters-00"}),
         "drbdResyncMaxRate": Another({"drbdResyncMaxRate": "200M"}),
         "drbdResyncMinRate": Another({"drbdResyncMinRate": "20M"}),
