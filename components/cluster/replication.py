@@ -11,6 +11,9 @@ from components.remote import ClusterNode, Part, RemoteScript, ScriptContext
 from components.settings.replication import buffers
 from components.settings.tunnel import Tunnel, interface
 
+# Of the route that says that there is none: any other one comes first.
+_LAST_METRIC = 65535
+
 
 class Replication(Part):
     """Partition, DRBD resource r0 on both nodes, and its first generation of data, once.
@@ -103,6 +106,7 @@ def _way(nodes: Sequence[ClusterNode], tunnel: Tunnel | None) -> dict[str, Any]:
         "tunnel": tunnel,
         "tunnel_end": ends,
         "tunnel_address": own,
+        "tunnel_metric": _LAST_METRIC,
         "drbd_address": own if tunnel else {node.name: node.private_address for node in nodes},
     }
 

@@ -269,7 +269,7 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
         stays_off=seen["stays_off"] or {},
         saved=seen["saved"] or "",
         drbd=drbd.read(seen["drbd"]),
-        tunnels={name: _silence(told, seen["time"]) for name, told in sorted((seen["tunnels"] or {}).items())},
+        tunnels=_tunnels(seen["tunnels"] or {}, seen["time"]),
         file_systems=tuple(FileSystem(**each) for each in seen["file_systems"]),
         listens=seen["listens"],
         cannot_ask=(seen["cannot_ask"] or "").strip(),
@@ -286,12 +286,13 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
     )
 
 
-def _silence(handshakes: str | None, now: float) -> float | None:
-    """Return the seconds since the last of a tunnel's handshakes, as `wg show NAME latest-handshakes` has them."""
-    if handshakes is None:
-        return None
-    last = max((int(line.split()[-1]) for line in handshakes.splitlines()), default=0)
-    return now - last if last else math.inf
+def _tunnels(told: Mapping[str, str | None], now: float) -> dict[str, float | None]:
+    """Return the seconds since each tunnel's last handshake, of what `wg show NAME latest-handshakes` tells."""
+    found: dict[str, float | None] = {}
+    for name, handshakes in sorted(told.items()):
+        last = max((int(line.split()[-1]) for line in (handshakes or "").splitlines()), default=0)
+        found[name] = None if handshakes is None else now - last if last else math.inf
+    return found
 
 
 def _days_left(certificates: str | None, now: float) -> float | None:
