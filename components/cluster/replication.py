@@ -90,7 +90,10 @@ class Replication(Part):
                 "tunnel",
                 "wireguard/tunnel.sh.j2",
                 "WireGuard, this end of the tunnel for DRBD's traffic",
-                variables={"HA_TUNNEL_PRIVATE_KEY": end.private_key, "HA_TUNNEL_PRESHARED_KEY": tunnel.preshared_key},
+                variables={
+                    "HA_TUNNEL_PRIVATE_KEY": pulumi.Output.secret(end.private_key),
+                    "HA_TUNNEL_PRESHARED_KEY": pulumi.Output.secret(tunnel.preshared_key),
+                },
                 after_own=[after],
                 **way,
             ).items()

@@ -4,13 +4,11 @@ import base64
 import binascii
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import pulumi
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from components import ports
-from components.settings.given import hidden
 from components.settings.mistake import Mistake
 
 _KEY_BYTES = 32
@@ -22,13 +20,13 @@ class End:
 
     Args:
         address: its IPv4 address within the tunnel.
-        private_key: base64, secret.
         public_key: base64.
+        private_key: base64.
     """
 
     address: str
-    private_key: pulumi.Output[str]
     public_key: str
+    private_key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,13 @@ class Tunnel:
 
     Args:
         ends: the first node's and the second's.
-        preshared_key: base64, secret. What is recorded today stays secret if the others can be computed one day.
         port: UDP port of both ends, one of `ports.WIREGUARD`.
+        preshared_key: base64. What is recorded today stays secret if the others can be computed one day.
     """
 
     ends: tuple[End, End]
-    preshared_key: pulumi.Output[str]
     port: int
+    preshared_key: str = field(repr=False)
 
     @property
     def interface(self) -> str:
@@ -74,10 +72,10 @@ def read_tunnel(keys: Sequence[str]) -> Tunnel:
     first, second, _ = (_read(key) for key in keys)
     publics = [X25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw() for key in (first, second)]
     one, other = (
-        End(address, hidden(private), base64.b64encode(public).decode())
+        End(address, base64.b64encode(public).decode(), private)
         for address, private, public in zip(ports.TUNNEL_ADDRESSES, keys, publics, strict=False)
     )
-    return Tunnel((one, other), hidden(keys[2]), ports.WIREGUARD[publics[0][0] % 2])
+    return Tunnel((one, other), ports.WIREGUARD[publics[0][0] % 2], keys[2])
 
 
 def make_keys(before: Sequence[str] = ()) -> list[str]:

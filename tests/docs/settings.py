@@ -7,12 +7,11 @@ import textwrap
 from datetime import UTC, datetime
 from typing import Any
 
-from components import certificates
+from components import certificates, ports
 from components.checkout import CHECKOUT
-from components.settings.tunnel import make_keys
 from tests.docs.reach import Another, Reach
 from tests.support.brought import Maker
-from tests.support.keys import ssh_key
+from tests.support.keys import ssh_key, tunnel_keys
 from tests.support.recording import EXISTING
 from tests.support.stack_configuration import schema
 
@@ -134,7 +133,9 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "corosyncTokenMs": Another({"corosyncTokenMs": 20000}),
         "corosyncKey": Another({"corosyncKey": base64.b64encode(bytes(range(256))).decode()}),
         "replicationEncryption": Another({"replicationEncryption": True}),
-        "replicationKeys": Another({"replicationKeys": make_keys()}, {"replicationEncryption": True}),
+        "replicationKeys": Another(
+            {"replicationKeys": tunnel_keys(ports.WIREGUARD[1])}, {"replicationEncryption": True}
+        ),
         "drbdSecret": Another({"drbdSecret": "another-throw-away-text-of-43-characters-00"}),
         "drbdResyncMaxRate": Another({"drbdResyncMaxRate": "200M"}),
         "drbdResyncMinRate": Another({"drbdResyncMinRate": "20M"}),
