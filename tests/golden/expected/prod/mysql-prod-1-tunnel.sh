@@ -66,6 +66,8 @@ FILE
 Before=azure-mysql-ha-drbd.service corosync.service pacemaker.service
 
 [Service]
+# What waits for it does not wait for ever.
+TimeoutStartSec=30
 # DRBD's address is there also while there is no tunnel: where it is missing, DRBD goes StandAlone and never tries again.
 ExecStartPre=ip address replace 169.254.77.1/32 dev lo
 # And there is no other way to the peer's: not through the subnet, in clear text.
