@@ -48,7 +48,8 @@ def inbound(settings: Settings) -> Iterator[Inbound]:
     yield Inbound("probe", 130, (settings.endpoint.probe_port,), (BALANCER,), nodes)
     # Between the nodes.
     yield Inbound("cluster-tcp", 140, (ports.SSH, ports.MYSQL, ports.DRBD), (nodes,), nodes)
-    yield Inbound("cluster-udp", 150, (ports.COROSYNC,), (nodes,), nodes, "udp")
+    # Whether or not the replication goes by a tunnel: it is switched on and off while both ways are open.
+    yield Inbound("cluster-udp", 150, (ports.COROSYNC, *ports.WIREGUARD), (nodes,), nodes, "udp")
     if monitoring.monitoring:
         yield Inbound("monitoring", 135, ports.EXPORTERS, monitoring.monitor_cidrs, nodes)
     if settings.witness and monitoring.monitor_on_witness:

@@ -47,13 +47,11 @@ def lose(node: Node, peer: Node, percent: int) -> None:
 
 
 def drop_drbd(node: Node, peer: Node) -> None:
-    """Let a node hear nothing of its peer's DRBD, by either of its two connections; all else goes on."""
-    drop = "tc filter add dev $device ingress protocol ip prio 20 u32 match ip protocol 6 0xff match ip src $peer/32 "
-    node.run(
-        _FIND.format(peer=peer.name)
-        + _CLSACT
-        + "".join(f"{drop} match ip {end} {ports.DRBD} 0xffff action drop; " for end in ("sport", "dport"))
-    )
+    """Let a node hear nothing of its peer's DRBD, by either of its two connections or a tunnel; all else goes on."""
+    drop = "tc filter add dev $device ingress protocol ip prio 20 u32 match ip src $peer/32 "
+    ends = [f"match ip protocol 6 0xff match ip {end} {ports.DRBD} 0xffff" for end in ("sport", "dport")]
+    ends += [f"match ip protocol 17 0xff match ip dport {port} 0xffff" for port in ports.WIREGUARD]
+    node.run(_FIND.format(peer=peer.name) + _CLSACT + "".join(f"{drop} {end} action drop; " for end in ends))
 
 
 def drop_probe(node: Node, peer: Node, port: int) -> None:

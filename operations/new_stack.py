@@ -22,6 +22,8 @@ import yaml
 
 from components import certificates
 from components.checkout import CHECKOUT, schema
+from components.settings.mistake import Mistake
+from components.settings.tunnel import make_keys
 from operations.cli import PROJECT, Cli
 from operations.command import cli_of, stack_parser, told
 from operations.error import OperationError
@@ -127,7 +129,7 @@ def rotate(cli: Cli, key: str) -> None:
                 f" pulumi config rm {PROJECT}:{_PREVIOUS_SSH_KEY} --stack {cli.stack}"
             )
         cli.set_secret(_PREVIOUS_SSH_KEY, before)
-    cli.set_secret(key, _MAKERS[key]())
+    cli.set_secret(key, _another_tunnel(cli) if key == _TUNNEL_KEYS else _MAKERS[key]())
 
 
 def begin_stack_file(cli: Cli, source: Path) -> None:
@@ -203,12 +205,23 @@ _PREVIOUS_SSH_KEY = "sshPreviousPrivateKey"
 _TLS_KEY = "tlsCertificate"
 _OWN_CERTIFICATE = "ownCertificate"
 _ACCOUNT_PASSWORDS = "databaseAccountPasswords"
+_TUNNEL_KEYS = "replicationKeys"
 
 
 def _with_all_host_keys(value: str) -> str | None:
     """Return the list with a host key for each machine, those that it has unchanged; None if it has them all."""
     keys: list[str] = json.loads(value)
     return json.dumps(keys + [make_ssh_key() for _ in range(3 - len(keys))]) if len(keys) < 3 else None
+
+
+def _another_tunnel(cli: Cli) -> str:
+    """Return keys of a tunnel that can be there beside the one that the stack has."""
+    try:
+        return json.dumps(make_keys([str(key) for key in json.loads(cli.setting(_TUNNEL_KEYS))]))
+    except Mistake as mistake:
+        raise NewStackError(f"{_TUNNEL_KEYS} {mistake}") from None
+    except (ValueError, TypeError):
+        raise NewStackError(f"{_TUNNEL_KEYS} is not a list") from None
 
 
 def _accounts_of(settings: Mapping[str, Any]) -> list[str]:
@@ -244,6 +257,7 @@ _MAKERS: dict[str, Callable[[], str]] = {
     _TLS_KEY: certificates.make_key,
     "monitorPassword": _make_password,
     "corosyncKey": lambda: base64.b64encode(secrets.token_bytes(256)).decode(),
+    _TUNNEL_KEYS: lambda: json.dumps(make_keys()),
     "drbdSecret": lambda: secrets.token_urlsafe(32),
 }
 

@@ -132,6 +132,7 @@ def _packages(context: ScriptContext) -> tuple[str, ...]:
     system, backup = context.operating_system, context.settings.backup
     return (
         *system.packages,
+        *(system.tunnel_packages if context.settings.replication.tunnel else ()),
         *(system.voter_packages if context.witness else ()),
         *(system.watchdog_packages if context.settings.watchdog else ()),
         *(system.monitoring.packages if context.settings.monitoring.monitoring else ()),

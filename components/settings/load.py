@@ -85,6 +85,8 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
     system = settings.machines.operating_system
     if system.warning:
         pulumi.log.warn(f"{system.name}: {system.warning}")
+    if not settings.replication.replication_encryption:
+        pulumi.log.warn("replicationEncryption: off: what DRBD copies from node to node is clear text on the network")
     if settings.network.host_firewall and not settings.has_host_firewall:
         pulumi.log.warn(
             "hostFirewall: the machines have none: with existingSubnetId the address by which they leave, and ask a"

@@ -170,6 +170,7 @@ class OperatingSystem:
         voter_packages: what is installed on a node of a cluster with a witness as well.
         watchdog_packages: what is installed on a node of a cluster with a watchdog as well.
         no_watchdog: why it can have none; empty where it can.
+        tunnel_packages: what is installed on a node whose replication is encrypted as well.
         backup_packages: what is installed on a node of a cluster with backups, or that begins with one, as well.
         left_to_pacemaker: systemd's units that are not started at boot by themselves, but by Pacemaker, or with it.
         never_restart: beginnings of the names of units that no update may restart by itself.
@@ -193,6 +194,7 @@ class OperatingSystem:
     voter_packages: tuple[str, ...]
     watchdog_packages: tuple[str, ...]
     no_watchdog: str
+    tunnel_packages: tuple[str, ...]
     backup_packages: tuple[str, ...]
     left_to_pacemaker: tuple[str, ...]
     never_restart: tuple[str, ...]

@@ -8,9 +8,10 @@ from typing import Annotated
 import pulumi
 
 from components.settings.data_disk import Speed
-from components.settings.given import given, hidden, optional, secret, text
+from components.settings.given import Given, boolean, given, hidden, optional, secret, secrets, text
 from components.settings.mistake import Mistake
 from components.settings.section import Check, Section
+from components.settings.tunnel import Tunnel, read_tunnel
 
 # For so long there may be one copy of the data after a crash, though what was not written to since is the same.
 _COPY_SECONDS = 300
@@ -68,10 +69,21 @@ def buffers(memory_mib: int | None) -> int:
     return min(max(hundredth // _PAGE_BYTES, _LEAST_BUFFERS), _MOST_BUFFERS)
 
 
+def _tunnel(value: Given) -> Tunnel | None:
+    return read_tunnel(secrets(value)) if value.text.strip() not in ("", "[]") else None
+
+
 class ReplicationSection(Section):
+    replication_encryption: Annotated[bool, given(boolean)]
+    replication_keys: Annotated[Tunnel | None, given(_tunnel)]
     drbd_secret: Annotated[pulumi.Output[str], given(secret, _secret, hidden)]
     drbd_resync_max_rate: Annotated[str, given(text, _greatest_rate)]
     drbd_resync_min_rate: Annotated[str | None, given(optional(_rate))]
+
+    @property
+    def tunnel(self) -> Tunnel | None:
+        """What the replication's traffic goes through; None where it is not encrypted."""
+        return self.replication_keys if self.replication_encryption else None
 
     def min_rate(self, disk: Speed) -> str:
         """Return what a resynchronisation gets a second while the server writes as fast as it can.
@@ -92,7 +104,14 @@ class ReplicationSection(Section):
         return min(max(rate * _COPY_SECONDS // _EXTENT_BYTES, _LEAST_EXTENTS), _MOST_EXTENTS)
 
     def checks(self) -> Iterable[Check]:
-        return (("drbdResyncMinRate", self._least_is_not_more_than_most),)
+        return (
+            ("replicationKeys", self._has_keys),
+            ("drbdResyncMinRate", self._least_is_not_more_than_most),
+        )
+
+    def _has_keys(self) -> None:
+        if self.replication_encryption and self.replication_keys is None:
+            raise Mistake(f"is missing; make stack STACK={pulumi.get_stack()} makes every secret that is missing")
 
     def _least_is_not_more_than_most(self) -> None:
         least, most = self.drbd_resync_min_rate, self.drbd_resync_max_rate

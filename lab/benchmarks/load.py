@@ -13,6 +13,8 @@ from operations.ssh import Node
 PROGRAMS = {"sysbench": "sysbench"}
 """What the machine needs beside what a lab needs: program → Debian's package."""
 
+_CLEAR_TEXT = "set global require_secure_transport = off"
+
 _ROWS = 1000
 """Rows that a table begins with; further ones are inserted."""
 
@@ -39,7 +41,7 @@ def take_clear_text(machines: Iterable[Node]) -> None:
     """Have servers take the load in clear text, until they start anew: sysbench's TLS wants a client's certificate."""
     for machine in machines:
         # Not all have a server.
-        machine.run("mariadb --execute 'set global require_secure_transport = off'", check=False)
+        machine.run(f"$(command -v mariadb mysql | head -n 1) --execute '{_CLEAR_TEXT}'", check=False)
 
 
 class Sysbench:

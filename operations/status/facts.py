@@ -4,6 +4,7 @@ A node reads what it says itself too, to tell a person's monitoring: collector.p
 """
 
 import json
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from operations.status.quorum import WitnessStatus
 
 _WANTED = (
     *("host", "has_left", "peer_in_turn", "crm_mon", "moves", "stays_off", "saved", "drbd", "file_systems", "listens"),
-    *("watchdog", "cannot_ask", "kernel", "kernels", "time", "backup", "proof", "verify", "certificates"),
+    *("watchdog", "cannot_ask", "tunnels", "kernel", "kernels", "time", "backup", "proof", "verify", "certificates"),
 )
 _WANTED_WITH_WITNESS = ("quorum", "qdevice")
 
@@ -57,6 +58,8 @@ class NodeFacts:
         stays_off: the nodes that a person wants to stay off, and since when, as its Pacemaker has it on disk.
         saved: of when the configuration is that its Pacemaker has on disk.
         drbd: its DRBD; None where that is down.
+        tunnels: seconds since the peer last answered in each tunnel that DRBD's traffic goes through, or may; infinite
+            where it never has, None where the tunnel is down.
         file_systems: those that are mounted.
         listens: whether something listens at the database's port.
         watchdog: whether sbd runs, which holds its watchdog.
@@ -81,6 +84,7 @@ class NodeFacts:
     stays_off: Mapping[str, str] = field(default_factory=dict[str, str])
     saved: str = ""
     drbd: Drbd | None = None
+    tunnels: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
     file_systems: tuple[FileSystem, ...] = ()
     listens: bool = False
     watchdog: bool = False
@@ -277,6 +281,7 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
         stays_off=seen["stays_off"] or {},
         saved=seen["saved"] or "",
         drbd=drbd.read(seen["drbd"]),
+        tunnels=_tunnels(seen["tunnels"] or {}, seen["time"]),
         file_systems=tuple(FileSystem(**each) for each in seen["file_systems"]),
         listens=seen["listens"],
         watchdog=seen["watchdog"],
@@ -292,6 +297,15 @@ def _read_node(name: str, answer: str | None) -> NodeFacts:
         verify=drbd.read_verify(seen["verify"]),
         votes="".join(seen.get(key) or "" for key in _WANTED_WITH_WITNESS),
     )
+
+
+def _tunnels(told: Mapping[str, str | None], now: float) -> dict[str, float | None]:
+    """Return the seconds since each tunnel's last handshake, of what `wg show NAME latest-handshakes` tells."""
+    found: dict[str, float | None] = {}
+    for name, handshakes in sorted(told.items()):
+        last = max((int(line.split()[-1]) for line in (handshakes or "").splitlines()), default=0)
+        found[name] = None if handshakes is None else now - last if last else math.inf
+    return found
 
 
 def _days_left(certificates: str | None, now: float) -> float | None:

@@ -7,11 +7,11 @@ import textwrap
 from datetime import UTC, datetime
 from typing import Any
 
-from components import certificates
+from components import certificates, ports
 from components.checkout import CHECKOUT
 from tests.docs.reach import Another, Reach
 from tests.support.brought import Maker
-from tests.support.keys import ssh_key
+from tests.support.keys import ssh_key, tunnel_keys
 from tests.support.quick_keys import quick_keys
 from tests.support.recording import EXISTING
 from tests.support.stack_configuration import schema
@@ -141,6 +141,10 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "failover": Another({"failover": "safe"}),
         "corosyncTokenMs": Another({"corosyncTokenMs": 20000}),
         "corosyncKey": Another({"corosyncKey": base64.b64encode(bytes(range(256))).decode()}),
+        "replicationEncryption": Another({"replicationEncryption": True}),
+        "replicationKeys": Another(
+            {"replicationKeys": tunnel_keys(ports.WIREGUARD[1])}, {"replicationEncryption": True}
+        ),
         "drbdSecret": Another({"drbdSecret": "another-throw-away-text-of-43-characters-00"}),
         "drbdResyncMaxRate": Another({"drbdResyncMaxRate": "200M"}),
         "drbdResyncMinRate": Another({"drbdResyncMinRate": "20M"}),

@@ -12,6 +12,7 @@ import yaml
 from components.certificates import read_authority
 from components.settings import sshkeys
 from components.settings.membership import key_file
+from components.settings.tunnel import read_tunnel
 from tests.support import stack_configuration as configuration
 from tests.support.keys import ssh_key
 from tests.support.recording import EXISTING, Resource, record
@@ -152,6 +153,8 @@ def _names_of_keys() -> dict[str, str]:
     names = {sshkeys.parse(private).public: f"ssh-ed25519 {name}" for name, private in keys.items()}
     authority = read_authority(made["tlsAuthority"]).certificate.strip()
     digest = hashlib.sha256(sshkeys.parse(made["sshHostKeys"][0]).public.encode()).hexdigest()[:8]
+    ends = read_tunnel(made["replicationKeys"]).ends
+    names |= {end.public_key: f"TUNNEL-KEY-{number}" for number, end in enumerate(ends, 1)}
     return names | {
         f"-{digest}": "-OF-HOST-KEY-1",
         authority: "AUTHORITY",
@@ -172,6 +175,8 @@ def swapped(case: str, text: str) -> str:
         (rf"(?<={re.escape(cluster)}-)[12]\b", "1", "2"),
         (rf"(?<=\b{re.escape(network)})[45]\b", "4", "5"),
         (r"(?<=HOST-KEY-)[12]\b", "1", "2"),
+        (r"(?<=TUNNEL-KEY-)[12]\b", "1", "2"),
+        (r"(?<=\b169\.254\.77\.)[12]\b", "1", "2"),
     ):
         text = re.sub(pattern, lambda found, one=one, other=other: other if found[0] == one else one, text)
     return text

@@ -1,9 +1,11 @@
-"""SSH keys for tests."""
+"""Keys of SSH and of the replication's tunnel, for tests."""
 
 import functools
 import subprocess
 import tempfile
 from pathlib import Path
+
+from components.settings.tunnel import make_keys, read_tunnel
 
 
 @functools.cache
@@ -21,3 +23,10 @@ def ssh_key(kind: str = "ed25519", passphrase: str = "", number: int = 0) -> str
         command = ["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-C", "", "-f", str(file)]
         subprocess.run(command, check=True)
         return file.read_text()
+
+
+def tunnel_keys(port: int) -> list[str]:
+    """Make the keys of a tunnel with a port."""
+    while read_tunnel(keys := make_keys()).port != port:
+        pass
+    return keys

@@ -231,6 +231,7 @@ _CHANGES: tuple[SearchStrategy[dict[str, Any]], ...] = (
     _one("failover", st.sampled_from(["fast", "balanced", "safe"])),
     _one("corosyncTokenMs", st.integers(1000, 60000)),
     _one("corosyncKey", st.permutations(range(256)).map(lambda some: base64.b64encode(bytes(some)).decode())),
+    st.just({"replicationEncryption": True}),
     _one("drbdSecret", st.permutations(string.ascii_letters + "-_.+/=").map(lambda some: "".join(some[:40]))),
     _one("drbdResyncMaxRate", _regex(r"[1-9][0-9]{2,5}[KM]")),
     _one("fencing", st.sampled_from(["on", "off"])),

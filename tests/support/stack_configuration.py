@@ -15,10 +15,11 @@ from typing import Any
 import pulumi
 import yaml
 
-from components import certificates
+from components import certificates, ports
 from components.checkout import CHECKOUT, schema
 from operations.cli import PROJECT
 from operations.new_stack import make_ssh_key
+from tests.support.keys import tunnel_keys
 
 
 @functools.cache
@@ -30,6 +31,7 @@ def throw_away_secrets() -> dict[str, Any]:
         "clusterSshKey": make_ssh_key(),
         "databasePassword": "Throw-away-" + secrets.token_urlsafe(18),
         "corosyncKey": base64.b64encode(secrets.token_bytes(256)).decode(),
+        "replicationKeys": tunnel_keys(ports.WIREGUARD[0]),
         "drbdSecret": secrets.token_urlsafe(32),
         "tlsAuthority": certificates.make_authority(),
         "tlsCertificate": certificates.make_key(),

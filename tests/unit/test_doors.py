@@ -79,7 +79,7 @@ def test_from_within(rules: tuple[nsg.Rule, ...], who: str, protocol: str) -> No
 def test_the_table_names_nobody_else() -> None:
     assert {outside for _, _, outside, _ in rows()} <= {"nobody", *OUTSIDE}
     assert {within for _, _, _, within in rows()} <= {"nobody", "all", "monitorCidrs", *WITHIN}
-    assert len(rows()) == 8
+    assert len(rows()) == 9
 
 
 @pytest.mark.parametrize("before", [b"", b"x", b"xy"])

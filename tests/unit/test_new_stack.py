@@ -13,10 +13,12 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from components import ports
 from components.checkout import CHECKOUT
 from components.settings import sshkeys
 from components.settings.load import load
 from components.settings.names import cluster_name
+from components.settings.tunnel import read_tunnel
 from operations import new_stack
 from operations.cli import Cli, CliError
 from operations.new_stack import FilledSecrets, NewStackError, fill_secrets
@@ -239,6 +241,29 @@ def test_what_cannot_be_changed_is_told(key: str, told: str, cli: FakeCli, tmp_p
     cli.fill(file)
     with pytest.raises(NewStackError, match=told):
         new_stack.rotate(cli.on(file), key)
+
+
+def test_other_keys_of_the_tunnel_are_for_the_other_port(cli: FakeCli, tmp_path: Path) -> None:
+    """So that the tunnel before is there until both nodes have the new one."""
+    file = tmp_path / "Pulumi.trial.yaml"
+    cli.fill(file)
+    keys = [json.loads(decrypted(file)["replicationKeys"])]
+    for _ in range(3):
+        new_stack.rotate(cli.on(file), "replicationKeys")
+        keys.append(json.loads(decrypted(file)["replicationKeys"]))
+    one, other = (read_tunnel(each).port for each in keys[:2])
+    assert {one, other} == {*ports.WIREGUARD}
+    assert [read_tunnel(each).port for each in keys] == [one, other, one, other]
+    assert len({key for each in keys for key in each}) == 12
+
+
+def test_keys_that_are_none_are_not_taken_for_some(cli: FakeCli, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.trial.yaml"
+    cli.fill(file)
+    for value, told in (('["a"]', "replicationKeys has 1 keys; 3"), ("a", "replicationKeys is not a list")):
+        cli.on(file).set_secret("replicationKeys", value)
+        with pytest.raises(NewStackError, match=told):
+            new_stack.rotate(cli.on(file), "replicationKeys")
 
 
 def test_a_secret_that_is_not_there_is_not_changed(cli: FakeCli, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from components.settings.membership import key_file
 from components.settings.recorded import DataDisk, Recorded, Restored
 from components.settings.section import Section
 from components.settings.settings import MachineSettings, Settings
+from components.settings.tunnel import make_keys
 from tests.support.brought import Maker
 from tests.support.keys import ssh_key
 from tests.support.stack_configuration import schema, throw_away_secrets, use, use_stack
@@ -40,6 +41,7 @@ ACCOUNT = {"database": "app", "rights": "readOnly"}
 ZONES = {"availabilitySet": False, "zones": ["1", "2"]}
 MISSING = "is missing; make stack STACK=trial makes every secret that is missing"
 RANDOM = base64.b64encode(bytes(range(256))).decode()
+TUNNEL_KEYS = make_keys()
 
 
 def accounts(**named: object) -> dict[str, Any]:
@@ -544,6 +546,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"databasePassword": ""}, f"databasePassword: {MISSING}"),
     ({"corosyncKey": ""}, f"corosyncKey: {MISSING}"),
     ({"drbdSecret": ""}, f"drbdSecret: {MISSING}"),
+    ({"replicationEncryption": True, "replicationKeys": None}, f"replicationKeys: {MISSING}"),
     ({"sshPrivateKey": ssh_key("rsa")}, "sshPrivateKey: is of type ssh-rsa; make one with ssh-keygen -t ed25519 -N ''"),
     ({"sshPrivateKey": ssh_key("ecdsa")}, "sshPrivateKey: is of type ecdsa-sha2-nistp256; make one"),
     ({"sshPrivateKey": ssh_key("ed25519", "secret")}, "sshPrivateKey: has a passphrase, which nobody could type here"),
@@ -582,6 +585,21 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"corosyncKey": "secret"}, "corosyncKey: is not base64"),
     ({"corosyncKey": RANDOM[:40]}, "corosyncKey: is base64 of 30 bytes; 256 are needed"),
     ({"corosyncKey": base64.b64encode(bytes(256)).decode()}, "corosyncKey: is not random"),
+    ({"replicationEncryption": "sometimes"}, "replicationEncryption: 'sometimes' is neither true nor false"),
+    ({"replicationKeys": "secret"}, "replicationKeys: is not a list"),
+    (
+        {"replicationKeys": TUNNEL_KEYS[:2]},
+        "replicationKeys: has 2 keys; 3 are needed: one of each node, and a preshar",
+    ),
+    ({"replicationKeys": [TUNNEL_KEYS[0], *TUNNEL_KEYS[:2]]}, "replicationKeys: has the same key twice"),
+    (
+        {"replicationKeys": [*TUNNEL_KEYS[:2], "secret"]},
+        "replicationKeys: has a key that is not base64 of 32 bytes, as",
+    ),
+    (
+        {"replicationKeys": [*TUNNEL_KEYS[:2], TUNNEL_KEYS[2][:-4]]},
+        "replicationKeys: has a key that is not base64 of 32",
+    ),
     ({"drbdSecret": "short"}, "drbdSecret: has 5 characters; 32 to 63 are needed"),
     ({"drbdSecret": "abcdefghijklm" * 5}, "drbdSecret: has 65 characters; 32 to 63 are needed"),
     ({"drbdSecret": '"quoted"-0123456789abcdefghijklm'}, "drbdSecret: has a character that is not allowed"),
@@ -711,6 +729,17 @@ def test_the_machines_own_firewall(
     monkeypatch.setattr(pulumi.log, "warn", said.append)
     assert load(use(throw_away_secrets() | DEV | changes)).has_host_firewall is has
     assert any("hostFirewall: the machines have none" in line for line in said) is warned
+
+
+@pytest.mark.parametrize(("changes", "is_on"), [({}, False), ({"replicationEncryption": True}, True)])
+def test_replication_in_clear_text_is_warned_of(
+    changes: dict[str, Any], is_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    assert (load(use(throw_away_secrets() | DEV | changes)).replication.tunnel is not None) is is_on
+    warnings = [line for line in said if line.startswith("replicationEncryption: off: what DRBD copies from node to")]
+    assert bool(warnings) is not is_on
 
 
 def test_sections_have_the_projects_settings_once_each() -> None:
@@ -1005,9 +1034,10 @@ def test_a_wrong_file_of_an_operating_system(
 def test_a_system_past_its_end_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
-    load(use(throw_away_secrets() | DEV | {"operatingSystem": "ubuntu-26.04"}))
+    encrypted = {"replicationEncryption": True}  # of which there would be a warning too
+    load(use(throw_away_secrets() | DEV | encrypted | {"operatingSystem": "ubuntu-26.04"}))
     assert warnings == []
-    load(use(throw_away_secrets() | DEV | {"operatingSystem": "ubuntu-24.04"}))
+    load(use(throw_away_secrets() | DEV | encrypted | {"operatingSystem": "ubuntu-24.04"}))
     [warning] = warnings
     assert warning.startswith("ubuntu-24.04: MySQL 8.0 has had no fixes")
 

@@ -126,6 +126,7 @@ def said(crm_mon: str | None = CRM_MON) -> Said:
             "stays_off": {},
             "saved": "Sat Nov 28 15:06:56 2026",
             "drbd": DRBD if name == "one" else DRBD.replace("Primary/Secondary", "Secondary/Primary"),
+            "tunnels": {},
             "file_systems": [
                 file_system("/"),
                 file_system("/run"),
@@ -270,6 +271,11 @@ def test_all_is_well() -> None:
     assert json.dumps(found.as_json())
 
 
+def shaken(seconds: int) -> str:
+    """Return what WireGuard says of a tunnel whose peer has answered so many seconds ago."""
+    return f"key=\t{int(ASKED.timestamp()) - seconds}\n"
+
+
 TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     # name, what is otherwise, a node that cannot be reached, beginnings of the alarms
     ("server ended in maintenance",
@@ -310,6 +316,14 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
      ["two is not in the cluster: its Pacemaker does not run: the data is kept only on one"]),
     ("disconnected", [disk("two", *ALONE), disk("one", *WAITS)], "",
      ["DRBD is StandAlone on two: the data is not copied. docs/operations/split-brain.md"]),
+    ("tunnel down",
+     [disk("one", *WAITS), disk("two", *WAITS), node("one", tunnels={"drbd-51820": None}),
+      node("two", tunnels={"drbd-51820": shaken(400)})], "",
+     ["the tunnel drbd-51820 is down on one: only one copy of the data is kept. docs/operations/one-copy.md"]),
+    ("tunnel silent", [disk("one", *WAITS), node("one", tunnels={"drbd-51820": shaken(181)})], "",
+     ["two has not answered for 181 s, as one sees it, through the tunnel drbd-51820: only one copy of the data is"]),
+    ("tunnel that never answered", [node("one", tunnels={"drbd-51820": shaken(9), "drbd-51821": "key=\t0\n"})], "",
+     ["two has never answered, as one sees it, through the tunnel drbd-51821. docs/operations/one-copy.md"]),
     ("old data",
      [pacemaker(SERVER_IS_STOPPED, TWO_IS_OFFLINE),
       disk("one", ("cs:Connected", "cs:WFConnection"), ("UpToDate/UpToDate", "Consistent/DUnknown"))], "two",
@@ -485,6 +499,7 @@ NOT_TRUE: list[tuple[str, list[Callable[[Said], None]]]] = [
     ("a cluster of now", [backup(history="20261128T150600Z", complete_to="", base_ended=""), node("two", proof=None)]),
     ("proved again", [proof("one", at="20261121T040000Z", why="x")]),
     ("no inodes to count", [node("one", file_systems=[file_system("/boot/efi", inodes_percent=0)])]),
+    ("tunnel that answers", [node("one", tunnels={"drbd-51820": shaken(179)}), node("two", tunnels={})]),
     ("switched on", [pacemaker(('id="mysql-probe"', 'id="mysql-probe" target_role="Started"'))]),
 ]  # fmt: skip
 

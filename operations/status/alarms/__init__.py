@@ -84,6 +84,7 @@ KINDS: Sequence[Kind] = (
     Kind("a node is to stay off", "planned-maintenance", nodes.stays_off, INFO),
     Kind("a node has left for its machine's turn", "machines-in-turn", nodes.in_its_turn, INFO, 60),
     Kind("a node is just joining", "reading-crm-mon", nodes.joining, INFO, 10),
+    Kind("the tunnel for DRBD's traffic is down, or silent", "one-copy", copies.tunnel_fails, WARNING, 5),
     Kind("only one copy of the data is kept, or the other is being made", "one-copy", copies.one_copy, WARNING, 10),
     Kind("a node with a whole copy is barred from promotion", "one-copy", copies.barred, WARNING, 5),
     Kind("the server could not be asked how it is", "cannot-ask", resources.cannot_ask, WARNING, 1),

@@ -3,11 +3,16 @@
 A function for each kind of alarm, which tells a line for each case of it.
 """
 
+import math
 from collections.abc import Iterator
 
 from operations.status.alarms.words import BARRED, listed
 from operations.status.drbd import Drbd
 from operations.status.facts import Facts, NodeFacts
+
+# What one session of WireGuard's lasts at most (REJECT_AFTER_TIME of its paper); a peer that answers makes a new one
+# after two minutes.
+_SILENT_SECONDS = 180
 
 
 def parted(facts: Facts) -> Iterator[str]:
@@ -37,6 +42,23 @@ def blocks_differ(facts: Facts) -> Iterator[str]:
         yield f"{differing} KiB differ on the two data disks, though both count as up to date: one of them is wrong"
 
 
+def tunnel_fails(facts: Facts) -> Iterator[str]:
+    alone = any(node.drbd and not node.drbd.has_peer for node in facts.nodes)
+    kept = ": only one copy of the data is kept" if alone else ""
+    down = [(node.name, name) for node in facts.nodes for name, silence in node.tunnels.items() if silence is None]
+    for node, name in down:
+        yield f"the tunnel {name} is down on {node}{kept}"
+    for node in facts.nodes:
+        others = [other for other in facts.nodes if other.name != node.name]
+        if down or node.name not in facts.able or any(_explains_its_absence(facts, other) for other in others):
+            continue
+        for name, silence in node.tunnels.items():
+            if silence is not None and silence > _SILENT_SECONDS:
+                since = "never answered" if silence == math.inf else f"not answered for {int(silence)} s"
+                names = listed([other.name for other in others])
+                yield f"{names} has {since}, as {node.name} sees it, through the tunnel {name}{kept}"
+
+
 def one_copy(facts: Facts) -> Iterator[str]:
     copies = [node for node in facts.nodes if node.drbd and node.drbd.synced]
     for node in sorted(copies, key=lambda node: node.drbd is not None and "Target" not in node.drbd.connection)[:1]:
@@ -57,7 +79,7 @@ def one_copy(facts: Facts) -> Iterator[str]:
                 waiting.append(node)
         elif node.drbd.disks[0] != "UpToDate":
             yield f"the copy on {node.name} is {node.drbd.disks[0]}: the data is kept only on the other node"
-    if waiting:
+    if waiting and not any(tunnel_fails(facts)):
         states = "/".join(dict.fromkeys(node.drbd.connection for node in waiting if node.drbd))
         names = listed([node.name for node in waiting])
         yield f"DRBD on {names} has no connection ({states}): only one copy of the data is kept"

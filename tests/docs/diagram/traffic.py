@@ -3,11 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from components import ports
 from tests.docs.diagram.box import BOX, Box
 from tests.docs.diagram.drawing import Drawing
 from tests.docs.diagram.facts import let_in_ports
 
-_PROTOCOLS = {"22": "SSH", "3306": "MySQL", "5405": "Corosync", "7789": "DRBD"}
+_PROTOCOLS = {
+    "22": "SSH",
+    "3306": "MySQL",
+    "5405": "Corosync",
+    "7789": "DRBD",
+    **{str(port): "WireGuard" for port in ports.WIREGUARD},
+}
 
 
 def draw_traffic(picture: Drawing, boxes: Mapping[str, Box], machines: Sequence[str]) -> None:

@@ -152,6 +152,7 @@ ROTATED = (
     "databasePassword",
     "databaseAccountPasswords.reports",
     "drbdSecret",
+    "replicationKeys",
     "corosyncKey",
     "clusterSshKey",
     "tlsCertificate",
@@ -176,7 +177,7 @@ def kept(found: Mapping[str, Any]) -> dict[str, set[tuple[str, str]]]:
 def test_no_secret_is_where_it_need_not_be(lab: Lab, tmp_path: Path) -> None:
     """Those of now and those before, after an update that has changed them: on the nodes, here, and in what is said."""
     reports = {"databaseAccounts": {"reports": {"database": "my_app", "rights": "readOnly"}}}
-    lab.up({**MADE_WITH, **reports})
+    lab.up({**MADE_WITH, **reports, "replicationEncryption": True})
     engine = lab.engine()
     before = {f"before:{name}": text for name, text in secrets(engine).items() if name.startswith(ROTATED_KEYS)}
     for key in ROTATED:
@@ -220,7 +221,7 @@ def test_no_secret_is_where_it_need_not_be(lab: Lab, tmp_path: Path) -> None:
             for row in table(PAGE, "Where secrets are")
         }
         node.run("rm -r /root/planted.gz /root/report")
-    lab.up({**MADE_WITH, "databaseAccounts": {}})
+    lab.up({**MADE_WITH, "databaseAccounts": {}, "replicationEncryption": False})
 
 
 ROTATED_KEYS = tuple(key.partition(".")[0] for key in ROTATED)

@@ -8,9 +8,28 @@
 
 is_stand_alone() { [[ $(drbdadm cstate r0) == StandAlone ]]; }
 
+take_tunnel_away() { # INTERFACE
+  local unit=wg-quick@$1.service
+  [[ -e /etc/wireguard/$1.conf ]] || return 0
+  systemctl --quiet disable --now "$unit"
+  rm --force --recursive "/etc/systemd/system/$unit.d"
+  systemctl daemon-reload
+  rm --force "/etc/wireguard/$1.conf"
+  say "tunnel: $1 is taken away"
+}
+
 has_decided() { connected || is_stand_alone || ((SECONDS > patience)); }
 main() {
   local patience
+  # By now neither node sends DRBD's traffic through what it went through before.
+  take_tunnel_away drbd-51820
+  take_tunnel_away drbd-51821
+  if [[ $(ip -oneline address show dev lo to 169.254.77.1) ]]; then
+    ip address delete 169.254.77.1/32 dev lo
+  fi
+  if [[ $(ip -oneline route show 169.254.77.2) ]]; then
+    ip route delete unreachable 169.254.77.2/32 metric 65535
+  fi
   if ! pacemaker_has_drbd || [[ $(drbdadm cstate r0 2>/dev/null || echo Unconfigured) == Unconfigured ]]; then
     say "DRBD r0: not running"
     return

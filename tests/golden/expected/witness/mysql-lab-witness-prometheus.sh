@@ -207,6 +207,15 @@ groups:
       summary: '{{ $labels.cluster }}: a node is just joining'
       description: make status says it in full.
       runbook: docs/operations/reading-crm-mon.md
+  - alert: MysqlTunnelFails
+    expr: max by (cluster) (azure_mysql_ha_alarm{alarm="tunnel_fails"}) > 0
+    for: 5m
+    labels:
+      severity: warning
+    annotations:
+      summary: '{{ $labels.cluster }}: the tunnel for DRBD''s traffic is down, or silent'
+      description: make status says it in full.
+      runbook: docs/operations/one-copy.md
   - alert: MysqlOneCopy
     expr: 'max by (cluster) (azure_mysql_ha_alarm{alarm="one_copy"}) > 0
 
