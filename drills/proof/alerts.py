@@ -10,7 +10,7 @@ NODE_LOST = ("MysqlGone", "MysqlFenced")
 
 NOBODY_SERVES = (
     *("MysqlNobodyServes", "MysqlNobodyAnswers", "MysqlNoQuorum", "MysqlOldData"),
-    *("MysqlFencingFails", "MysqlWritesStandStill"),
+    *("MysqlFencingFails", "MysqlCannotFence", "MysqlWritesStandStill"),
 )
 """These are right as well where nobody serves for longer than a fail-over takes, and say why."""
 

@@ -130,6 +130,15 @@ groups:
       summary: '{{ $labels.cluster }}: the fence device has failed, or is not started'
       description: make status says it in full.
       runbook: docs/operations/fencing.md
+  - alert: MysqlWatchdogIsOff
+    expr: max by (cluster) (azure_mysql_ha_alarm{alarm="watchdog_is_off"}) > 0
+    for: 1m
+    labels:
+      severity: critical
+    annotations:
+      summary: '{{ $labels.cluster }}: a node''s watchdog is not armed'
+      description: make status says it in full.
+      runbook: docs/operations/fencing.md
   - alert: MysqlWritesStandStill
     expr: max by (cluster) (azure_mysql_ha_alarm{alarm="writes_stand_still"}) > 0
     for: 1m
