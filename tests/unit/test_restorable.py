@@ -171,6 +171,7 @@ def test_where_there_is_data_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatc
         restored=Restored(SOURCE, NOON["restoreTo"]),
         resource_group="rg-mysql-prod",
         has_data=True,
+        has_watchdog=True,
     )
     assert look(monkeypatch, UNREADABLE, before=before, preview=False) == []
 

@@ -170,11 +170,11 @@ def test_memory_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings(vmSize="Standard_M32ts")
     assert {POOL, CONNECTIONS, DIRTY}.isdisjoint(found.server_size.options) and IO in found.server_size.options
     assert found.server_size.own_pool_mib is None
-    (warning,) = warnings
+    (warning,) = [text for text in warnings if text.startswith("vmSize")]
     assert warning.startswith("vmSize Standard_M32ts: this program does not know how much memory it has")
     assert "innodb_buffer_pool_size and max_connections" in warning
     settings(vmSize="Standard_M32ts", mysqlOptions={POOL: "100G", CONNECTIONS: 1000})
-    assert len(warnings) == 1
+    assert len([text for text in warnings if text.startswith("vmSize")]) == 1
 
 
 @pytest.mark.parametrize(
