@@ -13,12 +13,12 @@ import time
 import pymysql
 
 from drills.drill import Drill
-from drills.proof.alerts import NODE_LOST, Telling
+from drills.proof.alerts import NOBODY_SERVES, NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 154
 # Frozen, it still is as it was: by that, two have DRBD promoted and a server until it is gone.
-EXPECTED = Expectation(fencings=(0, 1), at_once=2, telling=Telling(NODE_LOST))
+EXPECTED = Expectation(fencings=(0, 1), at_once=2, telling=Telling(NODE_LOST, also=NOBODY_SERVES))
 NEEDS_LAB = "Azure offers no way to stop a machine's clock"
 NEEDS_WATCHDOG = True
 SERVED_WITHIN_SECONDS = 60.0

@@ -8,12 +8,12 @@ serves nothing before the network is repaired.
 import time
 
 from drills.drill import Drill
-from drills.proof.alerts import NODE_LOST, Telling
+from drills.proof.alerts import NOBODY_SERVES, NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 152
 # A machine that runs again by the time the API is back is not even started.
-EXPECTED = Expectation(fencings=(0, 1), telling=Telling(NODE_LOST))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(NODE_LOST, also=NOBODY_SERVES))
 NEEDS_LAB = "Azure's API cannot be blocked for two machines alone"
 NEEDS_WATCHDOG = True
 SERVED_WITHIN_SECONDS = 20.0
