@@ -6,7 +6,7 @@ import urllib.parse
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from components.checkout import CHECKOUT
 from lab.lab import Lab, LabError, wait_until
@@ -104,7 +104,7 @@ class Prometheus:
         told = self._lab.outputs().get("monitoring")
         if not isinstance(told, dict):
             raise LabError("the cluster is not monitored: python -m lab up --monitoring")
-        output: dict[str, Any] = told
+        output = cast(dict[str, Any], told)
         (folder / "authority.pem").write_text(output["certificates"])
         ask = {
             "tls_config": {"ca_file": str(folder / "authority.pem")},

@@ -23,7 +23,15 @@ from azure.identity import ClientSecretCredential
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.privatedns import PrivateDnsManagementClient
-from azure.mgmt.privatedns.models import ARecord, PrivateZone, RecordSet, SubResource, VirtualNetworkLink
+from azure.mgmt.privatedns.models import (
+    ARecord,
+    PrivateZone,
+    RecordSet,
+    RecordSetProperties,
+    SubResource,
+    VirtualNetworkLink,
+    VirtualNetworkLinkProperties,
+)
 
 from lab import fabric, preflight
 from lab.cloud import client, known_versions, namespace
@@ -541,14 +549,13 @@ def test_an_internal_endpoint(azure: Azure) -> None:
     with pytest.raises(AssertionError, match="timed out"):
         ssh(1, f"python3 -c '{ask.replace('10)', '2)')}'")
     names = azure.names
-    link = VirtualNetworkLink(
-        location="global",
-        registration_enabled=False,
-        virtual_network=SubResource(id=azure.identity("virtualNetworks/vnet")),
-    )
+    linked = SubResource(id=azure.identity("virtualNetworks/vnet"))
+    properties = VirtualNetworkLinkProperties(registration_enabled=False, virtual_network=linked)
+    link = VirtualNetworkLink(location="global", properties=properties)
     with inside():
         names.private_zones.begin_create_or_update(GROUP, "shop.internal", PrivateZone(location="global")).result()
-        record = RecordSet(ttl=300, a_records=[ARecord(ipv4_address="10.7.1.20")])
+        address = ARecord(ipv4_address="10.7.1.20")
+        record = RecordSet(properties=RecordSetProperties(ttl=300, a_records=[address]))
         names.record_sets.create_or_update(GROUP, "shop.internal", "A", "db", record)
     assert ssh(2, "getent ahostsv4 db.shop.internal || echo unknown") == "unknown", "no network is linked to the zone"
     with inside():
