@@ -69,7 +69,9 @@ CASES = {
     # Of an operating system with repairs, which a witness does without; while the key of SSH's admin user is changed.
     "witness": Case(
         "lab",
-        {"witness": True, "hostFirewall": True, "sshPreviousPrivateKey": ssh_key()} | MONITORED | ACCOUNTS,
+        {"witness": True, "hostFirewall": True, "replicationEncryption": True, "sshPreviousPrivateKey": ssh_key()}
+        | MONITORED
+        | ACCOUNTS,
         like=("lab",),
     ),
     "dev": Case("dev", like=("lab",)),

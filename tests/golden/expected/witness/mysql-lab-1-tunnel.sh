@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # WireGuard, this end of the tunnel for DRBD's traffic
-<<< included/mysql-prod-1-host-script.sh >>>
+<<< included/mysql-lab-1-host-script.sh >>>
 
 is_carrying() { # INTERFACE: whether DRBD's way to the peer is by this tunnel
   [[ $(ip -oneline route show 169.254.77.2 2>/dev/null) == *" dev $1 "* ]]
@@ -29,7 +29,7 @@ has_these_keys() {
 }
 
 has_this_peer() {
-  [[ $(wg show drbd-51820 endpoints | cut --fields=2) == 10.34.0.5:51820 &&
+  [[ $(wg show drbd-51820 endpoints | cut --fields=2) == 10.32.0.5:51820 &&
     $(wg show drbd-51820 allowed-ips | cut --fields=2) == 169.254.77.2/32 ]]
 }
 main() {
@@ -40,7 +40,7 @@ main() {
       "Change the stack's keys once more: make rotate SECRET=replicationKeys."
   fi
   IFS= read -rd '' text <<'FILE' || true
-# Written by Pulumi. mysql-prod-1's end of the tunnel that DRBD's traffic goes through.
+# Written by Pulumi. mysql-lab-1's end of the tunnel that DRBD's traffic goes through.
 [Interface]
 PrivateKey = @HA_TUNNEL_PRIVATE_KEY@
 ListenPort = 51820
@@ -51,7 +51,7 @@ Table = off
 PublicKey = TUNNEL-KEY-2
 PresharedKey = @HA_TUNNEL_PRESHARED_KEY@
 AllowedIPs = 169.254.77.2/32
-Endpoint = 10.34.0.5:51820
+Endpoint = 10.32.0.5:51820
 # So that either end knows whether the other one answers, also while DRBD is down.
 PersistentKeepalive = 10
 FILE
@@ -70,8 +70,9 @@ Before=azure-mysql-ha-drbd.service corosync.service pacemaker.service
 TimeoutStartSec=30
 # DRBD's address is there also while there is no tunnel: where it is missing, DRBD goes StandAlone and never tries again.
 ExecStartPre=ip address replace 169.254.77.1/32 dev lo
-# And there is no other way to the peer's: not through the subnet, in clear text.
-ExecStartPre=ip route replace unreachable 169.254.77.2/32 metric 65535
+# And there is no other way to the peer's: not through the subnet, in clear text. (What systemd-networkd has not made it
+# takes away when it is restarted, but for what it takes for the kernel's.)
+ExecStartPre=ip route replace unreachable 169.254.77.2/32 metric 65535 proto kernel
 # Where another tunnel has the route, NODE-drbd moves it when both ends of this one answer.
 ExecStartPost=-ip route add 169.254.77.2/32 dev drbd-51820 src 169.254.77.1
 # Meanwhile the peer may come by the tunnel to which there is no route (2: such a packet is let in).
