@@ -35,8 +35,8 @@ for place in $(findmnt --list --noheadings --output TARGET); do
 done
 
 readonly asking_path=$PATH asking="awk base64 basename blkid cat cmp crm_diff crm_mon crm_verify corosync-qdevice-tool cut df \
-diff dpkg-query dumpe2fs find findmnt getent grep head mountpoint paste perl pgrep python3 readlink sed sha256sum sleep sort ss stat \
-tail tr uname wc"
+diff dpkg-query dumpe2fs find findmnt getent grep head mountpoint paste perl pgrep promtool python3 readlink sed sha256sum sleep \
+sort ss stat tail tr uname wc"
 for program in $asking; do
   eval "$program() { call $program \"\$@\"; }"
 done
@@ -254,6 +254,13 @@ apt-get() {
 }
 
 dpkg() { if [[ $(call dpkg --audit) ]]; then not_asking "dpkg $*"; fi; }
+
+dpkg-divert() {
+  case $1 in
+    --truename) call dpkg-divert "$@" ;;
+    *) told "would run: dpkg-divert $*" ;;
+  esac
+}
 
 modprobe() { [[ -d /sys/module/$1 ]] || told "would run: modprobe $*"; }
 
