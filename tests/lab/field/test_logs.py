@@ -15,13 +15,14 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 _DAYS = 31
 _KIB_A_DAY = 128
 
-# What grows by a day: all of it that a process writes, and is not the journal's, which has its own bound. Pacemaker's is
-# rotated by the week, and named by the day: seven times a week it cannot be.
+# What grows by a day: all of it that a process writes, and is not the journal's, which has its own bound. Pacemaker's
+# is rotated by the week, and named by the day: more than once a day it cannot be.
 _A_DAY = f"""
 for log in mysql/error.log mysql/slow.log corosync/corosync.log pacemaker/pacemaker.log; do
   head --bytes={_KIB_A_DAY * 3 // 4}K /dev/urandom | base64 >>/var/log/$log
 done
-sed --in-place --regexp-extended "/pacemaker/! s/ [0-9]{{4}}-[0-9]+-[0-9]+-/ $(date --date=yesterday +%Y-%-m-%-d)-/" $status
+yesterday=$(date --date=yesterday +%Y-%-m-%-d)
+sed --in-place --regexp-extended "/pacemaker/! s/ [0-9]{{4}}-[0-9]+-[0-9]+-/ $yesterday-/" $status
 logrotate --state=$status /etc/logrotate.conf
 """
 
