@@ -9,7 +9,7 @@ import base64
 import functools
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -85,3 +85,8 @@ def _as_the_engine_writes(value: object) -> str:
     if isinstance(value, (list, dict)):
         return json.dumps(value, separators=(",", ":"))
     return str(value)
+
+
+def besides_clear_text(told: Sequence[str]) -> list[str]:
+    """Return what is told of a stack, but for the line that each without `replicationEncryption` has."""
+    return [line for line in told if "replicationEncryption: off" not in line]

@@ -16,7 +16,7 @@ from components.checkout import CHECKOUT
 from components.settings.load import SettingsError, load
 from components.settings.recorded import DataDisk, Recorded, Restored
 from tests.support.backups import details, stored
-from tests.support.stack_configuration import use_stack
+from tests.support.stack_configuration import besides_clear_text, use_stack
 from tests.unit.test_existing import Azure
 
 SOURCE = (
@@ -54,7 +54,7 @@ def look(
     config = use_stack("prod", changes)
     pulumi.runtime.set_mocks(Azure({}), project="azure-mysql-ha", stack="prod", preview=preview)
     find(load(config, before=before or Recorded()))
-    return told
+    return besides_clear_text(told)
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, backup: StoredBackup | UnreadableError, **more: Any) -> str:
