@@ -20,17 +20,18 @@ readonly scratch=/run/azure-mysql-ha
 mkdir -p $scratch
 marks=$(find $scratch -maxdepth 1 -name '*.changed')
 mount -t tmpfs -o mode=0700 tmpfs $scratch
-for mark in $marks; do : >"$mark"; done
+# (A script's own variables are set by now: none here is called like one of theirs.)
+for look_mark in $marks; do : >"$look_mark"; done
 # What only reads writes all the same: a server opens files of its data directory, crmsh its log.
 mount -t tmpfs -o mode=1777 tmpfs /mnt
 # (Its log belongs to hacluster: in a folder that anybody may write to, root could not open it. fs.protected_regular)
 if [[ -d /var/log/crmsh ]]; then mount -t tmpfs -o mode=0755 tmpfs /var/log/crmsh; fi
 export HOME=$scratch TMPDIR=$scratch
 # Left out are devices, the kernel's own tables, DRBD's locks and the shared memory by which Corosync and Pacemaker answer.
-for place in $(findmnt --list --noheadings --output TARGET); do
-  case $place in
+for look_mount in $(findmnt --list --noheadings --output TARGET); do
+  case $look_mount in
     /dev | /dev/* | /proc | /proc/* | /run/lock | "$scratch" | /mnt | /var/log/crmsh) ;;
-    *) mount -o remount,bind,ro "$place" ;;
+    *) mount -o remount,bind,ro "$look_mount" ;;
   esac
 done
 
