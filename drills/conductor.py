@@ -111,7 +111,7 @@ def _forget_alerts(drill: Drill) -> None:
     for node in drill.nodes:
         node.run("systemctl restart azure-mysql-ha-metrics")
     deadline = time.monotonic() + _WELL_SECONDS
-    while told := [name for name, severity in watching.firing() if severity != "info"]:
+    while told := sorted(watching.telling()):
         if time.monotonic() > deadline:
             raise NotWellError(f"there are alerts: {', '.join(told)}")
         time.sleep(STATUS_SECONDS)

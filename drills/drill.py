@@ -10,7 +10,7 @@ from pathlib import Path
 from drills.observation import Observation
 from drills.proof import alerts, timeline
 from drills.proof.alerts import Alert
-from drills.proof.record import Mark, MarkKind
+from drills.proof.record import Mark, MarkKind, first_fault
 from drills.target import LabTarget, Target
 from lab.progress import Progress
 from lab.prometheus import EVERY_SECONDS, Prometheus
@@ -113,7 +113,7 @@ class Drill:
     @property
     def fault_at(self) -> float:
         """When the first fault was made, in seconds of the epoch; when the drill began, before that."""
-        return min((mark.at for mark in self.marks if mark.kind == "fault"), default=self.seen.begin)
+        return first_fault(self.marks, self.seen.begin)
 
     def check(self, holds: bool, otherwise: str) -> None:
         """Note what is wrong where something does not hold."""
@@ -252,12 +252,13 @@ class Drill:
 
     def wait_quiet(self) -> None:
         """Wait until nobody is told of anything that goes on; of what is over they still are."""
-
-        def told(watching: Prometheus) -> set[str]:
-            return {name for name, severity in watching.firing() if severity != "info" and name not in HAPPENED}
-
         if watching := self.target.watching:
-            self.wait("the end of the alerts", lambda: not told(watching), _QUIET_SECONDS, every=STATUS_SECONDS)
+            self.wait(
+                "the end of the alerts",
+                lambda: watching.telling() <= {*HAPPENED},
+                _QUIET_SECONDS,
+                every=STATUS_SECONDS,
+            )
 
     def _told_since_the_fault(self, watching: Prometheus) -> list[Alert]:
         now = time.time()

@@ -66,10 +66,10 @@ class Prometheus:
         targets = self.ask("targets", state="active")["activeTargets"]
         return {target["scrapeUrl"]: target["health"] == "up" for target in targets} or {"none yet": False}
 
-    def firing(self) -> set[tuple[str, str]]:
-        """Return the alerts that are told to a person now: their names and severities."""
-        alerts = [alert for alert in self.ask("alerts")["alerts"] if alert["state"] == "firing"]
-        return {(alert["labels"]["alertname"], alert["labels"]["severity"]) for alert in alerts}
+    def telling(self) -> set[str]:
+        """Return the names of the alerts that reach a person now who does not look: those above info."""
+        firing = [alert["labels"] for alert in self.ask("alerts")["alerts"] if alert["state"] == "firing"]
+        return {labels["alertname"] for labels in firing if labels["severity"] != "info"}
 
     def fired(self, begin: float, end: float) -> list[tuple[Mapping[str, str], list[float]]]:
         """Return the alerts that were told in a time: the labels of each, and when it was seen.

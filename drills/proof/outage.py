@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from drills.proof.alerts import Alert
-from drills.proof.record import Mark, Record, Result, Span
+from drills.proof.record import Mark, Record, Result, Span, first_fault
 from lab.writer import Write
 
 # A gap is a pause that a client would notice, and which is not just how this machine writes: a fifth of a second, or
@@ -86,7 +86,7 @@ class History:
     @property
     def zero(self) -> float:
         """The moment that its times are told from: the first fault, else its beginning."""
-        return next((mark.at for mark in self.record.marks if mark.kind == "fault"), self.record.begin)
+        return first_fault(self.record.marks, self.record.begin)
 
 
 def read(folder: Path) -> History:

@@ -1,7 +1,7 @@
 """What a drill leaves behind: its record, which reports are made from."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,11 @@ class Mark:
     kind: MarkKind
     node: str | None
     text: str
+
+
+def first_fault(marks: Iterable[Mark], begin: float) -> float:
+    """Return when the first fault was made, in seconds of the epoch; when the drill began, where none was."""
+    return min((mark.at for mark in marks if mark.kind == "fault"), default=begin)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from statistics import median
 
 from drills.proof import outage
 from drills.proof.outage import PARTS, Outage
-from drills.proof.record import Record, Result
+from drills.proof.record import Record, Result, first_fault
 from drills.proof.timeline import Sample
 
 GUEST_START_MS, NATIVE_START_MS = 5.9, 0.7
@@ -134,7 +134,7 @@ def told(histories: Mapping[str, Sequence[Record]]) -> str:
         watched = [one for one in records if one.alerts is not None]
         after: dict[str, list[float]] = {}
         for one in watched:
-            fault = min((mark.at for mark in one.marks if mark.kind == "fault"), default=one.begin)
+            fault = first_fault(one.marks, one.begin)
             firsts: dict[str, float] = {}
             for alert in one.alerts or ():
                 if alert.reaches_somebody and alert.began >= fault:

@@ -214,6 +214,10 @@ class Facts:
         resources = self.everything("resources/resource")
         return [resource for resource in resources if resource.get("resource_agent", "").startswith("stonith:")]
 
+    @cached_property
+    def fence_device_ids(self) -> set[str]:
+        return {device.get("id", "") for device in self.fence_devices}
+
     @property
     def counts_on_watchdogs(self) -> bool:
         """Whether a node counts as fenced by its watchdog where the fence agent has failed."""

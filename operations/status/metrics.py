@@ -76,17 +76,13 @@ def _of_the_cluster(facts: Facts, name: str, now: float) -> Iterator[Sample]:
         yield "alarm", labels, len(list(kind.find(facts)))
     yield "asked_timestamp_seconds", {}, now
     yield "serves", {}, name in facts.serving
+    away = {*facts.stays_off, *facts.in_turn} - {*facts.members}
     for node in facts.nodes:
-        yield (
-            "away_on_purpose",
-            {"node": node.name},
-            node.name in ({*facts.stays_off, *facts.in_turn} - {*facts.members}),
-        )
+        yield "away_on_purpose", {"node": node.name}, node.name in away
     yield "fencing_works", {}, facts.fencing.startswith("on")
     for fenced, at in sorted(facts.fenced_at.items()):
         yield "fenced_timestamp_seconds", {"node": fenced}, at
-    devices = {device.get("id") for device in facts.fence_devices}
-    yield "failures", {}, sum(resource_of(failure) not in devices for failure in failures_in(facts))
+    yield "failures", {}, sum(resource_of(failure) not in facts.fence_device_ids for failure in failures_in(facts))
     member = facts.members.get(name, {})
     options = next(iter(facts.everything("summary/cluster_options")), None)
     for_all = options is not None and options.get("maintenance-mode") == "true"

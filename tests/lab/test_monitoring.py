@@ -174,17 +174,12 @@ def prometheus(cluster: Lab, tmp_path: Path) -> Iterator[Prometheus]:
         yield asks
 
 
-def telling(asks: Prometheus) -> set[str]:
-    """Return what reaches a person who does not look."""
-    return {name for name, severity in asks.firing() if severity != "info"}
-
-
 def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], mend: Any, ends_within: float) -> None:
     """Wait for an alert, mend what it tells, and wait for its end; no other one is told meanwhile."""
     seen: set[str] = set()
 
     def fires(which: bool) -> bool:
-        firing = telling(asks)
+        firing = asks.telling()
         seen.update(firing)
         return (name in firing) == which
 
@@ -201,7 +196,7 @@ def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], mend: An
 def test_what_reaches_a_person(cluster: Lab, prometheus: Prometheus) -> None:
     """Nothing where all is well; the alert of what is wrong, and no other; until it is mended."""
     time.sleep(2 * collector.EVERY_SECONDS)
-    assert telling(prometheus) == set()
+    assert prometheus.telling() == set()
     idle = service.idle(cluster)
     idle.run("drbdadm disconnect r0")
     told_then_ended(prometheus, "MysqlParted", [], lambda: idle.run("drbdadm connect r0"), TOLD_WITHIN_SECONDS)
@@ -214,7 +209,7 @@ def test_a_node_is_lost(cluster: Lab, prometheus: Prometheus) -> None:
     back = trial.bar(300)
     told_then_ended(prometheus, "MysqlGone", ["MysqlNodeNotAsked", "MysqlFenced"], lambda: None, back)
     service.wait_until_well(cluster, back)
-    wait_until("the end of all alerts", lambda: telling(prometheus) <= {*HAPPENED}, back)
+    wait_until("the end of all alerts", lambda: prometheus.telling() <= {*HAPPENED}, back)
 
 
 class OnWitness:

@@ -23,8 +23,7 @@ def fencing_fails(facts: Facts) -> Iterator[str]:
 
 
 def cannot_fence(facts: Facts) -> Iterator[str]:
-    devices = {device.get("id") for device in facts.fence_devices}
-    failed = [failure for failure in failures_in(facts) if resource_of(failure) in devices]
+    failed = [failure for failure in failures_in(facts) if resource_of(failure) in facts.fence_device_ids]
     for failure in failed:
         place = f"{failure.get('node')} ({reason(failure)})"
         yield f"the fence device has failed on {place}: a node that fails may not be fenced"

@@ -16,7 +16,7 @@ def cannot_ask(facts: Facts) -> Iterator[str]:
 
 
 def resource_fails(facts: Facts) -> Iterator[str]:
-    devices = {device.get("id") for device in facts.fence_devices}
+    devices = facts.fence_device_ids
     resources = facts.everything("resources//resource")
     ignored = {resource.get("id") for resource in resources if resource.get("failure_ignored") == "true"}
     for node in sorted(facts.everything("node_history/node"), key=lambda node: node.get("name", "")):
@@ -32,10 +32,10 @@ def resource_fails(facts: Facts) -> Iterator[str]:
             yield f"{name} has failed on {place}"
     # Where nobody serves, another alarm says so; and with a standby or a ban it is somebody's will.
     if facts.serving and not facts.everything("bans/ban"):
-        yield from _stopped(facts, devices)
+        yield from _stopped(facts)
 
 
-def _stopped(facts: Facts, devices: set[str | None]) -> Iterator[str]:
+def _stopped(facts: Facts) -> Iterator[str]:
     running = {(resource.name, resource.node) for resource in facts.resources}
     for clone in facts.everything("resources/clone"):
         # Of DRBD's, the kernel says more.
@@ -44,5 +44,5 @@ def _stopped(facts: Facts, devices: set[str | None]) -> Iterator[str]:
             yield f"{name} does not run on {node}"
     for resource in [*facts.everything("resources/resource"), *facts.everything("resources/group/resource")]:
         is_off = resource.get("role") == "Stopped" and not resource.get("pending")
-        if is_off and not is_switched_off(resource) and resource.get("id") not in devices:
+        if is_off and not is_switched_off(resource) and resource.get("id") not in facts.fence_device_ids:
             yield f"{resource.get('id')} runs nowhere"
