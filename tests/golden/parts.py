@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from components.checkout import CHECKOUT, CONFIGS
-from components.cluster.monitoring import PROGRAMS
+from components.cluster.monitoring import ALERTS, PROGRAMS
 
 # Name, as in configs/: the text. What is part of another comes before that.
 _PARTS = {
@@ -20,10 +20,10 @@ _PARTS = {
     "corosync-corosync.conf": r"# Written by Pulumi\.\ntotem .*?(?=^FILE\n)",
 }
 NAMES = tuple(_PARTS)
-# Programs that stand in a script word for word.
-_PATHS = {*PROGRAMS, *(str(file.relative_to(CHECKOUT)) for file in CONFIGS.rglob("*.py"))}
+# What stands in a script word for word: programs, and the alert rules.
+_PATHS = {*PROGRAMS, *(str(file.relative_to(CHECKOUT)) for file in (ALERTS, *CONFIGS.rglob("*.py")))}
 _PROGRAMS = {path: (CHECKOUT / path).read_text() for path in sorted(_PATHS)}
-_REFERENCE = re.compile(r"^<<< (included/\S+|\S+\.py) >>>\n", re.MULTILINE)
+_REFERENCE = re.compile(r"^<<< (included/\S+|\S+\.(?:py|yaml)) >>>\n", re.MULTILINE)
 
 
 def taken_apart(scripts: Mapping[str, str]) -> dict[str, str]:

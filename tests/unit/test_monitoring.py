@@ -20,6 +20,7 @@ from components.checkout import CHECKOUT
 from components.cluster.monitoring import PROGRAMS, certificate_in
 from operations.status import alarms, collector, facts, metrics, rules
 from operations.status.metrics import PREFIX
+from tests.support.recording import record
 from tests.unit.test_imports import MODULES, all_imports
 from tests.unit.test_status import (
     ASKED,
@@ -241,8 +242,10 @@ def test_the_certificate_is_found_in_what_the_script_has_told() -> None:
 
 
 def test_promtool_finds_the_witness_configuration_good(tmp_path: Path) -> None:
-    """Of the golden case: what the script of the witness brings to its machine."""
-    script = (CHECKOUT / "tests/golden/expected/witness/mysql-lab-witness-prometheus.sh").read_text()
+    """What the script of the witness brings to its machine."""
+    settings = {"witness": True, "monitoring": True, "monitorCidrs": ["198.51.100.0/24"], "monitorOnWitness": True}
+    made = record("lab", settings)
+    script = next(each.inputs["stdin"] for each in made if each.name == "mysql-lab-witness-prometheus")
     written = dict(re.findall(r" \$place/(\S+) 0644 <<'FILE'\n(.*?)^FILE$", script, re.DOTALL | re.MULTILINE))
     for name in ("nodes.pem", "password"):
         (tmp_path / name).write_text("")

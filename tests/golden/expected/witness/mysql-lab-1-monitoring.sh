@@ -85,7 +85,7 @@ forget_changes() {
   done
 }
 main() {
-  local units="prometheus-node-exporter.service prometheus-mysqld-exporter.service ha_cluster_exporter.service azure-mysql-ha-metrics.service"
+  local units=(prometheus-node-exporter.service prometheus-mysqld-exporter.service ha_cluster_exporter.service azure-mysql-ha-metrics.service)
   secure_web
   # Who comes by the socket is known by the account of the machine: the password, which an older exporter wants, is none.
   put prometheus-mysqld-exporter.service $place/client.cnf 0644 <<'FILE'
@@ -226,13 +226,11 @@ OOMScoreAdjust=900
 WantedBy=multi-user.target
 FILE
 
-  # shellcheck disable=SC2086 # words
-  start_units $units
+  start_units "${units[@]}"
   wait_for 60 "exporter at port 9100" listens 9100
   wait_for 60 "exporter at port 9104" listens 9104
   wait_for 60 "exporter at port 9664" listens 9664
-  # shellcheck disable=SC2086 # words
-  forget_changes $units
+  forget_changes "${units[@]}"
   say "monitoring: the exporters of mysql-lab-1 answer, with this certificate"
   cat $place/certificate.pem
 }
