@@ -1,14 +1,13 @@
 """What a node tells of trouble by itself, and the alerts that follow from it."""
 
 import json
-import math
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from components.checkout import CHECKOUT
 from components.cluster.monitoring import PROGRAMS, certificate_in
 from operations.status import alarms, collector, facts, metrics, rules
 from operations.status.metrics import PREFIX
-from tests.support.recording import record
 from tests.unit.test_imports import MODULES, all_imports
 from tests.unit.test_status import (
     ASKED,
@@ -206,12 +204,6 @@ def test_a_node_without_a_cluster() -> None:
     assert found['alarm{alarm="gone",page="lost-node",severity="warning"}'] == 1
 
 
-def test_promtool_finds_the_text_good() -> None:
-    text = metrics.text(as_it_sees(said(), "one"), "one", 0)
-    run = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-
-
 def test_all_that_it_imports_is_brought_to_the_nodes() -> None:
     needed: set[str] = set()
     wanted = {"operations.status.collector"}
@@ -241,24 +233,7 @@ def test_the_certificate_is_found_in_what_the_script_has_told() -> None:
     assert certificate_in("") == ""
 
 
-def test_promtool_finds_the_witness_configuration_good(tmp_path: Path) -> None:
-    """What the script of the witness brings to its machine."""
-    settings = {"witness": True, "monitoring": True, "monitorCidrs": ["198.51.100.0/24"], "monitorOnWitness": True}
-    made = record("lab", settings)
-    script = next(each.inputs["stdin"] for each in made if each.name == "mysql-lab-witness-prometheus")
-    written = dict(re.findall(r" \$place/(\S+) 0644 <<'FILE'\n(.*?)^FILE$", script, re.DOTALL | re.MULTILINE))
-    for name in ("nodes.pem", "password"):
-        (tmp_path / name).write_text("")
-    for name, text in written.items():
-        (tmp_path / name).write_text(text.replace("/etc/azure-mysql-ha/monitoring", str(tmp_path)))
-    command = ["promtool", "check", "config", "--lint=none", str(tmp_path / "prometheus.yml")]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0 and f"{len(rules.RULES)} rules found" in run.stdout, run.stdout + run.stderr
-
-
-# --- alert rules
-
-Series = dict[str, str]
+# --- alert rules; what promtool says of them: tests/programs/test_alert_rules.py
 
 
 def test_the_rules_are_those_of_the_docs() -> None:
@@ -276,163 +251,6 @@ def test_each_alert_has_its_page(rule: rules.Rule) -> None:
     assert (CHECKOUT / f"docs/operations/{rule.page}.md").exists()
 
 
-def labelled(metric: str, instance: str = "one", **labels: str) -> str:
-    pairs = [f'{key}="{value}"' for key, value in {**labels, "cluster": "db", "instance": instance}.items()]
-    return f"{metric}{{{','.join(pairs)}}}"
-
-
-def ours(metric: str, instance: str = "one") -> str:
-    return labelled(f"{PREFIX}{metric}", instance)
-
-
-def up(exporter: str, instance: str = "one") -> str:
-    return labelled("up", instance, exporter=exporter)
-
-
-def away(node: str, as_told_by: str) -> str:
-    return labelled(f"{PREFIX}away_on_purpose", as_told_by, node=node)
-
-
-def of_kind(kind: str, values: str) -> Series:
-    return {labelled(f"{PREFIX}alarm", "two", alarm=kind): values}
-
-
-# Of each rule that is of no kind: what it finds (the instance, where it tells one), where it is so and where it is not.
-# A sample a minute; looked at after 20.
-DAY = 86400
-# Each node by its own clock, which may be wrong; and one that has told nothing for long.
-LOOKED: Series = {
-    labelled("node_time_seconds"): "5000+60x30",
-    ours("asked_timestamp_seconds"): "4990+60x30",
-    labelled("node_time_seconds", "two"): "100+60x30",
-    ours("asked_timestamp_seconds", "two"): "90+60x30",
-}
-NOT_LOOKED: Series = {ours("asked_timestamp_seconds"): "4990x30"}
-CASES: Sequence[tuple[str, str, Series, Series]] = (
-    ("MysqlBothServeApart", "", LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"},
-     LOOKED | {ours("serves"): "1x18 0x11", ours("serves", "two"): "0x18 1x11"}),
-    ("MysqlBothServeApart", "", LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"},
-     LOOKED | NOT_LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"}),
-    ("MysqlNobodyServes", "", LOOKED | {ours("serves"): "0x30", ours("serves", "two"): "0x30"},
-     LOOKED | {ours("serves"): "0x30", ours("serves", "two"): "1x30"}),
-    ("MysqlNobodyServes", "", LOOKED | NOT_LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "0x30"},
-     LOOKED | NOT_LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"}),
-    ("MysqlNobodyAnswers", "", {up("node"): "0x30", up("node", "two"): "0x30"},
-     {up("node"): "0x30", up("node", "two"): "1x30"}),
-    ("MysqlExporterDown", "one", {up("mysqld"): "0x30", up("node"): "1x30"},
-     {up("mysqld"): "0x30", up("node"): "0x30"}),
-    ("MysqlNodeNotAsked", "one", {up("mysqld"): "0x30", up("node"): "0x30"},
-     {up("mysqld"): "1x30", up("node"): "0x30"}),
-    ("MysqlNodeNotAsked", "one", {up("node"): "0x30", away("one", "two"): "0x30"},
-     {up("node"): "0x30", away("one", "two"): "1x30"}),
-    ("MysqlFenced", "", {labelled(f"{PREFIX}fenced_timestamp_seconds", node="two"): "600x30"},
-     {labelled(f"{PREFIX}fenced_timestamp_seconds", node="two"): "200x30"}),
-    ("MysqlHasFailed", "", {ours("failures"): "1x30"}, {ours("failures"): "0x30"}),
-    ("MysqlHasFailed", "", {ours("failures"): "1x30", **of_kind("resource_fails", "0x30")},
-     {ours("failures"): "1x30", **of_kind("resource_fails", "1x30")}),
-    ("MysqlHasStarted", "one", {labelled("mysql_global_status_uptime"): "0+60x15 0+60x15"},
-     {labelled("mysql_global_status_uptime"): "0+60x30"}),
-    ("MysqlNotLookedAt", "one", LOOKED | NOT_LOOKED | {up("node"): "1x30"}, LOOKED | {up("node"): "1x30"}),
-    ("MysqlNotLookedAt", "one", {up("node"): "1x30"}, {up("node"): "0x30"}),
-    ("MysqlExporterCannotAsk", "one", {ours("serves"): "1x30", labelled("mysql_up"): "0x30"},
-     {ours("serves"): "0x30", labelled("mysql_up"): "0x30"}),
-    ("MysqlBackupProofFailed", "one",
-     {ours("backup_proof_ok"): "0x30", ours("backup_proof_timestamp_seconds"): "2x30",
-      ours("backup_proof_ok", "two"): "1x30", ours("backup_proof_timestamp_seconds", "two"): "1x30"},
-     {ours("backup_proof_ok"): "0x30", ours("backup_proof_timestamp_seconds"): "1x30",
-      ours("backup_proof_ok", "two"): "1x30", ours("backup_proof_timestamp_seconds", "two"): "2x30"}),
-    ("MysqlBackupProofIsLate", "",
-     {ours("backup_since_timestamp_seconds"): f"{-20 * DAY}x30",
-      ours("backup_proof_timestamp_seconds", "two"): f"{-8 * DAY}x30"},
-     {ours("backup_since_timestamp_seconds"): f"{-20 * DAY}x30",
-      ours("backup_proof_timestamp_seconds", "two"): f"{-7 * DAY}x30"}),
-    ("MysqlBackupProofIsLate", "", {ours("backup_since_timestamp_seconds"): f"{-8 * DAY}x30"},
-     {ours("backup_since_timestamp_seconds"): f"{-7 * DAY}x30"}),
-)  # fmt: skip
-
-
-# What some alerts tell beside cluster and instance.
-FURTHER_LABELS = {"MysqlExporterDown": {"exporter": "mysqld"}, "MysqlFenced": {"node": "two"}}
-
-
-def by_kind() -> dict[str, rules.Rule]:
-    """Return the rule of each kind of alarm that has one of its own."""
-    begins = {kind.name: f'max by (cluster) ({PREFIX}alarm{{alarm="{kind.name}"}}) > 0' for kind in alarms.KINDS}
-    return {kind: rule for kind, told in begins.items() for rule in rules.RULES if rule.expression.startswith(told)}
-
-
-def promtool(folder: Path, tests: list[dict[str, Any]]) -> str:
-    """Have the rules tested; return what is told of those that are not as they should be, empty for nothing."""
-    file = folder / "tests.yaml"
-    file.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": tests}))
-    run = subprocess.run(["promtool", "test", "rules", str(file)], capture_output=True, text=True, check=False)
-    return "" if run.returncode == 0 else run.stdout + run.stderr
-
-
-def expected(name: str, instance: str, minute: float) -> dict[str, Any]:
-    rule = next(rule for rule in rules.RULES if rule.name == name)
-    labels = {"cluster": "db", **({"instance": instance} if instance else {}), **FURTHER_LABELS.get(name, {})}
-
-    def filled(text: str) -> str:
-        return re.sub(r"{{ \$labels\.(\w+) }}", lambda found: labels[found[1]], text)
-
-    annotations = {key: filled(text) for key, text in rule.as_yaml["annotations"].items()}
-    alert = {"exp_labels": {**labels, "severity": str(rule.severity)}, "exp_annotations": annotations}
-    return {"eval_time": f"{minute:g}m", "alertname": name, "exp_alerts": [alert]}
-
-
-def checked(series: Series, *looks: dict[str, Any]) -> dict[str, Any]:
-    values = [{"series": each, "values": value} for each, value in series.items()]
-    return {"interval": "1m", "input_series": values, "alert_rule_test": list(looks)}
-
-
-def test_there_are_cases_of_each_rule() -> None:
-    names = {case[0] for case in CASES} | {rule.name for rule in by_kind().values()}
-    assert sorted(names) == sorted(rule.name for rule in rules.RULES)
-
-
-def silent(name: str, minute: float) -> dict[str, Any]:
-    return {"eval_time": f"{minute:g}m", "alertname": name, "exp_alerts": []}
-
-
-def test_each_alert_is_told_where_it_is_so_and_nowhere_else(tmp_path: Path) -> None:
-    tests: list[dict[str, Any]] = []
-    for name, instance, so, not_so in CASES:
-        tests.append(checked(so, expected(name, instance, 20)))
-        tests.append(checked(not_so, silent(name, 20)))
-    assert promtool(tmp_path, tests) == ""
-
-
-def test_each_kind_is_an_alert_as_long_as_it_is_so(tmp_path: Path) -> None:
-    """From the second minute on, for as long as it takes to count, and not a minute longer than it is so."""
-    told = {kind: rule for kind, rule in by_kind().items() if kind not in rules.FOLLOWS}
-    series: dict[str, str] = {}
-    looks: list[dict[str, Any]] = []
-    for kind, rule in told.items():
-        minutes = math.ceil(rule.minutes)  # it is looked at each minute
-        series |= of_kind(kind, f"0 0 1x{minutes} 0 0")
-        looks += [silent(rule.name, 1 + minutes), expected(rule.name, "", 2 + minutes), silent(rule.name, 3 + minutes)]
-    assert promtool(tmp_path, [checked(series, *looks)]) == ""
-
-
-def test_what_follows_is_no_alert_beside_its_cause(tmp_path: Path) -> None:
-    tests: list[dict[str, Any]] = []
-    for kind, cause in rules.FOLLOWS.items():
-        rule = by_kind()[kind]
-        alone = {**of_kind(kind, "1x90"), **of_kind(cause, "0x90")}
-        tests.append(checked(alone, expected(rule.name, "", rule.minutes)))
-        tests.append(checked({**alone, **of_kind(cause, "1x90")}, silent(rule.name, rule.minutes)))
-    assert promtool(tmp_path, tests) == ""
-
-
-@pytest.mark.parametrize("minutes", [0, 1])
-def test_promtool_tells_of_what_is_wrong(tmp_path: Path, minutes: int) -> None:
-    """The test above can fail: of an alert that is not so, and before its time."""
-    name, instance, so, not_so = next(case for case in CASES if case[0] == "MysqlNobodyAnswers")
-    series = not_so if minutes else so
-    assert "MysqlNobodyAnswers" in promtool(tmp_path, [checked(series, expected(name, instance, minutes))])
-
-
 # --- the dashboard
 
 
@@ -448,14 +266,6 @@ def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
     own = {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
     assert own and own <= metrics.HELP.keys()
     assert sorted(name for name in names if not name.startswith(PREFIX)) == SCRAPED.read_text().split()
-
-
-def test_the_dashboard_is_good_promql(tmp_path: Path) -> None:
-    told = [{"record": f"panel:{number}", "expr": each} for number, each in enumerate(expressions())]
-    file = tmp_path / "panels.yaml"
-    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": told}]}))
-    run = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False)
-    assert run.returncode == 0 and f"SUCCESS: {len(told)} rules found" in run.stdout, run.stdout + run.stderr
 
 
 def test_nothing_of_the_dashboard_lies_on_another() -> None:
