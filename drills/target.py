@@ -92,7 +92,9 @@ class Target(ABC):
     def _seconds(self, name: str) -> float:
         """Return the value of the only thing in Pacemaker's configuration whose name has this; 0 without one."""
         path = f"//configuration//nvpair[contains(@name, '{name}')]"
-        found = re.search(r' value="(\d+)s?"', self.nodes[0].run(f'cibadmin --query --xpath "{path}"', check=False))
+        nothing_found = 105  # Pacemaker's CRM_EX_NOSUCH; a node that is away must not look like it
+        told = self.nodes[0].run(f'cibadmin --query --xpath "{path}" || (($? == {nothing_found}))')
+        found = re.search(r' value="(\d+)s?"', told)
         return float(found[1]) if found else 0.0
 
     def has_backup(self) -> bool:

@@ -20,13 +20,13 @@ SETTLE_SECONDS = 420.0
 def run(drill: Drill) -> None:
     left = drill.idle
     booted = drill.seen.last_boot(left)
+    within = drill.target.watchdog_seconds() + 20
     drill.lab.cut_power_of_witness()
     drill.event("the witness has lost its power")
     drill.pause(10, "the cluster goes on without its witness")
     drill.check(drill.seen.last_boot(left) < booted + 2, "a machine was reset though only the witness was lost")
     at = drill.fault("power is cut", drill.serving)
     drill.target.cut_power(drill.serving)
-    within = drill.target.watchdog_seconds() + 20
     drill.wait("the node that is left to end itself", lambda: drill.seen.last_boot(left) > booted + 2, within)
     drill.event("has been reset by its watchdog", left)
     drill.wait_writes(at + 1, 240)
