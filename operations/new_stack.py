@@ -33,8 +33,11 @@ _EXAMPLES = tuple(ipaddress.IPv4Network(each) for each in ("192.0.2.0/24", "198.
 
 _SIZES = ("vmSize", "osDiskSku", "dataDiskSizeGb", "dataDiskSku", "protectData")
 
-# What two clusters cannot both have in one subnet.
-_OF_ONE_CLUSTER = ("nodeNames", "nodeAddresses", "witnessAddress", "endpointAddress")
+# What two clusters cannot both have: names, addresses, an account for backups; and what was said of one's own data.
+_OF_ONE_CLUSTER = (
+    *("nodeNames", "nodeAddresses", "witnessAddress", "endpointAddress", "dnsLabel", "privateDnsName"),
+    *("backupStorageAccount", "existingBackupStorageAccountId", "restoreFrom", "restoreTo", "deleteDataDisks"),
+)
 
 
 class NewStackError(OperationError):
@@ -136,7 +139,7 @@ def begin_stack_file(cli: Cli, source: Path) -> None:
     """Write a new stack's settings: the plain ones of another stack, with names of its own.
 
     Its sizes, and whether its data is protected, are not taken over: what was chosen for a small stack would be
-    dangerous for a large one. They begin as Pulumi.yaml has them; and so do names and addresses of single machines.
+    dangerous for a large one. They begin as Pulumi.yaml has them; and so does what two clusters cannot share.
 
     Args:
         source: the other stack's file, Pulumi.OTHER.yaml.

@@ -390,6 +390,12 @@ def test_what_belongs_to_one_cluster_is_not_taken_over(tmp_path: Path) -> None:
         "nodeNames": ["a", "b"],
         "nodeAddresses": ["10.9.0.7", "10.9.0.8"],
         "witnessAddress": "10.9.0.9",
+        "dnsLabel": "shop",
+        "privateDnsName": "db.shop.internal",
+        "existingBackupStorageAccountId": "/subscriptions/…/storageAccounts/old",
+        "restoreFrom": "/subscriptions/…/storageAccounts/older",
+        "restoreTo": "latest",
+        "deleteDataDisks": ["disk-a-data"],
     }
     own |= {key: {"secure": "of the other stack"} for key in ENCRYPTED}
     source.write_text(yaml.safe_dump({"config": {PREFIX + key: value for key, value in (kept | own).items()}}))

@@ -35,7 +35,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
 def test_a_subscription_in_which_all_is_well(stack: str, tmp_path: Path) -> None:
-    lines = ask(tmp_path, first(stack))
+    lines = ask(tmp_path, first(stack, {"endpoint": "public"}))
     assert wrong(lines) == [] and wrong(lines, "unknown") == []
     assert {line.question for line in lines} == set(check.QUESTIONS), "each question has an answer"
     table = check.table(lines)
@@ -420,7 +420,7 @@ def test_the_name_of_a_storage_account_is_one_in_all_of_azure(tmp_path: Path) ->
         await bench.put(GROUP, {"location": "westeurope"})
         await bench.put(f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{name}", cloud_bench.account())
 
-    assert wrong(ask(tmp_path, prod(), arrange)) == [
+    assert wrong(ask(tmp_path, first("prod", {"endpoint": "public"}), arrange)) == [
         f"names: {name}: The storage account named {name} is already taken. Set backupStorageAccount to another."
     ]
 

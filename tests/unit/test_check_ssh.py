@@ -18,7 +18,7 @@ from tests.support.questions import ask, comes_from, wrong
 @pytest.mark.parametrize(
     ("stack", "source", "verdict", "text"),
     [
-        ("prod", "10.0.0.9", "no", "this machine's address is 10.0.0.9: put that into adminCidrs"),
+        ("prod", "203.0.113.9", "no", "in a network that this update makes, which has no peers yet"),
         ("prod", None, "no", "this machine has no route to 10.34.0.10"),
         ("dev", "93.184.216.34", "no", "this machine's address is 93.184.216.34"),
         ("dev", "10.0.0.9", "no", "is an example network (RFC 5737) and lets nobody in"),

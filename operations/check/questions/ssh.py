@@ -18,6 +18,11 @@ _EXAMPLES = tuple(map(IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.11
 
 _OUTSIDE = "203.0.113.1"
 
+_NO_PEERS = (
+    "an internal endpoint in a network that this update makes, which has no peers yet: set existingSubnetId to a subnet"
+    " that this machine reaches, or endpoint to public; or peer the network while pulumi up waits for SSH"
+)
+
 
 def ask(asked: Asked) -> Iterator[Answer]:
     """Answer for each machine that is there; before there is any, for whom the network would let in."""
@@ -76,6 +81,8 @@ def _source(asked: Asked, balancer: Any) -> Answer:
     here = source_towards(str(private or _OUTSIDE))
     if here is None:
         return Answer("no", about, f"this machine has no route to {private or 'the Internet'}")
+    if private and any(not network.id for network in asked.plan.of("network:VirtualNetwork")):
+        return Answer("no", about, _NO_PEERS)
     if any(here in network for network in allowed):
         return Answer("yes", about, f"{here}, this machine, is allowed")
     if private or not here.is_private:

@@ -239,7 +239,7 @@ def test_further_accounts(cluster: Lab) -> None:
             before.query("select 1")
         after = client()
         assert after.query("select 1") == [(1,)]
-        warning = "this update drops the database's account reports, which databaseAccounts does not have any more"
+        warning = "this update drops the database account reports, which is no longer in databaseAccounts"
         assert warning in preview(cluster, {"databaseAccounts": {}})
         cluster.up({"databaseAccounts": {}})
         with pytest.raises(pymysql.err.OperationalError, match="Access denied"):

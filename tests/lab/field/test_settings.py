@@ -147,11 +147,11 @@ def test_what_people_ask_of_the_account_stays(lab: Lab) -> None:
     )
 
     server.sql("alter user app@'%' require x509")
-    assert "was not tested: it requires a client's certificate" in other.run(server.node).stdout
+    assert "was not tried: it requires a client's certificate" in other.run(server.node).stdout
     assert "REQUIRE X509" in server.sql("show create user app@'%'")[0]
     server.sql("alter user app@'%' require none account lock")
     assert "password of app set" in server.run("accounts")
-    assert server.run("accounts").startswith("accounts: app has its password, but is refused: ERROR 4151")
+    assert server.run("accounts").startswith("accounts: app has its password, and is refused: ERROR 4151")
     server.sql("alter user app@'%' require ssl account unlock")
     assert "password of app set" in other.run(server.node).stdout
     assert server.run("accounts").endswith("accounts: password of app set\naccounts: app can use my_app\n")
