@@ -1,4 +1,4 @@
-"""What Azure has just made and does not know everywhere yet: asked for again, in place of an error."""
+"""Retries while a new role, identity or right has not spread through Azure."""
 
 import asyncio
 
