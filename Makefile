@@ -89,7 +89,7 @@ drill: .venv/.stamp ## break the cluster and prove that no write is lost (SCENAR
 	@.venv/bin/python -m drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
 	    $(if $(REPEAT),--repeat $(REPEAT)) $(SCENARIO)
 
-proof: .venv/.stamp ## try an empty stack from nothing to nothing: up, a row, moves, drills, changes, destroy (STACK=dev)
+proof: .venv/.stamp ## make, use, drill, change and destroy an empty stack (STACK=dev)
 	@.venv/bin/python -m drills.prove $(if $(STACK),--stack $(STACK),--lab $(LAB))
 
 test: lint ## run all checks and tests, also those in a lab of their own

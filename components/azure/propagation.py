@@ -27,7 +27,7 @@ def asked_again(name: str) -> pulumi.ResourceHookBinding:
             return False
         if tries == 1:
             pulumi.warn(
-                f"{name}: Azure does not know everywhere yet what it has just made ({code}); tried again for"
+                f"{name}: Azure has not yet spread the new role, identity or right ({code}); retrying for"
                 f" {_SECONDS // 60} minutes"
             )
         await asyncio.sleep(_PAUSE_SECONDS)

@@ -21,8 +21,8 @@ PROOF_DAYS = 8
 def log_is_late(backup: Backup) -> Iterator[str]:
     age = backup.asked - (backup.complete_to or backup.since)
     if age > timedelta(minutes=LOG_MINUTES):
-        has = f"what was committed until {said(backup.complete_to)}" if backup.complete_to else "no log yet"
-        yield f"the backup has {has}, but nothing of the last {long(age)}{because(backup.log_error)}"
+        until = f"is complete until {said(backup.complete_to)}" if backup.complete_to else "has no log yet"
+        yield f"the backup {until}, and lacks the last {long(age)}{because(backup.log_error)}"
 
 
 def base_is_late(backup: Backup) -> Iterator[str]:
@@ -35,10 +35,10 @@ def base_is_late(backup: Backup) -> Iterator[str]:
 
 def log_is_lost(backup: Backup) -> Iterator[str]:
     if backup.lost:
-        logs = "1 binary log" if backup.lost == 1 else f"{backup.lost} binary logs"
+        went = "log was deleted before it was" if backup.lost == 1 else "logs were deleted before they were"
         yield (
-            f"{logs} went before the backup had it, purged by somebody or because the disk was filling up: until"
-            " there is a new base, nothing later can be restored"
+            f"{backup.lost} binary {went} backed up, by hand or because the disk was filling: until there is a new"
+            " base, nothing later can be restored"
         )
 
 
