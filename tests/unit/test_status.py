@@ -429,7 +429,7 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("logs gone unshipped", [backup(lost=[lost(37, 39), lost(42, 44)])], "",
      ["3 binary logs were deleted before they were backed up, by hand or because the disk was filling: until there is a"
       " new base, nothing later can be restored. docs/operations/backup.md"]),
-    ("a log gone unshipped", [backup(lost=[lost(37, 37)])], "",
+    ("a log gone unshipped", [backup(lost=[lost(42, 42)])], "",
      ["1 binary log was deleted before it was backed up, by hand or because the disk was filling: until there is a new"
       " base, nothing later can be restored. docs/operations/backup.md"]),
     ("log late", [backup(complete_to="20261128T150159Z", ship_error="storage: connection\nrefused.")], "",
