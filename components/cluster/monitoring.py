@@ -20,6 +20,7 @@ PROGRAMS = (
     "operations/backup/state.py",
     *(f"operations/status/{name}.py" for name in ("collector", "drbd", "facts", "metrics", "quorum")),
     *sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "operations/status/alarms").glob("*.py")),
+    "operations/words.py",
 )
 """What runs on the nodes, of the programs that ask them from outside too."""
 

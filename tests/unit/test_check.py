@@ -184,11 +184,15 @@ def test_a_public_endpoint_may_overlap(tmp_path: Path) -> None:
     ("size", "properties", "told"),
     [
         ("Standard_D4s_v5", {"plan": {"name": "paid"}}, "has terms: az vm image terms accept --urn "),
-        ("Standard_D4s_v5", {"features": []}, "takes no Trusted Launch: another operatingSystem or version"),
+        (
+            "Standard_D4s_v5",
+            {"features": []},
+            "does not support Trusted Launch: choose another operatingSystem or version",
+        ),
         (
             "Standard_D4s_v6",
             {"features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}]},
-            "takes its disks by SCSI only, and NVMe is asked for: another vmSize",
+            "supports only SCSI disks, but NVMe is needed: choose another vmSize",
         ),
     ],
 )

@@ -512,7 +512,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"monitorCidrs": ["10.1.0.5"]}, "monitorCidrs: 10.1.0.5 has no prefix length"),
     (
         {"monitorOnWitness": True, "witness": True},
-        "monitorOnWitness: is true, but monitoring is false: the nodes would tell it nothing",
+        "monitorOnWitness: needs monitoring: true, since without it the nodes have no exporters",
     ),
     (MONITORED | {"monitorOnWitness": True}, "monitorOnWitness: is true, but there is no witness (witness: true)"),
     (MONITORED | {"monitorPassword": ""}, f"monitorPassword: {MISSING}"),
@@ -728,7 +728,7 @@ def test_the_machines_own_firewall(
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", said.append)
     assert load(use(throw_away_secrets() | DEV | changes)).has_host_firewall is has
-    assert any("hostFirewall: the machines have none" in line for line in said) is warned
+    assert any("hostFirewall: not set up" in line for line in said) is warned
 
 
 @pytest.mark.parametrize(("changes", "is_on"), [({}, False), ({"replicationEncryption": True}, True)])
