@@ -85,7 +85,7 @@ forget_changes() {
   done
 }
 main() {
-  local wrong unit=prometheus.service writer=azure-mysql-ha-token.service
+  local wrong unit=prometheus.service keeper=azure-mysql-ha-token.service
   secure_web
   # What the nodes have made: it asks nobody else.
   put $unit $place/nodes.pem 0644 <<<"$HA_EXPORTER_CERTIFICATES"
@@ -93,10 +93,10 @@ main() {
   put $unit $place/alerts.yaml 0644 <<'FILE'
 <<< docs/monitoring/alerts.yaml >>>
 FILE
-  put $writer /usr/local/lib/azure-mysql-ha/monitoring/access_token.py 0644 <<'FILE'
+  put $keeper /usr/local/lib/azure-mysql-ha/monitoring/access_token.py 0644 <<'FILE'
 <<< configs/monitoring/access_token.py >>>
 FILE
-  put $writer /etc/systemd/system/$writer 0644 <<'FILE'
+  put $keeper /etc/systemd/system/$keeper 0644 <<'FILE'
 # Written by Pulumi.
 [Unit]
 Description=Token of this machine's own identity, for Prometheus
@@ -120,7 +120,7 @@ OOMScoreAdjust=900
 [Install]
 WantedBy=multi-user.target
 FILE
-  start_units $writer
+  start_units $keeper
   wait_for 120 "a token of this machine's own identity, at /run/azure-mysql-ha-token/token" test -s /run/azure-mysql-ha-token/token
   put $unit $place/prometheus.yml 0644 <<'FILE'
 {
@@ -288,7 +288,7 @@ OOMScoreAdjust=900
 FILE
   start_units $unit
   wait_for 60 "Prometheus at port 9090" listens 9090
-  forget_changes $unit $writer
+  forget_changes $unit $keeper
   say "monitoring: Prometheus of mysql-lab-witness answers, with this certificate"
   cat $place/certificate.pem
 }
