@@ -80,9 +80,10 @@ def test_it_writes_by_the_token_of_the_moment(tmp_path: Path) -> None:
         door = MetricsIngestion(bench.site.inventory, receiver, bench.tokens, bench.faults.metrics)
         server = TestServer(door.application(), skip_url_asserts=True)
         await server.start_server(ssl=certificates.context(tmp_path), auto_decompress=False)
-        path = f"dataCollectionRules/{rule.properties['immutableId']}/streams/{written['url'].partition('/streams/')[2]}"
+        port = server.make_url("/").port
+        stream = written["url"].partition("/streams/")[2]
         here = {
-            "url": f"https://localhost:{server.port}/{path}",
+            "url": f"https://localhost:{port}/dataCollectionRules/{rule.properties['immutableId']}/streams/{stream}",
             "authorization": {"credentials_file": str(token)},
             "tls_config": {"ca_file": str(tmp_path / "ca.pem")},
         }

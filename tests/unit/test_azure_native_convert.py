@@ -368,7 +368,10 @@ def test_outputs_of_a_workspace_and_what_azure_makes_with_it() -> None:
         ("monitor:DataCollectionEndpoint", endpoint),
         ("monitor:DataCollectionRule", {"immutableId": "dcr-0", "dataCollectionEndpointId": "/endpoint"}),
     ):
-        assert to_outputs(shape_of(token), {"location": "x", "properties": properties}) == {"location": "x", **properties}
+        assert to_outputs(shape_of(token), {"location": "x", "properties": properties}) == {
+            "location": "x",
+            **properties,
+        }
 
 
 def test_a_role_definition_has_two_types() -> None:
