@@ -15,6 +15,7 @@ from components.azure.nodes import Nodes, NodesArgs
 from components.azure.place import make_place
 from components.azure.restore import Restore, RestoreArgs
 from components.azure.tags import tag_everything
+from components.azure.workspace import WorkspaceAccess, WorkspaceArgs
 from components.cluster.cluster import Cluster
 from components.entrance import make_entrance
 from components.remote import ScriptContext
@@ -50,6 +51,7 @@ nodes = Nodes(
         endpoint=endpoint,
         own_addresses=addresses.own,
         encryption_set_id=Encryption("encryption", EncryptionArgs(place, key)).set_id if key else None,
+        witness_writes=existing.workspace is not None,
         existing=before.machines,
     ),
 )
@@ -63,12 +65,18 @@ if settings.alerts.are_sent:
 backup, source = settings.backup, settings.backup.restore_from
 backup_store = Backup("backup", BackupArgs(place, settings, nodes.machines)).store if backup.backup else None
 restore_store = Restore("restore", RestoreArgs(source, backup.restore_to, nodes.machines)).store if source else None
+metrics_store = (
+    WorkspaceAccess("workspace", WorkspaceArgs(existing.workspace, settings.names.witness, nodes.witness_machine)).store
+    if existing.workspace and nodes.witness_machine
+    else None
+)
 cluster = Cluster(
     "cluster",
     ScriptContext(settings, nodes.cluster_nodes, nodes.witness),
     fence_device=fence_device,
     backup_store=backup_store,
     restore_store=restore_store,
+    metrics_store=metrics_store,
     entrance=entrance,
     ways_out=addresses.ways_out,
 )

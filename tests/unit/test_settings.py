@@ -23,6 +23,7 @@ from components.settings.settings import MachineSettings, Settings
 from components.settings.tunnel import make_keys
 from tests.support.brought import Maker
 from tests.support.keys import ssh_key
+from tests.support.recording import WORKSPACE
 from tests.support.stack_configuration import schema, throw_away_secrets, use, use_stack
 
 PREFIX = "azure-mysql-ha:"
@@ -515,6 +516,15 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "monitorOnWitness: needs monitoring: true, since without it the nodes have no exporters",
     ),
     (MONITORED | {"monitorOnWitness": True}, "monitorOnWitness: is true, but there is no witness (witness: true)"),
+    (
+        MONITORED | {"monitorWorkspaceId": WORKSPACE},
+        "monitorWorkspaceId: is set, but monitorOnWitness is false: there is no Prometheus that would write to it",
+    ),
+    (
+        MONITORED | {"witness": True, "monitorOnWitness": True, "monitorWorkspaceId": "metrics"},
+        "monitorWorkspaceId: 'metrics' is not of the form "
+        "/subscriptions/ID/resourceGroups/NAME/providers/Microsoft.Monitor/accounts/NAME",
+    ),
     (MONITORED | {"monitorPassword": ""}, f"monitorPassword: {MISSING}"),
     (MONITORED | {"monitorPassword": "short"}, "monitorPassword: is weak; use at least 24 characters"),
     (MONITORED | {"monitorPassword": "Ab1-cd2_" * 10}, "monitorPassword: is longer than 72 characters"),
