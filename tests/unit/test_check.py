@@ -387,7 +387,7 @@ def test_rights_to_a_workspace(tmp_path: Path) -> None:
     """To look it up, and to assign a role at its rule, in a group that is Azure's."""
     workspace = f"{GROUP}/providers/Microsoft.Monitor/accounts/metrics"
     writes = {"monitoring": True, "monitorCidrs": ["10.1.0.0/24"], "monitorOnWitness": True}
-    recorded = first("prod", writes | {"monitorWorkspaceId": WORKSPACE})
+    recorded = first("prod", writes | {"monitorWorkspaceId": WORKSPACE, "endpoint": "public"})
     managed = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/MA_metrics_westeurope_managed"
     rule = f"{managed}/providers/Microsoft.Insights/dataCollectionRules/metrics"
     plan = changed(recorded, "mysql-prod-witness-writes-metrics", "scope", rule)
