@@ -55,21 +55,16 @@ nodes = Nodes(
         existing=before.machines,
     ),
 )
-fence_device = (
-    Fencing("fencing", FencingArgs(place, machines=nodes.machines, existing_role_id=existing.role_id)).device
-    if settings.fencing.fencing
-    else None
-)
+fencing = FencingArgs(place, machines=nodes.machines, existing_role_id=existing.role_id)
+fence_device = Fencing("fencing", fencing).device if settings.fencing.fencing else None
 if settings.alerts.are_sent:
     Alerts("alerts", AlertsArgs(place, settings.alerts, endpoint.balancer, nodes.machines))
 backup, source = settings.backup, settings.backup.restore_from
 backup_store = Backup("backup", BackupArgs(place, settings, nodes.machines)).store if backup.backup else None
 restore_store = Restore("restore", RestoreArgs(source, backup.restore_to, nodes.machines)).store if source else None
-metrics_store = (
-    WorkspaceAccess("workspace", WorkspaceArgs(existing.workspace, settings.names.witness, nodes.witness_machine)).store
-    if existing.workspace and nodes.witness_machine
-    else None
-)
+workspace, witness = existing.workspace, nodes.witness_machine
+access = WorkspaceArgs(workspace, settings.names.witness, witness) if workspace and witness else None
+metrics_store = WorkspaceAccess("workspace", access).store if access else None
 cluster = Cluster(
     "cluster",
     ScriptContext(settings, nodes.cluster_nodes, nodes.witness),
