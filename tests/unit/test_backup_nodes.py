@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from components.settings import operating_system
 from configs.backup import binary_log, packed, state
 from configs.backup.blobs import SEEN
 from configs.backup.chain import Chain
@@ -30,6 +31,16 @@ def ship() -> Iterator[Any]:
 
         yield module_of_shipping
     sys.modules.pop("configs.backup.ship", None)
+
+
+@pytest.fixture(scope="module")
+def base() -> Iterator[Any]:
+    with stand_in():
+        from configs.backup import base as module_of_bases
+
+        yield module_of_bases
+    for name in ("base", "ship"):
+        sys.modules.pop(f"configs.backup.{name}", None)
 
 
 DESCRIPTION, ROTATION, GTID, QUERY, ROWS, XID = 15, 4, 162, 2, 23, 16
@@ -322,6 +333,24 @@ def test_what_others_remove_before_it_is_brought_is_lost(bench: Any) -> None:
     known = bench.ship()
     assert [(each.first, each.last) for each in known.lost] == [(2, 4)]
     assert bench.numbers() == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("system", "said"),
+    [
+        ("ubuntu-24.04", "-- CHANGE MASTER TO MASTER_LOG_FILE='binlog.000007', MASTER_LOG_POS=157;"),
+        ("ubuntu-24.04", "-- CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE='binlog.000007', SOURCE_LOG_POS=157;"),
+        ("ubuntu-26.04", "-- CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE='binlog.000007', SOURCE_LOG_POS=157;"),
+        ("debian-sid", "-- CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE='binlog.000007', SOURCE_LOG_POS=157;"),
+        ("debian-12", "[00] 2026-11-27 02:00:09 MySQL binlog position: filename 'binlog.000007', position '157', GTID"),
+        ("debian-13", "[00] 2026-11-27 02:00:09 MySQL binlog position: filename 'binlog.000007', position '157', GTID"),
+    ],
+)
+def test_position_is_found_in_what_each_version_says(base: Any, system: str, said: str) -> None:
+    """MySQL's mysqldump has other words for it since 8.2."""
+    position = base.Position(operating_system.load(system).database.backup.position)
+    position.look(f"-- Position to start from\n\n{said}\n".encode())
+    assert position.found == (7, 157)
 
 
 DAY = timedelta(days=1)
