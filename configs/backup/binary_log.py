@@ -13,6 +13,10 @@ _MAGIC = b"\xfebin"
 # Time, kind, server, length of the event, position of its end, flags.
 _HEADER = struct.Struct("<IBIIIH")
 
+# How the description begins, the first event: version of the form, the server's, and the time of the server's start,
+# which is 0 in each log that follows another one of the same run of the server's.
+_DESCRIPTION = struct.Struct("<H50sI")
+
 # Kinds of events that hold nothing of the database's: stop, rotation, description, GTID sets, checkpoint, encryption.
 _EMPTY = frozenset((3, 4, 15, 35, 161, 163, 164))
 # Kinds with which a transaction begins: MySQL's GTIDs (set, anonymous, tagged), MariaDB's.
@@ -66,6 +70,13 @@ def has_content(path: Path) -> bool:
 def created(path: Path) -> int:
     """Return the time of a log's first event, seconds since 1970; 0 if there is none."""
     return next((event.time for event in events(path)), 0)
+
+
+def is_first(path: Path) -> bool:
+    """Tell whether the server began this log as it started: then no session has had a say in its first event's time."""
+    with path.open("rb") as file:
+        file.seek(len(_MAGIC) + _HEADER.size + _DESCRIPTION.size - 4)
+        return any(file.read(4))
 
 
 def end(path: Path, to: datetime | None, last: datetime) -> int:

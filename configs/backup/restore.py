@@ -215,7 +215,9 @@ class Restore:
 
     def _replay_log(self, plan: Plan, log: Log, client: IO[bytes]) -> None:
         path = self._fetch(log)
-        stop = binary_log.end(path, plan.to if plan.stops else None, log.last)
+        # Only the last one is cut: what follows in another one was made on what was made before.
+        is_cut = plan.stops and log == plan.logs[-1]
+        stop = binary_log.end(path, plan.to if is_cut else None, log.last)
         start = plan.base.position if log.number == plan.base.log else 4
         if stop > start:
             reader = f'{self._configuration.log_reader} --start-position={start} --stop-position={stop} "{path}"'

@@ -97,8 +97,9 @@ def brought(store: Store, known: State, file: File) -> State:
     """Bring one log into the store, and return what is known then."""
     last = file.closed
     first = datetime.fromtimestamp(binary_log.created(file.path), UTC)
-    if known.shipped_last:
+    if known.shipped_last and not binary_log.is_first(file.path):
         # It began when the one before was closed: its own word is that of a session, which may have set its time.
+        # Not so where the server has started: the one before may be another machine's, whose clock differs.
         first = max(first, from_stamp(known.shipped_last))
     with file.path.open("rb") as source:
         sha = hashlib.file_digest(source, "sha256").hexdigest()[:16]

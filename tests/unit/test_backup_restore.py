@@ -177,6 +177,23 @@ def test_damaged_log_is_refused(bench: Any, content: bytes) -> None:
         bench.run()
 
 
+def test_only_the_last_log_is_cut(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One before it may have later times, of a machine whose clock was ahead: it is replayed to its end."""
+    told: list[Any] = []
+
+    def end(_: Path, to: Any, last: Any) -> int:
+        told.append((to, last))
+        return 4
+
+    monkeypatch.setattr("configs.backup.binary_log.end", end)
+    logs, base = bench.blobs.logs, bench.blobs.bases[0]
+    restore = bench.kind(bench.configuration, bench.blobs, bench.folder / "data")
+    (bench.folder / "data.restore").mkdir()
+    for log in logs:
+        restore._replay_log(Plan(base, TEN, True, tuple(logs)), log, None)
+    assert told == [(None, logs[0].last), (TEN, logs[1].last)]
+
+
 def test_server_of_another_series_is_refused(bench: Any) -> None:
     bench.configuration.series = lambda: "11.8"
     with pytest.raises(Refusal, match=r"of mariadb 10\.11\.19-MariaDB, but the new cluster would have mariadb 11\.8"):
