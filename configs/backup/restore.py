@@ -34,6 +34,10 @@ _UNZIP = ("zstd", "-q", "-d", "-c")
 _START_SECONDS = 1800
 
 
+# With so many bases a restore may fail before it is given up: each takes its time, and what is no base's fault remains.
+_FAILURES = 3
+
+
 class Damaged(Exception):
     """A blob is not what it was when it was brought; one line."""
 
@@ -258,7 +262,7 @@ def _last_error(log: Path) -> str:
 
 
 def fill(restore: Restore, chain: Chain, to: datetime | None) -> Base:
-    """Fill a directory with the data of a second; a base that is damaged is replaced by the one before it.
+    """Fill a directory with the data of a second; a base that is damaged, or fails, is replaced by the one before it.
 
     Args:
         to: the last second wanted; None for all that there is.
@@ -268,17 +272,27 @@ def fill(restore: Restore, chain: Chain, to: datetime | None) -> Base:
 
     Raises:
         Refusal: the backup does not have what it takes.
-        Failed, ServerError, StoreError: see there.
+        Failed, ServerError, StoreError: see there; `Failed` also where it has failed with several bases.
     """
-    damaged: list[Base] = []
+    unusable: list[Base] = []
+    failures: list[Failed] = []
     while True:
-        plan = choose(chain, to, without=damaged)
+        try:
+            plan = choose(chain, to, without=unusable)
+        except Refusal:
+            if failures:
+                raise failures[0] from None
+            raise
         try:
             with restore.run(plan, restore.details(plan.base)):
                 return plan.base
-        except (Damaged, ValueError) as error:
-            say(f"{error}; trying the base before it")
-            damaged.append(plan.base)
+        except (Damaged, ValueError, Failed) as error:
+            if isinstance(error, Failed):
+                failures.append(error)
+            if len(failures) == _FAILURES:
+                raise
+            say(f"the base of {said(plan.base.begun)} cannot be used: {error}; trying the base before it")
+            unusable.append(plan.base)
 
 
 def found(store: Store) -> Chain:

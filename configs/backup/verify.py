@@ -3,12 +3,14 @@
 The server that it starts is reached by nobody. As soon as this node is to serve, all of it ends at once.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,9 +18,9 @@ from .blobs import VERIFIED
 from .configuration import Configuration, load
 from .documents import Verified, to_json
 from .files import size_of, write_whole
-from .moments import stamp
+from .moments import said, stamp
 from .packed import Failed
-from .plan import Refusal, choose
+from .plan import Plan, Refusal, choose
 from .restore import Damaged, Restore
 from .server import Server, ServerError, end_when_mounted
 from .store import Store, StoreError
@@ -31,6 +33,16 @@ NOTE = Path("/var/lib/azure-mysql-ha/verified.json")
 
 # What of the data does not go into memory is read again; more is not taken from a node that may have to serve.
 _OPTIONS = ("--innodb-buffer-pool-size=256M",)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was restored; its fields are those of `Verified`."""
+
+    base: str = ""
+    to: str = ""
+    tables: int = 0
+    bytes: int = 0
 
 
 def check(configuration: Configuration, server: Server) -> int:
@@ -49,22 +61,43 @@ def check(configuration: Configuration, server: Server) -> int:
 
 
 def prove(configuration: Configuration, store: Store, now: Callable[[], str]) -> Verified:
-    """Restore, check, and return what came of it."""
+    """Restore, check, and return what came of it.
+
+    Where the last base cannot be used, the proof has failed; whether the one before it can, it tells too.
+    """
     begin = time.monotonic()
-    base = to = why = ""
-    tables = size = 0
+    restored = Restored()
+    why = ""
     try:
-        plan = choose(store.chain(), None)
-        base, to = stamp(plan.base.begun), stamp(plan.to)
-        restore = Restore(configuration, store, PLACE / "data", *_OPTIONS)
-        details = restore.details(plan.base)
-        _check_room(details.unpacked)
-        with restore.run(plan, details):
-            tables = check(configuration, restore.server)
-            size = size_of(PLACE / "data")
-    except (Refusal, Damaged, Failed, ServerError, StoreError, OSError, ValueError) as error:
-        why = str(error)
-    return Verified(now(), base, to, not why, int(time.monotonic() - begin), size, tables, why)
+        chain = store.chain()
+        last = choose(chain, None)
+        try:
+            restored = _restore(configuration, store, last)
+        except (Damaged, Failed, ValueError) as error:
+            restored = Restored(stamp(last.base.begun), stamp(last.to))
+            why = f"the last base, of {said(last.base.begun)}, cannot be used: {error}"
+            with contextlib.suppress(Refusal):
+                before = choose(chain, None, without=[last.base])
+                try:
+                    restored = _restore(configuration, store, before)
+                    why += f"; the one before it, of {said(before.base.begun)}, can"
+                except (Damaged, Failed, ValueError) as worse:
+                    why += f"; nor can the one before it: {worse}"
+    except (Refusal, ServerError, StoreError, OSError) as error:
+        why = f"{why}; {error}" if why else str(error)
+    seconds = int(time.monotonic() - begin)
+    return Verified(now(), restored.base, restored.to, not why, seconds, restored.bytes, restored.tables, why)
+
+
+def _restore(configuration: Configuration, store: Store, plan: Plan) -> Restored:
+    restore = Restore(configuration, store, PLACE / "data", *_OPTIONS)
+    details = restore.details(plan.base)
+    # What a base before this one has left.
+    shutil.rmtree(PLACE / "data", ignore_errors=True)
+    _check_room(details.unpacked)
+    with restore.run(plan, details):
+        tables = check(configuration, restore.server)
+        return Restored(stamp(plan.base.begun), stamp(plan.to), tables, size_of(PLACE / "data"))
 
 
 def _check_room(needed: int) -> None:

@@ -19,6 +19,7 @@ from configs.backup.blobs import Base, Log
 from configs.backup.chain import Chain
 from configs.backup.documents import Details, from_json, to_json
 from configs.backup.moments import from_said
+from configs.backup.packed import Failed
 from configs.backup.plan import Plan, Refusal
 from tests.support.nodes_store import stand_in
 
@@ -119,7 +120,8 @@ def test_damaged_base_is_replaced_by_the_one_before(
     bench.blobs.blobs[name] = bench.blobs.blobs[name][:-2] if damage == b"cut" else damage
     assert bench.run() == (bench.blobs.bases[0], "base of 0")
     assert (
-        f"the base {name} is damaged: it is not what was uploaded; trying the base before it" in capsys.readouterr().out
+        f"the base of 2026-11-02T11:00:00Z cannot be used: the base {name} is damaged: it is not what was uploaded;"
+        " trying the base before it" in capsys.readouterr().out
     )
 
 
@@ -151,11 +153,52 @@ def test_proof_restores_the_last_base(bench: Any, prove: Any) -> None:
     assert bench.blobs.asked == [bench.blobs.bases[1].name], "once"
 
 
-def test_proof_takes_no_other_base(bench: Any, prove: Any) -> None:
+def test_proof_that_takes_another_base_has_failed(bench: Any, prove: Any) -> None:
+    """It says what the matter is with the last one, and whether the one before it can be used."""
     bench.blobs.blobs[bench.blobs.bases[1].data] = b"nonsense"
     proof = prove()
-    assert not proof.ok
-    assert "it is not what was uploaded" in proof.why
+    assert (proof.ok, proof.base, proof.tables) == (False, "20261102T100000Z", 3)
+    assert proof.why.startswith("the last base, of 2026-11-02T11:00:00Z, cannot be used: ")
+    assert proof.why.endswith("it is not what was uploaded; the one before it, of 2026-11-02T10:00:00Z, can")
+
+
+def test_proof_without_a_base_that_can_be_used(bench: Any, prove: Any) -> None:
+    for base in bench.blobs.bases:
+        bench.blobs.blobs[base.data] = b"nonsense"
+    proof = prove()
+    assert (proof.ok, proof.base, proof.tables) == (False, "20261102T110000Z", 0)
+    assert "; nor can the one before it: " in proof.why
+
+
+@pytest.fixture
+def rejected(bench: Any, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Numbers of logs from which no replay succeeds."""
+    failing: set[int] = set()
+
+    def replay(_: object, plan: Plan) -> None:
+        if plan.logs[0].number in failing:
+            raise Failed("the server rejects the logs: ERROR 1060")
+
+    monkeypatch.setattr(bench.kind, "_replay", replay)
+    return failing
+
+
+def test_base_whose_logs_are_rejected_is_replaced_by_the_one_before(
+    bench: Any, prove: Any, rejected: set[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rejected.add(1)
+    assert bench.run() == (bench.blobs.bases[0], "base of 0")
+    told = "the base of 2026-11-02T11:00:00Z cannot be used: the server rejects the logs: ERROR 1060; trying"
+    assert told in capsys.readouterr().out
+    proof = prove()
+    assert (proof.ok, proof.base) == (False, "20261102T100000Z")
+    assert "ERROR 1060; the one before it, of 2026-11-02T10:00:00Z, can" in proof.why
+
+
+def test_restore_that_fails_with_every_base_says_why(bench: Any, rejected: set[int]) -> None:
+    rejected |= {0, 1}
+    with pytest.raises(Failed, match="ERROR 1060"):
+        bench.run()
 
 
 def test_no_base_that_is_whole_is_refused(bench: Any) -> None:
