@@ -89,7 +89,9 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
     """
     begun = datetime.now(UTC).replace(microsecond=0)
     version = server.ask("select version()")[0][0]
-    store = Store(configuration.account, patient=True, largest=size_of(configuration.directory))
+    size = size_of(configuration.directory)
+    logs = sum(file.path.stat().st_size for file in ship.files(configuration, server) if file.path.exists())
+    store = Store(configuration.account, patient=True, largest=size)
     position, last = Position(configuration.position), list[str]()
     RUN.mkdir(mode=0o700, exist_ok=True)
     with subprocess.Popen(
@@ -134,6 +136,7 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         bytes=packed.bytes,
         sha256=packed.sha256,
         unpacked=packed.unpacked,
+        data=max(0, size - logs),
     )
     store.add(base.name, to_json(details).encode())
     return base

@@ -136,14 +136,18 @@ class Restore:
         ):
             assert zstd.stdin and zstd.stdout
             zstd.stdout.close()
-            with contextlib.suppress(BrokenPipeError), zstd.stdin as sink:
-                for piece in self._store.pieces(base.data):
-                    sha.update(piece)
-                    size += len(piece)
-                    sink.write(piece)
-                    if time.monotonic() - told > 20:
-                        told = time.monotonic()
-                        say(f"{size >> 20} of {details.bytes >> 20} MiB of the base")
+            try:
+                with contextlib.suppress(BrokenPipeError), zstd.stdin as sink:
+                    for piece in self._store.pieces(base.data):
+                        sha.update(piece)
+                        size += len(piece)
+                        sink.write(piece)
+                        if time.monotonic() - told > 20:
+                            told = time.monotonic()
+                            say(f"{size >> 20} of {details.bytes >> 20} MiB of the base")
+            except BaseException:
+                taker.kill()
+                raise
         if (size, sha.hexdigest()) != (details.bytes, details.sha256):
             raise Damaged(f"the base {base.data} is damaged: it is not what was uploaded")
         if zstd.returncode or taker.returncode:

@@ -155,6 +155,8 @@ def proof_line(proof: Verified | None) -> str:
     if proof is None:
         return "proof     none yet"
     at = said(from_stamp(proof.at))
+    if proof.undecided:
+        return f"proof     {at}: NOT DONE: {proof.why}"
     if not proof.ok:
         return f"proof     {at}: FAILED: {proof.why}"
     took = f"{_size(proof.bytes)} in {proof.seconds} s"

@@ -4,10 +4,11 @@ import contextlib
 import getpass
 import hashlib
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -195,6 +196,46 @@ def test_base_whose_logs_are_rejected_is_replaced_by_the_one_before(
     assert "ERROR 1060; the one before it, of 2026-11-02T10:00:00Z, can" in proof.why
 
 
+def test_proof_ends_before_the_file_system_is_full(
+    bench: Any, prove: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while it waits for something; and that says nothing of the backup."""
+    from configs.backup import verify
+
+    room = iter([100 << 30, 3 << 30])
+
+    def disk_usage(_: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=next(room, 1 << 30))
+
+    def replay(*_: object) -> None:
+        subprocess.run(["sleep", "60"], check=False)
+
+    monkeypatch.setattr(verify, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    monkeypatch.setattr(bench.kind, "_replay", replay)
+    before = signal.getsignal(signal.SIGUSR1)
+    proof = prove()
+    assert (proof.ok, proof.undecided, proof.seconds < 30) == (False, True, True)
+    assert "has less than 2048 MiB left; mount a larger disk there" in proof.why
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_proof_for_which_there_is_no_room_is_not_begun(
+    bench: Any, prove: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The room is that of the data's files, where they were larger than what the base has of them."""
+    name = bench.blobs.bases[1].name
+    told = from_json(Details, bench.blobs.blobs[name].decode())
+    bench.blobs.blobs[name] = to_json(replace(told, data=100 << 30)).encode()
+    def disk_usage(_: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=120 << 30)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    proof = prove()
+    assert (proof.ok, proof.undecided) == (False, True)
+    assert "has 122880 MiB, the base alone 102400 MiB" in proof.why
+
+
 def test_restore_that_fails_with_every_base_says_why(bench: Any, rejected: set[int]) -> None:
     rejected |= {0, 1}
     with pytest.raises(Failed, match="ERROR 1060"):
@@ -247,5 +288,5 @@ def test_details_stay_as_they_are_written() -> None:
     """They are read for as long as there are backups."""
     assert list(asdict(from_json(Details, Blobs().read(Blobs().bases[0].name)))) == [
         *("cluster", "server", "version", "kind", "begun", "ended", "history", "log", "position", "bytes", "sha256"),
-        *("unpacked", "format"),
+        *("unpacked", "format", "data"),
     ]
