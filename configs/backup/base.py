@@ -4,7 +4,6 @@ Run every night where the server serves, and at once where shipping finds that o
 moment: what is not whole does not exist.
 """
 
-import contextlib
 import os
 import re
 import subprocess
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
-from . import ship, state
+from . import lock, ship, state
 from .blobs import Base
 from .configuration import RUN, Configuration, load
 from .documents import Details, to_json
@@ -28,9 +27,6 @@ from .store import Store, StoreError
 # Bytes of data that are read in a second at most. The smallest data disk that is usual here, P10, gives 100 MB/s: more
 # than half is left to the server. 40 MB/s are 144 GB an hour.
 _RATE = 40 << 20
-
-# How long the dump may keep all writes waiting behind a statement that holds its lock up, before it is given up.
-_LOCK_SECONDS = 15
 
 # Where the position is looked for: in what the dump says, and at the beginning of what it gives.
 _HEAD = 64 << 10
@@ -68,19 +64,6 @@ def _listen(errors: IO[bytes], heard: Callable[[bytes], None], last: list[str]) 
         last[:] = [*last, line.decode(errors="replace").strip()][-5:]
 
 
-def _guard(server: Server, position: Position, dump: "subprocess.Popen[bytes]") -> None:
-    """Give the dump up where its lock waits for somebody's long statement, and everybody's writes for it."""
-    waits = (
-        "select count(*) from information_schema.processlist"
-        f" where info like 'FLUSH %TABLES%' and user = 'root' and time >= {_LOCK_SECONDS}"
-    )
-    while not position.found and dump.poll() is None:
-        with contextlib.suppress(ServerError):
-            if server.ask(waits) != [["0"]]:
-                dump.kill()
-        time.sleep(5)
-
-
 def bring(configuration: Configuration, server: Server, history: str) -> Base:
     """Make a base and bring it into the store.
 
@@ -94,6 +77,9 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
     store = Store(configuration.account, patient=True, largest=size)
     position, last = Position(configuration.position), list[str]()
     RUN.mkdir(mode=0o700, exist_ok=True)
+    if configuration.kind == "sql":
+        lock.wait_for_statements(server)
+    last_before = int(server.ask("select connection_id()")[0][0])
     with subprocess.Popen(
         ["bash", "-c", f"exec {configuration.dump}"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=RUN,
@@ -102,7 +88,8 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         listener = threading.Thread(target=_listen, args=(dump.stderr, position.hear, last), daemon=True)
         listener.start()
         if configuration.kind == "sql":
-            threading.Thread(target=_guard, args=(server, position, dump), daemon=True).start()
+            watched = (server, last_before, dump, lambda: position.found is not None)
+            threading.Thread(target=lock.guard, args=watched, daemon=True).start()
 
         def finish() -> None:
             listener.join()
@@ -154,11 +141,12 @@ def main() -> int:
     try:
         base = bring(configuration, Server(configuration), known.history)
     except (Failed, ServerError, StoreError, OSError) as error:
-        state.change(configuration, base_error=str(error))
+        failures = state.read(configuration).base_failures + 1
+        state.change(configuration, base_error=str(error), base_failures=failures)
         print(error, file=sys.stderr)
         return 1
     if state.read(configuration).history == known.history:
-        state.change(configuration, base_ended=stamp(base.ended), base_log=base.log, base_error="")
+        state.change(configuration, base_ended=stamp(base.ended), base_log=base.log, base_error="", base_failures=0)
     print(f"base {base.name}")
     return 0
 

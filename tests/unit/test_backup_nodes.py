@@ -384,6 +384,11 @@ DAY = timedelta(days=1)
         (State(), True),
         (State(base_tried=stamp(at(60))), False),  # a minute ago
         (State(base_tried=stamp(at(-600))), True),
+        (State(base_tried=stamp(at(-600)), base_failures=1), True),
+        (State(base_tried=stamp(at(-600)), base_failures=2), False),
+        (State(base_tried=stamp(at(-1200)), base_failures=2), True),
+        (State(base_tried=stamp(at(-7000)), base_failures=99), False),
+        (State(base_tried=stamp(at(-7200)), base_failures=99), True),
         (State(base_ended=stamp(at(0))), False),
         (State(base_ended=stamp(at(0) - DAY)), False),  # the night's comes
         (State(base_ended=stamp(at(0) - 2 * DAY)), True),

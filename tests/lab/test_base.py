@@ -1,0 +1,141 @@
+"""Bases of a real server, without a cluster around it; the store is a folder. Tests in the order of the file."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.checkout import CONFIGS
+from configs.backup.configuration import Configuration
+from tests.support.own_server import OwnServer, own_server
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]  # an image may have to be made first
+
+# In the guest's tree: the program as it is, with another store, and no cluster's configuration.
+_BRING = """
+import json, os, pathlib, sys
+sys.path.insert(0, "/mnt/lib")
+from backup import base, configuration, lock, ship, state
+
+class Folder:
+    account = "folder"
+    def __init__(self, *_, **__): pass
+    def names(self, prefix=""): return []
+    def write_state(self, name, text): pass
+    def add(self, name, content):
+        path = pathlib.Path("/mnt/store", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+            return
+        with open(f"{path}.new", "wb") as file:
+            while piece := content.read(1 << 20):
+                file.write(piece)
+        os.rename(f"{path}.new", path)
+
+known = configuration.Configuration(**json.load(open("/mnt/backup.json")))
+lock._PATIENCE_SECONDS = float(sys.argv[1])
+base._RATE = int(sys.argv[2])
+base.Store, base.load = Folder, lambda: known
+ship.ship(known, base.Server(known), Folder())
+code = base.main()
+print(json.dumps(vars(state.read(known)), default=vars))
+sys.exit(code)
+"""
+
+
+@dataclass(frozen=True)
+class Bench:
+    server: OwnServer
+
+    def bring(self, *, patience: float = 0, rate: int = 0) -> subprocess.CompletedProcess[str]:
+        return self.server.inside(
+            "python3", "/mnt/bring.py", str(patience), str(rate), start_new_session=True
+        )  # fmt: skip
+
+    def bases(self) -> list[dict[str, Any]]:
+        """Return what each whole base says of itself."""
+        return [json.loads(path.read_text()) for path in sorted((self.server.folder / "store").rglob("base_*.json"))]
+
+    def wait_for(self, pattern: str) -> None:
+        """Wait until a statement like this runs."""
+        asked = f"select count(*) from information_schema.processlist where info like '{pattern}' and id <> connection_id()"
+        until = time.monotonic() + 60
+        while self.server.sql(asked) == ["0"]:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("server")
+    with own_server("debian-sid", folder) as server:
+        shutil.copytree(CONFIGS / "backup", folder / "lib/backup")
+        (folder / "bring.py").write_text(_BRING)
+        database = server.database
+        found = {**asdict(database), **asdict(database.backup)}
+        found |= {"data_directory": "/mnt/data", "mount_point": "/run", "cluster": "mysql", "account": "folder"}
+        found |= {"restore_account": "", "restore_to": ""}
+        (folder / "backup.json").write_text(json.dumps({each.name: found[each.name] for each in fields(Configuration)}))
+        server.sql(
+            "create database shop; create table shop.orders (id int primary key); insert into shop.orders values (1)"
+        )
+        yield Bench(server)
+
+
+@pytest.fixture
+def beside() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+def long_query(bench: Bench, beside: ThreadPoolExecutor, seconds: int) -> "Future[list[str]]":
+    running = beside.submit(bench.server.sql, f"select sleep({seconds}) from shop.orders")
+    bench.wait_for("select sleep%")
+    return running
+
+
+def seconds_of_a_query(bench: Bench) -> float:
+    begin = time.monotonic()
+    assert bench.server.sql("select id from shop.orders") == ["1"]
+    return time.monotonic() - begin
+
+
+def test_a_base_waits_for_a_long_statement(bench: Bench, beside: ThreadPoolExecutor) -> None:
+    """Meanwhile others are answered; and it gives up, and says whose it is and nothing of what it asks."""
+    running = long_query(bench, beside, 20)
+    time.sleep(6)
+    trying = beside.submit(bench.bring, patience=2)
+    while not trying.done():
+        assert seconds_of_a_query(bench) < 4
+        time.sleep(0.5)
+    done = trying.result()
+    assert done.returncode == 1 and not running.done()
+    assert "a statement of root has been running for " in done.stderr and "sleep" not in done.stderr
+    noted = json.loads(done.stdout.splitlines()[-1])
+    assert (noted["base_failures"], noted["base_error"]) == (1, done.stderr.strip())
+    running.result()
+    done = bench.bring()
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["base_failures"] == 0
+    assert len(bench.bases()) == 1 and bench.bases()[0]["data"] > 1 << 20
+
+
+def test_a_lock_that_waits_is_given_up_in_the_server_too(bench: Bench, beside: ThreadPoolExecutor) -> None:
+    """Behind a statement that has begun in the same instant."""
+    running = long_query(bench, beside, 60)
+    done = bench.bring()
+    assert done.returncode == 1 and not running.done()
+    found = bench.server.sql("select count(*) from information_schema.processlist where info like 'flush%'")
+    assert found == ["0"]
+    assert bench.server.sql("create table shop.others (id int primary key); select 1") == ["1"]
+    for number in bench.server.sql("select id from information_schema.processlist where info like 'select sleep%'"):
+        bench.server.sql(f"kill query {number}")
+    running.exception()
