@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
-from . import lock, ship, state
+from . import lock, schema, ship, state, survey
 from .blobs import Base
 from .configuration import RUN, Configuration, load
 from .documents import Details, to_json
@@ -77,11 +77,15 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
     store = Store(configuration.account, patient=True, largest=size)
     position, last = Position(configuration.position), list[str]()
     RUN.mkdir(mode=0o700, exist_ok=True)
+    found = survey.look(server) if configuration.kind == "sql" else survey.Survey((), 0, "")
+    for warning in found.warnings:
+        print(warning, file=sys.stderr)
+    changes = schema.Watch(configuration, server, lambda: position.found)
     if configuration.kind == "sql":
         lock.wait_for_statements(server)
     last_before = int(server.ask("select connection_id()")[0][0])
     with subprocess.Popen(
-        ["bash", "-c", f"exec {configuration.dump}"],
+        ["bash", "-c", f'exec {configuration.dump} "$@"', "dump", *found.options],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=RUN,
     ) as dump:  # fmt: skip
         assert dump.stdout and dump.stderr
@@ -90,15 +94,18 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         if configuration.kind == "sql":
             watched = (server, last_before, dump, lambda: position.found is not None)
             threading.Thread(target=lock.guard, args=watched, daemon=True).start()
+            threading.Thread(target=changes.keep_on, args=(dump,), daemon=True).start()
 
         def finish() -> None:
             listener.join()
+            if configuration.kind == "sql" and (what := changes.found or changes.look()):
+                raise Failed(f"the schema was changed while the base was made ({what}), so no log could follow it")
             if code := dump.wait():
                 raise Failed(f"the dump failed with exit code {code}: {' / '.join(last)[-300:]}")
             if position.found is None:
                 raise Failed("the dump did not say where in the binary log it is")
 
-        packed = Packed(dump.stdout, rate=_RATE, look=position.look, finish=finish)
+        packed = Packed(dump.stdout, after=found.stand_ins.encode(), rate=_RATE, look=position.look, finish=finish)
         try:
             # Its name is that of its beginning, since the rest is known at its end.
             store.add(Base(history, begun, begun, 0, 0).data, packed)
@@ -124,6 +131,7 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         sha256=packed.sha256,
         unpacked=packed.unpacked,
         data=max(0, size - logs),
+        warnings=found.warnings,
     )
     store.add(base.name, to_json(details).encode())
     return base

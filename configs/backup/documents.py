@@ -1,7 +1,7 @@
 """The small JSON files of a backup: what a base is, what shipping saw last, what the last proof found."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from .moments import from_stamp
@@ -20,6 +20,7 @@ class Details:
         sha256: of data.zst.
         unpacked: bytes of what was compressed.
         data: bytes of the server's data when it was begun, without binary logs; 0 in bases that do not say.
+        warnings: what of the data is not in it, or may not fit the rest.
 
     Raises:
         ValueError: it is of a format that this program does not know.
@@ -39,6 +40,7 @@ class Details:
     unpacked: int
     format: int = 1
     data: int = 0
+    warnings: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         if self.format != 1:

@@ -70,6 +70,8 @@ class Listing:
             at = datetime.fromisoformat(self.complete_to)
             until = f", complete until {self.complete_to}, {late.ago(at, now)}"
         lines.append(f"log       {self.logs} files{until}")
+        if self.bases:
+            lines += [f"warning   the last base: {warning}" for warning in self.bases[-1].warnings]
         lines.append(proof_line(self.proof))
         lines += [f"ALARM     {alarm}" for alarm in self.alarms]
         return "\n".join(lines)

@@ -139,3 +139,42 @@ def test_a_lock_that_waits_is_given_up_in_the_server_too(bench: Bench, beside: T
     for number in bench.server.sql("select id from information_schema.processlist where info like 'select sleep%'"):
         bench.server.sql(f"kill query {number}")
     running.exception()
+
+
+def dump_of(bench: Bench) -> str:
+    """Return the last base's SQL."""
+    *_, data = sorted((bench.server.folder / "store").rglob("data.zst"))
+    return subprocess.run(["zstd", "-q", "-d", "-c", data], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_view_that_is_not_valid_ends_no_base(bench: Bench) -> None:
+    """Something stands in for it, so that the log can drop it; and tables that are not InnoDB's are told."""
+    bench.server.sql(
+        "create table shop.gone (id int primary key); create view shop.`a.view` as select id from shop.gone;"
+        "create view shop.fine as select id from shop.orders; drop table shop.gone;"
+        "create table shop.other (id int) engine=myisam"
+    )
+    done = bench.bring()
+    assert done.returncode == 0, done.stderr
+    assert bench.bases()[-1]["warnings"] == [
+        "without views that are not valid: shop.a.view",
+        "1 tables are not InnoDB, such as shop.other: their rows may not fit the others",
+    ]
+    text = dump_of(bench)
+    assert text.endswith("CREATE VIEW `shop`.`a.view` AS SELECT 1 AS `not valid when it was backed up`;\n")
+    assert "VIEW `fine`" in text
+
+
+def test_a_base_in_which_the_schema_changes_does_not_count(bench: Bench, beside: ThreadPoolExecutor) -> None:
+    before = bench.bases()
+    rows = ", ".join(f"({number}, repeat('x', 1000000))" for number in range(8))
+    bench.server.sql(f"create table shop.a_large (id int primary key, x longtext); insert into shop.a_large values {rows}")
+    running = beside.submit(bench.bring, rate=1 << 20)
+    bench.wait_for("%FROM `a\\_large`%")
+    bench.server.sql("create user clerk@localhost; alter table shop.orders add column note int")
+    done = running.result()
+    assert done.returncode == 1
+    assert done.stderr.endswith("the schema was changed while the base was made (ALTER TABLE), so no log could follow it\n")
+    assert bench.bases() == before
+    assert bench.bring().returncode == 0
+    assert len(bench.bases()) == len(before) + 1

@@ -288,5 +288,5 @@ def test_details_stay_as_they_are_written() -> None:
     """They are read for as long as there are backups."""
     assert list(asdict(from_json(Details, Blobs().read(Blobs().bases[0].name)))) == [
         *("cluster", "server", "version", "kind", "begun", "ended", "history", "log", "position", "bytes", "sha256"),
-        *("unpacked", "format", "data"),
+        *("unpacked", "format", "data", "warnings"),
     ]
