@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from . import binary_log
+from . import binary_log, replay_options
 from .blobs import Base, Log
 from .chain import Chain
 from .configuration import Configuration, load
@@ -159,7 +159,7 @@ class Restore:
         log = self._beside / "error.log"
         command = [
             self._configuration.program,
-            f"--defaults-file={self._configuration.main_config_file}",
+            *self._defaults(),
             f"--user={self._configuration.user}",
             f"--datadir={self._directory}",
             f"--socket={self._socket}",
@@ -188,6 +188,13 @@ class Restore:
                 raise Failed(
                     f"the server that replayed the logs failed with exit code {server.returncode}: {_last_error(log)}"
                 )
+
+    def _defaults(self) -> list[str]:
+        """Return where the server has its options from: where a dump is to be loaded, from no file."""
+        program, file = self._configuration.program, self._configuration.main_config_file
+        if self._configuration.kind != "sql":
+            return [f"--defaults-file={file}"]
+        return ["--no-defaults", *replay_options.of_file(program, file)]
 
     def _wait_for_answer(self, server: "subprocess.Popen[bytes]", log: Path) -> None:
         until = time.monotonic() + _START_SECONDS

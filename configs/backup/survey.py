@@ -49,7 +49,9 @@ class Survey:
             which = ", ".join(".".join(each) for each in self.broken[:3]) + (", …" if len(self.broken) > 3 else "")
             found.append(f"without views that are not valid: {which}")
         if self.others:
-            found.append(f"{self.others} tables are not InnoDB, such as {self.other}: their rows may not fit the others")
+            found.append(
+                f"{self.others} tables are not InnoDB, such as {self.other}: their rows may not fit the others"
+            )
         return found
 
 

@@ -66,7 +66,9 @@ class Bench:
 
     def wait_for(self, pattern: str) -> None:
         """Wait until a statement like this runs."""
-        asked = f"select count(*) from information_schema.processlist where info like '{pattern}' and id <> connection_id()"
+        asked = (
+            f"select count(*) from information_schema.processlist where info like '{pattern}' and id <> connection_id()"
+        )
         until = time.monotonic() + 60
         while self.server.sql(asked) == ["0"]:
             assert time.monotonic() < until
@@ -168,13 +170,17 @@ def test_a_view_that_is_not_valid_ends_no_base(bench: Bench) -> None:
 def test_a_base_in_which_the_schema_changes_does_not_count(bench: Bench, beside: ThreadPoolExecutor) -> None:
     before = bench.bases()
     rows = ", ".join(f"({number}, repeat('x', 1000000))" for number in range(8))
-    bench.server.sql(f"create table shop.a_large (id int primary key, x longtext); insert into shop.a_large values {rows}")
+    bench.server.sql(
+        f"create table shop.a_large (id int primary key, x longtext); insert into shop.a_large values {rows}"
+    )
     running = beside.submit(bench.bring, rate=1 << 20)
     bench.wait_for("%FROM `a\\_large`%")
     bench.server.sql("create user clerk@localhost; alter table shop.orders add column note int")
     done = running.result()
     assert done.returncode == 1
-    assert done.stderr.endswith("the schema was changed while the base was made (ALTER TABLE), so no log could follow it\n")
+    assert done.stderr.endswith(
+        "the schema was changed while the base was made (ALTER TABLE), so no log could follow it\n"
+    )
     assert bench.bases() == before
     assert bench.bring().returncode == 0
     assert len(bench.bases()) == len(before) + 1

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from configs.backup import replay_options
 from configs.backup.blobs import Base, Log
 from configs.backup.chain import Chain
 from configs.backup.documents import Details, from_json, to_json
@@ -196,9 +197,7 @@ def test_base_whose_logs_are_rejected_is_replaced_by_the_one_before(
     assert "ERROR 1060; the one before it, of 2026-11-02T10:00:00Z, can" in proof.why
 
 
-def test_proof_ends_before_the_file_system_is_full(
-    bench: Any, prove: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proof_ends_before_the_file_system_is_full(bench: Any, prove: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while it waits for something; and that says nothing of the backup."""
     from configs.backup import verify
 
@@ -220,13 +219,12 @@ def test_proof_ends_before_the_file_system_is_full(
     assert signal.getsignal(signal.SIGUSR1) == before
 
 
-def test_proof_for_which_there_is_no_room_is_not_begun(
-    bench: Any, prove: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proof_for_which_there_is_no_room_is_not_begun(bench: Any, prove: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The room is that of the data's files, where they were larger than what the base has of them."""
     name = bench.blobs.bases[1].name
     told = from_json(Details, bench.blobs.blobs[name].decode())
     bench.blobs.blobs[name] = to_json(replace(told, data=100 << 30)).encode()
+
     def disk_usage(_: Path) -> SimpleNamespace:
         return SimpleNamespace(free=120 << 30)
 
@@ -290,3 +288,13 @@ def test_details_stay_as_they_are_written() -> None:
         *("cluster", "server", "version", "kind", "begun", "ended", "history", "log", "position", "bytes", "sha256"),
         *("unpacked", "format", "data", "warnings"),
     ]
+
+
+def test_of_the_option_file_a_replay_keeps_what_the_data_depend_on() -> None:
+    """Not what only loaded system tables make valid."""
+    words = [
+        *("--default_time_zone=Europe/Berlin", "--validate_password.length=12", "--ssl-ca=/etc/mysql/ca.pem"),
+        *("--lower-case-table-names=1", "--innodb_page_size=8k", "--loose_innodb-strict_mode=OFF"),
+        *("--skip-innodb-file-per-table", "--innodb_buffer_pool_size=4G", "value"),
+    ]
+    assert replay_options.kept(words) == words[3:8]
