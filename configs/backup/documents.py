@@ -48,7 +48,7 @@ class Details:
 
     @property
     def room(self) -> int:
-        """Bytes that the restored data need, logs not counted: indexes are in no dump, and what is empty in no stream."""
+        """Bytes that the restored data need, logs not counted: no dump has indexes."""
         return max(self.unpacked, self.data)
 
     @property

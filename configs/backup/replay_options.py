@@ -1,7 +1,7 @@
 """With which options a server replays a dump of MySQL: the fewest, on a data directory that has nothing yet.
 
-The server's option file may have what only loaded system tables make valid: a named time zone, a plugin's variables. What
-the dump and the log do not say themselves is taken of it.
+The server's option file may have what only loaded system tables make valid: a named time zone, a plugin's variables.
+What the dump and the log do not say themselves is taken of it.
 """
 
 import subprocess

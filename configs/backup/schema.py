@@ -1,7 +1,7 @@
 """Whether the schema stays as it is while a dump is made.
 
-A dump reads rows as they were at its beginning, but each table's definition when it comes to it. What the binary log has
-of a change in between would be made a second time by a restore, which fails. The log itself tells of each.
+A dump has what there is at its beginning, but each table's definition as it is when it comes to it: with another name of
+a column, for example. A restore would make the change a second time, by the log, and fail. The log tells of each.
 """
 
 import contextlib
@@ -24,11 +24,16 @@ _CHANGE = re.compile(_BLANK + rb"(CREATE|ALTER|DROP|RENAME|TRUNCATE)\b" + _BLANK
 # Of these the dump has rows, as they were at its beginning; or nothing at all.
 _NO_CHANGE = frozenset((b"USER", b"ROLE", b"TEMPORARY"))
 
+# What is new by then is not in a dump (seen with MySQL 9.7), but for a part of a table.
+_OF_TABLE = frozenset((b"INDEX", b"UNIQUE", b"FULLTEXT", b"SPATIAL"))
+
 
 def change(statement: bytes) -> str:
     """Return the first words of a statement that changes the schema, which hold no data; empty for any other one."""
     found = _CHANGE.match(statement)
     if not found or found[2].upper() in _NO_CHANGE:
+        return ""
+    if found[1].upper() == b"CREATE" and found[2].upper() not in _OF_TABLE:
         return ""
     if found[1].upper() == b"TRUNCATE":
         return "TRUNCATE TABLE"

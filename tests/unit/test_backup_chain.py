@@ -176,7 +176,7 @@ def test_plan_takes_the_last_base_before_and_the_logs_up_to_the_time() -> None:
 
 
 def test_plan_across_a_move_to_a_machine_whose_clock_is_behind() -> None:
-    """The first one is 90 s ahead: no log is left out in between, and all that the second one has acknowledged is in."""
+    """The first one is 90 s ahead: no log is left out in between, and all that the second has acknowledged is in."""
     ahead, behind = (
         (log(8, "10:01", "10:03:30"), log(9, "10:02", "10:03"), log(10, "10:03", "10:05")),
         (log(8, "10:01", "10:02"), log(9, "10:00:35", "10:01"), log(10, "10:01", "10:05")),
