@@ -1,7 +1,7 @@
 """Whether the schema stays as it is while a dump is made.
 
-A dump has what there is at its beginning, but each table's definition as it is when it comes to it: with another name of
-a column, for example. A restore would make the change a second time, by the log, and fail. The log tells of each.
+A dump has what there is at its beginning, but each table's definition as it is when it comes to it: with another name
+of a column, for example. A restore would make the change a second time, by the log, and fail. The log tells of each.
 """
 
 import contextlib
