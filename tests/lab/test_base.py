@@ -50,6 +50,28 @@ sys.exit(code)
 """
 
 
+_RESTORE = """
+import pathlib, sys
+sys.path.insert(0, "/mnt/lib")
+from backup import configuration, restore
+import json
+from backup.blobs import base_of
+from backup.plan import Plan
+
+class Folder:
+    account = "folder"
+    def read(self, name): return pathlib.Path("/mnt/store", name).read_text()
+    def pieces(self, name): yield pathlib.Path("/mnt/store", name).read_bytes()
+
+known = configuration.Configuration(**json.load(open("/mnt/backup.json")) | {"main_config_file": "/mnt/my.cnf"})
+names = [str(path.relative_to("/mnt/store")) for path in pathlib.Path("/mnt/store").rglob("base_*.json")]
+base = max(base_of(name) for name in names)
+its = restore.Restore(known, Folder(), pathlib.Path("/mnt/restored"), "--innodb-buffer-pool-size=64M")
+with its.run(Plan(base, base.ended, False, ()), its.details(base)):
+    print(its.server.ask("select @@innodb_default_row_format, count(*) from shop.orders"))
+"""
+
+
 @dataclass(frozen=True)
 class Bench:
     server: OwnServer
@@ -183,3 +205,13 @@ def test_a_base_in_which_the_schema_changes_does_not_count(bench: Bench, beside:
     assert bench.bases() == before
     assert bench.bring().returncode == 0
     assert len(bench.bases()) == len(before) + 1
+
+
+def test_a_restore_takes_of_the_option_file_what_the_data_depend_on(bench: Bench) -> None:
+    """A named time zone is nothing yet to a server whose tables of time zones are still empty."""
+    folder = bench.server.folder
+    (folder / "restore.py").write_text(_RESTORE)
+    (folder / "my.cnf").write_text("[mysqld]\ndefault_time_zone = Europe/Berlin\ninnodb_default_row_format = compact\n")
+    done = bench.server.inside("python3", "/mnt/restore.py", start_new_session=True)
+    assert done.stdout.endswith("[['compact', '1']]\n"), done.stdout + done.stderr
+    assert not (folder / "restored.restore").exists()

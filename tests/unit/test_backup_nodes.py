@@ -2,12 +2,10 @@
 
 import os
 import struct
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -385,29 +383,3 @@ def test_notes_of_base_and_shipping_do_not_undo_each_other(bench: Any, ship: Any
 def test_notes_that_are_none_say_nothing(bench: Any, text: str) -> None:
     (bench.configuration.directory / state.NAME).write_text(text)
     assert state.read(bench.configuration) == State()
-
-
-def unpacked(data: bytes) -> bytes:
-    return subprocess.run(["zstd", "-q", "-d", "-c"], input=data, capture_output=True, check=True).stdout
-
-
-def test_packed_comes_back_and_is_counted() -> None:
-    content, seen = os.urandom(3_000_000), [b""]
-    stream = packed.Packed(BytesIO(content), look=lambda piece: seen.append(piece))
-    data = b""
-    while piece := stream.read(70_000):
-        data += piece
-    assert unpacked(data) == content == b"".join(seen)
-    assert (stream.bytes, stream.unpacked) == (len(data), len(content))
-
-
-def test_end_of_what_has_failed_is_not_told() -> None:
-    """The store takes the end of a stream for the whole of it."""
-
-    def finish() -> None:
-        raise packed.Failed("the dump has ended with 1")
-
-    stream = packed.Packed(BytesIO(b"half of it"), finish=finish)
-    with pytest.raises(packed.Failed, match="ended with 1"):
-        while stream.read(100):
-            pass
