@@ -74,6 +74,6 @@ def check_size(found: Details, gib: int) -> None:
     Raises:
         Mistake: it has not.
     """
-    needed = math.ceil(found.unpacked / 2**30)
+    needed = math.ceil(found.room / 2**30)
     if needed > gib:
         raise Mistake(f"{gib} GiB is less than the {needed} GiB of data that restoreFrom has")

@@ -4,18 +4,16 @@ Run every night where the server serves, and at once where shipping finds that o
 moment: what is not whole does not exist.
 """
 
-import contextlib
 import os
 import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import IO
 
-from . import ship, state
+from . import lock, schema, ship, state, survey
 from .blobs import Base
 from .configuration import RUN, Configuration, load
 from .documents import Details, to_json
@@ -28,9 +26,6 @@ from .store import Store, StoreError
 # Bytes of data that are read in a second at most. The smallest data disk that is usual here, P10, gives 100 MB/s: more
 # than half is left to the server. 40 MB/s are 144 GB an hour.
 _RATE = 40 << 20
-
-# How long the dump may keep all writes waiting behind a statement that holds its lock up, before it is given up.
-_LOCK_SECONDS = 15
 
 # Where the position is looked for: in what the dump says, and at the beginning of what it gives.
 _HEAD = 64 << 10
@@ -68,19 +63,6 @@ def _listen(errors: IO[bytes], heard: Callable[[bytes], None], last: list[str]) 
         last[:] = [*last, line.decode(errors="replace").strip()][-5:]
 
 
-def _guard(server: Server, position: Position, dump: "subprocess.Popen[bytes]") -> None:
-    """Give the dump up where its lock waits for somebody's long statement, and everybody's writes for it."""
-    waits = (
-        "select count(*) from information_schema.processlist"
-        f" where info like 'FLUSH %TABLES%' and user = 'root' and time >= {_LOCK_SECONDS}"
-    )
-    while not position.found and dump.poll() is None:
-        with contextlib.suppress(ServerError):
-            if server.ask(waits) != [["0"]]:
-                dump.kill()
-        time.sleep(5)
-
-
 def bring(configuration: Configuration, server: Server, history: str) -> Base:
     """Make a base and bring it into the store.
 
@@ -89,27 +71,40 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
     """
     begun = datetime.now(UTC).replace(microsecond=0)
     version = server.ask("select version()")[0][0]
-    store = Store(configuration.account, patient=True, largest=size_of(configuration.directory))
+    size = size_of(configuration.directory)
+    logs = sum(file.path.stat().st_size for file in ship.files(configuration, server) if file.path.exists())
+    store = Store(configuration.account, patient=True, largest=size)
     position, last = Position(configuration.position), list[str]()
     RUN.mkdir(mode=0o700, exist_ok=True)
+    found = survey.look(server) if configuration.kind == "sql" else survey.Survey((), 0, "")
+    for warning in found.warnings:
+        print(warning, file=sys.stderr)
+    changes = schema.Watch(configuration, server, lambda: position.found)
+    if configuration.kind == "sql":
+        lock.wait_for_statements(server)
+    last_before = int(server.ask("select connection_id()")[0][0])
     with subprocess.Popen(
-        ["bash", "-c", f"exec {configuration.dump}"],
+        ["bash", "-c", f'exec {configuration.dump} "$@"', "dump", *found.options],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=RUN,
     ) as dump:  # fmt: skip
         assert dump.stdout and dump.stderr
         listener = threading.Thread(target=_listen, args=(dump.stderr, position.hear, last), daemon=True)
         listener.start()
         if configuration.kind == "sql":
-            threading.Thread(target=_guard, args=(server, position, dump), daemon=True).start()
+            watched = (server, last_before, dump, lambda: position.found is not None)
+            threading.Thread(target=lock.guard, args=watched, daemon=True).start()
+            threading.Thread(target=changes.keep_on, args=(dump,), daemon=True).start()
 
         def finish() -> None:
             listener.join()
+            if configuration.kind == "sql" and (what := changes.found or changes.look()):
+                raise Failed(f"the schema was changed while the base was made ({what}), so no log could follow it")
             if code := dump.wait():
                 raise Failed(f"the dump failed with exit code {code}: {' / '.join(last)[-300:]}")
             if position.found is None:
                 raise Failed("the dump did not say where in the binary log it is")
 
-        packed = Packed(dump.stdout, rate=_RATE, look=position.look, finish=finish)
+        packed = Packed(dump.stdout, after=found.stand_ins.encode(), rate=_RATE, look=position.look, finish=finish)
         try:
             # Its name is that of its beginning, since the rest is known at its end.
             store.add(Base(history, begun, begun, 0, 0).data, packed)
@@ -134,6 +129,8 @@ def bring(configuration: Configuration, server: Server, history: str) -> Base:
         bytes=packed.bytes,
         sha256=packed.sha256,
         unpacked=packed.unpacked,
+        data=max(0, size - logs),
+        warnings=found.warnings,
     )
     store.add(base.name, to_json(details).encode())
     return base
@@ -151,11 +148,12 @@ def main() -> int:
     try:
         base = bring(configuration, Server(configuration), known.history)
     except (Failed, ServerError, StoreError, OSError) as error:
-        state.change(configuration, base_error=str(error))
+        failures = state.read(configuration).base_failures + 1
+        state.change(configuration, base_error=str(error), base_failures=failures)
         print(error, file=sys.stderr)
         return 1
     if state.read(configuration).history == known.history:
-        state.change(configuration, base_ended=stamp(base.ended), base_log=base.log, base_error="")
+        state.change(configuration, base_ended=stamp(base.ended), base_log=base.log, base_error="", base_failures=0)
     print(f"base {base.name}")
     return 0
 

@@ -10,8 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _MAGIC = b"\xfebin"
+START = len(_MAGIC)
+"""The position of a log's first event."""
+
 # Time, kind, server, length of the event, position of its end, flags.
 _HEADER = struct.Struct("<IBIIIH")
+
+# How the description begins, the first event: version of the form, the server's, and the time of the server's start,
+# which is 0 in each log that follows another one of the same run of the server's.
+_DESCRIPTION = struct.Struct("<H50sI")
+
+_STATEMENT = 2
+# Session, seconds, length of the database's name, error, length of the variables, which come first.
+_ABOUT_STATEMENT = struct.Struct("<IIBHH")
 
 # Kinds of events that hold nothing of the database's: stop, rotation, description, GTID sets, checkpoint, encryption.
 _EMPTY = frozenset((3, 4, 15, 35, 161, 163, 164))
@@ -37,8 +48,11 @@ class Event:
     kind: int
 
 
-def events(path: Path) -> Iterator[Event]:
+def events(path: Path, begin: int = len(_MAGIC)) -> Iterator[Event]:
     """Yield the events of a log in their order, up to the first that is not there as a whole.
+
+    Args:
+        begin: the position of the first one.
 
     Raises:
         NoBinaryLog: it is none.
@@ -48,7 +62,8 @@ def events(path: Path) -> Iterator[Event]:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise NoBinaryLog(f"{path} is not a binary log")
         size = path.stat().st_size
-        position = len(_MAGIC)
+        position = begin
+        file.seek(position)
         while len(header := file.read(_HEADER.size)) == _HEADER.size:
             time, kind, _, length, _, _ = _HEADER.unpack(header)
             if length < _HEADER.size or position + length > size:
@@ -66,6 +81,31 @@ def has_content(path: Path) -> bool:
 def created(path: Path) -> int:
     """Return the time of a log's first event, seconds since 1970; 0 if there is none."""
     return next((event.time for event in events(path)), 0)
+
+
+def statements(path: Path, begin: int) -> Iterator[tuple[int, bytes]]:
+    """Yield what a log has as statements, not as rows, from a position on: where each ends, and its text.
+
+    Raises:
+        NoBinaryLog, OSError: as for `events`.
+    """
+    with path.open("rb") as file:
+        for event in events(path, begin):
+            if event.kind == _STATEMENT:
+                file.seek(event.position + _HEADER.size)
+                body = file.read(event.end - event.position - _HEADER.size)
+                *_, database, _, variables = _ABOUT_STATEMENT.unpack_from(body)
+                # The database's name ends with a zero byte.
+                yield event.end, body[_ABOUT_STATEMENT.size + variables + database + 1 :]
+            else:
+                yield event.end, b""
+
+
+def is_first(path: Path) -> bool:
+    """Tell whether the server began this log as it started: then no session has had a say in its first event's time."""
+    with path.open("rb") as file:
+        file.seek(len(_MAGIC) + _HEADER.size + _DESCRIPTION.size - 4)
+        return any(file.read(4))
 
 
 def end(path: Path, to: datetime | None, last: datetime) -> int:

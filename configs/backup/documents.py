@@ -1,8 +1,8 @@
 """The small JSON files of a backup: what a base is, what shipping saw last, what the last proof found."""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import TypeVar
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
 from .moments import from_stamp
 
@@ -19,6 +19,8 @@ class Details:
         bytes: of data.zst.
         sha256: of data.zst.
         unpacked: bytes of what was compressed.
+        data: bytes of the server's data when it was begun, without binary logs; 0 in bases that do not say.
+        warnings: what of the data is not in it, or may not fit the rest.
 
     Raises:
         ValueError: it is of a format that this program does not know.
@@ -37,10 +39,17 @@ class Details:
     sha256: str
     unpacked: int
     format: int = 1
+    data: int = 0
+    warnings: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         if self.format != 1:
             raise ValueError(f"a base of format {self.format}; this program knows only 1")
+
+    @property
+    def room(self) -> int:
+        """Bytes that the restored data need, logs not counted: no dump has indexes."""
+        return max(self.unpacked, self.data)
 
     @property
     def series(self) -> str:
@@ -85,6 +94,7 @@ class Verified:
         bytes: of the restored data, on the disk.
         tables: how many were checked.
         why: what failed; empty where nothing did.
+        undecided: whether it was ended for want of room, so that it says nothing of the backup.
     """
 
     at: str
@@ -95,6 +105,7 @@ class Verified:
     bytes: int
     tables: int
     why: str
+    undecided: bool = False
 
 
 _Document = TypeVar("_Document", Details, Seen, Verified)
@@ -105,14 +116,16 @@ def to_json(document: Details | Seen | Verified) -> str:
 
 
 def from_json(kind: type[_Document], text: str) -> _Document:
-    """Read a document.
+    """Read a document; what a later program has written into it besides is passed over.
 
     Raises:
         ValueError: it is not of this kind.
     """
     try:
-        return kind(**json.loads(text))
-    except TypeError as error:
+        told: dict[str, Any] = json.loads(text)
+        known = {each.name for each in fields(kind)}
+        return kind(**{name: value for name, value in told.items() if name in known})
+    except (TypeError, AttributeError) as error:
         raise ValueError(f"not a valid {kind.__name__}: {error}") from error
 
 

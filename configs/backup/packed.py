@@ -22,6 +22,7 @@ class Packed:
     Args:
         source: what is compressed.
         look: called with each piece before it is compressed.
+        after: what follows it.
         rate: how many bytes of the source are taken in a second at most; 0 for all.
         finish: called when the source has ended; raises `Failed` where it is not whole.
     """
@@ -30,6 +31,7 @@ class Packed:
         self,
         source: IO[bytes],
         *,
+        after: bytes = b"",
         rate: int = 0,
         look: Callable[[bytes], None] = lambda _: None,
         finish: Callable[[], None] = lambda: None,
@@ -37,7 +39,7 @@ class Packed:
         self.unpacked = 0
         self.bytes = 0
         self._sha = hashlib.sha256()
-        self._source, self._rate, self._look, self._finish = source, rate, look, finish
+        self._source, self._after, self._rate, self._look, self._finish = source, after, rate, look, finish
         self._zstd = subprocess.Popen(["zstd", "-q", "-3", "-T1", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._failure: Exception | None = None
         self._feeder = threading.Thread(target=self._feed, daemon=True)
@@ -59,6 +61,8 @@ class Packed:
                     self.unpacked += len(piece)
                     if self._rate:
                         time.sleep(max(0.0, begin + self.unpacked / self._rate - time.monotonic()))
+                into.write(self._after)
+                self.unpacked += len(self._after)
         except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
             self._failure = error
 

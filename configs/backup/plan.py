@@ -51,8 +51,18 @@ def choose(chain: Chain, to: datetime | None, *, without: Iterable[Base] = ()) -
     for base in reversed(before):
         end = chain.end(base)
         if end and to <= end:
-            return Plan(base, to, True, tuple(log for log in chain.run(base) if log.first <= to))
+            return Plan(base, to, True, _until(chain.run(base), to))
     raise Refusal(f"{said(to)} cannot be restored: {_why_not(chain, to, before)}. {_possible(chain, bases)}")
+
+
+def _until(run: tuple[Log, ...], to: datetime) -> tuple[Log, ...]:
+    """Return the logs up to the last one that begins until then, each by the clock of the machine that wrote it.
+
+    Where that goes back, as at a move between machines whose clocks differ, this is what has all that was acknowledged
+    until then, by whatever clock; and none is left out in between.
+    """
+    count = max((number for number, log in enumerate(run, 1) if log.first <= to), default=0)
+    return run[:count]
 
 
 def _latest(chain: Chain, bases: list[Base]) -> Plan:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from . import binary_log
+from . import binary_log, replay_options
 from .blobs import Base, Log
 from .chain import Chain
 from .configuration import Configuration, load
@@ -32,6 +32,10 @@ _UNZIP = ("zstd", "-q", "-d", "-c")
 
 # A server that recovers from its log first.
 _START_SECONDS = 1800
+
+
+# With so many bases a restore may fail before it is given up: each takes its time, and what is no base's fault remains.
+_FAILURES = 3
 
 
 class Damaged(Exception):
@@ -132,14 +136,18 @@ class Restore:
         ):
             assert zstd.stdin and zstd.stdout
             zstd.stdout.close()
-            with contextlib.suppress(BrokenPipeError), zstd.stdin as sink:
-                for piece in self._store.pieces(base.data):
-                    sha.update(piece)
-                    size += len(piece)
-                    sink.write(piece)
-                    if time.monotonic() - told > 20:
-                        told = time.monotonic()
-                        say(f"{size >> 20} of {details.bytes >> 20} MiB of the base")
+            try:
+                with contextlib.suppress(BrokenPipeError), zstd.stdin as sink:
+                    for piece in self._store.pieces(base.data):
+                        sha.update(piece)
+                        size += len(piece)
+                        sink.write(piece)
+                        if time.monotonic() - told > 20:
+                            told = time.monotonic()
+                            say(f"{size >> 20} of {details.bytes >> 20} MiB of the base")
+            except BaseException:
+                taker.kill()
+                raise
         if (size, sha.hexdigest()) != (details.bytes, details.sha256):
             raise Damaged(f"the base {base.data} is damaged: it is not what was uploaded")
         if zstd.returncode or taker.returncode:
@@ -151,7 +159,7 @@ class Restore:
         log = self._beside / "error.log"
         command = [
             self._configuration.program,
-            f"--defaults-file={self._configuration.main_config_file}",
+            *self._defaults(),
             f"--user={self._configuration.user}",
             f"--datadir={self._directory}",
             f"--socket={self._socket}",
@@ -180,6 +188,13 @@ class Restore:
                 raise Failed(
                     f"the server that replayed the logs failed with exit code {server.returncode}: {_last_error(log)}"
                 )
+
+    def _defaults(self) -> list[str]:
+        """Return where the server has its options from: where a dump is to be loaded, from no file."""
+        program, file = self._configuration.program, self._configuration.main_config_file
+        if self._configuration.kind != "sql":
+            return [f"--defaults-file={file}"]
+        return ["--no-defaults", *replay_options.of_file(program, file)]
 
     def _wait_for_answer(self, server: "subprocess.Popen[bytes]", log: Path) -> None:
         until = time.monotonic() + _START_SECONDS
@@ -215,7 +230,9 @@ class Restore:
 
     def _replay_log(self, plan: Plan, log: Log, client: IO[bytes]) -> None:
         path = self._fetch(log)
-        stop = binary_log.end(path, plan.to if plan.stops else None, log.last)
+        # Only the last one is cut: what follows in another one was made on what was made before.
+        is_cut = plan.stops and log == plan.logs[-1]
+        stop = binary_log.end(path, plan.to if is_cut else None, log.last)
         start = plan.base.position if log.number == plan.base.log else 4
         if stop > start:
             reader = f'{self._configuration.log_reader} --start-position={start} --stop-position={stop} "{path}"'
@@ -256,7 +273,7 @@ def _last_error(log: Path) -> str:
 
 
 def fill(restore: Restore, chain: Chain, to: datetime | None) -> Base:
-    """Fill a directory with the data of a second; a base that is damaged is replaced by the one before it.
+    """Fill a directory with the data of a second; a base that is damaged, or fails, is replaced by the one before it.
 
     Args:
         to: the last second wanted; None for all that there is.
@@ -266,17 +283,27 @@ def fill(restore: Restore, chain: Chain, to: datetime | None) -> Base:
 
     Raises:
         Refusal: the backup does not have what it takes.
-        Failed, ServerError, StoreError: see there.
+        Failed, ServerError, StoreError: see there; `Failed` also where it has failed with several bases.
     """
-    damaged: list[Base] = []
+    unusable: list[Base] = []
+    failures: list[Failed] = []
     while True:
-        plan = choose(chain, to, without=damaged)
+        try:
+            plan = choose(chain, to, without=unusable)
+        except Refusal:
+            if failures:
+                raise failures[0] from None
+            raise
         try:
             with restore.run(plan, restore.details(plan.base)):
                 return plan.base
-        except (Damaged, ValueError) as error:
-            say(f"{error}; trying the base before it")
-            damaged.append(plan.base)
+        except (Damaged, ValueError, Failed) as error:
+            if isinstance(error, Failed):
+                failures.append(error)
+            if len(failures) == _FAILURES:
+                raise
+            say(f"the base of {said(plan.base.begun)} cannot be used: {error}; trying the base before it")
+            unusable.append(plan.base)
 
 
 def found(store: Store) -> Chain:

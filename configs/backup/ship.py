@@ -31,7 +31,9 @@ _KEPT = timedelta(hours=1)
 _SHARE = 0.2
 
 _BASE_AFTER = timedelta(hours=25)
+# After a failure; after each further one twice as long.
 _BASE_AGAIN_AFTER = timedelta(minutes=10)
+_BASE_AGAIN_AT_LAST = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,9 @@ def upload(store: Store, known: State, file: File) -> State:
     """Bring one log into the store, and return what is known then."""
     last = file.closed
     first = datetime.fromtimestamp(binary_log.created(file.path), UTC)
-    if known.shipped_last:
+    if known.shipped_last and not binary_log.is_first(file.path):
         # It began when the one before was closed: its own word is that of a session, which may have set its time.
+        # Not so where the server has started: the one before may be another machine's, whose clock differs.
         first = max(first, from_stamp(known.shipped_last))
     with file.path.open("rb") as source:
         sha = hashlib.file_digest(source, "sha256").hexdigest()[:16]
@@ -144,7 +147,8 @@ def note_missing(known: State, closed: list[File], current: File) -> State:
 
 def base_is_due(known: State) -> bool:
     """Tell whether a base is due now: there is none, none since something was lost, or the night's has failed."""
-    if known.base_tried and from_stamp(known.base_tried) > now() - _BASE_AGAIN_AFTER:
+    again = min(_BASE_AGAIN_AFTER * 2 ** min(max(known.base_failures - 1, 0), 10), _BASE_AGAIN_AT_LAST)
+    if known.base_tried and from_stamp(known.base_tried) > now() - again:
         return False
     return (
         not known.base_ended or bool(state.lost_since_base(known)) or from_stamp(known.base_ended) < now() - _BASE_AFTER
@@ -179,7 +183,7 @@ def ship(configuration: Configuration, server: Server, store: Store) -> State:
     return save(configuration, replace(known, ship_at=stamp(now()), ship_error=error, waiting=waiting))
 
 
-_OF_BASES = ("base_ended", "base_log", "base_tried", "base_error")
+_OF_BASES = ("base_ended", "base_log", "base_tried", "base_error", "base_failures")
 
 
 def save(configuration: Configuration, known: State) -> State:

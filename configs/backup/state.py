@@ -42,6 +42,7 @@ class State:
         base_log: the log in which it goes on.
         base_tried: when a base was begun last.
         base_error: why it failed; empty where it did not.
+        base_failures: how many times in a row it has failed.
         lost: what was removed before it was in the store.
     """
 
@@ -58,6 +59,7 @@ class State:
     base_log: int = 0
     base_tried: str = ""
     base_error: str = ""
+    base_failures: int = 0
     lost: list[Lost] = field(default_factory=list[Lost])
 
 

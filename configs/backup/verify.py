@@ -3,12 +3,16 @@
 The server that it starts is reached by nobody. As soon as this node is to serve, all of it ends at once.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,9 +20,9 @@ from .blobs import VERIFIED
 from .configuration import Configuration, load
 from .documents import Verified, to_json
 from .files import size_of, write_whole
-from .moments import stamp
+from .moments import said, stamp
 from .packed import Failed
-from .plan import Refusal, choose
+from .plan import Plan, Refusal, choose
 from .restore import Damaged, Restore
 from .server import Server, ServerError, end_when_mounted
 from .store import Store, StoreError
@@ -29,8 +33,26 @@ PLACE = Path("/var/lib/mysql-files/azure-mysql-ha-proof")
 NOTE = Path("/var/lib/azure-mysql-ha/verified.json")
 """What came of it, for `operations/status`."""
 
+# Of the file system, which is the node's own.
+_LEFT = 2 << 30
+_LOOK_SECONDS = 1.0
+
 # What of the data does not go into memory is read again; more is not taken from a node that may have to serve.
 _OPTIONS = ("--innodb-buffer-pool-size=256M",)
+
+
+class NoRoom(Exception):
+    """The proof cannot go on for want of room, which says nothing of the backup; one line."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was restored; its fields are those of `Verified`."""
+
+    base: str = ""
+    to: str = ""
+    tables: int = 0
+    bytes: int = 0
 
 
 def check(configuration: Configuration, server: Server) -> int:
@@ -49,32 +71,87 @@ def check(configuration: Configuration, server: Server) -> int:
 
 
 def prove(configuration: Configuration, store: Store, now: Callable[[], str]) -> Verified:
-    """Restore, check, and return what came of it."""
+    """Restore, check, and return what came of it.
+
+    Where the last base cannot be used, the proof has failed; whether the one before it can, it tells too.
+    """
     begin = time.monotonic()
-    base = to = why = ""
-    tables = size = 0
+    restored = Restored()
+    why, undecided = "", False
     try:
-        plan = choose(store.chain(), None)
-        base, to = stamp(plan.base.begun), stamp(plan.to)
-        restore = Restore(configuration, store, PLACE / "data", *_OPTIONS)
-        details = restore.details(plan.base)
-        _check_room(details.unpacked)
-        with restore.run(plan, details):
-            tables = check(configuration, restore.server)
-            size = size_of(PLACE / "data")
-    except (Refusal, Damaged, Failed, ServerError, StoreError, OSError, ValueError) as error:
-        why = str(error)
-    return Verified(now(), base, to, not why, int(time.monotonic() - begin), size, tables, why)
+        chain = store.chain()
+        last = choose(chain, None)
+        try:
+            restored = _restore(configuration, store, last)
+        except (Damaged, Failed, ValueError) as error:
+            restored = Restored(stamp(last.base.begun), stamp(last.to))
+            why = f"the last base, of {said(last.base.begun)}, cannot be used: {error}"
+            with contextlib.suppress(Refusal):
+                before = choose(chain, None, without=[last.base])
+                try:
+                    restored = _restore(configuration, store, before)
+                    why += f"; the one before it, of {said(before.base.begun)}, can"
+                except (Damaged, Failed, ValueError) as worse:
+                    why += f"; nor can the one before it: {worse}"
+    except NoRoom as error:
+        # Of the last base it is known by then that it cannot be used.
+        undecided = not why
+        why = f"{why}; {error}" if why else str(error)
+    except (Refusal, ServerError, StoreError, OSError) as error:
+        why = f"{why}; {error}" if why else str(error)
+    seconds = int(time.monotonic() - begin)
+    return Verified(
+        now(), restored.base, restored.to, not why, seconds, restored.bytes, restored.tables, why, undecided
+    )  # fmt: skip
+
+
+def _restore(configuration: Configuration, store: Store, plan: Plan) -> Restored:
+    restore = Restore(configuration, store, PLACE / "data", *_OPTIONS)
+    details = restore.details(plan.base)
+    # What a base before this one has left.
+    shutil.rmtree(PLACE / "data", ignore_errors=True)
+    _check_room(details.room)
+    with _room_is_kept(), restore.run(plan, details):
+        tables = check(configuration, restore.server)
+        return Restored(stamp(plan.base.begun), stamp(plan.to), tables, size_of(PLACE / "data"))
 
 
 def _check_room(needed: int) -> None:
     free = shutil.disk_usage(PLACE).free
     # Logs, and what the server adds.
-    if free < needed * 1.3 + (2 << 30):
-        raise Failed(
+    if free < needed * 1.3 + _LEFT:
+        raise NoRoom(
             f"no room for the proof: {PLACE} has {free >> 20} MiB, the base alone {needed >> 20} MiB;"
             " mount a larger disk there"
         )
+
+
+@contextlib.contextmanager
+def _room_is_kept() -> Generator[None]:
+    """Have `NoRoom` raised in the body before the file system is full: Pacemaker of this node writes there too."""
+    main, over = threading.main_thread().ident, threading.Event()
+    assert main
+
+    def end(*_: object) -> None:
+        raise NoRoom(
+            f"the proof was ended, since {PLACE} has less than {_LEFT >> 20} MiB left; mount a larger disk there"
+        )
+
+    def watch() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            if shutil.disk_usage(PLACE).free < _LEFT:
+                signal.pthread_kill(main, signal.SIGUSR1)
+                return
+
+    before = signal.signal(signal.SIGUSR1, end)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 def main() -> int:

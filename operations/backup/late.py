@@ -43,7 +43,9 @@ def log_is_lost(backup: Backup) -> Iterator[str]:
 
 
 def proof_fails(proof: Verified | None) -> Iterator[str]:
-    if proof and not proof.ok:
+    if proof and proof.undecided:
+        yield f"the backup could not be proved at {said(from_stamp(proof.at))}{because(proof.why)}"
+    elif proof and not proof.ok:
         yield f"the backup's last proof, a restore at {said(from_stamp(proof.at))}, has failed{because(proof.why)}"
 
 

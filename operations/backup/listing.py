@@ -70,6 +70,8 @@ class Listing:
             at = datetime.fromisoformat(self.complete_to)
             until = f", complete until {self.complete_to}, {late.ago(at, now)}"
         lines.append(f"log       {self.logs} files{until}")
+        if self.bases:
+            lines += [f"warning   the last base: {warning}" for warning in self.bases[-1].warnings]
         lines.append(proof_line(self.proof))
         lines += [f"ALARM     {alarm}" for alarm in self.alarms]
         return "\n".join(lines)
@@ -155,6 +157,8 @@ def proof_line(proof: Verified | None) -> str:
     if proof is None:
         return "proof     none yet"
     at = said(from_stamp(proof.at))
+    if proof.undecided:
+        return f"proof     {at}: NOT DONE: {proof.why}"
     if not proof.ok:
         return f"proof     {at}: FAILED: {proof.why}"
     took = f"{_size(proof.bytes)} in {proof.seconds} s"

@@ -117,7 +117,8 @@ def _of_the_backup(node: NodeFacts) -> Iterator[Sample]:
             node.backup.base,
         )
         yield "backup_lost_logs", {}, node.backup.lost
-    if node.proof:
+    # One that was ended for want of room is none.
+    if node.proof and not node.proof.undecided:
         times["proof"] = from_stamp(node.proof.at)
         yield "backup_proof_ok", {}, node.proof.ok
     for what, time in times.items():

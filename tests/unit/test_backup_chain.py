@@ -175,6 +175,20 @@ def test_plan_takes_the_last_base_before_and_the_logs_up_to_the_time() -> None:
     assert [each.number for each in choose(chain, at("10:02:30")).logs] == [9]
 
 
+def test_plan_across_a_move_to_a_machine_whose_clock_is_behind() -> None:
+    """The first one is 90 s ahead: no log is left out in between, and all that the second has acknowledged is in."""
+    ahead, behind = (
+        (log(8, "10:01", "10:03:30"), log(9, "10:02", "10:03"), log(10, "10:03", "10:05")),
+        (log(8, "10:01", "10:02"), log(9, "10:00:35", "10:01"), log(10, "10:01", "10:05")),
+    )
+    for others in (ahead, behind):
+        chain = Chain(blobs(FIRST, LOGS[0], *others))
+        for to, last in (("10:00:59", 9 if others is behind else 7), ("10:02:30", 10 if others is behind else 9)):
+            assert [each.number for each in choose(chain, at(to)).logs] == [*range(7, last + 1)]
+    later = (log(8, "10:02:10", "10:03:30"), log(9, "10:02", "10:03"), log(10, "10:03", "10:05"))
+    assert [each.number for each in choose(Chain(blobs(FIRST, LOGS[0], *later)), at("10:02:05")).logs] == [7, 8, 9]
+
+
 def test_plan_of_the_latest_takes_all() -> None:
     plan = choose(Chain(blobs(FIRST, SECOND, *LOGS), seen(10, "11:00")), None)
     assert (plan.base, plan.to, plan.stops) == (SECOND, at("10:59:59"), False)

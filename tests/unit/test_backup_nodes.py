@@ -2,12 +2,10 @@
 
 import os
 import struct
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,9 +43,16 @@ def transaction(*times: int) -> bytes:
     return event(GTID, times[0]) + b"".join(event(ROWS, time) for time in times) + event(XID, times[-1])
 
 
-def write_log(folder: Path, *content: bytes, number: int = 1, created: int = 0, closed: int = 60) -> Path:
+def description(time: int, *, starts: bool) -> bytes:
+    """Return a log's first event; the server has started with it, or has had one before."""
+    return event(DESCRIPTION, time, 94)[:71] + struct.pack("<I", NOON + time if starts else 0) + b"\0" * 19
+
+
+def write_log(
+    folder: Path, *content: bytes, number: int = 1, created: int = 0, closed: int = 60, starts: bool = False
+) -> Path:
     path = folder / f"binlog.{number:06}"
-    path.write_bytes(b"\xfebin" + event(DESCRIPTION, created) + b"".join(content))
+    path.write_bytes(b"\xfebin" + description(created, starts=starts) + b"".join(content))
     os.utime(path, (NOON + closed, NOON + closed))
     return path
 
@@ -78,13 +83,14 @@ def test_no_binary_log(tmp_path: Path) -> None:
 
 # Where the events of a log with three transactions begin.
 LOG = (transaction(10), transaction(20), transaction(30), event(ROTATION, 59))
-AFTER_FIRST, AFTER_SECOND, AFTER_THIRD = (4 + 40 + 120 * n for n in (1, 2, 3))
+BEGIN = 4 + 94
+AFTER_FIRST, AFTER_SECOND, AFTER_THIRD = (BEGIN + 120 * n for n in (1, 2, 3))
 
 
 @pytest.mark.parametrize(
     ("to", "position"),
     [
-        (9, 4 + 40),
+        (9, BEGIN),
         (10, AFTER_FIRST),
         (19, AFTER_FIRST),
         (20, AFTER_SECOND),
@@ -104,7 +110,7 @@ def test_transaction_that_ends_later_is_left_out_whole(tmp_path: Path) -> None:
 
 def test_commits_behind_a_later_one_are_left_out(tmp_path: Path) -> None:
     """A slow statement that began before, and was committed after that second: nobody had been told of it."""
-    assert binary_log.end(write_log(tmp_path, transaction(25), transaction(5)), at(20), at(60)) == 4 + 40
+    assert binary_log.end(write_log(tmp_path, transaction(25), transaction(5)), at(20), at(60)) == BEGIN
 
 
 def test_time_that_a_session_has_set_ends_no_replay(tmp_path: Path) -> None:
@@ -153,8 +159,8 @@ class Logs:
         self.folder = folder
         self.asked: list[str] = []
 
-    def write(self, number: int, *content: bytes, created: int = 0, closed: int = 60) -> None:
-        write_log(self.folder, *content, number=number, created=created, closed=closed)
+    def write(self, number: int, *content: bytes, **more: Any) -> None:
+        write_log(self.folder, *content, number=number, **more)
 
     def ask(self, statement: str) -> list[list[str]]:
         self.asked.append(statement)
@@ -228,6 +234,20 @@ def test_log_begins_where_the_one_before_was_closed(bench: Any) -> None:
     assert [each.first for each in Chain(bench.store.blobs).logs] == [at(0), at(60), at(90)]
 
 
+def test_log_that_a_server_starts_with_begins_by_its_own_clock(bench: Any) -> None:
+    """The one before was closed by a machine that was 90 s ahead: what this one has acknowledged begins before."""
+    bench.begin()
+    bench.server.write(1, transaction(80), closed=150)
+    bench.ship()
+    bench.server.write(2, transaction(70), created=60, closed=90, starts=True)
+    bench.server.write(3, transaction(170), created=90, closed=200)
+    bench.server.write(4, created=200, closed=200)
+    bench.ship()
+    assert [(each.first, each.last) for each in Chain(bench.store.blobs).logs] == [
+        *((at(0), at(150)), (at(60), at(90)), (at(90), at(200))),
+    ]
+
+
 def test_without_its_notes_it_asks_the_store(bench: Any) -> None:
     bench.begin()
     bench.server.write(1, transaction(10))
@@ -292,7 +312,7 @@ def test_brought_logs_are_removed_an_hour_later(bench: Any, ship: Any, monkeypat
 def test_beyond_the_bound_the_oldest_goes_unshipped_and_a_base_is_due(
     bench: Any, ship: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk = SimpleNamespace(f_blocks=5 * 350, f_frsize=1)  # a fifth of it: two of the three logs
+    disk = SimpleNamespace(f_blocks=5 * 500, f_frsize=1)  # a fifth of it: two of the three logs
 
     def statvfs(_: str) -> SimpleNamespace:
         return disk
@@ -333,6 +353,11 @@ DAY = timedelta(days=1)
         (State(), True),
         (State(base_tried=stamp(at(60))), False),  # a minute ago
         (State(base_tried=stamp(at(-600))), True),
+        (State(base_tried=stamp(at(-600)), base_failures=1), True),
+        (State(base_tried=stamp(at(-600)), base_failures=2), False),
+        (State(base_tried=stamp(at(-1200)), base_failures=2), True),
+        (State(base_tried=stamp(at(-7000)), base_failures=99), False),
+        (State(base_tried=stamp(at(-7200)), base_failures=99), True),
         (State(base_ended=stamp(at(0))), False),
         (State(base_ended=stamp(at(0) - DAY)), False),  # the night's comes
         (State(base_ended=stamp(at(0) - 2 * DAY)), True),
@@ -358,29 +383,3 @@ def test_notes_of_base_and_shipping_do_not_undo_each_other(bench: Any, ship: Any
 def test_notes_that_are_none_say_nothing(bench: Any, text: str) -> None:
     (bench.configuration.directory / state.NAME).write_text(text)
     assert state.read(bench.configuration) == State()
-
-
-def unpacked(data: bytes) -> bytes:
-    return subprocess.run(["zstd", "-q", "-d", "-c"], input=data, capture_output=True, check=True).stdout
-
-
-def test_packed_comes_back_and_is_counted() -> None:
-    content, seen = os.urandom(3_000_000), [b""]
-    stream = packed.Packed(BytesIO(content), look=lambda piece: seen.append(piece))
-    data = b""
-    while piece := stream.read(70_000):
-        data += piece
-    assert unpacked(data) == content == b"".join(seen)
-    assert (stream.bytes, stream.unpacked) == (len(data), len(content))
-
-
-def test_end_of_what_has_failed_is_not_told() -> None:
-    """The store takes the end of a stream for the whole of it."""
-
-    def finish() -> None:
-        raise packed.Failed("the dump has ended with 1")
-
-    stream = packed.Packed(BytesIO(b"half of it"), finish=finish)
-    with pytest.raises(packed.Failed, match="ended with 1"):
-        while stream.read(100):
-            pass

@@ -43,6 +43,12 @@ def test_what_can_be_restored() -> None:
     assert written["bases"][0]["version"] == "8.4.6"
 
 
+def test_what_the_last_base_warns_of() -> None:
+    found = listing.of(stored(said=details(warnings=["without views that are not valid: shop.v"])), NOW)
+    assert "warning   the last base: without views that are not valid: shop.v" in found.as_text().splitlines()
+    assert found.alarms == []
+
+
 def after(**span: int) -> datetime:
     return NOW + timedelta(**span)
 
@@ -78,6 +84,12 @@ ALARMS: list[tuple[str, Callable[[], StoredBackup], datetime, list[str]]] = [
         lambda: stored(verified=dataclasses.replace(VERIFIED_ONCE, ok=False, why="shop.orders is corrupt")),
         NOW,
         ["the backup's last proof, a restore at 2026-11-22T04:00:00Z, has failed (shop.orders is corrupt). docs/op"],
+    ),
+    (
+        "a proof that had no room",
+        lambda: stored(verified=dataclasses.replace(VERIFIED_ONCE, ok=False, undecided=True, why="no room")),
+        NOW,
+        ["the backup could not be proved at 2026-11-22T04:00:00Z (no room). docs/operations/backup.md"],
     ),
     (
         "no base",

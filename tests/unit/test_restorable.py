@@ -132,6 +132,12 @@ BAD: list[tuple[str, Callable[[], StoredBackup], dict[str, Any], str]] = [
         {},
         "dataDiskSizeGb: 256 GiB is less than the 257 GiB of data that restoreFrom has",
     ),
+    (
+        "files that are larger than their dump",
+        lambda: stored(said=details(unpacked=100 << 30, data=300 << 30)),
+        {},
+        "dataDiskSizeGb: 256 GiB is less than the 300 GiB of data that restoreFrom has",
+    ),
 ]
 
 

@@ -25,6 +25,9 @@ FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/files.py 0644 <<'FILE'
 <<< configs/backup/files.py >>>
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/lock.py 0644 <<'FILE'
+<<< configs/backup/lock.py >>>
+FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/moments.py 0644 <<'FILE'
 <<< configs/backup/moments.py >>>
 FILE
@@ -34,8 +37,14 @@ FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/plan.py 0644 <<'FILE'
 <<< configs/backup/plan.py >>>
 FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/replay_options.py 0644 <<'FILE'
+<<< configs/backup/replay_options.py >>>
+FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/restore.py 0644 <<'FILE'
 <<< configs/backup/restore.py >>>
+FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/schema.py 0644 <<'FILE'
+<<< configs/backup/schema.py >>>
 FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/server.py 0644 <<'FILE'
 <<< configs/backup/server.py >>>
@@ -48,6 +57,9 @@ FILE
 FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/store.py 0644 <<'FILE'
 <<< configs/backup/store.py >>>
+FILE
+  install_file /usr/local/lib/azure-mysql-ha/backup/survey.py 0644 <<'FILE'
+<<< configs/backup/survey.py >>>
 FILE
   install_file /usr/local/lib/azure-mysql-ha/backup/verify.py 0644 <<'FILE'
 <<< configs/backup/verify.py >>>
@@ -70,7 +82,7 @@ FILE
   "main_config_file": "/etc/mysql/my.cnf",
   "mount_point": "/var/lib/mysql",
   "pid_file": "/run/mysqld/mysqld.pid",
-  "position": "SOURCE_LOG_FILE=\u0027[^\u0027]*[.]([0-9]+)\u0027, SOURCE_LOG_POS=([0-9]+)",
+  "position": "(?:SOURCE|MASTER)_LOG_FILE=\u0027[^\u0027]*[.]([0-9]+)\u0027, (?:SOURCE|MASTER)_LOG_POS=([0-9]+)",
   "program": "/usr/sbin/mysqld",
   "restore_account": "",
   "restore_options": [
