@@ -89,7 +89,7 @@ drill: .venv/.stamp ## break the cluster and prove that no write is lost (SCENAR
 	@.venv/bin/python -m drills $(if $(STACK),--stack $(STACK),--lab $(LAB)) \
 	    $(if $(REPEAT),--repeat $(REPEAT)) $(SCENARIO)
 
-proof: .venv/.stamp ## try an empty stack from nothing to nothing: up, a row, moves, drills, changes, destroy (STACK=dev)
+proof: .venv/.stamp ## make, use, drill, change and destroy an empty stack (STACK=dev)
 	@.venv/bin/python -m drills.prove $(if $(STACK),--stack $(STACK),--lab $(LAB))
 
 test: lint ## run all checks and tests, also those in a lab of their own
@@ -103,7 +103,7 @@ test-all: lint ## the same, with the tests that take many minutes: hours
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
-unit: .venv/.stamp ## run the quick tests, which start no other program; needs neither root nor a lab
+unit: .venv/.stamp ## run the quick tests: about a minute; needs neither root nor a lab
 	@.venv/bin/python -m pytest $(TWO) tests/golden tests/unit
 
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes

@@ -15,6 +15,7 @@ from components.azure.nodes import Nodes, NodesArgs
 from components.azure.place import make_place
 from components.azure.restore import Restore, RestoreArgs
 from components.azure.tags import tag_everything
+from components.azure.workspace import WorkspaceAccess, WorkspaceArgs
 from components.cluster.cluster import Cluster
 from components.entrance import make_entrance
 from components.remote import ScriptContext
@@ -50,25 +51,27 @@ nodes = Nodes(
         endpoint=endpoint,
         own_addresses=addresses.own,
         encryption_set_id=Encryption("encryption", EncryptionArgs(place, key)).set_id if key else None,
+        witness_writes=existing.workspace is not None,
         existing=before.machines,
     ),
 )
-fence_device = (
-    Fencing("fencing", FencingArgs(place, machines=nodes.machines, existing_role_id=existing.role_id)).device
-    if settings.fencing.fencing
-    else None
-)
+fencing = FencingArgs(place, machines=nodes.machines, existing_role_id=existing.role_id)
+fence_device = Fencing("fencing", fencing).device if settings.fencing.fencing else None
 if settings.alerts.are_sent:
     Alerts("alerts", AlertsArgs(place, settings.alerts, endpoint.balancer, nodes.machines))
 backup, source = settings.backup, settings.backup.restore_from
 backup_store = Backup("backup", BackupArgs(place, settings, nodes.machines)).store if backup.backup else None
 restore_store = Restore("restore", RestoreArgs(source, backup.restore_to, nodes.machines)).store if source else None
+workspace, witness = existing.workspace, nodes.witness_machine
+access = WorkspaceArgs(workspace, settings.names.witness, witness) if workspace and witness else None
+metrics_store = WorkspaceAccess("workspace", access).store if access else None
 cluster = Cluster(
     "cluster",
     ScriptContext(settings, nodes.cluster_nodes, nodes.witness),
     fence_device=fence_device,
     backup_store=backup_store,
     restore_store=restore_store,
+    metrics_store=metrics_store,
     entrance=entrance,
     ways_out=addresses.ways_out,
 )

@@ -1,4 +1,4 @@
-"""Where clients come in, and by what they know that it is this cluster. Knows neither Azure's resources nor SSH."""
+"""The endpoint's address and name, and the server's certificate. Knows neither Azure's resources nor SSH."""
 
 from dataclasses import dataclass
 

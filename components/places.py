@@ -22,5 +22,9 @@ WATCHDOG_DEVICE = "/run/azure-mysql-ha/watchdog"
 # To what that sbd was started to set it, in seconds: of its own environment it leaves nothing to read.
 WATCHDOG_SECONDS = "/run/azure-mysql-ha-watchdog-seconds"
 
+# On a witness whose Prometheus writes elsewhere: a token of the machine's own identity, and what keeps it fresh.
+TOKEN = "/run/azure-mysql-ha-token/token"
+TOKEN_UNIT = "azure-mysql-ha-token.service"
+
 # Has the other node started where one waits for it alone.
 WAITS_ALONE_UNIT = "azure-mysql-ha-waits-alone.service"

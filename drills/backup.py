@@ -1,4 +1,4 @@
-"""The backup of a stack that is proved from nothing to nothing: that it comes, is kept, can be restored, and goes.
+"""The backup of a stack that is proved: that it comes, is kept, can be restored, and goes.
 
 `python -m drills.backup ACCOUNT`, with a storage account's resource id, takes the policy away that keeps it.
 """

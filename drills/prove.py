@@ -1,4 +1,4 @@
-"""Proves a stack in a subscription, or in the lab, from nothing to nothing: what `make proof` calls."""
+"""Proves an empty stack in a subscription, or in the lab: what `make proof` calls."""
 
 import argparse
 import subprocess

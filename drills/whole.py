@@ -1,4 +1,4 @@
-"""A stack from nothing to nothing: made, written to, moved, hurt, changed and destroyed; what `make proof` runs.
+"""The whole life of an empty stack: made, used, moved, drilled, changed and destroyed; what `make proof` runs.
 
 The stack must be empty: all of it is destroyed at the end, whatever has happened.
 """

@@ -18,6 +18,8 @@ PLATFORM_ADDRESS = "168.63.129.16"  # Azure's: name server, and source of the ba
 CLIENT_ADDRESS = "198.51.100.10"  # the outside world
 ARM_ADDRESS = "198.18.0.1"
 BLOB_ADDRESS = "198.18.0.2"
+METRICS_ADDRESS = "198.18.0.3"
+SERVICES = (ARM_ADDRESS, BLOB_ADDRESS, METRICS_ADDRESS)
 PUBLIC_RANGE = "203.0.113.0/24"
 
 
@@ -72,11 +74,11 @@ def create(name: str) -> None:
     if not exists(name):
         _run("ip", "netns", "add", name)
     _ip_in(name, "link", "set", "lo", "up")
-    for address in (IMDS_ADDRESS, PLATFORM_ADDRESS, CLIENT_ADDRESS, ARM_ADDRESS, BLOB_ADDRESS):
+    for address in (IMDS_ADDRESS, PLATFORM_ADDRESS, CLIENT_ADDRESS, *SERVICES):
         _ip_in(name, "address", "replace", f"{address}/32", "dev", "lo")
     # Who connects to a public address, and binds no other, comes from outside: also to one that is not there.
     _ip_in(name, "route", "replace", PUBLIC_RANGE, "dev", "lo", "src", CLIENT_ADDRESS)
-    for address in (ARM_ADDRESS, BLOB_ADDRESS):
+    for address in SERVICES:
         add_public_address(name, address)
     resolver(name).parent.mkdir(parents=True, exist_ok=True)
     resolver(name).write_text(f"nameserver {PLATFORM_ADDRESS}\n")

@@ -38,7 +38,7 @@ class Command:
         def run() -> int:
             return self.run(Stack(cli_of(options)), options)
 
-        return told(self.name, run)
+        return exit_code_of(self.name, run)
 
 
 def stack_parser(name: str, text: str) -> argparse.ArgumentParser:
@@ -65,7 +65,7 @@ def cli_of(options: argparse.Namespace) -> Cli:
     return Cli(stack, options.pulumi, options.config_file)
 
 
-def told(name: str, action: Callable[[], int]) -> int:
+def exit_code_of(name: str, action: Callable[[], int]) -> int:
     """Do something and return its exit code; where it cannot be done, say why on standard error and return 1."""
     try:
         return action()

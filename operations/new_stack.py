@@ -25,7 +25,7 @@ from components.checkout import CHECKOUT, schema
 from components.settings.mistake import Mistake
 from components.settings.tunnel import make_keys
 from operations.cli import PROJECT, Cli
-from operations.command import cli_of, stack_parser, told
+from operations.command import cli_of, exit_code_of, stack_parser
 from operations.error import OperationError
 
 # RFC 5737: networks for examples. Where they stand, somebody has to put his own.
@@ -291,7 +291,7 @@ def main(arguments: list[str] | None = None) -> int:
             _make(cli, options.source)
         return 0
 
-    return told("new_stack", run)
+    return exit_code_of("new_stack", run)
 
 
 def _rotate(cli: Cli, key: str) -> None:

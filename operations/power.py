@@ -14,7 +14,7 @@ from typing import Any
 
 from components.checkout import CHECKOUT
 from components.places import STAYS_OFF
-from operations.command import told
+from operations.command import exit_code_of
 from operations.error import OperationError
 from operations.ssh import Node, by_name
 from operations.stack import Stack
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Azure(subscription).act(f"{options.id}/{options.action}", _API_VERSION)
         return 0
 
-    return told("power", run)
+    return exit_code_of("power", run)
 
 
 if __name__ == "__main__":

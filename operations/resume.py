@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from operations.cli import Cli
-from operations.command import cli_of, stack_parser, told
+from operations.command import cli_of, exit_code_of, stack_parser
 from operations.error import OperationError
 
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
@@ -158,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(resume(cli_of(options))) or "No update was interrupted.")
         return 0
 
-    return told("resume", run)
+    return exit_code_of("resume", run)
 
 
 if __name__ == "__main__":

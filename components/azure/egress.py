@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import network
 
+from components.azure.balancer import balancer_id, part_of, pool_id
 from components.azure.place import Place
 
 _NAME = "egress"
@@ -37,17 +38,13 @@ class EgressParts:
     pool_name: str = _NAME
 
 
-def egress_parts(balancer_id: pulumi.Output[str], address: network.PublicIPAddress) -> EgressParts:
+def egress_parts(balancer: pulumi.Output[str], address: network.PublicIPAddress) -> EgressParts:
     """Return what a balancer needs for the way out.
 
     Args:
-        balancer_id: resource id of the balancer.
+        balancer: its resource id.
         address: what the machines come from.
     """
-
-    def part(kind: str) -> network.SubResourceArgs:
-        return network.SubResourceArgs(id=pulumi.Output.concat(balancer_id, f"/{kind}/{_NAME}"))
-
     return EgressParts(
         frontend=network.FrontendIPConfigurationArgs(
             name=_NAME, public_ip_address=network.PublicIPAddressArgs(id=address.id)
@@ -56,8 +53,8 @@ def egress_parts(balancer_id: pulumi.Output[str], address: network.PublicIPAddre
         rule=network.OutboundRuleArgs(
             name="rule-egress",
             protocol=network.LoadBalancerOutboundRuleProtocol.ALL,
-            frontend_ip_configurations=[part("frontendIPConfigurations")],
-            backend_address_pool=part("backendAddressPools"),
+            frontend_ip_configurations=[part_of(balancer, "frontendIPConfigurations", _NAME)],
+            backend_address_pool=part_of(balancer, "backendAddressPools", _NAME),
             allocated_outbound_ports=_PORTS_OF_A_MACHINE,
             enable_tcp_reset=True,
             idle_timeout_in_minutes=4,
@@ -77,8 +74,7 @@ def make_egress_balancer(
         parent: the component that it is part of.
     """
     balancer_name = f"lbe-{place.cluster_name}"
-    balancer_id = pulumi.Output.concat(place.group_id, "/providers/Microsoft.Network/loadBalancers/", balancer_name)
-    parts = egress_parts(balancer_id, address)
+    parts = egress_parts(balancer_id(place, balancer_name), address)
     balancer = network.LoadBalancer(
         name,
         load_balancer_name=balancer_name,
@@ -91,8 +87,3 @@ def make_egress_balancer(
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return pool_id(balancer, parts.pool_name)
-
-
-def pool_id(balancer: network.LoadBalancer, pool: str) -> pulumi.Output[str]:
-    """Return the resource id of a balancer's pool, known when the balancer is there."""
-    return balancer.id.apply(lambda id_: f"{id_}/backendAddressPools/{pool}")

@@ -6,10 +6,11 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 import pulumi
-from pulumi_azure_native import authorization, keyvault, network, privatedns, resources, storage
+from pulumi_azure_native import authorization, keyvault, monitor, network, privatedns, resources, storage
 
 from components.azure.fencing import ACTIONS
 from components.azure.place import ExistingGroup
+from components.azure.workspace import Workspace, ingestion_url
 from components.settings.azure_id import AzureId, id_of, region
 from components.settings.encryption import EncryptionKey
 from components.settings.load import SettingsError
@@ -28,11 +29,13 @@ class Existing:
         group: the resource group; None where the cluster makes its own.
         subnet_id: resource id of the subnet; None where the cluster makes its own network.
         role_id: resource id of the role for fencing; None where the cluster makes its own.
+        workspace: where the witness's Prometheus writes to; None where it writes nowhere.
     """
 
     group: ExistingGroup | None
     subnet_id: str | None
     role_id: str | None
+    workspace: Workspace | None = None
 
 
 def find(settings: Settings) -> Existing:
@@ -50,7 +53,7 @@ def find(settings: Settings) -> Existing:
             mistakes.append(f"azure-mysql-ha:{key}: {mistake}")
             return None
 
-    group = subnet_id = role_id = None
+    group = subnet_id = role_id = workspace = None
     location = settings.names.location
     if name := settings.names.existing_resource_group:
         group = check("existingResourceGroup", lambda: _group(name))
@@ -65,6 +68,8 @@ def find(settings: Settings) -> Existing:
         check("diskEncryptionKeyVaultId", lambda: _check_vault(key, location))
     if (account := settings.backup.existing_backup_storage_account_id) and settings.backup.backup:
         check("existingBackupStorageAccountId", lambda: _check_account(account))
+    if workspace_id := settings.monitoring.monitor_workspace_id:
+        workspace = check("monitorWorkspaceId", lambda: _workspace(workspace_id))
     if source := settings.begins_with:
         from components.azure import restorable  # Azure's clients take half a second to load
 
@@ -76,7 +81,7 @@ def find(settings: Settings) -> Existing:
             check("dataDiskSizeGb", lambda: restorable.check_size(base, settings.disks.data_disk_size_gb))
     if mistakes:
         raise SettingsError(pulumi.get_stack(), mistakes)
-    return Existing(group, subnet_id, role_id)
+    return Existing(group, subnet_id, role_id, workspace)
 
 
 def _read(what: str, ask: Callable[[], T]) -> T:
@@ -268,3 +273,41 @@ def _check_account(account: AzureId) -> None:
     )
     if not service.is_versioning_enabled:
         pulumi.log.warn(f"storage account {name} keeps no versions of blobs")
+
+
+def _workspace(workspace: AzureId) -> Workspace:
+    """Return how an Azure Monitor workspace takes samples: by the rule and the endpoint that Azure has made with it."""
+    if (here := _read("the subscription", _subscription)).lower() != workspace.subscription.lower():
+        raise Mistake(f"is in subscription {workspace.subscription}; this stack looks it up in subscription {here}")
+    (name,) = workspace.names
+    found = _read(
+        f"Azure Monitor workspace {name}",
+        lambda: monitor.get_azure_monitor_workspace(
+            resource_group_name=workspace.group, azure_monitor_workspace_name=name
+        ),
+    )
+    settings = found.default_ingestion_settings
+    rule_id = id_of("Microsoft.Insights/dataCollectionRules/NAME")(settings.data_collection_rule_resource_id)
+    rule = _read(
+        f"data collection rule {rule_id.names[0]}",
+        lambda: monitor.get_data_collection_rule(
+            resource_group_name=rule_id.group, data_collection_rule_name=rule_id.names[0]
+        ),
+    )
+    endpoint_id = id_of("Microsoft.Insights/dataCollectionEndpoints/NAME")(
+        settings.data_collection_endpoint_resource_id
+    )
+    endpoint = _read(
+        f"data collection endpoint {endpoint_id.names[0]}",
+        lambda: monitor.get_data_collection_endpoint(
+            resource_group_name=endpoint_id.group, data_collection_endpoint_name=endpoint_id.names[0]
+        ),
+    )
+    if endpoint.network_acls and endpoint.network_acls.public_network_access == "Disabled":
+        pulumi.log.warn(
+            f"data collection endpoint {endpoint_id.names[0]} of workspace {name} is closed to public networks: the"
+            " witness needs a private link to it, which is the owner's business"
+        )
+    if endpoint.metrics_ingestion is None:
+        raise Mistake(f"data collection endpoint {endpoint_id.names[0]} of workspace {name} takes no metrics")
+    return Workspace(ingestion_url(endpoint.metrics_ingestion.endpoint, rule.immutable_id), rule.id)

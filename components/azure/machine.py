@@ -26,6 +26,7 @@ class MachineArgs:
     Args:
         settings: its name, address, zone, size and host key.
         encryption_set_id: the set whose key encrypts all disks; None for Azure's own keys.
+        has_identity: whether it asks Azure as itself.
     """
 
     place: Place
@@ -36,6 +37,7 @@ class MachineArgs:
     subnet_id: pulumi.Input[str]
     endpoint: Endpoint
     encryption_set_id: pulumi.Input[str] | None
+    has_identity: bool
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ def make_machine(args: MachineArgs, parent: pulumi.Resource, node: NodeParts | N
         availability_set=compute.SubResourceArgs(id=node.availability_set.id)
         if node and node.availability_set
         else None,
-        # Fencing lets each node stop and start the other as itself, with no password to keep.
+        # With no password to keep: each node stops and starts the other one as itself, a witness writes metrics.
         identity=compute.VirtualMachineIdentityArgs(type=compute.ResourceIdentityType.SYSTEM_ASSIGNED)
-        if node
+        if args.has_identity
         else None,
         hardware_profile=compute.HardwareProfileArgs(vm_size=settings.size.name),
         # Azure's default for these images, said, so that it stays. Their kernels and modules are signed.

@@ -27,6 +27,7 @@ class NodesArgs:
     Args:
         own_addresses: public addresses of the machines' own, by name; empty if they have none.
         encryption_set_id: the set whose key encrypts all disks; None for Azure's own keys.
+        witness_writes: whether the witness writes metrics, for which it asks Azure as itself.
         existing: names of the machines that were there before this update.
     """
 
@@ -40,6 +41,7 @@ class NodesArgs:
     endpoint: Endpoint
     own_addresses: Mapping[str, network.PublicIPAddress]
     encryption_set_id: pulumi.Input[str] | None
+    witness_writes: bool
     existing: Collection[str]
 
 
@@ -48,11 +50,13 @@ class Nodes(pulumi.ComponentResource):
 
     Attributes:
         machines: the nodes' virtual machines, by node name.
+        witness_machine: the witness's; None for a cluster without one.
         ssh_commands: how a person logs in, by machine name.
     """
 
     cluster_nodes: tuple[ClusterNode, ClusterNode]
     machines: dict[str, compute.VirtualMachine]
+    witness_machine: compute.VirtualMachine | None
     witness: Machine | None
     ssh_commands: dict[str, pulumi.Output[str]]
 
@@ -63,7 +67,7 @@ class Nodes(pulumi.ComponentResource):
         everyone = [*([args.witness] if args.witness else []), *args.nodes]
         self._doors = {machine.name: self._door(machine) for machine in everyone}
         self.ssh_commands = {machine: door.ssh_command for machine, door in self._doors.items()}
-        self.machines = {}
+        self.machines, self.witness_machine = {}, None
         self.witness = self._make_witness(args.witness) if args.witness else None
         first, second = (self._make_node(node, availability_set) for node in args.nodes)
         self.cluster_nodes = first, second
@@ -88,7 +92,7 @@ class Nodes(pulumi.ComponentResource):
         own_address = args.own_addresses.get(machine.name)
         return door_of(machine, args.ssh, endpoint_host=args.endpoint.host, own_address=own_address)
 
-    def _machine_args(self, settings: MachineSettings) -> MachineArgs:
+    def _machine_args(self, settings: MachineSettings, *, has_identity: bool) -> MachineArgs:
         args = self._args
         return MachineArgs(
             place=args.place,
@@ -99,13 +103,14 @@ class Nodes(pulumi.ComponentResource):
             subnet_id=args.subnet_id,
             endpoint=args.endpoint,
             encryption_set_id=args.encryption_set_id,
+            has_identity=has_identity,
         )
 
     def _make_witness(self, witness: MachineSettings) -> Machine:
         # Outside of the availability set on purpose. It has two racks, both of them a node's: a rack that fails would
         # take a node and the witness along, two of three votes. Alone, the witness is anywhere in the data centre.
-        machine = make_machine(self._machine_args(witness), self)
-        return self._seen_by_ssh(witness, machine)
+        self.witness_machine = make_machine(self._machine_args(witness, has_identity=self._args.witness_writes), self)
+        return self._seen_by_ssh(witness, self.witness_machine)
 
     def _make_node(self, node: MachineSettings, availability_set: compute.AvailabilitySet | None) -> ClusterNode:
         args = self._args
@@ -122,7 +127,9 @@ class Nodes(pulumi.ComponentResource):
             after=self.witness.ready if self.witness and exists else (),
             parent=self,
         )
-        machine = make_machine(self._machine_args(node), self, NodeParts(turn, data_disk, availability_set))
+        machine = make_machine(
+            self._machine_args(node, has_identity=True), self, NodeParts(turn, data_disk, availability_set)
+        )
         self.machines[node.name] = machine
         return ClusterNode(**vars(self._seen_by_ssh(node, machine)), data_disk_lun=DATA_DISK_LUN)
 

@@ -1,4 +1,4 @@
-"""What Azure has just made and does not know everywhere yet: asked for again, in place of an error."""
+"""Retries while a new role, identity or right has not spread through Azure."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ def asked_again(name: str) -> pulumi.ResourceHookBinding:
             return False
         if tries == 1:
             pulumi.warn(
-                f"{name}: Azure does not know everywhere yet what it has just made ({code}); tried again for"
+                f"{name}: Azure has not yet spread the new role, identity or right ({code}); retrying for"
                 f" {_SECONDS // 60} minutes"
             )
         await asyncio.sleep(_PAUSE_SECONDS)

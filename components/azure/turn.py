@@ -1,4 +1,7 @@
-"""What Azure's restart or replacement of a node's machine waits for: operations/turn."""
+"""The local command that makes each node wait for its turn before Azure restarts or replaces its machine.
+
+The turn itself is operations/turn.
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -16,6 +16,7 @@ from components.cluster.watchdog import Watchdog
 from components.cluster.witness import Witness
 from components.entrance import Entrance
 from components.fence_device import FenceDevice
+from components.metrics_store import MetricsStore
 from components.remote import ScriptContext
 
 
@@ -26,6 +27,7 @@ class Cluster(pulumi.ComponentResource):
         fence_device: how a node is fenced; None for a cluster without fencing.
         backup_store: where backups go; None for a cluster without.
         restore_store: the backup that a new cluster begins with; None for none.
+        metrics_store: where the witness's Prometheus writes to; None for nowhere.
         entrance: how clients come to the node that serves.
         ways_out: networks, in CIDR form, that the machines come from when they leave, as far as they are known.
 
@@ -41,6 +43,7 @@ class Cluster(pulumi.ComponentResource):
         fence_device: FenceDevice | None,
         backup_store: BackupStore | None,
         restore_store: BackupStore | None,
+        metrics_store: MetricsStore | None,
         entrance: Entrance,
         ways_out: Sequence[pulumi.Input[str]],
     ) -> None:
@@ -81,5 +84,7 @@ class Cluster(pulumi.ComponentResource):
         options = Options(context, child, after=[resources.applied])
         Access(context, child, entrance=entrance, after=options.in_force)
         is_monitored = context.settings.monitoring.monitoring
-        self.monitoring = Monitoring(context, child, after=packages.done).told if is_monitored else None
+        self.monitoring = (
+            Monitoring(context, child, store=metrics_store, after=packages.done).told if is_monitored else None
+        )
         self.register_outputs({})

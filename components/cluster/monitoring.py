@@ -8,7 +8,9 @@ import pulumi
 
 from components import ports
 from components.checkout import CHECKOUT
-from components.remote import LIBRARY, Part, RemoteScript, ScriptContext
+from components.metrics_store import AUDIENCE, MetricsStore
+from components.places import TOKEN, TOKEN_UNIT
+from components.remote import LIBRARY, Machine, Part, RemoteScript, ScriptContext
 
 PROGRAMS = (
     "components/certificates.py",
@@ -20,8 +22,10 @@ PROGRAMS = (
     "operations/backup/state.py",
     *(f"operations/status/{name}.py" for name in ("collector", "drbd", "facts", "metrics", "quorum")),
     *sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "operations/status/alarms").glob("*.py")),
+    "operations/words.py",
 )
 """What runs on the nodes, of the programs that ask them from outside too."""
+
 
 ALERTS = CHECKOUT / "docs" / "monitoring" / "alerts.yaml"
 
@@ -32,6 +36,7 @@ class Monitoring(Part):
     """The exporters of both nodes, which only a Prometheus of `monitorCidrs` reaches, by TLS and with the password.
 
     Args:
+        store: where the Prometheus on the witness writes to; None for nowhere.
         after: what each machine needs first, by its name.
 
     Attributes:
@@ -39,7 +44,12 @@ class Monitoring(Part):
     """
 
     def __init__(
-        self, context: ScriptContext, opts: pulumi.ResourceOptions, *, after: Mapping[str, pulumi.Resource]
+        self,
+        context: ScriptContext,
+        opts: pulumi.ResourceOptions,
+        *,
+        store: MetricsStore | None,
+        after: Mapping[str, pulumi.Resource],
     ) -> None:
         super().__init__(context, opts)
         system, password = context.operating_system.monitoring, context.settings.monitoring.monitor_password
@@ -65,7 +75,9 @@ class Monitoring(Part):
         certificates = pulumi.Output.concat(*(script.stdout.apply(certificate_in) for script in done.values()))
         place = f"/etc/prometheus/{context.settings.names.cluster_name}"
         told: dict[str, object] = {
-            "scrape_configs": [_scraped(context, *kind, f"{place}.pem", f"{place}.password") for kind in kinds],
+            "scrape_configs": [
+                _scraped(context, *kind, context.nodes, f"{place}.pem", f"{place}.password") for kind in kinds
+            ],
             "certificates": certificates,
         }
         witness = context.witness
@@ -76,11 +88,15 @@ class Monitoring(Part):
                 witness,
                 "monitoring/prometheus.sh.j2",
                 "Prometheus, which asks the nodes",
-                after=[after[witness.name], *done.values()],
+                after=[after[witness.name], *done.values(), *(store.ready if store else ())],
                 variables={"HA_MONITOR_PASSWORD": password, "HA_EXPORTER_CERTIFICATES": certificates},
+                library=LIBRARY,
                 monitoring=system,
-                configuration=_configuration(context, kinds),
+                configuration=_configuration(context, witness, kinds, store),
                 alerts=ALERTS.read_text(encoding="utf-8"),
+                audience=AUDIENCE if store else "",
+                token=TOKEN,
+                token_unit=TOKEN_UNIT,
             )
             told["prometheus"] = f"https://{witness.private_address}:{ports.PROMETHEUS}"
             told["certificates"] = pulumi.Output.concat(certificates, own.stdout.apply(certificate_in))
@@ -88,14 +104,29 @@ class Monitoring(Part):
         self.register_outputs({})
 
 
-def _configuration(context: ScriptContext, kinds: Iterable[tuple[str, int]]) -> str:
-    """Return what the witness's Prometheus asks, in its own form (JSON is YAML)."""
+def _configuration(
+    context: ScriptContext, witness: Machine, kinds: Iterable[tuple[str, int]], store: MetricsStore | None
+) -> str:
+    """Return what the witness's Prometheus asks, and where it writes to, in its own form (JSON is YAML)."""
     place = "/etc/azure-mysql-ha/monitoring"
+    password = f"{place}/password"
+    asked = [_scraped(context, *kind, context.nodes, f"{place}/nodes.pem", password) for kind in kinds]
     configuration: dict[str, object] = {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
         "rule_files": [f"{place}/alerts.yaml"],
-        "scrape_configs": [_scraped(context, *kind, f"{place}/nodes.pem", f"{place}/password") for kind in kinds],
+        "scrape_configs": asked,
     }
+    if store:
+        # Whether its writing is behind, it alone knows.
+        own = (ports.PROMETHEUS, [witness], f"{place}/certificate.pem", password)
+        asked.append(_scraped(context, "prometheus", *own))
+        # Its own support for Entra ID ("azuread") is not in the packages of the distributions; this is, and the file is
+        # read before each request.
+        authorization = {"credentials_file": TOKEN}
+        configuration["remote_write"] = [
+            # The token is for nobody to whom that server might point.
+            {"name": "workspace", "url": store.url, "follow_redirects": False, "authorization": authorization}
+        ]
     return json.dumps(configuration, indent=1)
 
 
@@ -105,8 +136,10 @@ def certificate_in(stdout: str) -> str:
     return f"{found[0]}\n" if found else ""
 
 
-def _scraped(context: ScriptContext, kind: str, port: int, authority: str, password: str) -> dict[str, object]:
-    """Return how a Prometheus asks one kind of exporter, in the form of its own configuration.
+def _scraped(
+    context: ScriptContext, kind: str, port: int, machines: Iterable[Machine], authority: str, password: str
+) -> dict[str, object]:
+    """Return how a Prometheus asks exporters of one kind, in the form of its own configuration.
 
     Args:
         authority, password: files of the machine that it runs on.
@@ -121,9 +154,9 @@ def _scraped(context: ScriptContext, kind: str, port: int, authority: str, passw
         "basic_auth": {"username": "prometheus", "password_file": password},
         "static_configs": [
             {
-                "targets": [f"{node.private_address}:{port}"],
-                "labels": {"cluster": cluster, "instance": node.name, "exporter": kind},
+                "targets": [f"{machine.private_address}:{port}"],
+                "labels": {"cluster": cluster, "instance": machine.name, "exporter": kind},
             }
-            for node in context.nodes
+            for machine in machines
         ],
     }

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pulumi
 
 from components.inbound import BALANCER, WAYS_OUT, Inbound, inbound
+from components.places import TOKEN_UNIT
 from components.remote import Machine, Part, RemoteScript, ScriptContext
 from components.settings.settings import Settings
 
@@ -120,7 +121,7 @@ def _not_monitoring(context: ScriptContext, *, is_node: bool) -> tuple[str, ...]
     system, monitoring = context.operating_system.monitoring, context.settings.monitoring
     if is_node:
         return () if monitoring.monitoring else (system.node.unit, system.mysqld.unit, system.cluster.unit)
-    return () if monitoring.monitor_on_witness else (system.prometheus.unit,)
+    return () if monitoring.monitor_on_witness else (system.prometheus.unit, TOKEN_UNIT)
 
 
 def _witness_packages(context: ScriptContext) -> tuple[str, ...]:

@@ -190,7 +190,7 @@ def _witness_can_monitor(settings: Settings) -> None:
     if not settings.monitoring.monitor_on_witness:
         return
     if not settings.monitoring.monitoring:
-        raise Mistake("is true, but monitoring is false: the nodes would tell it nothing")
+        raise Mistake("needs monitoring: true, since without it the nodes have no exporters")
     if not settings.machines.witness:
         raise Mistake("is true, but there is no witness (witness: true)")
 

@@ -1,4 +1,4 @@
-"""What the configuration gives for a key, and the kinds of values that it may stand for."""
+"""Readers for the raw values of the configuration."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -90,8 +90,8 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
         pulumi.log.warn("replicationEncryption: off: what DRBD copies from node to node is clear text on the network")
     if settings.network.host_firewall and not settings.has_host_firewall:
         pulumi.log.warn(
-            "hostFirewall: the machines have none: with existingSubnetId the address by which they leave, and ask a"
-            " public endpoint, is not known; the subnet's security group alone decides who comes in"
+            "hostFirewall: not set up: with existingSubnetId the machines' outbound address, needed for a public"
+            " endpoint, is unknown; only the subnet's security group filters"
         )
     if settings.lacks_watchdog:
         pulumi.log.warn(

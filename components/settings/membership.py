@@ -1,4 +1,4 @@
-"""Corosync."""
+"""Corosync's token and key."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""DRBD."""
+"""DRBD's secret, rates and tunnel."""
 
 import re
 import string

@@ -30,7 +30,7 @@ UNREADABLE = "cannot be read"
 """What is told of a value for which a check has raised anything but `Mistake`, the text of which may quote a secret."""
 
 
-class Told(Exception):
+class AlreadyReported(Exception):
     """A value is asked for that is wrong, which has been told already."""
 
 
@@ -38,7 +38,7 @@ class Section(BaseModel):
     """Some settings that belong together.
 
     Pulumi.yaml describes each. While not all mistakes are found, a section may lack the fields that are wrong; who asks
-    for one raises `Told`.
+    for one raises `AlreadyReported`.
     """
 
     # Pydantic's own texts would quote secrets.
@@ -84,7 +84,7 @@ class Section(BaseModel):
 
         def __getattr__(self, name: str) -> object:
             if name in type(self).model_fields:
-                raise Told
+                raise AlreadyReported
             return super().__getattr__(name)
 
 
@@ -99,5 +99,5 @@ def run(checks: Iterable[Check], note: Note) -> None:
             look()
         except Mistake as mistake:
             note(key, mistake)
-        except Told:
+        except AlreadyReported:
             pass

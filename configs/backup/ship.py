@@ -95,7 +95,7 @@ def from_store(store: Store, known: State) -> State:
     )
 
 
-def brought(store: Store, known: State, file: File) -> State:
+def upload(store: Store, known: State, file: File) -> State:
     """Bring one log into the store, and return what is known then."""
     last = file.closed
     first = datetime.fromtimestamp(binary_log.created(file.path), UTC)
@@ -111,8 +111,8 @@ def brought(store: Store, known: State, file: File) -> State:
     return replace(known, shipped=file.number, shipped_last=stamp(last))
 
 
-def removed(configuration: Configuration, server: Server, known: State, closed: list[File]) -> State:
-    """Remove logs that are in the store since long, and beyond the bound others too; return what is known then."""
+def purge(configuration: Configuration, server: Server, known: State, closed: list[File]) -> State:
+    """Remove logs that have been in the store for long, and beyond the bound others too; return what is known then."""
     disk = os.statvfs(configuration.mount_point)
     bound = int(disk.f_blocks * disk.f_frsize * _SHARE)
     sizes = {file.number: file.path.stat().st_size for file in closed}
@@ -136,8 +136,8 @@ def removed(configuration: Configuration, server: Server, known: State, closed: 
     return replace(known, shipped=lost.last, shipped_last=lost.until, lost=[*known.lost, lost])
 
 
-def missed(known: State, closed: list[File], current: File) -> State:
-    """Return what is known of logs that somebody else has removed before they were in the store."""
+def note_missing(known: State, closed: list[File], current: File) -> State:
+    """Note the logs that somebody else has removed before they were in the store; return what is known then."""
     first = closed[0].number if closed else current.number
     if known.shipped < 0 or first <= known.shipped + 1:
         return known
@@ -169,16 +169,16 @@ def ship(configuration: Configuration, server: Server, store: Store) -> State:
     try:
         if known.shipped < 0:
             known = from_store(store, known)
-        known = missed(known, closed, current)
+        known = note_missing(known, closed, current)
         for file in closed:
             if file.number > known.shipped:
-                known = brought(store, known, file)
+                known = upload(store, known, file)
                 save(configuration, known)
         store.write_state(SEEN, to_json(Seen(stamp(now()), known.history, current.number - 1, stamp(before))))
         known = replace(known, complete_to=stamp(before))
     except (StoreError, Failed) as failure:
         error = str(failure)
-    known = removed(configuration, server, known, closed)
+    known = purge(configuration, server, known, closed)
     waiting = sum(1 for file in closed if file.number > known.shipped and file.path.exists())
     return save(configuration, replace(known, ship_at=stamp(now()), ship_error=error, waiting=waiting))
 

@@ -13,7 +13,7 @@ fi
 
 # What is open for writing keeps its file system from being read-only.
 exec 9>&- 9</run/azure-mysql-ha.lock
-flock --wait 900 9 || stop "another script still running after 900 s" "it to have ended" "See ps on this machine."
+flock --wait 900 9 || stop "another script still running after 900 s" "it to be finished" "See ps on this machine."
 
 # Scripts prepare their files here. What an earlier one has marked as not done yet is still to be seen.
 readonly scratch=/run/azure-mysql-ha

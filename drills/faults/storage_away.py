@@ -12,7 +12,7 @@ from operations import backups
 
 ORDER = 240
 
-ALARM = "the backup has what was committed until"
+ALARM = "the backup is complete until"
 ALARM_SECONDS = 420.0
 """It comes after five minutes."""
 

@@ -21,6 +21,7 @@ What it maps (`sdk.py` derives every property from the SDK):
 | compute:{Disk, DiskEncryptionSet} | Microsoft.Compute, 2024-03-02 |
 | keyvault:{Vault, Key} | Microsoft.KeyVault, 2024-11-01 |
 | monitor:{ActionGroup, MetricAlert} | Microsoft.Insights, 2024-10-01-preview and 2018-03-01 |
+| monitor:{AzureMonitorWorkspace, DataCollectionEndpoint, DataCollectionRule} | Microsoft.Monitor, 2023-04-03; Microsoft.Insights, 2022-06-01 |
 | storage:{StorageAccount, BlobServiceProperties, BlobContainer, BlobContainerImmutabilityPolicy, ManagementPolicy} | Microsoft.Storage, 2024-01-01 |
 | authorization:{RoleDefinition, RoleAssignment, ManagementLockByScope} | Microsoft.Authorization |
 | authorization:getClientConfig | the configuration, and the claims of a token |

@@ -90,6 +90,9 @@ RESOURCE_TYPES: Mapping[str, _Known] = {
     "keyvault:Key": _in_group("KeyVault/vaults/{vaultName}/keys/{keyName}"),
     "monitor:ActionGroup": _in_group("Insights/actionGroups/{actionGroupName}"),
     "monitor:MetricAlert": _in_group("Insights/metricAlerts/{ruleName}"),
+    "monitor:AzureMonitorWorkspace": _in_group("Monitor/accounts/{azureMonitorWorkspaceName}"),
+    "monitor:DataCollectionEndpoint": _in_group("Insights/dataCollectionEndpoints/{dataCollectionEndpointName}"),
+    "monitor:DataCollectionRule": _in_group("Insights/dataCollectionRules/{dataCollectionRuleName}"),
     "storage:StorageAccount": _in_group(
         _ACCOUNT, "location", replaced_by=_LOCATION, enableHttpsTrafficOnly="supportsHttpsTrafficOnly"
     ),

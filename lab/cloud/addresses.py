@@ -8,6 +8,9 @@ ARM = "198.18.0.1"
 BLOB = "198.18.0.2"
 """All storage accounts, https on port 443."""
 
+METRICS = "198.18.0.3"
+"""All endpoints that take metrics, https on port 443."""
+
 IMDS = "169.254.169.254"
 """Azure's instance metadata service, http on port 80, as every guest agent knows it."""
 

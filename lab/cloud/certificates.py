@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.cloud.addresses import ARM
+from lab.cloud.catalogue import REGIONS
 from lab.cloud.state import write_private
 
 NAMES = (
@@ -22,6 +23,7 @@ NAMES = (
     "login.microsoftonline.com",
     "prices.azure.com",
     "*.blob.core.windows.net",
+    *(f"*.{region}-1.metrics.ingest.monitor.azure.com" for region in sorted(REGIONS)),
     "localhost",
 )
 

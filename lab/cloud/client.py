@@ -76,10 +76,11 @@ class BalancerStatus(TypedDict):
 
 
 class Faults(TypedDict):
-    """What drills have broken; `arm`, `storage`: ok or unreachable; `zone`: the zone that is away, or empty."""
+    """What drills have broken; `zone`: the zone that is away, or empty; the others: ok or unreachable."""
 
     arm: str
     storage: str
+    metrics: str
     zone: str
 
 
@@ -171,6 +172,7 @@ def set_faults(
     *,
     arm: Literal["ok", "unreachable"] | None = None,
     storage: Literal["ok", "unreachable"] | None = None,
+    metrics: Literal["ok", "unreachable"] | None = None,
     zone: str | None = None,
 ) -> Faults:
     """Break something, or mend it; what is not named stays as it is.
@@ -179,9 +181,10 @@ def set_faults(
         arm: unreachable cuts the machines off from Resource Manager, the login service and their identities' tokens:
             packets are dropped, so callers wait.  The engine and the tests are not concerned.
         storage: unreachable cuts the machines off from the storage accounts, in the same way.
+        metrics: the same for the endpoint that takes metrics.
         zone: availability zone whose part of the network is away, and whose machines do not start; empty for none.
     """
-    asked = {"arm": arm, "storage": storage, "zone": zone}
+    asked = {"arm": arm, "storage": storage, "metrics": metrics, "zone": zone}
     return _ask(paths, "POST", "/faults", {name: value for name, value in asked.items() if value is not None})
 
 

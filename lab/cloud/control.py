@@ -57,9 +57,9 @@ def application(
 
     async def fault(request: web.Request) -> web.Response:
         body = await _body(request)
-        if not body or not body.keys() <= {"arm", "storage", "zone"}:
-            raise _BadRequestError(f"a fault is arm, storage or zone, not {', '.join(body) or 'nothing'}")
-        for name, cut in (("arm", faults.arm), ("storage", faults.storage)):
+        if not body or not body.keys() <= {"arm", "storage", "metrics", "zone"}:
+            raise _BadRequestError(f"a fault is arm, storage, metrics or zone, not {', '.join(body) or 'nothing'}")
+        for name, cut in (("arm", faults.arm), ("storage", faults.storage), ("metrics", faults.metrics)):
             if name in body:
                 cut.set(cast(Reach, _word(body, name, REACHES)))
         if "zone" in body:

@@ -11,12 +11,21 @@ from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
 from typing import cast
 
-from lab.cloud.addresses import ARM, BLOB, IMDS
+from lab.cloud.addresses import ARM, BLOB, IMDS, METRICS
 from lab.cloud.blob_service import HOST_SUFFIX
 from lab.cloud.fields import section, text
 from lab.cloud.guest import SEARCH_DOMAIN
-from lab.cloud.inventory import DNS_RECORD, MACHINE, PRIVATE_ZONE, PUBLIC_ADDRESS, STORAGE_ACCOUNT, Inventory
+from lab.cloud.inventory import (
+    COLLECTION_ENDPOINT,
+    DNS_RECORD,
+    MACHINE,
+    PRIVATE_ZONE,
+    PUBLIC_ADDRESS,
+    STORAGE_ACCOUNT,
+    Inventory,
+)
 from lab.cloud.model import Resource
+from lab.cloud.resources.workspace import host_of
 
 LOG = logging.getLogger("cloud.dns")
 
@@ -46,6 +55,8 @@ def lookup_in(inventory: Inventory) -> tuple[LookupFrom, ReverseLookup]:
         found = dict(PLATFORM_NAMES)
         for account in inventory.of_type(STORAGE_ACCOUNT):
             found[f"{account.name}{HOST_SUFFIX}"] = IPv4Address(BLOB)
+        for endpoint in inventory.of_type(COLLECTION_ENDPOINT):
+            found[host_of(endpoint)] = IPv4Address(METRICS)
         for address in inventory.of_type(PUBLIC_ADDRESS):
             if name := text(section(address.properties, "dnsSettings"), "fqdn"):
                 found[name] = IPv4Address(address.properties["ipAddress"])

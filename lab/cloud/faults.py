@@ -119,12 +119,14 @@ class Faults:
     Attributes:
         arm: Resource Manager, the login service and the tokens of the machines' identities.
         storage: the storage accounts.
+        metrics: the endpoint that takes metrics.
     """
 
     def __init__(self, inventory: Inventory) -> None:
         self._store = inventory.store
         self.arm = Cut(inventory, "fault_arm")
         self.storage = Cut(inventory, "fault_storage")
+        self.metrics = Cut(inventory, "fault_metrics")
 
     @property
     def zone(self) -> str:
@@ -137,7 +139,13 @@ class Faults:
         if not zone:
             self.arm.release()
             self.storage.release()
+            self.metrics.release()
 
     @property
     def all(self) -> dict[str, str]:
-        return {"arm": self.arm.reach, "storage": self.storage.reach, "zone": self.zone}
+        return {
+            "arm": self.arm.reach,
+            "storage": self.storage.reach,
+            "metrics": self.metrics.reach,
+            "zone": self.zone,
+        }

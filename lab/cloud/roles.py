@@ -9,8 +9,11 @@ from lab.cloud.inventory import (
     BALANCER,
     BLOB_CONTAINER,
     BLOB_SERVICE,
+    COLLECTION_ENDPOINT,
+    COLLECTION_RULE,
     DISK,
     ENCRYPTION_SET,
+    GROUP,
     IMMUTABILITY_POLICY,
     INTERFACE,
     LOCK,
@@ -26,6 +29,7 @@ from lab.cloud.inventory import (
     SUBNET,
     VAULT,
     VAULT_KEY,
+    WORKSPACE,
 )
 from lab.cloud.model import Json, Resource
 
@@ -37,6 +41,7 @@ _TYPES = (
     *(AVAILABILITY_SET, BALANCER, DISK, INTERFACE, MACHINE, NAT_GATEWAY, NETWORK, PUBLIC_ADDRESS),
     *(ROLE_ASSIGNMENT, ROLE_DEFINITION, SECURITY_GROUP, SUBNET, ENCRYPTION_SET, LOCK, VAULT, VAULT_KEY),
     *(STORAGE_ACCOUNT, BLOB_SERVICE, BLOB_CONTAINER, IMMUTABILITY_POLICY, MANAGEMENT_POLICY),
+    *(WORKSPACE, COLLECTION_ENDPOINT, COLLECTION_RULE),
 )
 
 _MACHINE_ACTIONS = frozenset(
@@ -149,6 +154,8 @@ def _built_in(
     return Resource(path, ROLE_DEFINITION, guid, "", "", body={"properties": properties})
 
 
+WRITE_METRICS = "Microsoft.Insights/Metrics/Write"
+
 BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 
 BUILT_IN = {
@@ -176,6 +183,12 @@ BUILT_IN = {
             "Storage Blob Data Reader",
             [f"{BLOB_CONTAINER}/read", f"{STORAGE_ACCOUNT}/blobServices/generateUserDelegationKey/action"],
             data_actions=(f"{_BLOBS}read",),
+        ),
+        _built_in(
+            "3913510d-42f4-4e42-8a64-420c390055eb",
+            "Monitoring Metrics Publisher",
+            ["Microsoft.Insights/Register/Action", "Microsoft.Support/*", f"{GROUP}/read"],
+            data_actions=(WRITE_METRICS, "Microsoft.Insights/Telemetry/Write"),
         ),
     )
 }

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from components import ports
 from lab.cloud import authorization, certificates, control, dns, loopback, namespace, registration, resources
-from lab.cloud.addresses import ARM, BLOB, DEFAULT_OUTBOUND, IMDS, PLATFORM
+from lab.cloud.addresses import ARM, BLOB, DEFAULT_OUTBOUND, IMDS, METRICS, PLATFORM
 from lab.cloud.arm import ResourceManager
 from lab.cloud.balancer import Balancer
 from lab.cloud.blob_service import BlobService
@@ -24,6 +24,8 @@ from lab.cloud.faults import Cut, Faults
 from lab.cloud.imds import MetadataService
 from lab.cloud.inventory import MACHINE, Inventory
 from lab.cloud.machines import UmlDriver
+from lab.cloud.metrics_ingestion import MetricsIngestion
+from lab.cloud.metrics_receiver import MetricsReceiver
 from lab.cloud.network import LabFabric
 from lab.cloud.operations import Operations
 from lab.cloud.resource_id import parse
@@ -105,6 +107,7 @@ class _Cloud:
         self._operations = Operations(self._site)
         self._events = ScheduledEvents(self._site, self._operations)
         self._faults = Faults(self._inventory)
+        self._metrics = MetricsReceiver(paths.state / "metrics")
         self._stop = asyncio.Event()
 
     def _is_running(self, name: str) -> bool:
@@ -127,6 +130,11 @@ class _Cloud:
             # A blob that is compressed is passed on as it is.
             runner = await stack.enter_async_context(_running(blobs.application(), auto_decompress=False))
             await self._open(runner, BLOB, self._faults.storage)
+            stack.push_async_callback(self._metrics.close)
+            metrics = MetricsIngestion(self._inventory, self._metrics, self._tokens, self._faults.metrics)
+            # Samples are passed on as they are packed.
+            runner = await stack.enter_async_context(_running(metrics.application(), auto_decompress=False))
+            await self._open(runner, METRICS, self._faults.metrics)
             metadata = MetadataService(self._site, self._tokens, self._events, self._faults)
             runner = await stack.enter_async_context(_running(metadata.application()))
             await web.TCPSite(runner, IMDS, 80).start()

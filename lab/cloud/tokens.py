@@ -26,6 +26,8 @@ AUDIENCE = "https://management.azure.com/"
 _AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 STORAGE = "https://storage.azure.com/"
 """The audience of all storage accounts."""
+MONITOR = "https://monitor.azure.com/"
+"""The audience of all endpoints that take metrics."""
 _ALGORITHM = "HS256"
 LIFETIME_SECONDS = 3600
 

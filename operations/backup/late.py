@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from configs.backup.documents import Verified
 from configs.backup.moments import from_stamp, said
 from operations.backup.state import Backup
+from operations.words import because
 
 LOG_MINUTES = 5
 """The log is copied every minute, and a fail-over may take some of them."""
@@ -20,8 +21,8 @@ PROOF_DAYS = 8
 def log_is_late(backup: Backup) -> Iterator[str]:
     age = backup.asked - (backup.complete_to or backup.since)
     if age > timedelta(minutes=LOG_MINUTES):
-        has = f"what was committed until {said(backup.complete_to)}" if backup.complete_to else "no log yet"
-        yield f"the backup has {has}, but nothing of the last {long(age)}{_because(backup.log_error)}"
+        until = f"is complete until {said(backup.complete_to)}" if backup.complete_to else "has no log yet"
+        yield f"the backup {until}, and lacks the last {long(age)}{because(backup.log_error)}"
 
 
 def base_is_late(backup: Backup) -> Iterator[str]:
@@ -29,23 +30,23 @@ def base_is_late(backup: Backup) -> Iterator[str]:
     # The next one is larger.
     if age > timedelta(hours=BASE_HOURS) + 2 * backup.base_took:
         last = f"the last one is from {said(backup.base)}" if backup.base else "there is none yet"
-        yield f"the backup has had no new base for {long(age)}: {last}{_because(backup.base_error)}"
+        yield f"the backup has had no new base for {long(age)}: {last}{because(backup.base_error)}"
 
 
 def log_is_lost(backup: Backup) -> Iterator[str]:
     if backup.lost:
-        logs = "1 binary log" if backup.lost == 1 else f"{backup.lost} binary logs"
+        went = "log was deleted before it was" if backup.lost == 1 else "logs were deleted before they were"
         yield (
-            f"{logs} went before the backup had it, purged by somebody or because the disk was filling up: until"
-            " there is a new base, nothing later can be restored"
+            f"{backup.lost} binary {went} backed up, by hand or because the disk was filling: until there is a new"
+            " base, nothing later can be restored"
         )
 
 
 def proof_fails(proof: Verified | None) -> Iterator[str]:
     if proof and proof.undecided:
-        yield f"the backup could not be proved at {said(from_stamp(proof.at))}{_because(proof.why)}"
+        yield f"the backup could not be proved at {said(from_stamp(proof.at))}{because(proof.why)}"
     elif proof and not proof.ok:
-        yield f"the backup's last proof, a restore at {said(from_stamp(proof.at))}, has failed{_because(proof.why)}"
+        yield f"the backup's last proof, a restore at {said(from_stamp(proof.at))}, has failed{because(proof.why)}"
 
 
 def proof_is_late(backup: Backup, proof: Verified | None) -> Iterator[str]:
@@ -67,7 +68,3 @@ def long(span: timedelta) -> str:
 def ago(at: datetime, now: datetime) -> str:
     """Return how long ago something was."""
     return f"{long(now - at)} ago"
-
-
-def _because(reason: str) -> str:
-    return f" ({reason})" if reason else ""

@@ -21,7 +21,7 @@ from configs.backup.documents import Details, Verified
 from configs.backup.moments import from_stamp, said
 from operations.backup import late
 from operations.backup.state import Backup
-from operations.command import told
+from operations.command import exit_code_of
 from operations.error import OperationError
 
 PAGE = "docs/operations/backup.md"
@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(found.as_json(), indent=2) if options.json else found.as_text())
         return 1 if found.alarms else 0
 
-    return told("backups", run)
+    return exit_code_of("backups", run)
 
 
 if __name__ == "__main__":

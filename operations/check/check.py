@@ -14,7 +14,7 @@ from operations.azure import Refusal
 from operations.check.answer import Answer
 from operations.check.asked import Asked
 from operations.cli import Cli
-from operations.command import cli_of, stack_parser, told
+from operations.command import cli_of, exit_code_of, stack_parser
 
 _FOLDER = Path(__file__).parent / "questions"
 
@@ -83,4 +83,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps([asdict(line) for line in lines], indent=2) if options.json else table(lines))
         return 1 if any(line.answer.verdict == "no" for line in lines) else 0
 
-    return told("check", run)
+    return exit_code_of("check", run)

@@ -7,4 +7,4 @@ from operations import plan
 from operations.price import month
 
 if __name__ == "__main__":
-    print(month.told(plan.read(Path(sys.argv[1]))))
+    print(month.text_of(plan.read(Path(sys.argv[1]))))

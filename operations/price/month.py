@@ -103,7 +103,7 @@ def _title(unit: Meter | str) -> str:
     return unit.title if isinstance(unit, Meter) else unit
 
 
-def told(plan: Plan) -> str:
+def text_of(plan: Plan) -> str:
     """Return the bill for a person, or a line that says why there is none."""
     try:
         return bill(plan).as_text()

@@ -1,4 +1,4 @@
-"""What the nodes of a cluster say of themselves, read; asking.py asks them, and whether it is well, alarms judges.
+"""What the nodes of a cluster say of themselves, read; asking.py asks them; alarms/ judges whether all is well.
 
 A node reads what it says itself too, to tell a person's monitoring: collector.py.
 """

@@ -84,6 +84,13 @@ def _of(kind: Kind) -> Rule:
     return Rule(f"Mysql{name}", kind.what, kind.page, kind.severity, kind.minutes, expression)
 
 
+# What the witness's Prometheus tells of itself, where it writes elsewhere.
+_BY_WITNESS = "by (cluster, instance)"
+_SEEN = 'prometheus_remote_storage_highest_timestamp_in_seconds{exporter="prometheus"}'
+_WRITTEN = 'prometheus_remote_storage_queue_highest_sent_timestamp_seconds{exporter="prometheus"}'
+_REFUSED = 'rate(prometheus_remote_storage_samples_failed_total{exporter="prometheus"}[5m])'
+_BEHIND_SECONDS = 300
+
 # What no node can know by itself.
 FROM_OUTSIDE = (
     Rule(
@@ -166,6 +173,15 @@ FROM_OUTSIDE = (
         WARNING,
         2,
         f"{PREFIX}serves == 1 and on (cluster, instance) mysql_up == 0",
+    ),
+    Rule(
+        "MysqlRemoteWriteFails",
+        "the Prometheus on {{ $labels.instance }} cannot write to its Azure Monitor workspace, or is behind with it",
+        "monitoring",
+        WARNING,
+        10,
+        f"max {_BY_WITNESS} ({_SEEN}) - min {_BY_WITNESS} ({_WRITTEN}) > {_BEHIND_SECONDS}\n"
+        f"or max {_BY_WITNESS} ({_REFUSED}) > 0",
     ),
     Rule(
         "MysqlBackupProofFailed",

@@ -1,4 +1,4 @@
-"""What the cluster says of itself: reading, and printing. What is wrong, alarms.py says."""
+"""What the cluster says of itself: reading, and printing. What is wrong, alarms/ says."""
 
 import argparse
 import json

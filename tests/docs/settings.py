@@ -13,7 +13,7 @@ from tests.docs.reach import Another, Reach
 from tests.support.brought import Maker
 from tests.support.keys import ssh_key, tunnel_keys
 from tests.support.quick_keys import quick_keys
-from tests.support.recording import EXISTING
+from tests.support.recording import EXISTING, WORKSPACE
 from tests.support.stack_configuration import schema
 
 PAGE = CHECKOUT / "docs" / "settings.md"
@@ -131,6 +131,10 @@ SECTIONS: dict[str, dict[str, Another]] = {
         "monitorOnWitness": Another(
             {"monitorOnWitness": True},
             {"witness": True, "monitoring": True, "monitorCidrs": ["198.51.100.0/24"]},
+        ),
+        "monitorWorkspaceId": Another(
+            {"monitorWorkspaceId": WORKSPACE},
+            {"witness": True, "monitoring": True, "monitorCidrs": ["198.51.100.0/24"], "monitorOnWitness": True},
         ),
     },
     "Alerts of Azure": {

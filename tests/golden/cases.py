@@ -15,7 +15,7 @@ from components.settings.membership import key_file
 from components.settings.tunnel import read_tunnel
 from tests.support import stack_configuration as configuration
 from tests.support.keys import ssh_key
-from tests.support.recording import EXISTING, Resource, record
+from tests.support.recording import EXISTING, WORKSPACE, Resource, record
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ MONITORED = {
     "monitoring": True,
     "monitorCidrs": ["198.51.100.0/24"],
     "monitorOnWitness": True,
+    "monitorWorkspaceId": WORKSPACE,
     "alertEmails": ["night@example.com"],
     "alertWebhook": "https://example.com/hook",
 }

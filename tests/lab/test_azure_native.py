@@ -508,8 +508,8 @@ def test_an_assignment_waits_until_azure_knows_the_role(stack: Stack, arm: FakeA
 
     arm.canned["PUT", name] = [refusal("RoleDefinitionDoesNotExist"), refusal("PrincipalNotFound")]
     shown = stack.pulumi("up", "--yes", "--skip-preview")
-    told = "warning: fences: Azure does not know everywhere yet what it has just made"
-    assert f"{told} (RoleDefinitionDoesNotExist); tried again for 10 minutes" in shown
+    told = "warning: fences: Azure has not yet spread the new role, identity or right"
+    assert f"{told} (RoleDefinitionDoesNotExist); retrying for 10 minutes" in shown
     assert f"{told} (PrincipalNotFound)" not in shown and "error: " not in shown
     assert arm.made() == [name] * 3
     assert stack.output("assignment") == name
@@ -527,7 +527,7 @@ def test_a_disk_waits_until_azure_knows_the_right_to_its_key(stack: Stack, arm: 
     refusal = Canned(400, {"error": {"code": "KeyVaultAccessForbidden", "message": "no get, wrap and unwrap"}})
     arm.canned["PUT", "disk"] = [refusal, refusal]
     shown = stack.pulumi("up", "--yes", "--skip-preview")
-    told = "warning: data: Azure does not know everywhere yet what it has just made (KeyVaultAccessForbidden)"
+    told = "warning: data: Azure has not yet spread the new role, identity or right (KeyVaultAccessForbidden)"
     assert told in shown and "error: " not in shown
     assert arm.made() == ["disk"] * 3
 

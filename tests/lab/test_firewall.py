@@ -157,13 +157,12 @@ def test_who_comes_in(system: str, listeners: dict[int, socket.socket], tmp_path
     [
         (
             "echo 'Error: Could not process rule: Operation not supported'; exit 1",
-            "none on this machine, whose kernel has no nf_tables for inet or which has no nft (Error: Could not process"
-            " rule: Operation not supported); the security group alone decides who comes in",
+            "not set up: this kernel lacks nf_tables for inet, or nft is missing (Error: Could not process"
+            " rule: Operation not supported); only the security group filters",
         ),
         (
             '[ "$2" != --file ] || { echo "3:5: Error: conflicting"; exit 1; }',
-            "not as it should be on mysql-lab-1: nft refuses its rules (3:5: Error: conflicting); what was in force"
-            " before still is",
+            "mysql-lab-1: nft refuses the new rules (3:5: Error: conflicting); the old ones stay in force",
         ),
     ],
     ids=["no nf_tables", "refused"],
@@ -229,7 +228,7 @@ def test_it_can_be_run_again(system: str, tmp_path: Path) -> None:
         "would run: systemctl restart azure-mysql-ha-firewall.service",
     )
     wanted = [loaded, "nothing", "nothing", missing, loaded, "nothing", loaded, loaded, "nothing"]
-    assert run.stdout.splitlines() == [*wanted, "firewall: taken away", "nothing"], run.stderr
+    assert run.stdout.splitlines() == [*wanted, "firewall: removed", "nothing"], run.stderr
 
 
 def reaches(source: str, port: int, from_port: int = 0) -> bool:

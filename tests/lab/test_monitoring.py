@@ -14,7 +14,9 @@ import pytest
 
 from components import ports
 from components.checkout import CHECKOUT
-from lab import fabric, power, service
+from components.places import TOKEN, TOKEN_UNIT
+from lab import fabric, power, rest, service
+from lab.cloud import metrics_receiver, tokens
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from lab.prometheus import Prometheus
@@ -43,11 +45,21 @@ SCRAPED = CHECKOUT / "tests/unit/scraped.txt"
 
 TOLD_WITHIN_SECONDS = 60
 
+WORKSPACE = "/resourceGroups/watch/providers/Microsoft.Monitor/accounts/metrics"
+"""Somebody's, which is there already."""
+
 
 @pytest.fixture(scope="module", params=trial.guests("debian-13"))
 def cluster(request: pytest.FixtureRequest) -> Iterator[Lab]:
     for lab in trial.own_lab(Lab(LabPaths("monitor"))):
-        lab.up({**MADE_WITH, "operatingSystem": request.param})
+        lab.set_up([request.param])
+        lab.start()
+        region = {"location": "westeurope"}
+        for path in ("/resourceGroups/watch", WORKSPACE):
+            status, answer = rest.ask(lab, "PUT", path, region)
+            assert status in (200, 201), answer
+        workspace = f"/subscriptions/{tokens.SUBSCRIPTION}{WORKSPACE}"
+        lab.up({**MADE_WITH, "monitorWorkspaceId": workspace, "operatingSystem": request.param})
         service.wait_until_well(lab, 300)
         yield lab
 
@@ -234,26 +246,68 @@ class OnWitness:
     def answers(self) -> list[str]:
         return [target["health"] for target in self.ask("targets?state=active")["activeTargets"]]
 
-    def firing(self) -> set[str]:
-        """Return the alerts that are told."""
+    def alerts(self, state: str = "firing") -> set[str]:
+        """Return the alerts that are told, or those that are `pending`."""
         alerts = self.ask("alerts")["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == state}
+
+
+def written(lab: Lab, query: str) -> dict[str, float]:
+    """Return what the workspace answers, by instance; nothing as long as nobody has written to it."""
+    url = f"http://{metrics_receiver.ADDRESS}/api/v1/query"
+    run = curl(lab, "--fail", "--get", "--data-urlencode", f"query={query}", url)
+    found: list[Any] = json.loads(run.stdout)["data"]["result"] if run.returncode == 0 else []
+    return {one["metric"]["instance"]: float(one["value"][1]) for one in found}
+
+
+def test_what_is_seen_is_written_to_the_workspace(cluster: Lab) -> None:
+    """By the witness's own identity, whose token nobody but Prometheus and root reads."""
+    nodes, witness = [node.name for node in cluster.nodes()], cluster.witness()
+    assert witness
+    everyone = dict.fromkeys(nodes, 1.0)
+    wait_until("samples of the nodes", lambda: written(cluster, 'up{exporter="node"}') == everyone, 120)
+    wait_until("of the witness", lambda: written(cluster, 'up{exporter="prometheus"}') == {witness.name: 1}, 120)
+    assert written(cluster, f"count by (instance) ({{instance=~'{nodes[0]}|{nodes[1]}'}}) > bool 500") == everyone
+    sent = written(cluster, "rate(prometheus_remote_storage_samples_total[1m])")
+    print(f"{sent[witness.name]:.0f} samples a second")
+    modes = witness.run(f"stat --format '%U %a' {TOKEN} {TOKEN.rpartition('/')[0]}").splitlines()
+    assert modes == ["prometheus 600", "prometheus 700"]
+
+
+def test_without_the_role_nothing_is_written_and_an_alert_begins(cluster: Lab, tmp_path: Path) -> None:
+    """Once it is back, so are the samples, for which nothing has to be done."""
+    witness, settings = OnWitness(cluster, tmp_path), rest.ask(cluster, "GET", WORKSPACE)[1]["properties"]
+    rule = settings["defaultIngestionSettings"]["dataCollectionRuleResourceId"].partition(tokens.SUBSCRIPTION)[2]
+    listed = rest.ask(cluster, "GET", f"{rule}/providers/Microsoft.Authorization/roleAssignments")[1]["value"]
+    (right,) = [each for each in listed if "/dataCollectionRules/" in each["properties"]["scope"]]
+    path = right["id"].partition(tokens.SUBSCRIPTION)[2]
+    assert rest.ask(cluster, "DELETE", path)[0] in (200, 204)
+    wait_until("the alert", lambda: "MysqlRemoteWriteFails" in witness.alerts("pending"), 180)
+    keys = ("roleDefinitionId", "principalId", "principalType")
+    body = {"properties": {key: right["properties"][key] for key in keys}}
+    assert rest.ask(cluster, "PUT", path, body)[0] in (200, 201)
+    begin = time.time()
+    newest = 'timestamp(up{exporter="prometheus"})'
+    wait_until("samples", lambda: max([0, *written(cluster, newest).values()]) > begin, 120)
 
 
 def test_the_witness_goes_on_while_both_nodes_are_off(cluster: Lab, tmp_path: Path) -> None:
-    """It asks all exporters, lets in who has the password, and tells within a minute that nobody answers."""
+    """It asks all exporters, lets in who has the password, tells within a minute that nobody answers, and writes on."""
     witness = OnWitness(cluster, tmp_path)
-    wait_until("all exporters", lambda: witness.answers() == ["up"] * 6, 120)
+    wait_until("all exporters", lambda: witness.answers() == ["up"] * 7, 120)
     assert witness.ask("alerts", password="wrong") is None
     for node in cluster.nodes():
         power.kill(cluster, node.name)
     begin = time.monotonic()
-    wait_until("the alert", lambda: "MysqlNobodyAnswers" in witness.firing(), TOLD_WITHIN_SECONDS)
+    wait_until("the alert", lambda: "MysqlNobodyAnswers" in witness.alerts(), TOLD_WITHIN_SECONDS)
     print(f"MysqlNobodyAnswers after {time.monotonic() - begin:.0f} s")
+    since, own = time.time(), 'up{exporter="prometheus"}'
+    wait_until("samples of the witness", lambda: max(written(cluster, f"timestamp({own})").values()) > since, 60)
+    assert set(written(cluster, 'up{exporter="node"}').values()) == {0}
     for node in cluster.nodes():
         power.start(cluster, node.name)
     service.wait_until_well(cluster, trial.bar(300))
-    wait_until("its end", lambda: "MysqlNobodyAnswers" not in witness.firing(), trial.bar(120))
+    wait_until("its end", lambda: "MysqlNobodyAnswers" not in witness.alerts(), trial.bar(120))
 
 
 def test_another_password(cluster: Lab, tmp_path: Path) -> None:
@@ -273,10 +327,17 @@ def test_nothing_to_do_the_second_time(cluster: Lab) -> None:
 
 def test_without_it_nothing_is_left(cluster: Lab) -> None:
     serving = service.serving(cluster).name
-    cluster.up({"monitoring": False})
+    cluster.up({"monitoring": False, "monitorOnWitness": False, "monitorWorkspaceId": ""})
     assert service.serving(cluster).name == serving
     for node in cluster.nodes():
         listening = node.run("ss --listening --numeric --tcp --no-header").splitlines()
         assert not [line for line in listening if any(f":{port} " in line for port in ports.EXPORTERS)]
         assert node.run("ls /etc/azure-mysql-ha /etc/systemd/system | grep monit", check=False) == ""
     assert told(cluster) == "OFF (monitoring: false)"
+    witness = cluster.witness()
+    assert witness and witness.run(f"systemctl list-unit-files {TOKEN_UNIT} --no-legend", check=False) == ""
+    assert witness.run(f"ls {TOKEN}", check=False) == ""
+    assert (
+        "identity"
+        not in rest.ask(cluster, "GET", f"{rest.compute(cluster, witness.name)}/virtualMachines/{witness.name}")[1]
+    )

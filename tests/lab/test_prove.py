@@ -1,4 +1,4 @@
-"""`make proof` in a lab: a stack from nothing to nothing."""
+"""`make proof` in a lab: the whole life of an empty stack."""
 
 import subprocess
 import sys

@@ -1,5 +1,6 @@
 """What promtool says of the alert rules: each is told where it is so and nowhere else; and of all else it can read."""
 
+import json
 import math
 import re
 import subprocess
@@ -12,7 +13,7 @@ import yaml
 
 from operations.status import alarms, metrics, rules
 from operations.status.metrics import PREFIX
-from tests.support.recording import record
+from tests.support.recording import WORKSPACE, record
 from tests.unit import test_monitoring
 from tests.unit.test_monitoring import ALERTS, as_it_sees
 from tests.unit.test_status import said
@@ -39,6 +40,25 @@ def away(node: str, as_told_by: str) -> str:
 
 def of_kind(kind: str, values: str) -> Series:
     return {labelled(f"{PREFIX}alarm", "two", alarm=kind): values}
+
+
+def written(behind: int = 0, refused: str = "0x30") -> Series:
+    """Return what a Prometheus tells of itself.
+
+    Args:
+        behind: seconds that what it has written is older than what it has seen.
+        refused: how many samples it could not write.
+    """
+    of_queue = {"exporter": "prometheus", "job": "db-prometheus", "remote_name": "workspace", "url": "https://it"}
+    return {
+        remote("highest_timestamp_in_seconds", exporter="prometheus", job="db-prometheus"): "9000+60x30",
+        remote("queue_highest_sent_timestamp_seconds", **of_queue): f"{9000 - behind}+60x30",
+        remote("samples_failed_total", **of_queue): refused,
+    }
+
+
+def remote(metric: str, **labels: str) -> str:
+    return labelled(f"prometheus_remote_storage_{metric}", **labels)
 
 
 # Of each rule that is of no kind: what it finds (the instance, where it tells one), where it is so and where it is not.
@@ -80,6 +100,8 @@ CASES: Sequence[tuple[str, str, Series, Series]] = (
     ("MysqlNotLookedAt", "one", {up("node"): "1x30"}, {up("node"): "0x30"}),
     ("MysqlExporterCannotAsk", "one", {ours("serves"): "1x30", labelled("mysql_up"): "0x30"},
      {ours("serves"): "0x30", labelled("mysql_up"): "0x30"}),
+    ("MysqlRemoteWriteFails", "one", written(behind=301), written(behind=299)),
+    ("MysqlRemoteWriteFails", "one", written(refused="0+7x30"), written(refused="7x30")),
     ("MysqlBackupProofFailed", "one",
      {ours("backup_proof_ok"): "0x30", ours("backup_proof_timestamp_seconds"): "2x30",
       ours("backup_proof_ok", "two"): "1x30", ours("backup_proof_timestamp_seconds", "two"): "1x30"},
@@ -183,19 +205,28 @@ def test_promtool_finds_the_text_good() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
-def test_promtool_finds_the_witness_configuration_good(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workspace", ["", WORKSPACE])
+def test_promtool_finds_the_witness_configuration_good(workspace: str, tmp_path: Path) -> None:
     """What the script of the witness brings to its machine."""
-    settings = {"witness": True, "monitoring": True, "monitorCidrs": ["198.51.100.0/24"], "monitorOnWitness": True}
+    monitored = {"witness": True, "monitoring": True, "monitorCidrs": ["198.51.100.0/24"], "monitorOnWitness": True}
+    settings = {**monitored, "monitorWorkspaceId": workspace}
     made = record("lab", settings)
     script = next(each.inputs["stdin"] for each in made if each.name == "mysql-lab-witness-prometheus")
     written = dict(re.findall(r" \$place/(\S+) 0644 <<'FILE'\n(.*?)^FILE$", script, re.DOTALL | re.MULTILINE))
-    for name in ("nodes.pem", "password"):
+    for name in ("nodes.pem", "password", "certificate.pem"):
         (tmp_path / name).write_text("")
     for name, text in written.items():
         (tmp_path / name).write_text(text.replace("/etc/azure-mysql-ha/monitoring", str(tmp_path)))
     command = ["promtool", "check", "config", "--lint=none", str(tmp_path / "prometheus.yml")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0 and f"{len(rules.RULES)} rules found" in run.stdout, run.stdout + run.stderr
+    configuration = json.loads((tmp_path / "prometheus.yml").read_text())
+    written_to = [each["url"].partition("?")[0] for each in configuration.get("remote_write", ())]
+    assert [url.endswith("/streams/Microsoft-PrometheusMetrics/api/v1/write") for url in written_to] == [True] * bool(
+        workspace
+    )
+    jobs = [each["job_name"].removeprefix("mysql-lab-") for each in configuration["scrape_configs"]]
+    assert jobs == ["node", "mysqld", "cluster", *(["prometheus"] if workspace else [])]
 
 
 def test_the_dashboard_is_good_promql(tmp_path: Path) -> None:

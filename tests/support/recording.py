@@ -23,6 +23,10 @@ from tests.support import stack_configuration as configuration
 
 _SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000"
 _NETWORK = f"{_SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network"
+_MANAGED = f"{_SUBSCRIPTION}/resourceGroups/MA_metrics_westeurope_managed/providers/Microsoft.Insights"
+
+# An Azure Monitor workspace that is there already.
+WORKSPACE = f"{_SUBSCRIPTION}/resourceGroups/watch/providers/Microsoft.Monitor/accounts/metrics"
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,20 @@ class _Answers(Mocks):
                 "minimumTlsVersion": "TLS1_2",
             },
             "azure-native:storage:getBlobServiceProperties": {"isVersioningEnabled": True},
+            "azure-native:monitor:getAzureMonitorWorkspace": {
+                "defaultIngestionSettings": {
+                    "dataCollectionRuleResourceId": f"{_MANAGED}/dataCollectionRules/metrics",
+                    "dataCollectionEndpointResourceId": f"{_MANAGED}/dataCollectionEndpoints/metrics",
+                }
+            },
+            "azure-native:monitor:getDataCollectionRule": {
+                "id": f"{_MANAGED}/dataCollectionRules/metrics",
+                "immutableId": "dcr-0123456789abcdef0123456789abcdef",
+            },
+            "azure-native:monitor:getDataCollectionEndpoint": {
+                "metricsIngestion": {"endpoint": "https://metrics-a1b2.westeurope-1.metrics.ingest.monitor.azure.com"},
+                "networkAcls": {"publicNetworkAccess": "Enabled"},
+            },
             "azure-native:keyvault:getKey": {"kty": "RSA"},
             "azure-native:keyvault:getVault": {
                 "location": "westeurope",

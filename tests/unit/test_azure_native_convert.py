@@ -359,6 +359,21 @@ def test_outputs_have_what_azure_adds() -> None:
     }
 
 
+def test_outputs_of_a_workspace_and_what_azure_makes_with_it() -> None:
+    """The program makes none of them, and reads all."""
+    settings = {"dataCollectionRuleResourceId": "/rule", "dataCollectionEndpointResourceId": "/endpoint"}
+    endpoint = {"metricsIngestion": {"endpoint": "https://m"}, "networkAcls": {"publicNetworkAccess": "Enabled"}}
+    for token, properties in (
+        ("monitor:AzureMonitorWorkspace", {"defaultIngestionSettings": settings}),
+        ("monitor:DataCollectionEndpoint", endpoint),
+        ("monitor:DataCollectionRule", {"immutableId": "dcr-0", "dataCollectionEndpointId": "/endpoint"}),
+    ):
+        assert to_outputs(shape_of(token), {"location": "x", "properties": properties}) == {
+            "location": "x",
+            **properties,
+        }
+
+
 def test_a_role_definition_has_two_types() -> None:
     answer = {"type": "Microsoft.Authorization/roleDefinitions", "properties": {"type": "CustomRole"}}
     outputs = to_outputs(shape_of("authorization:RoleDefinition"), answer)

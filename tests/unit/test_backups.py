@@ -63,13 +63,13 @@ ALARMS: list[tuple[str, Callable[[], StoredBackup], datetime, list[str]]] = [
             " of that time can be restored. docs/operations/backup.md"
         ],
     ),
-    ("a late log", stored, after(minutes=6), ["the backup has what was committed until 2026-11-27T14:00:00Z, but"]),
+    ("a late log", stored, after(minutes=6), ["the backup is complete until 2026-11-27T14:00:00Z, and"]),
     (
         "a late base",
         stored,
         after(hours=15),
         [
-            "the backup has what was committed until",
+            "the backup is complete until",
             "the backup has had no new base for 26 hours: the last one is from 2026",
         ],
     ),

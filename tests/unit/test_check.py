@@ -22,6 +22,7 @@ from tests.support import cloud_bench
 from tests.support.cloud_bench import GROUP, NETWORK, Bench, network
 from tests.support.plans import changed, done, first
 from tests.support.questions import Arrange, BenchReader, ask, comes_from, nothing, wrong
+from tests.support.recording import WORKSPACE
 
 _ROLES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
 READER, CONTRIBUTOR = "acdd72a7-3385-48ef-bd42-f606fba81ae7", "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -184,11 +185,15 @@ def test_a_public_endpoint_may_overlap(tmp_path: Path) -> None:
     ("size", "properties", "told"),
     [
         ("Standard_D4s_v5", {"plan": {"name": "paid"}}, "has terms: az vm image terms accept --urn "),
-        ("Standard_D4s_v5", {"features": []}, "takes no Trusted Launch: another operatingSystem or version"),
+        (
+            "Standard_D4s_v5",
+            {"features": []},
+            "does not support Trusted Launch: choose another operatingSystem or version",
+        ),
         (
             "Standard_D4s_v6",
             {"features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}]},
-            "takes its disks by SCSI only, and NVMe is asked for: another vmSize",
+            "supports only SCSI disks, but NVMe is needed: choose another vmSize",
         ),
     ],
 )
@@ -376,6 +381,34 @@ def test_rights_to_an_existing_zone(tmp_path: Path) -> None:
     assert any("rights: /resourceGroups/rg: " in line and "privateDnsZones/A/write" in line for line in found), found
     found = wrong(ask(tmp_path / "2", named("db.other.example"), arrange))
     assert any("/virtualNetworks/vnet: " in line and "virtualNetworks/join/action" in line for line in found), found
+
+
+def test_rights_to_a_workspace(tmp_path: Path) -> None:
+    """To look it up, and to assign a role at its rule, in a group that is Azure's."""
+    workspace = f"{GROUP}/providers/Microsoft.Monitor/accounts/metrics"
+    writes = {"monitoring": True, "monitorCidrs": ["10.1.0.0/24"], "monitorOnWitness": True}
+    recorded = first("prod", writes | {"monitorWorkspaceId": WORKSPACE, "endpoint": "public"})
+    managed = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/MA_metrics_westeurope_managed"
+    rule = f"{managed}/providers/Microsoft.Insights/dataCollectionRules/metrics"
+    plan = changed(recorded, "mysql-prod-witness-writes-metrics", "scope", rule)
+    plan = Plan(plan.changes, {"azure-mysql-ha:monitorWorkspaceId": workspace})
+
+    def arranged(role: str) -> Arrange:
+        async def arrange(bench: Bench) -> None:
+            await bench.put(GROUP, {"location": "westeurope"})
+            await bench.put(workspace, {"location": "westeurope"})
+            if role:
+                await granted(bench, role)
+
+        return arrange
+
+    lines = ask(tmp_path, plan, arranged(""))
+    assert wrong(lines) == []
+    about = {line.answer.about for line in lines if line.question == "rights"}
+    assert {path.removeprefix(f"/subscriptions/{SUBSCRIPTION}") for path in (workspace, rule)} < about
+    found = wrong(ask(tmp_path / "2", plan, arranged(CONTRIBUTOR)))
+    refused = "dataCollectionRules/metrics: your roles do not allow Microsoft.Authorization/roleAssignments/write"
+    assert any(refused in line for line in found), found
 
 
 def test_a_network_that_is_peered_with_one_of_the_same_addresses(tmp_path: Path) -> None:

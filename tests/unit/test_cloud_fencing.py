@@ -162,6 +162,7 @@ def test_roles_are_made_shown_listed_and_kept(tmp_path: Path) -> None:
             "Reader",
             "Key Vault Crypto Service Encryption User",
             "Storage Blob Data Reader",
+            "Monitoring Metrics Publisher",
             "Fence agent",
         }
         named = await bench.get(f"{GROUP}/{AUTHORIZATION}/roleDefinitions", "&$filter=roleName eq 'fence agent'")
@@ -624,11 +625,13 @@ def test_the_control_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         await control.listen(runner, tmp_path / "control.sock")
 
         def drive() -> None:
-            assert client.set_faults(paths, arm="unreachable") == {"arm": "unreachable", "storage": "ok", "zone": ""}
+            mended = {"arm": "ok", "storage": "ok", "metrics": "ok", "zone": ""}
+            assert client.set_faults(paths, arm="unreachable") == mended | {"arm": "unreachable"}
             assert bench.faults.arm.reach == "unreachable"
-            assert client.set_faults(paths, arm="ok") == {"arm": "ok", "storage": "ok", "zone": ""}
-            assert client.set_faults(paths, zone="2") == {"arm": "ok", "storage": "ok", "zone": "2"}
-            assert client.set_faults(paths, zone="") == {"arm": "ok", "storage": "ok", "zone": ""}
+            assert client.set_faults(paths, arm="ok") == mended
+            assert client.set_faults(paths, metrics="unreachable") == mended | {"metrics": "unreachable"}
+            assert client.set_faults(paths, metrics="ok", zone="2") == mended | {"zone": "2"}
+            assert client.set_faults(paths, zone="") == mended
             assert rewired == ["2", ""]
             with pytest.raises(client.CloudError, match="zone is one of , 1, 2, 3"):
                 client.set_faults(paths, zone="4")

@@ -9,13 +9,15 @@ from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
 from components.azure.existing import Existing, find
 from components.azure.place import ExistingGroup
+from components.azure.workspace import Workspace
 from components.settings.load import SettingsError, load
-from tests.support.recording import EXISTING
+from tests.support.recording import EXISTING, WORKSPACE
 from tests.support.stack_configuration import besides_clear_text, use_stack
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 ROLE = f"/subscriptions/{SUBSCRIPTION}{EXISTING['existingRoleDefinitionId']}"
 PREFIX = "azure-mysql-ha:"
+MANAGED = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/MA_metrics_westeurope_managed/providers/Microsoft.Insights"
 NAT_GATEWAY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network/natGateways/out"
 
 GOOD: dict[str, Any] = {
@@ -53,6 +55,24 @@ GOOD: dict[str, Any] = {
         "location": "westeurope",
         "properties": {"enablePurgeProtection": True, "enableRbacAuthorization": True},
     },
+    "getAzureMonitorWorkspace": {
+        "defaultIngestionSettings": {
+            "dataCollectionRuleResourceId": f"{MANAGED}/dataCollectionRules/the-rule",
+            "dataCollectionEndpointResourceId": f"{MANAGED}/dataCollectionEndpoints/the-endpoint",
+        }
+    },
+    "getDataCollectionRule": {"id": f"{MANAGED}/dataCollectionRules/the-rule", "immutableId": "dcr-0123"},
+    "getDataCollectionEndpoint": {
+        "metricsIngestion": {"endpoint": "https://m-a1.westeurope-1.metrics.ingest.monitor.azure.com"},
+        "networkAcls": {"publicNetworkAccess": "Enabled"},
+    },
+}
+
+WRITES: dict[str, Any] = {
+    "monitoring": True,
+    "monitorCidrs": ["10.1.0.0/24"],
+    "monitorOnWitness": True,
+    "monitorWorkspaceId": WORKSPACE,
 }
 
 
@@ -112,6 +132,14 @@ def test_what_fits_is_used() -> None:
 
 def test_azure_is_not_asked_where_nothing_is_named() -> None:
     assert look({}, dict.fromkeys(GOOD), {}) == Existing(None, None, None)
+
+
+def test_how_a_workspace_takes_samples() -> None:
+    url = (
+        "https://m-a1.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0123/streams"
+        "/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24"
+    )
+    assert look(WRITES, {}, {}).workspace == Workspace(url, f"{MANAGED}/dataCollectionRules/the-rule")
 
 
 def test_a_role_is_not_looked_at_while_fencing_is_off() -> None:
@@ -232,6 +260,23 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"getVault": {"location": "westeurope", "properties": {"enablePurgeProtection": True}}},
         "diskEncryptionKeyVaultId: vault keys uses access policies",
     ),
+    (
+        WRITES | {"monitorWorkspaceId": WORKSPACE.replace("00000000-", "11111111-", 1)},
+        {},
+        "monitorWorkspaceId: is in subscription 11111111-0000-0000-0000-000000000000; this stack looks it up in",
+    ),
+    (WRITES, {"getAzureMonitorWorkspace": None}, "monitorWorkspaceId: Azure Monitor workspace metrics cannot be read:"),
+    (WRITES, {"getDataCollectionRule": None}, "monitorWorkspaceId: data collection rule the-rule cannot be read: "),
+    (
+        WRITES,
+        {"getDataCollectionEndpoint": None},
+        "monitorWorkspaceId: data collection endpoint the-endpoint cannot be read: ",
+    ),
+    (
+        WRITES,
+        {"getDataCollectionEndpoint": {}},
+        "monitorWorkspaceId: data collection endpoint the-endpoint of workspace metrics takes no metrics",
+    ),
 ]
 
 
@@ -292,6 +337,27 @@ def test_a_zone_that_nobody_asks_is_a_warning(
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
     look(changes, {"getPrivateZone": {"numberOfVirtualNetworkLinks": links}})
     assert besides_clear_text(warnings) == ([warning] if warning else [])
+
+
+@pytest.mark.parametrize(
+    ("access", "warning"),
+    [
+        ("Enabled", ""),
+        ("Disabled", "data collection endpoint the-endpoint of workspace metrics is closed to public networks"),
+    ],
+)
+def test_a_closed_workspace_is_a_warning(access: str, warning: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    look(
+        WRITES,
+        {
+            "getDataCollectionEndpoint": GOOD["getDataCollectionEndpoint"]
+            | {"networkAcls": {"publicNetworkAccess": access}}
+        },
+        {},
+    )
+    assert [told[: len(warning)] for told in besides_clear_text(warnings)] == ([warning] if warning else [])
 
 
 def test_a_vault_of_another_subscription_is_not_read() -> None:

@@ -91,9 +91,9 @@ def test_no_way_to_the_price_list(monkeypatch: pytest.MonkeyPatch) -> None:
         raise urllib.error.URLError("no way")
 
     monkeypatch.setattr("urllib.request.urlopen", open_)
-    text = month.told(first("dev"))
+    text = month.text_of(first("dev"))
     assert text == "Price per month: unknown, since the price list cannot be reached: <urlopen error no way>"
-    assert month.told(Plan(())).startswith("Price per month: 0.00 USD"), "nothing is asked for nothing"
+    assert month.text_of(Plan(())).startswith("Price per month: 0.00 USD"), "nothing is asked for nothing"
 
 
 @pytest.mark.parametrize(

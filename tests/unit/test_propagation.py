@@ -45,7 +45,7 @@ def test_what_is_not_known_yet_is_told_once_and_tried_again(monkeypatch: pytest.
     assert again(monkeypatch, NOT_YET)
     assert again(monkeypatch, "PrincipalNotFound", NOT_YET)
     assert told == [
-        "a: Azure does not know everywhere yet what it has just made (RoleDefinitionDoesNotExist); tried again for 10"
+        "a: Azure has not yet spread the new role, identity or right (RoleDefinitionDoesNotExist); retrying for 10"
         " minutes"
     ]
 

@@ -23,6 +23,7 @@ from components.settings.settings import MachineSettings, Settings
 from components.settings.tunnel import make_keys
 from tests.support.brought import Maker
 from tests.support.keys import ssh_key
+from tests.support.recording import WORKSPACE
 from tests.support.stack_configuration import schema, throw_away_secrets, use, use_stack
 
 PREFIX = "azure-mysql-ha:"
@@ -512,9 +513,18 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"monitorCidrs": ["10.1.0.5"]}, "monitorCidrs: 10.1.0.5 has no prefix length"),
     (
         {"monitorOnWitness": True, "witness": True},
-        "monitorOnWitness: is true, but monitoring is false: the nodes would tell it nothing",
+        "monitorOnWitness: needs monitoring: true, since without it the nodes have no exporters",
     ),
     (MONITORED | {"monitorOnWitness": True}, "monitorOnWitness: is true, but there is no witness (witness: true)"),
+    (
+        MONITORED | {"monitorWorkspaceId": WORKSPACE},
+        "monitorWorkspaceId: is set, but monitorOnWitness is false: there is no Prometheus that would write to it",
+    ),
+    (
+        MONITORED | {"witness": True, "monitorOnWitness": True, "monitorWorkspaceId": "metrics"},
+        "monitorWorkspaceId: 'metrics' is not of the form "
+        "/subscriptions/ID/resourceGroups/NAME/providers/Microsoft.Monitor/accounts/NAME",
+    ),
     (MONITORED | {"monitorPassword": ""}, f"monitorPassword: {MISSING}"),
     (MONITORED | {"monitorPassword": "short"}, "monitorPassword: is weak; use at least 24 characters"),
     (MONITORED | {"monitorPassword": "Ab1-cd2_" * 10}, "monitorPassword: is longer than 72 characters"),
@@ -728,7 +738,7 @@ def test_the_machines_own_firewall(
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", said.append)
     assert load(use(throw_away_secrets() | DEV | changes)).has_host_firewall is has
-    assert any("hostFirewall: the machines have none" in line for line in said) is warned
+    assert any("hostFirewall: not set up" in line for line in said) is warned
 
 
 @pytest.mark.parametrize(("changes", "is_on"), [({}, False), ({"replicationEncryption": True}, True)])

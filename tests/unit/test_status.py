@@ -427,15 +427,18 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
      [pacemaker(node_two('online="true" health="red"')), disk("one", *WAITS), node("two", drbd=None)], "",
      ["two runs no resources until"]),
     ("logs gone unshipped", [backup(lost=[lost(37, 39), lost(42, 44)])], "",
-     ["3 binary logs went before the backup had it, purged by somebody or because the disk was filling up: until"
-      " there is a new base, nothing later can be restored. docs/operations/backup.md"]),
+     ["3 binary logs were deleted before they were backed up, by hand or because the disk was filling: until there is a"
+      " new base, nothing later can be restored. docs/operations/backup.md"]),
+    ("a log gone unshipped", [backup(lost=[lost(42, 42)])], "",
+     ["1 binary log was deleted before it was backed up, by hand or because the disk was filling: until there is a new"
+      " base, nothing later can be restored. docs/operations/backup.md"]),
     ("log late", [backup(complete_to="20261128T150159Z", ship_error="storage: connection\nrefused.")], "",
-     ["the backup has what was committed until 2026-11-28T15:01:59Z, but nothing of the last 5 minutes"
+     ["the backup is complete until 2026-11-28T15:01:59Z, and lacks the last 5 minutes"
       " (storage: connection refused). docs/operations/backup.md"]),
     ("log of hours late", [backup(complete_to="20261128T120659Z")], "",
-     ["the backup has what was committed until 2026-11-28T12:06:59Z, but nothing of the last 3 hours. docs/op"]),
+     ["the backup is complete until 2026-11-28T12:06:59Z, and lacks the last 3 hours. docs/op"]),
     ("no log yet", [backup(history="20261128T145000Z", complete_to="")], "",
-     ["the backup has no log yet, but nothing of the last 17 minutes"]),
+     ["the backup has no log yet, and lacks the last 17 minutes"]),
     ("base late", [backup(base_ended="20261127T130659Z")], "",
      ["the backup has had no new base for 26 hours: the last one is from 2026-11-27T13:06:59Z. docs/operations/"]),
     ("a base that stands still", [backup(base_tried="20261127T150000Z", base_ended="20261126T130659Z")], "",

@@ -24,6 +24,7 @@ from lab.cloud.resources.security_group import SecurityGroupKind
 from lab.cloud.resources.storage_account import StorageAccountKind
 from lab.cloud.resources.virtual_machine.kind import VirtualMachineKind
 from lab.cloud.resources.virtual_network import SubnetKind, VirtualNetworkKind
+from lab.cloud.resources.workspace import CollectionEndpointKind, CollectionRuleKind, WorkspaceKind
 
 MACHINES = VirtualMachineKind()
 
@@ -53,6 +54,9 @@ ALL: tuple[Kind, ...] = (
     MACHINES,
     ActionGroupKind(),
     MetricAlertKind(),
+    WorkspaceKind(),
+    CollectionEndpointKind(),
+    CollectionRuleKind(),
     RoleDefinitionKind(),
     RoleAssignmentKind(),
     LockKind(),

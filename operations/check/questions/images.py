@@ -36,7 +36,7 @@ def ask(asked: Asked) -> Iterator[Answer]:
 def _lacking(machine: Change, image: Any) -> Iterator[str]:
     features = {each["name"]: each["value"] for each in items(image, "features")}
     if is_launched_with_trust(machine) and "TrustedLaunch" not in features.get("SecurityType", ""):
-        yield "takes no Trusted Launch: another operatingSystem or version"
+        yield "does not support Trusted Launch: choose another operatingSystem or version"
     controllers, controller = controllers_of(features), controller_of(machine)
     if controller.upper() not in controllers:
-        yield f"takes its disks by {'/'.join(controllers)} only, and {controller} is asked for: another vmSize"
+        yield f"supports only {'/'.join(controllers)} disks, but {controller} is needed: choose another vmSize"

@@ -33,12 +33,14 @@ def ask(asked: Asked) -> Iterator[Answer]:
     needed: dict[str, set[str]] = defaultdict(set)
     for change in asked.plan.changes:
         is_group = change.type == "resources:ResourceGroup"
-        group = asked.group_of(change)
+        group = _scope_elsewhere(asked, change) or asked.group_of(change)
         scope = asked.azure.subscription if is_group or (asked.plan.makes_group and group == asked.group) else group
         if change.written:
             needed[scope].add(f"{arm_type(change)}/write")
         if change.deleted:
             needed[scope].add(f"{arm_type(change)}/delete")
+    if workspace := asked.plan.config.get("azure-mysql-ha:monitorWorkspaceId"):
+        needed[workspace].add("Microsoft.Monitor/accounts/read")
     for subnet in existing_subnets(asked):
         needed[subnet].add("Microsoft.Network/virtualNetworks/subnets/join/action")
         if any(link.written for link in asked.plan.of("privatedns:VirtualNetworkLink")):
@@ -51,6 +53,13 @@ def ask(asked: Asked) -> Iterator[Answer]:
             yield Answer("no", about, f"your roles do not allow {', '.join(missing)}")
         else:
             yield Answer("yes", about, f"your roles allow all {len(operations)} operations")
+
+
+def _scope_elsewhere(asked: Asked, change: Change) -> str:
+    """Return at what of others a role is assigned, such as a workspace's rule; empty for what is the stack's own."""
+    scope = str((change.new or change.old or {}).get("scope", ""))
+    is_elsewhere = "/resourceGroups/" in scope and not f"{scope}/".lower().startswith(f"{asked.group}/".lower())
+    return scope if change.type == "authorization:RoleAssignment" and is_elsewhere else ""
 
 
 def existing_subnets(asked: Asked) -> set[str]:

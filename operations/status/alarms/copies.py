@@ -6,9 +6,10 @@ A function for each kind of alarm, which tells a line for each case of it.
 import math
 from collections.abc import Iterator
 
-from operations.status.alarms.words import BARRED, listed
+from operations.status.alarms.words import BARRED
 from operations.status.drbd import Drbd
 from operations.status.facts import Facts, NodeFacts
+from operations.words import listed
 
 # What one session of WireGuard's lasts at most (REJECT_AFTER_TIME of its paper); a peer that answers makes a new one
 # after two minutes.

@@ -5,8 +5,9 @@ A function for each kind of alarm, which tells a line for each case of it.
 
 from collections.abc import Iterator
 
-from operations.status.alarms.words import failures_in, listed, reason
+from operations.status.alarms.words import failures_in, reason
 from operations.status.facts import Facts, has_quorum
+from operations.words import listed
 
 _DAYS_BEFORE = 30
 """The alarm of a certificate's end comes so many days before."""

@@ -2,7 +2,6 @@
 
 import html
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
 
 from operations.status.facts import Facts
 
@@ -24,16 +23,6 @@ def resource_of(failure: ElementTree.Element) -> str:
 def reason(failure: ElementTree.Element) -> str:
     """Return why something has failed; crm_mon escapes an agent's words twice."""
     return html.unescape(failure.get("exitreason") or failure.get("exitstatus") or "no reason given")
-
-
-def because(reason: str | None) -> str:
-    """Return a reason in brackets, if there is one."""
-    return f" ({reason})" if reason else ""
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names in a sentence, each once."""
-    return " and ".join(dict.fromkeys(names))
 
 
 def number(text: str | None) -> int:

@@ -136,7 +136,7 @@ def test_logs_that_nobody_brought(cluster: Lab) -> None:
         cloud.set_faults(cluster.paths, storage="ok")
 
     def is_told() -> bool:
-        return any("went before the backup had it" in alarm for alarm in cluster.status().alarms)
+        return any("deleted before they were backed up" in alarm for alarm in cluster.status().alarms)
 
     wait_until("the alarm", is_told, 240, every=5)
     run = trial.command_line(cluster, "backups")

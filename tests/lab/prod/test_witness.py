@@ -11,6 +11,7 @@ from components.settings import operating_system
 from lab import application, power, service
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
+from operations.power import JOIN, LEAVE
 from operations.ssh import Node
 from tests.support import trial
 from tests.support.bystander import nobody_notices
@@ -100,6 +101,17 @@ def test_every_script_again(cluster: Lab) -> None:
             assert run.returncode == 0, told
             assert not re.search(r"wrote|installed|made|making|reloaded|started", run.stdout), told
     wait_until_whole(cluster, 30)
+
+
+def test_a_node_that_leaves_and_comes_back_has_its_third_vote(cluster: Lab) -> None:
+    """Corosync's end is that of what asks the witness, its start is not."""
+    idle = service.peer(cluster, service.serving(cluster))
+    with nobody_notices(cluster):
+        idle.run(LEAVE)
+        assert idle.run("systemctl is-active corosync-qdevice", check=False).strip() == "inactive"
+        idle.run(JOIN)
+        wait_until_whole(cluster)
+    assert "Total votes:      3" in idle.run("corosync-quorumtool -s")
 
 
 def test_its_power_fails(cluster: Lab) -> None:

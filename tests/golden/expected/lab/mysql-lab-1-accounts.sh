@@ -39,7 +39,7 @@ make_account() { # NAME PASSWORD
 make_socket_account() { # NAME WHAT_FOR LIMIT
   (($(count "mysql.user where user = '$1' and host = 'localhost'") == 0)) || return 0
   sql <<<"CREATE USER $1@localhost IDENTIFIED WITH auth_socket ${3:-}"
-  say "accounts: $1 made, which may do nothing, for $2"
+  say "accounts: created $1, without rights, for $2"
 }
 
 revoke_all() { # NAME DATABASE_AS_GRANTED

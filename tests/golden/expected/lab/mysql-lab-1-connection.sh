@@ -15,7 +15,7 @@ take_tunnel_away() { # INTERFACE
   rm --force --recursive "/etc/systemd/system/$unit.d"
   systemctl daemon-reload
   rm --force "/etc/wireguard/$1.conf"
-  say "tunnel: $1 is taken away"
+  say "tunnel: $1 removed"
 }
 
 has_decided() { connected || is_stand_alone || ((SECONDS > patience)); }

@@ -12,7 +12,7 @@ main() {
   fi
   if nft list table inet azure_mysql_ha >/dev/null 2>&1; then
     nft delete table inet azure_mysql_ha
-    say "firewall: taken away"
+    say "firewall: removed"
   fi
 }
 

@@ -58,7 +58,7 @@ main() {
 FILE
   if is_held_back; then
     [[ ! $(running_server) ]] || stop "a server that does not answer, and $held" "one that answers" "End that, then run pulumi up again."
-    say "options: the server will start with them; it is left as somebody has set it: $held"
+    say "options: they take effect at the next start of the server, which is left as set by hand: $held"
     return
   fi
   # A start that has failed with the options before is tried anew with those of now.

@@ -13,7 +13,7 @@ shows_its_certificate() { [[ $(shown) == "$(first_certificate <<<"$HA_TLS_CERTIF
 main() {
   local serving held
   if is_held_back; then
-    say "TLS: the server will start with its certificate; it is left as somebody has set it: $held"
+    say "TLS: the certificate takes effect at the next start of the server, which is left as set by hand: $held"
     return
   fi
   wait_for 600 "serving node" somebody_serves

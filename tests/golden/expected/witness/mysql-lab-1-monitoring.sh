@@ -208,6 +208,9 @@ FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/operations/status/alarms/words.py 0644 <<'FILE'
 <<< operations/status/alarms/words.py >>>
 FILE
+  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/operations/words.py 0644 <<'FILE'
+<<< operations/words.py >>>
+FILE
   put azure-mysql-ha-metrics.service /etc/systemd/system/azure-mysql-ha-metrics.service 0644 <<'FILE'
 # Written by Pulumi. It asks and tells, and changes nothing.
 [Unit]

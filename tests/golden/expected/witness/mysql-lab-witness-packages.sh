@@ -2,12 +2,12 @@
 # Packages of the witness, nothing started
 <<< included/mysql-lab-witness-host-script.sh >>>
 
-is_complete() { # every package installed and configured
+missing() { # PACKAGE...: those that are not installed and configured
   local package state
   local -A installed=()
   while read -r package state; do [[ $state == ii ]] && installed[$package]=yes; done \
     < <(dpkg-query --show --showformat='${Package} ${db:Status-Abbrev}\n' "$@" 2>/dev/null)
-  for package in "$@"; do [[ ${installed[$package]:-} ]] || return 1; done
+  for package in "$@"; do [[ ${installed[$package]:-} ]] || printf '%s\n' "$package"; done
 }
 
 held_packages() { # PACKAGE...
@@ -18,11 +18,27 @@ PYTHON
 
 our_policy() { grep --quiet --no-messages azure-mysql-ha /usr/sbin/policy-rc.d; }
 
-apt() { apt-get --quiet=2 --option DPkg::Lock::Timeout=300 --option Dpkg::Use-Pty=0 "$@"; }
+apt() {
+  apt-get --quiet=2 --option DPkg::Lock::Timeout=300 --option Dpkg::Use-Pty=0 --option Dpkg::Options::=--force-confold "$@"
+}
+
+install_missing() { # PACKAGE...: what is there stays at its version
+  local absent upgraded
+  mapfile -t absent < <(missing "$@")
+  if systemctl --quiet is-active corosync pacemaker corosync-qnetd; then
+    # A program that is exchanged under a daemon that runs is a fail-over that nobody asked for; and MySQL's packages would
+    # start a second server on the data.
+    upgraded=$(apt --simulate install --yes --no-install-recommends "${absent[@]}" | sed --quiet 's/^Inst \([^ ]*\) \[.*/\1/p' |
+      grep --extended-regexp --file=<(held_packages "$@" | sed 's/^ *"//; s/";$//') || true)
+    [[ ! $upgraded ]] || stop "that ${absent[*]} would upgrade ${upgraded//$'\n'/ } of a cluster that runs" "no upgrade of these" \
+      "Update the packages of both nodes first, one node after the other (docs/operations/updates.md), then run pulumi up again."
+  fi
+  apt install --yes --no-install-recommends "${absent[@]}"
+}
 main() {
   local packages=(corosync-qnetd libnss3-tools prometheus) space held
 
-  if is_complete "${packages[@]}"; then
+  if [[ ! $(missing "${packages[@]}") ]]; then
     say "packages: all ${#packages[@]} there"
   else
     space=$(df --output=avail --block-size=1M /var | tail -n 1)
@@ -39,10 +55,10 @@ main() {
 exit 101
 FILE
     export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-    dpkg --configure --pending # what an interrupted run has left half-way
+    dpkg --force-confold --configure --pending # what an interrupted run has left half-way
     apt update
-    apt install --yes --no-install-recommends "${packages[@]}"
-    is_complete "${packages[@]}" || stop "packages missing after apt-get install" "${packages[*]}" "See /var/log/apt/term.log."
+    install_missing "${packages[@]}"
+    [[ ! $(missing "${packages[@]}") ]] || stop "packages missing after apt-get install" "${packages[*]}" "See /var/log/apt/term.log."
     say "packages: installed"
   fi
   if our_policy; then rm /usr/sbin/policy-rc.d; fi

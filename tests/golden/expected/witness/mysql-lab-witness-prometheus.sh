@@ -85,7 +85,7 @@ forget_changes() {
   done
 }
 main() {
-  local wrong unit=prometheus.service
+  local wrong unit=prometheus.service keeper=azure-mysql-ha-token.service
   secure_web
   # What the nodes have made: it asks nobody else.
   put $unit $place/nodes.pem 0644 <<<"$HA_EXPORTER_CERTIFICATES"
@@ -93,6 +93,35 @@ main() {
   put $unit $place/alerts.yaml 0644 <<'FILE'
 <<< docs/monitoring/alerts.yaml >>>
 FILE
+  put $keeper /usr/local/lib/azure-mysql-ha/monitoring/access_token.py 0644 <<'FILE'
+<<< configs/monitoring/access_token.py >>>
+FILE
+  put $keeper /etc/systemd/system/$keeper 0644 <<'FILE'
+# Written by Pulumi.
+[Unit]
+Description=Token of this machine's own identity, for Prometheus
+StartLimitIntervalSec=0
+
+[Service]
+User=prometheus
+ExecStart=/usr/bin/python3 /usr/local/lib/azure-mysql-ha/monitoring/access_token.py https://monitor.azure.com/ /run/azure-mysql-ha-token/token
+# With the service the token goes.
+RuntimeDirectory=azure-mysql-ha-token
+RuntimeDirectoryMode=0700
+NoNewPrivileges=true
+ProtectSystem=strict
+ProtectHome=true
+PrivateTmp=true
+Restart=always
+RestartSec=10
+Nice=10
+OOMScoreAdjust=900
+
+[Install]
+WantedBy=multi-user.target
+FILE
+  start_units $keeper
+  wait_for 120 "a token of this machine's own identity, at /run/azure-mysql-ha-token/token" test -s /run/azure-mysql-ha-token/token
   put $unit $place/prometheus.yml 0644 <<'FILE'
 {
  "global": {
@@ -203,6 +232,39 @@ FILE
      }
     }
    ]
+  },
+  {
+   "job_name": "mysql-lab-prometheus",
+   "scheme": "https",
+   "tls_config": {
+    "ca_file": "/etc/azure-mysql-ha/monitoring/certificate.pem"
+   },
+   "basic_auth": {
+    "username": "prometheus",
+    "password_file": "/etc/azure-mysql-ha/monitoring/password"
+   },
+   "static_configs": [
+    {
+     "targets": [
+      "10.32.0.6:9090"
+     ],
+     "labels": {
+      "cluster": "mysql-lab",
+      "instance": "mysql-lab-witness",
+      "exporter": "prometheus"
+     }
+    }
+   ]
+  }
+ ],
+ "remote_write": [
+  {
+   "name": "workspace",
+   "url": "https://metrics-a1b2.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0123456789abcdef0123456789abcdef/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24",
+   "follow_redirects": false,
+   "authorization": {
+    "credentials_file": "/run/azure-mysql-ha-token/token"
+   }
   }
  ]
 }
@@ -226,7 +288,7 @@ OOMScoreAdjust=900
 FILE
   start_units $unit
   wait_for 60 "Prometheus at port 9090" listens 9090
-  forget_changes $unit
+  forget_changes $unit $keeper
   say "monitoring: Prometheus of mysql-lab-witness answers, with this certificate"
   cat $place/certificate.pem
 }

@@ -26,7 +26,7 @@ wait_for() {
   until "$@"; do
     if ((SECONDS - begin >= limit)); then
       diagnose >&2
-      stop "no $what after $limit s" "it sooner" "See journalctl on mysql-lab-1, then run pulumi up again."
+      stop "no $what after $limit s" "it within $limit s" "See journalctl on mysql-lab-1, then run pulumi up again."
     fi
     if ((SECONDS - told >= 10)); then
       say "waiting for $what ($((SECONDS - begin)) of $limit s)"
@@ -67,4 +67,4 @@ run() { { main 2>&1 >&3 3>&- | cut_lines >&2; } 3>&1 | cut_lines; }
 
 # One script of ours at a time on a node. A child that outlived its interrupted script still holds the lock.
 exec 9>/run/azure-mysql-ha.lock
-flock --wait 900 9 || stop "another script still running after 900 s" "it to have ended" "See ps on mysql-lab-1."
+flock --wait 900 9 || stop "another script still running after 900 s" "it to be finished" "See ps on mysql-lab-1."
