@@ -63,12 +63,13 @@ FILE
 # start_units UNIT...: each that has changed, or does not run.
 start_units() {
   local unit
+  if [[ -e $mark.all.changed ]]; then for unit in "$@"; do : >"$mark.$unit.changed"; done; fi
+  # Also where an earlier run was killed in between. (That a drop-in's folder is new, systemd 252 itself does not see.)
+  if compgen -G "$mark.*.changed" >/dev/null ||
+    systemctl show --property=NeedDaemonReload,LoadState "$@" | grep --quiet 'Reload=yes\|State=not-found'; then
+    systemctl daemon-reload
+  fi
   for unit in "$@"; do
-    if [[ -e $mark.all.changed ]]; then : >"$mark.$unit.changed"; fi
-    # Also where an earlier run was killed in between.
-    if systemctl show --property=NeedDaemonReload,LoadState "$unit" | grep --quiet 'Reload=yes\|State=not-found'; then
-      systemctl daemon-reload
-    fi
     if [[ $(systemctl is-enabled "$unit" 2>/dev/null) != enabled ]]; then systemctl --quiet enable "$unit"; fi
     if [[ -e $mark.$unit.changed ]] || ! systemctl --quiet is-active "$unit"; then
       systemctl restart "$unit"
