@@ -88,7 +88,7 @@ def main(current_path: str, desired_path: str, output_path: str) -> None:
             element.attrib.update({name: attributes[name] for name in order})
 
     for setting in left:
-        print(f"left as somebody has set it: {by_hand.told([setting])}")
+        print(f"left as set by hand: {by_hand.told([setting])}")
     for nvpair in written:
         name, value = nvpair.get("name"), nvpair.get("value")
         if nvpair not in (*own, *others) and values.get(name) != value:

@@ -127,7 +127,7 @@ def test_what_a_person_has_set(tmp_path: Path, change: tuple[str, str], what: st
     assert current != CURRENT
     new, told = merge(tmp_path, current)
     assert canonical(new) == canonical(current)
-    assert told.startswith(f"left as somebody has set it: {what}") and told.count("\n") == 1
+    assert told.startswith(f"left as set by hand: {what}") and told.count("\n") == 1
     assert by_hand(tmp_path, current, "all") in told
     assert bool(by_hand(tmp_path, current, "service")) == keeps_away
 

@@ -47,9 +47,10 @@ def test_maintenance_survives_an_update(lab: Lab) -> None:
     serving.run(f"crm maintenance on && kill {trial.server_pid(serving)}")
     wait_until("the server's end", lambda: trial.server_pid(serving) == "", 60)
     lab.up({"fencingDelaySeconds": 6, "mysqlOptions": {**OPTIONS, "max_connections": 77}})
-    left = "left as somebody has set it: the cluster in maintenance mode (crm maintenance off ends it)"
+    left = "left as set by hand: the cluster in maintenance mode (crm maintenance off ends it)"
     assert re.search(rf"resources-document: .*{re.escape(left)}", said(lab))
-    assert re.search(rf"{serving.name}-options: .*the server will start with them; it is {re.escape(left)}", said(lab))
+    later = f"they take effect at the next start of the server, which is {left}"
+    assert re.search(rf"{serving.name}-options: .*{re.escape(later)}", said(lab))
     assert trial.server_pid(serving) == ""
     assert "property priority-fencing-delay: was 5s, now 6s" in said(lab)
     assert 'name="maintenance-mode" value="true"' in serving.run("cibadmin --query --scope crm_config")
@@ -109,7 +110,7 @@ def test_a_changed_document_leaves_what_was_set_by_hand(lab: Lab) -> None:
     run = changed.run(node)
     assert run.returncode == 0, run.stderr
     for line in BY_HAND:
-        assert f"left as somebody has set it: {line.format_map(names)}" in run.stdout
+        assert f"left as set by hand: {line.format_map(names)}" in run.stdout
     assert f"property {FENCING}: was false, now true\ncluster resources: applied" in run.stdout
     # Nothing of it has gone, and nothing was told that is not there.
     again = changed.run(node)
