@@ -19,6 +19,7 @@ from yarl import URL
 from lab import azurite
 from lab.cloud.errors import not_in_lab
 from lab.cloud.login import ENGINE
+from lab.cloud.on_demand import OnDemand
 from lab.cloud.tokens import STORAGE, Tokens
 
 SLOTS = 8
@@ -26,11 +27,10 @@ SLOTS = 8
 
 _PORT = 10000
 _READY_SECONDS = 30
-_END_SECONDS = 10
 _HEADERS = {"x-ms-version": "2025-05-05"}
 
 
-class BlobStore:
+class BlobStore(OnDemand):
     """The emulator, started when it is first needed; it ends with the cloud, and its data stay.
 
     Args:
@@ -40,13 +40,11 @@ class BlobStore:
     """
 
     def __init__(self, folder: Path, certificates: Path, tokens: Tokens, port: int = _PORT) -> None:
+        super().__init__()
         self._folder = folder
         self._certificates = certificates
         self._tokens = tokens
         self._port = port
-        self._starting = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._session: aiohttp.ClientSession | None = None
 
     async def make_container(self, slot: int, container: str) -> None:
         """Make a container; one that is there is left as it is."""
@@ -99,33 +97,11 @@ class BlobStore:
         ) as answer:
             yield answer
 
-    async def close(self) -> None:
-        """End it; it writes down what it has first."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            try:
-                await asyncio.wait_for(self._process.wait(), _END_SECONDS)
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
-        self._process = None
-
     async def _done(self, method: str, slot: int, path: str, *good: int, body: bytes | None = None) -> None:
         headers = {**_HEADERS, **({"x-ms-blob-type": "BlockBlob"} if body is not None else {})}
         async with self.send(method, slot, path, headers=headers, body=body) as answer:
             if answer.status not in good:
                 raise RuntimeError(f"Azurite answers {answer.status} to {method} {path}: {await answer.text()}")
-
-    async def _started(self) -> aiohttp.ClientSession:
-        async with self._starting:
-            if self._session is None or self._process is None or self._process.returncode is not None:
-                await self.close()
-                await self._start()
-            assert self._session is not None
-            return self._session
 
     async def _start(self) -> None:
         program = azurite.installed()

@@ -12,15 +12,15 @@ from pathlib import Path
 import aiohttp
 
 from lab.cloud.errors import not_in_lab
+from lab.cloud.on_demand import OnDemand
 
 ADDRESS = "127.0.0.1:9091"
 """Within the lab's namespace, beside that of lab/prometheus.py."""
 
 _READY_SECONDS = 60
-_END_SECONDS = 10
 
 
-class MetricsReceiver:
+class MetricsReceiver(OnDemand):
     """The Prometheus, started when it is first needed; it ends with the cloud, and its data stay.
 
     Args:
@@ -29,11 +29,9 @@ class MetricsReceiver:
     """
 
     def __init__(self, folder: Path, address: str = ADDRESS) -> None:
+        super().__init__()
         self._folder = folder
         self._address = address
-        self._starting = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._session: aiohttp.ClientSession | None = None
 
     async def write(self, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
         """Hand over what somebody writes; return the status of the answer, and its text.
@@ -45,28 +43,6 @@ class MetricsReceiver:
         session = await self._started()
         async with session.post(f"http://{self._address}/api/v1/write", headers=headers, data=body) as answer:
             return answer.status, await answer.text()
-
-    async def close(self) -> None:
-        """End it; it writes down what it has first."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            try:
-                await asyncio.wait_for(self._process.wait(), _END_SECONDS)
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
-        self._process = None
-
-    async def _started(self) -> aiohttp.ClientSession:
-        async with self._starting:
-            if self._session is None or self._process is None or self._process.returncode is not None:
-                await self.close()
-                await self._start()
-            assert self._session is not None
-            return self._session
 
     async def _start(self) -> None:
         program = shutil.which("prometheus")
