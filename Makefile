@@ -103,7 +103,7 @@ test-all: lint ## the same, with the tests that take many minutes: hours
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
-unit: .venv/.stamp ## run the quick tests: about a minute; needs neither root nor a lab
+unit: .venv/.stamp ## run the quick tests: half a minute; needs neither root nor a lab
 	@.venv/bin/python -m pytest $(TWO) tests/golden tests/unit
 
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes

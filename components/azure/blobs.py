@@ -41,7 +41,7 @@ class Blobs:
         self._service = BlobServiceClient(
             address or f"https://{account}.blob.{cloud.storage_suffix}",
             credential=cloud.credential, transport=cloud.transport, api_version=_API_VERSION,
-            retry_policy=LinearRetry(backoff=_RETRY_SECONDS, retry_total=_RETRIES),
+            retry_policy=LinearRetry(backoff=_RETRY_SECONDS, retry_total=_RETRIES, random_jitter_range=0),
         )  # fmt: skip
 
     def sizes(self, container: str) -> dict[str, int]:

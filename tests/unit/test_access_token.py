@@ -42,7 +42,7 @@ def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Metadata]]:
     monkeypatch.setattr(
         access_token, "SERVICE", f"http://127.0.0.1:{server.server_port}/metadata/identity/oauth2/token"
     )
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield Metadata
     server.shutdown()

@@ -24,6 +24,8 @@ from tests.support.plans import changed, done, first
 from tests.support.questions import Arrange, BenchReader, ask, comes_from, nothing, wrong
 from tests.support.recording import WORKSPACE
 
+pytestmark = pytest.mark.xdist_group("recorded apart")
+
 _ROLES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
 READER, CONTRIBUTOR = "acdd72a7-3385-48ef-bd42-f606fba81ae7", "b24988ac-6180-42a0-ab88-20f7382dd24c"
 

@@ -14,6 +14,8 @@ from tests.support.cloud_bench import NETWORK, Bench
 from tests.support.plans import first
 from tests.support.questions import ask, comes_from, wrong
 
+pytestmark = pytest.mark.xdist_group("recorded apart")
+
 
 @pytest.mark.parametrize(
     ("stack", "source", "verdict", "text"),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.recording import Resource, record
 
-pytestmark = pytest.mark.xdist_group("recorded")
+pytestmark = pytest.mark.xdist_group("recorded apart")
 
 MOST = 10
 """Connections without a login beyond which sshd begins to drop some: sshd_config(5), MaxStartups, its default."""

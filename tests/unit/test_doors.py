@@ -12,6 +12,8 @@ from tests.support import hunter
 from tests.support.recording import as_sent, record
 from tests.support.tables import table
 
+pytestmark = pytest.mark.xdist_group("recorded apart")
+
 PAGE = CHECKOUT / "docs/security.md"
 
 NETWORKS = {

@@ -12,7 +12,7 @@ from tests.support.brought import Maker
 from tests.support.recording import Resource, record
 from tests.support.stack_configuration import throw_away_secrets
 
-pytestmark = pytest.mark.xdist_group("recorded")
+pytestmark = pytest.mark.xdist_group("recorded apart")
 
 
 def variables(resources: list[Resource], name: str) -> dict[str, Any]:

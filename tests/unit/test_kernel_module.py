@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.recording import record
 
-pytestmark = pytest.mark.xdist_group("recorded")
+pytestmark = pytest.mark.xdist_group("recorded apart")
 
 # In place of the system's: a module that is there from the first, from an installed package on, or never.
 STUBS = """

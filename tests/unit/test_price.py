@@ -13,6 +13,8 @@ from operations.price import month, retail
 from operations.price.meters import Meter, paid
 from tests.support.plans import changed, done, first
 
+pytestmark = pytest.mark.xdist_group("recorded apart")
+
 PRICES = {
     "Standard_B2s_v2": 0.1,
     "Standard_B2s": 0.05,

@@ -12,7 +12,7 @@ from lab.cloud.tokens import SUBSCRIPTION
 from tests.support.recording import Resource, as_sent, record
 from tests.unit.test_azure import against
 
-pytestmark = pytest.mark.xdist_group("recorded")
+pytestmark = pytest.mark.xdist_group("recorded apart")
 
 NETWORK = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network"
 NAMED = {"endpoint": "internal", "privateDnsName": "db.corp.example"}

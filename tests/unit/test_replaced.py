@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.recording import Resource, record
 
-pytestmark = pytest.mark.xdist_group("recorded")
+pytestmark = pytest.mark.xdist_group("recorded apart")
 
 
 def differing(before: Any, after: Any, path: str = "") -> Iterator[str]:

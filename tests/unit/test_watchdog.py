@@ -17,7 +17,7 @@ from components.templates import render
 from tests.support.recording import record
 from tests.support.stack_configuration import throw_away_secrets, use
 
-pytestmark = pytest.mark.xdist_group("recorded")
+pytestmark = pytest.mark.xdist_group("recorded apart")
 
 NETWORKS = {"adminCidrs": ["203.0.113.0/24"], "clientCidrs": ["203.0.113.0/24"]}
 WITNESS = {"witness": True}

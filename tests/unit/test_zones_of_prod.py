@@ -17,7 +17,7 @@ from tests.support import cloud_bench
 from tests.support.cloud_bench import Bench
 from tests.support.recording import Resource, as_sent, record, recorded_id
 
-pytestmark = pytest.mark.xdist_group("recorded")
+pytestmark = pytest.mark.xdist_group("recorded apart")
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
