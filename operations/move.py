@@ -25,9 +25,15 @@ _UNIT = "systemd-run --quiet --pipe --wait --collect --unit=azure-mysql-ha-move 
 
 _FORBIDDING = (
     *(service.both_serve, service.nobody_serves, service.no_quorum),
-    *(fencing.fencing_fails, fencing.writes_stand_still),
-    *(nodes.gone, nodes.in_its_turn, nodes.joining, nodes.by_hand, nodes.announced),
-    *(copies.parted, copies.disk_fails, copies.blocks_differ, copies.one_copy, copies.barred),
+    *(fencing.fencing_fails, fencing.writes_blocked),
+    *(nodes.node_lost, nodes.node_in_turn, nodes.node_joining, nodes.set_by_hand, nodes.host_event_announced),
+    *(
+        copies.drbd_standalone,
+        copies.data_disk_fails,
+        copies.blocks_differ,
+        copies.one_copy,
+        copies.barred_from_promotion,
+    ),
     resources.resource_fails,
 )
 """The alarms with which the other node could not serve, or might not; what they say is the reason."""

@@ -12,7 +12,7 @@ from drills.proof.alerts import NOBODY_SERVES, NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 230
-EXPECTED = Expectation(fencings=(0, 1), telling=Telling(("MysqlNobodyAnswers",), also=(*NODE_LOST, *NOBODY_SERVES)))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(("MysqlNoNodeAnswers",), also=(*NODE_LOST, *NOBODY_SERVES)))
 NEEDS_LAB = "a second stack is made and destroyed, which takes time and costs money there (docs/operations/restore.md)"
 NEEDS_BACKUP = True
 SETTLE_SECONDS = 420.0

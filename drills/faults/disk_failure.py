@@ -12,7 +12,7 @@ from drills.proof.audit import Expectation
 from drills.target import DRBD_PARAMETERS
 
 ORDER = 130
-EXPECTED = Expectation(fencings=(0, 1), telling=Telling(("MysqlDiskFails",)))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(("MysqlDataDiskFails",)))
 NEEDS_LAB = "Azure's kernels have no fault injection in DRBD, and Azure never takes away a disk by force"
 
 # Bits of enable_faults in drivers/block/drbd/drbd_int.h: metadata write and read, resync write and read, data write

@@ -9,7 +9,7 @@ from drills.proof.alerts import Telling
 from drills.proof.audit import Expectation
 
 ORDER = 100
-EXPECTED = Expectation(fencings=(0, 1), telling=Telling(("MysqlHasFailed",)))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(("MysqlResourceFailed",)))
 SETTLE_SECONDS = 420.0
 
 

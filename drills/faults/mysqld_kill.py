@@ -9,7 +9,7 @@ from drills.proof.alerts import Telling
 from drills.proof.audit import Expectation
 
 ORDER = 90
-EXPECTED = Expectation(fencings=(0, 0), telling=Telling(("MysqlHasFailed",)))
+EXPECTED = Expectation(fencings=(0, 0), telling=Telling(("MysqlResourceFailed",)))
 WITHOUT_FENCING = True
 
 

@@ -10,7 +10,7 @@ from drills.proof.audit import Expectation
 
 ORDER = 120
 # systemd may start it again before anybody misses it: then there is nobody to tell.
-EXPECTED = Expectation(fencings=(0, 1), telling=Telling(also=(*NODE_LOST, "MysqlHasFailed")))
+EXPECTED = Expectation(fencings=(0, 1), telling=Telling(also=(*NODE_LOST, "MysqlResourceFailed")))
 
 
 def run(drill: Drill) -> None:

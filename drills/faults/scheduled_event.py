@@ -12,7 +12,7 @@ from drills.proof.audit import Expectation
 
 ORDER = 200
 # While the machine reboots there is one copy, which may last long enough to be told.
-EXPECTED = Expectation(fencings=(0, 0), telling=Telling(also=("MysqlGone",)))
+EXPECTED = Expectation(fencings=(0, 0), telling=Telling(also=("MysqlNodeLost",)))
 NEEDS_LAB = "Azure announces events when it wants to, not on request"
 SETTLE_SECONDS = 420.0
 

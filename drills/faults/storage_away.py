@@ -16,7 +16,7 @@ ALARM = "the backup is complete until"
 ALARM_SECONDS = 420.0
 """It comes after five minutes."""
 
-ALERT = "MysqlLogIsLate"
+ALERT = "MysqlBackupLogLate"
 _ALERT_SECONDS = 120.0
 """After the alarm: a node looks at itself every 45 s, and the rule waits for a minute."""
 

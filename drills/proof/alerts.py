@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from operations.status.rules import HAPPENED
 
-NODE_LOST = ("MysqlGone", "MysqlFenced")
+NODE_LOST = ("MysqlNodeLost", "MysqlNodeFenced")
 """One of these is told of a node that is lost: the other one sees that it is gone, or has had it fenced."""
 
 NOBODY_SERVES = (
-    *("MysqlNobodyServes", "MysqlNobodyAnswers", "MysqlNoQuorum", "MysqlOldData"),
-    *("MysqlFencingFails", "MysqlCannotFence", "MysqlWritesStandStill"),
+    *("MysqlNobodyServes", "MysqlNoNodeAnswers", "MysqlNoQuorum", "MysqlNewestDataUnknown"),
+    *("MysqlFencingFails", "MysqlFenceDeviceFails", "MysqlWritesBlocked"),
 )
 """These are right as well where nobody serves for longer than a fail-over takes, and say why."""
 

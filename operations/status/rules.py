@@ -66,10 +66,10 @@ class Rule:
 
 
 # Of these a node finds not all, knowing one side only; the rules below do.
-OF_BOTH_NODES = ("nobody_serves", "proof_fails")
+OF_BOTH_NODES = ("nobody_serves", "backup_proof_fails")
 
 # What a node takes for trouble of its own, not knowing that the other one tells its cause.
-FOLLOWS = {"one_copy": "parted"}
+FOLLOWS = {"one_copy": "drbd_standalone"}
 
 
 def _is_told(kind: str) -> str:
@@ -102,7 +102,7 @@ FROM_OUTSIDE = (
         f"sum by (cluster) ({_SERVES}) == 0",
     ),
     Rule(
-        "MysqlBothServeApart",
+        "MysqlBothSayTheyServe",
         "each of the two nodes says that it serves",
         "split-brain",
         CRITICAL,
@@ -110,7 +110,7 @@ FROM_OUTSIDE = (
         f"sum by (cluster) ({_SERVES}) > 1",
     ),
     Rule(
-        "MysqlNobodyAnswers",
+        "MysqlNoNodeAnswers",
         "no node's exporter answers",
         "nobody-serves",
         CRITICAL,
@@ -118,7 +118,7 @@ FROM_OUTSIDE = (
         'sum by (cluster) (up{exporter="node"}) == 0',
     ),
     Rule(
-        "MysqlNodeNotAsked",
+        "MysqlNodeSilent",
         "no exporter of {{ $labels.instance }} answers",
         "lost-node",
         WARNING,
@@ -126,7 +126,7 @@ FROM_OUTSIDE = (
         f"{_ANSWERS} == 0\nunless on (cluster, instance) {_ON_PURPOSE}",
     ),
     Rule(
-        "MysqlFenced",
+        "MysqlNodeFenced",
         f"{{{{ $labels.node }}}} was fenced within the last {HAPPENED_MINUTES} minutes",
         "lost-node",
         WARNING,
@@ -134,7 +134,7 @@ FROM_OUTSIDE = (
         f"time() - max by (cluster, node) ({PREFIX}fenced_timestamp_seconds) < {HAPPENED_MINUTES * 60}",
     ),
     Rule(
-        "MysqlHasFailed",
+        "MysqlResourceFailed",
         "a resource has failed, and Pacemaker has recovered it",
         "failed-resource",
         WARNING,
@@ -142,7 +142,7 @@ FROM_OUTSIDE = (
         f"max by (cluster) ({PREFIX}failures) > 0\nunless {_is_told('resource_fails')}",
     ),
     Rule(
-        "MysqlHasStarted",
+        "MysqlServerStarted",
         f"the server on {{{{ $labels.instance }}}} has started within the last {HAPPENED_MINUTES} minutes",
         "reading-crm-mon",
         INFO,
@@ -158,7 +158,7 @@ FROM_OUTSIDE = (
         f'up{{exporter=~"node|mysqld|cluster"}} == 0\nand on (cluster, instance) {_ANSWERS} == 1',
     ),
     Rule(
-        "MysqlNotLookedAt",
+        "MysqlNodeNotChecked",
         "{{ $labels.instance }} has not checked itself for three minutes",
         "monitoring",
         WARNING,
@@ -167,7 +167,7 @@ FROM_OUTSIDE = (
         f" unless on (cluster, instance) {PREFIX}asked_timestamp_seconds",
     ),
     Rule(
-        "MysqlExporterCannotAsk",
+        "MysqlExporterCannotQuery",
         "the exporter on {{ $labels.instance }} cannot query the server",
         "cannot-ask",
         WARNING,
@@ -193,7 +193,7 @@ FROM_OUTSIDE = (
         f" ({_PROOF} == on (cluster) group_left () max by (cluster) ({_PROOF}))",
     ),
     Rule(
-        "MysqlBackupProofIsLate",
+        "MysqlBackupProofLate",
         f"no base of the backup has been proved for {PROOF_DAYS} days",
         "backup",
         WARNING,
@@ -202,7 +202,7 @@ FROM_OUTSIDE = (
     ),
 )
 
-HAPPENED = ("MysqlFenced", "MysqlHasFailed", "MysqlHasStarted")
+HAPPENED = ("MysqlNodeFenced", "MysqlResourceFailed", "MysqlServerStarted")
 """Those of what the cluster has mended by itself: they go on for some minutes after that."""
 
 RULES = (*(_of(kind) for kind in KINDS if kind.name not in OF_BOTH_NODES), *FROM_OUTSIDE)

@@ -211,7 +211,7 @@ def test_what_reaches_a_person(cluster: Lab, prometheus: Prometheus) -> None:
     assert prometheus.telling() == set()
     idle = service.idle(cluster)
     idle.run("drbdadm disconnect r0")
-    told_then_ended(prometheus, "MysqlParted", [], lambda: idle.run("drbdadm connect r0"), TOLD_WITHIN_SECONDS)
+    told_then_ended(prometheus, "MysqlDrbdStandalone", [], lambda: idle.run("drbdadm connect r0"), TOLD_WITHIN_SECONDS)
     service.wait_until_well(cluster)
 
 
@@ -219,7 +219,7 @@ def test_a_node_is_lost(cluster: Lab, prometheus: Prometheus) -> None:
     """Which is fenced, and back by itself: the other node tells it, and that no exporter there answers."""
     power.kill(cluster, service.idle(cluster).name)
     back = trial.bar(300)
-    told_then_ended(prometheus, "MysqlGone", ["MysqlNodeNotAsked", "MysqlFenced"], lambda: None, back)
+    told_then_ended(prometheus, "MysqlNodeLost", ["MysqlNodeSilent", "MysqlNodeFenced"], lambda: None, back)
     service.wait_until_well(cluster, back)
     wait_until("the end of all alerts", lambda: prometheus.telling() <= {*HAPPENED}, back)
 
@@ -299,15 +299,15 @@ def test_the_witness_goes_on_while_both_nodes_are_off(cluster: Lab, tmp_path: Pa
     for node in cluster.nodes():
         power.kill(cluster, node.name)
     begin = time.monotonic()
-    wait_until("the alert", lambda: "MysqlNobodyAnswers" in witness.alerts(), TOLD_WITHIN_SECONDS)
-    print(f"MysqlNobodyAnswers after {time.monotonic() - begin:.0f} s")
+    wait_until("the alert", lambda: "MysqlNoNodeAnswers" in witness.alerts(), TOLD_WITHIN_SECONDS)
+    print(f"MysqlNoNodeAnswers after {time.monotonic() - begin:.0f} s")
     since, own = time.time(), 'up{exporter="prometheus"}'
     wait_until("samples of the witness", lambda: max(written(cluster, f"timestamp({own})").values()) > since, 60)
     assert set(written(cluster, 'up{exporter="node"}').values()) == {0}
     for node in cluster.nodes():
         power.start(cluster, node.name)
     service.wait_until_well(cluster, trial.bar(300))
-    wait_until("its end", lambda: "MysqlNobodyAnswers" not in witness.alerts(), trial.bar(120))
+    wait_until("its end", lambda: "MysqlNoNodeAnswers" not in witness.alerts(), trial.bar(120))
 
 
 def test_another_password(cluster: Lab, tmp_path: Path) -> None:

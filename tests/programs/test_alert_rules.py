@@ -73,32 +73,32 @@ LOOKED: Series = {
 }
 NOT_LOOKED: Series = {ours("asked_timestamp_seconds"): "4990x30"}
 CASES: Sequence[tuple[str, str, Series, Series]] = (
-    ("MysqlBothServeApart", "", LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"},
+    ("MysqlBothSayTheyServe", "", LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"},
      LOOKED | {ours("serves"): "1x18 0x11", ours("serves", "two"): "0x18 1x11"}),
-    ("MysqlBothServeApart", "", LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"},
+    ("MysqlBothSayTheyServe", "", LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"},
      LOOKED | NOT_LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"}),
     ("MysqlNobodyServes", "", LOOKED | {ours("serves"): "0x30", ours("serves", "two"): "0x30"},
      LOOKED | {ours("serves"): "0x30", ours("serves", "two"): "1x30"}),
     ("MysqlNobodyServes", "", LOOKED | NOT_LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "0x30"},
      LOOKED | NOT_LOOKED | {ours("serves"): "1x30", ours("serves", "two"): "1x30"}),
-    ("MysqlNobodyAnswers", "", {up("node"): "0x30", up("node", "two"): "0x30"},
+    ("MysqlNoNodeAnswers", "", {up("node"): "0x30", up("node", "two"): "0x30"},
      {up("node"): "0x30", up("node", "two"): "1x30"}),
     ("MysqlExporterDown", "one", {up("mysqld"): "0x30", up("node"): "1x30"},
      {up("mysqld"): "0x30", up("node"): "0x30"}),
-    ("MysqlNodeNotAsked", "one", {up("mysqld"): "0x30", up("node"): "0x30"},
+    ("MysqlNodeSilent", "one", {up("mysqld"): "0x30", up("node"): "0x30"},
      {up("mysqld"): "1x30", up("node"): "0x30"}),
-    ("MysqlNodeNotAsked", "one", {up("node"): "0x30", away("one", "two"): "0x30"},
+    ("MysqlNodeSilent", "one", {up("node"): "0x30", away("one", "two"): "0x30"},
      {up("node"): "0x30", away("one", "two"): "1x30"}),
-    ("MysqlFenced", "", {labelled(f"{PREFIX}fenced_timestamp_seconds", node="two"): "600x30"},
+    ("MysqlNodeFenced", "", {labelled(f"{PREFIX}fenced_timestamp_seconds", node="two"): "600x30"},
      {labelled(f"{PREFIX}fenced_timestamp_seconds", node="two"): "200x30"}),
-    ("MysqlHasFailed", "", {ours("failures"): "1x30"}, {ours("failures"): "0x30"}),
-    ("MysqlHasFailed", "", {ours("failures"): "1x30", **of_kind("resource_fails", "0x30")},
+    ("MysqlResourceFailed", "", {ours("failures"): "1x30"}, {ours("failures"): "0x30"}),
+    ("MysqlResourceFailed", "", {ours("failures"): "1x30", **of_kind("resource_fails", "0x30")},
      {ours("failures"): "1x30", **of_kind("resource_fails", "1x30")}),
-    ("MysqlHasStarted", "one", {labelled("mysql_global_status_uptime"): "0+60x15 0+60x15"},
+    ("MysqlServerStarted", "one", {labelled("mysql_global_status_uptime"): "0+60x15 0+60x15"},
      {labelled("mysql_global_status_uptime"): "0+60x30"}),
-    ("MysqlNotLookedAt", "one", LOOKED | NOT_LOOKED | {up("node"): "1x30"}, LOOKED | {up("node"): "1x30"}),
-    ("MysqlNotLookedAt", "one", {up("node"): "1x30"}, {up("node"): "0x30"}),
-    ("MysqlExporterCannotAsk", "one", {ours("serves"): "1x30", labelled("mysql_up"): "0x30"},
+    ("MysqlNodeNotChecked", "one", LOOKED | NOT_LOOKED | {up("node"): "1x30"}, LOOKED | {up("node"): "1x30"}),
+    ("MysqlNodeNotChecked", "one", {up("node"): "1x30"}, {up("node"): "0x30"}),
+    ("MysqlExporterCannotQuery", "one", {ours("serves"): "1x30", labelled("mysql_up"): "0x30"},
      {ours("serves"): "0x30", labelled("mysql_up"): "0x30"}),
     ("MysqlRemoteWriteFails", "one", written(behind=301), written(behind=299)),
     ("MysqlRemoteWriteFails", "one", written(refused="0+7x30"), written(refused="7x30")),
@@ -107,18 +107,18 @@ CASES: Sequence[tuple[str, str, Series, Series]] = (
       ours("backup_proof_ok", "two"): "1x30", ours("backup_proof_timestamp_seconds", "two"): "1x30"},
      {ours("backup_proof_ok"): "0x30", ours("backup_proof_timestamp_seconds"): "1x30",
       ours("backup_proof_ok", "two"): "1x30", ours("backup_proof_timestamp_seconds", "two"): "2x30"}),
-    ("MysqlBackupProofIsLate", "",
+    ("MysqlBackupProofLate", "",
      {ours("backup_since_timestamp_seconds"): f"{-20 * DAY}x30",
       ours("backup_proof_timestamp_seconds", "two"): f"{-8 * DAY}x30"},
      {ours("backup_since_timestamp_seconds"): f"{-20 * DAY}x30",
       ours("backup_proof_timestamp_seconds", "two"): f"{-7 * DAY}x30"}),
-    ("MysqlBackupProofIsLate", "", {ours("backup_since_timestamp_seconds"): f"{-8 * DAY}x30"},
+    ("MysqlBackupProofLate", "", {ours("backup_since_timestamp_seconds"): f"{-8 * DAY}x30"},
      {ours("backup_since_timestamp_seconds"): f"{-7 * DAY}x30"}),
 )  # fmt: skip
 
 
 # What some alerts tell beside cluster and instance.
-FURTHER_LABELS = {"MysqlExporterDown": {"exporter": "mysqld"}, "MysqlFenced": {"node": "two"}}
+FURTHER_LABELS = {"MysqlExporterDown": {"exporter": "mysqld"}, "MysqlNodeFenced": {"node": "two"}}
 
 
 def by_kind() -> dict[str, rules.Rule]:
@@ -194,9 +194,9 @@ def test_what_follows_is_no_alert_beside_its_cause(tmp_path: Path) -> None:
 @pytest.mark.parametrize("minutes", [0, 1])
 def test_promtool_tells_of_what_is_wrong(tmp_path: Path, minutes: int) -> None:
     """The test above can fail: of an alert that is not so, and before its time."""
-    name, instance, so, not_so = next(case for case in CASES if case[0] == "MysqlNobodyAnswers")
+    name, instance, so, not_so = next(case for case in CASES if case[0] == "MysqlNoNodeAnswers")
     series = not_so if minutes else so
-    assert "MysqlNobodyAnswers" in promtool(tmp_path, [checked(series, expected(name, instance, minutes))])
+    assert "MysqlNoNodeAnswers" in promtool(tmp_path, [checked(series, expected(name, instance, minutes))])
 
 
 def test_promtool_finds_the_text_good() -> None:

@@ -161,7 +161,7 @@ def test_a_record_is_what_reports_read(tmp_path: Path) -> None:
         [Mark(11.5, "fault", "a", "power is cut"), Mark(12.5, "recovered", None, "full strength")],
         [Span("a", "promoted", 10.5, 11.5)],
         result,
-        [Alert("MysqlGone", "warning", "a", 12.5, None)],
+        [Alert("MysqlNodeLost", "warning", "a", 12.5, None)],
     )
     made.save(tmp_path / "record.json")
     assert json.loads((tmp_path / "record.json").read_text()) == {
@@ -176,7 +176,7 @@ def test_a_record_is_what_reports_read(tmp_path: Path) -> None:
             "scenario": "power-kill", "acknowledged": 3, "lost": 0, "promoted_max": 1, "servers_max": 1, "fencings": 1,
             "outage_seconds": 15.25, "recovered_seconds": None, "verdict": "pass",
         },
-        "alerts": [{"name": "MysqlGone", "severity": "warning", "about": "a", "began": 12.5, "ended": None}],
+        "alerts": [{"name": "MysqlNodeLost", "severity": "warning", "about": "a", "began": 12.5, "ended": None}],
     }  # fmt: skip
     (tmp_path / "writes.jsonl").write_text("")
     assert outage.read(tmp_path).record == made

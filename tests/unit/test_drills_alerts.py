@@ -9,20 +9,20 @@ from drills.proof.alerts import Alert, Telling
 from drills.proof.record import Mark, Record, Result
 from drills.report import figures
 
-GONE = Alert("MysqlGone", "warning", "", 110.0, 150.0)
-FENCED = Alert("MysqlFenced", "warning", "a", 125.0, None)
-STARTED = Alert("MysqlHasStarted", "info", "b", 130.0, None)
-EXPECTED = Telling(("MysqlGone", "MysqlFenced"))
+GONE = Alert("MysqlNodeLost", "warning", "", 110.0, 150.0)
+FENCED = Alert("MysqlNodeFenced", "warning", "a", 125.0, None)
+STARTED = Alert("MysqlServerStarted", "info", "b", 130.0, None)
+EXPECTED = Telling(("MysqlNodeLost", "MysqlNodeFenced"))
 
 
 def test_alerts_come_and_go() -> None:
-    gone = {"alertname": "MysqlGone", "severity": "warning", "cluster": "db"}
+    gone = {"alertname": "MysqlNodeLost", "severity": "warning", "cluster": "db"}
     down = {"alertname": "MysqlExporterDown", "severity": "warning", "instance": "a", "exporter": "mysqld"}
     seen = [(gone, [110.0, 115.0, 120.0, 160.0]), (down, [90.0, 95.0])]
     assert alerts.read(seen, 5, 163) == [
         Alert("MysqlExporterDown", "warning", "a mysqld", 90.0, 100.0),
-        Alert("MysqlGone", "warning", "", 110.0, 125.0),
-        Alert("MysqlGone", "warning", "", 160.0, None),
+        Alert("MysqlNodeLost", "warning", "", 110.0, 125.0),
+        Alert("MysqlNodeLost", "warning", "", 160.0, None),
     ]
 
 
@@ -33,14 +33,14 @@ def test_alerts_come_and_go() -> None:
         ([FENCED], EXPECTED, []),
         ([], Telling(), []),
         ([STARTED], Telling(), []),
-        ([], EXPECTED, ["no alert MysqlGone or MysqlFenced"]),
-        ([STARTED], EXPECTED, ["no alert MysqlGone or MysqlFenced"]),
+        ([], EXPECTED, ["no alert MysqlNodeLost or MysqlNodeFenced"]),
+        ([STARTED], EXPECTED, ["no alert MysqlNodeLost or MysqlNodeFenced"]),
         ([replace(GONE, began=171.0)], EXPECTED,
-         ["the alert MysqlGone or MysqlFenced came after 71 s, expected within 60"]),
+         ["the alert MysqlNodeLost or MysqlNodeFenced came after 71 s, expected within 60"]),
         ([replace(GONE, began=171.0)], replace(EXPECTED, within=90), []),
-        ([replace(GONE, ended=None)], EXPECTED, ["the alert MysqlGone has not ended"]),
-        ([GONE], Telling(), ["the alert MysqlGone was told (warning), which is not of this fault"]),
-        ([GONE], Telling(also=("MysqlGone",)), []),
+        ([replace(GONE, ended=None)], EXPECTED, ["the alert MysqlNodeLost has not ended"]),
+        ([GONE], Telling(), ["the alert MysqlNodeLost was told (warning), which is not of this fault"]),
+        ([GONE], Telling(also=("MysqlNodeLost",)), []),
         ([replace(GONE, began=99.0)], Telling(), []),
     ],
 )  # fmt: skip
@@ -56,6 +56,6 @@ def test_the_table_of_alerts() -> None:
 
     records = [record([GONE, FENCED, STARTED]), record([replace(GONE, began=130.0)]), record(None)]
     assert figures.told({"power-kill": records, "standby": [record([])], "move": [record(None)]}).splitlines()[2:] == [
-        "| `power-kill` | 2 | `MysqlGone` 20, 30; `MysqlFenced` 25, 25 (1 of 2) |",
+        "| `power-kill` | 2 | `MysqlNodeLost` 20, 30; `MysqlNodeFenced` 25, 25 (1 of 2) |",
         "| `standby` | 1 | none |",
     ]

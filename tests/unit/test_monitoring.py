@@ -201,7 +201,7 @@ def test_a_node_without_a_cluster() -> None:
     empty |= {"moves": [], "file_systems": [], "kernels": {}, "kernel": "6.1", "host": "one", "time": 0.0}
     found = told({"one": empty | {"listens": False, "has_left": False}, "two": said()["two"]}, "one")
     assert found["serves"] == 0
-    assert found['alarm{alarm="gone",page="lost-node",severity="warning"}'] == 1
+    assert found['alarm{alarm="node_lost",page="lost-node",severity="warning"}'] == 1
 
 
 def test_all_that_it_imports_is_brought_to_the_nodes() -> None:

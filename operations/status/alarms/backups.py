@@ -10,22 +10,22 @@ from operations.backup import late
 from operations.status.facts import Facts
 
 
-def log_is_late(facts: Facts) -> Iterator[str]:
+def backup_log_late(facts: Facts) -> Iterator[str]:
     if facts.backup and facts.serving:
         yield from late.log_is_late(facts.backup)
 
 
-def base_is_late(facts: Facts) -> Iterator[str]:
+def backup_base_late(facts: Facts) -> Iterator[str]:
     if facts.backup and facts.serving:
         yield from late.base_is_late(facts.backup)
 
 
-def log_is_lost(facts: Facts) -> Iterator[str]:
+def backup_log_lost(facts: Facts) -> Iterator[str]:
     if facts.backup:
         yield from late.log_is_lost(facts.backup)
 
 
-def proof_fails(facts: Facts) -> Iterator[str]:
+def backup_proof_fails(facts: Facts) -> Iterator[str]:
     if not all(node.asked for node in facts.nodes):
         return  # the last proof may be the other node's: rules.py knows of both
     yield from late.proof_fails(facts.proof)

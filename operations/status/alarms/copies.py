@@ -16,13 +16,13 @@ from operations.words import listed
 _SILENT_SECONDS = 180
 
 
-def parted(facts: Facts) -> Iterator[str]:
+def drbd_standalone(facts: Facts) -> Iterator[str]:
     alone = [node.name for node in facts.nodes if node.drbd and node.drbd.connection == "StandAlone"]
     if alone:
         yield f"DRBD is StandAlone on {listed(alone)}: the data is not copied"
 
 
-def old_data(facts: Facts) -> Iterator[str]:
+def newest_data_unknown(facts: Facts) -> Iterator[str]:
     unsure = _unsure(facts)
     if unsure:
         yield (
@@ -31,7 +31,7 @@ def old_data(facts: Facts) -> Iterator[str]:
         )
 
 
-def disk_fails(facts: Facts) -> Iterator[str]:
+def data_disk_fails(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         if _has_lost_its_disk(node):
             yield f"the data disk of {node.name} has failed: DRBD has detached it, so only one copy is left"
@@ -86,7 +86,7 @@ def one_copy(facts: Facts) -> Iterator[str]:
         yield f"DRBD on {names} has no connection ({states}): only one copy of the data is kept"
 
 
-def barred(facts: Facts) -> Iterator[str]:
+def barred_from_promotion(facts: Facts) -> Iterator[str]:
     disks = [node.drbd for node in facts.nodes if node.reached]
     if all(disk and disk.has_peer and disk.disks == ("UpToDate", "UpToDate") and not disk.differing for disk in disks):
         for ban in facts.everything("bans/ban"):

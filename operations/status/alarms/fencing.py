@@ -23,7 +23,7 @@ def fencing_fails(facts: Facts) -> Iterator[str]:
             )
 
 
-def cannot_fence(facts: Facts) -> Iterator[str]:
+def fence_device_fails(facts: Facts) -> Iterator[str]:
     failed = [failure for failure in failures_in(facts) if resource_of(failure) in facts.fence_device_ids]
     for failure in failed:
         place = f"{failure.get('node')} ({reason(failure)})"
@@ -41,7 +41,7 @@ def watchdog_is_off(facts: Facts) -> Iterator[str]:
             )
 
 
-def writes_stand_still(facts: Facts) -> Iterator[str]:
+def writes_blocked(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         if node.drbd and node.drbd.suspended:
             yield f"writes on {node.name} are blocked until the other node has been fenced or is back"

@@ -31,7 +31,7 @@ def system_full(facts: Facts) -> Iterator[str]:
                 yield from _full(f"the file system {each.place} on {node.name}", each)
 
 
-def not_saved(facts: Facts) -> Iterator[str]:
+def cib_not_saved(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         changed = None if node.crm_mon is None else node.crm_mon.find("summary/last_change")
         if changed is not None and _seconds_from(node.saved, changed.get("time", "")) > _SAVED_WITHIN_SECONDS:

@@ -11,14 +11,14 @@ from operations.status.facts import Facts, NodeFacts
 from operations.words import listed
 
 
-def gone(facts: Facts) -> Iterator[str]:
+def node_lost(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         state = _how_gone(facts, node)
         if state and node.name not in facts.stays_off:
             yield state + _kept_alone(facts, node)
 
 
-def stays_off(facts: Facts) -> Iterator[str]:
+def node_stays_off(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         if since := facts.stays_off.get(node.name):
             told = f"{node.name} is to stay off since {since} (make start NODE={node.name})"
@@ -50,31 +50,31 @@ def _how_gone(facts: Facts, node: NodeFacts) -> str:
     return f"{node.name} is not in the cluster{unclean}: its Pacemaker runs, but does not see the other node's"
 
 
-def joining(facts: Facts) -> Iterator[str]:
+def node_joining(facts: Facts) -> Iterator[str]:
     for name, member in facts.members.items():
         if member.get("pending") == "true":
             yield f"{name} is just joining the cluster (pending)"
 
 
-def in_its_turn(facts: Facts) -> Iterator[str]:
+def node_in_turn(facts: Facts) -> Iterator[str]:
     for name in sorted(facts.in_turn):
         yield f"{name} has left the cluster for its machine's turn, and is not back"
 
 
-def announced(facts: Facts) -> Iterator[str]:
+def host_event_announced(facts: Facts) -> Iterator[str]:
     for name, member in facts.members.items():
         if member.get("health") == "red":
             yield f"{name} runs no resources until the event that Azure has announced for its host is over"
 
 
-def host_name(facts: Facts) -> Iterator[str]:
+def host_name_differs(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         # In a domain it may have the domain's name behind its own (docs/architecture.md, "Names").
         if node.reached and node.host.partition(".")[0] != node.name:
             yield f"the host name of {node.name} is {node.host}, which is not the cluster's name for it"
 
 
-def next_kernel(facts: Facts) -> Iterator[str]:
+def next_kernel_without_drbd(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         for release in node.kernels_without_drbd:
             yield (
@@ -83,7 +83,7 @@ def next_kernel(facts: Facts) -> Iterator[str]:
             )
 
 
-def by_hand(facts: Facts) -> Iterator[str]:
+def set_by_hand(facts: Facts) -> Iterator[str]:
     options = next(iter(facts.everything("summary/cluster_options")), ElementTree.Element("none"))
     for_all = options.get("maintenance-mode") == "true"
     if for_all:

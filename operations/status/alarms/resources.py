@@ -10,7 +10,7 @@ from operations.status.facts import Facts
 from operations.words import listed
 
 
-def cannot_ask(facts: Facts) -> Iterator[str]:
+def server_cannot_be_asked(facts: Facts) -> Iterator[str]:
     for node in facts.nodes:
         if node.cannot_ask:
             yield f"the server on {node.name} could not be asked how it is, and is left as it is ({node.cannot_ask})"

@@ -43,7 +43,7 @@ def nobody_serves(facts: Facts) -> Iterator[str]:
         yield ": ".join(["nobody serves", *filter(None, ["; ".join(dict.fromkeys([*states, *failures]))])])
 
 
-def certificate_ends(facts: Facts) -> Iterator[str]:
+def certificate_expires(facts: Facts) -> Iterator[str]:
     days = min((node.certificates_end for node in facts.nodes if node.certificates_end is not None), default=None)
     if days is not None and days < _DAYS_BEFORE:
         when = f"expires in {int(days)} days" if days >= 0 else "has expired"
@@ -63,7 +63,7 @@ def no_quorum(facts: Facts) -> Iterator[str]:
         yield f"{listed(without)} has no quorum, and so serves nothing"
 
 
-def witness(facts: Facts) -> Iterator[str]:
+def witness_lost(facts: Facts) -> Iterator[str]:
     witness = facts.witness
     if witness is None or not witness.votes:
         return
