@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import compute, network
 
-from components.azure.door import Door
 from components.azure.endpoint import Endpoint
 from components.azure.place import Place
 from components.azure.propagation import asked_again
+from components.azure.ssh_endpoint import SshEndpoint
 from components.settings.machines import MachinesSection
 from components.settings.settings import MachineSettings
 from components.settings.ssh import SshSection
@@ -33,7 +33,7 @@ class MachineArgs:
     settings: MachineSettings
     machines: MachinesSection
     ssh: SshSection
-    door: Door
+    ssh_endpoint: SshEndpoint
     subnet_id: pulumi.Input[str]
     endpoint: Endpoint
     encryption_set_id: pulumi.Input[str] | None
@@ -110,7 +110,7 @@ def make_machine(args: MachineArgs, parent: pulumi.Resource, node: NodeParts | N
 
 
 def _make_interface(args: MachineArgs, parent: pulumi.Resource, *, is_node: bool) -> network.NetworkInterface:
-    settings, address = args.settings, args.door.address
+    settings, address = args.settings, args.ssh_endpoint.address
     endpoint = args.endpoint
     pools = [*([endpoint.pool_id] if is_node else []), *([endpoint.egress_pool_id] if endpoint.egress_pool_id else [])]
     rule = endpoint.ssh_rule_ids.get(settings.name)

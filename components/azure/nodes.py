@@ -7,10 +7,10 @@ import pulumi
 from pulumi_azure_native import compute, network
 
 from components.azure.data_disk import make_data_disk
-from components.azure.door import Door, door_of
 from components.azure.endpoint import Endpoint
 from components.azure.machine import DATA_DISK_LUN, MachineArgs, NodeParts, make_machine
 from components.azure.place import Place
+from components.azure.ssh_endpoint import SshEndpoint, ssh_endpoint_of
 from components.azure.turn import make_turn
 from components.remote import ClusterNode, Machine
 from components.settings.disks import DisksSection
@@ -65,8 +65,8 @@ class Nodes(pulumi.ComponentResource):
         self._args = args
         availability_set = None if args.machines.zones else self._make_availability_set(name, args.place)
         everyone = [*([args.witness] if args.witness else []), *args.nodes]
-        self._doors = {machine.name: self._door(machine) for machine in everyone}
-        self.ssh_commands = {machine: door.ssh_command for machine, door in self._doors.items()}
+        self._ssh_endpoints = {machine.name: self._ssh_endpoint(machine) for machine in everyone}
+        self.ssh_commands = {machine: endpoint.ssh_command for machine, endpoint in self._ssh_endpoints.items()}
         self.machines, self.witness_machine = {}, None
         self.witness = self._make_witness(args.witness) if args.witness else None
         first, second = (self._make_node(node, availability_set) for node in args.nodes)
@@ -87,10 +87,10 @@ class Nodes(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["virtualMachines"]),
         )
 
-    def _door(self, machine: MachineSettings) -> Door:
+    def _ssh_endpoint(self, machine: MachineSettings) -> SshEndpoint:
         args = self._args
         own_address = args.own_addresses.get(machine.name)
-        return door_of(machine, args.ssh, endpoint_host=args.endpoint.host, own_address=own_address)
+        return ssh_endpoint_of(machine, args.ssh, endpoint_host=args.endpoint.host, own_address=own_address)
 
     def _machine_args(self, settings: MachineSettings, *, has_identity: bool) -> MachineArgs:
         args = self._args
@@ -99,7 +99,7 @@ class Nodes(pulumi.ComponentResource):
             settings=settings,
             machines=args.machines,
             ssh=args.ssh,
-            door=self._doors[settings.name],
+            ssh_endpoint=self._ssh_endpoints[settings.name],
             subnet_id=args.subnet_id,
             endpoint=args.endpoint,
             encryption_set_id=args.encryption_set_id,
@@ -121,7 +121,7 @@ class Nodes(pulumi.ComponentResource):
             args.nodes,
             args.machines,
             args.ssh,
-            doors=self._doors,
+            ssh_endpoints=self._ssh_endpoints,
             exists=exists,
             # A turn wants the witness's vote: what is done to the witness's machine is done before.
             after=self.witness.ready if self.witness and exists else (),
@@ -134,15 +134,15 @@ class Nodes(pulumi.ComponentResource):
         return ClusterNode(**vars(self._seen_by_ssh(node, machine)), data_disk_lun=DATA_DISK_LUN)
 
     def _seen_by_ssh(self, settings: MachineSettings, machine: compute.VirtualMachine) -> Machine:
-        door, ssh = self._doors[settings.name], self._args.ssh
+        endpoint, ssh = self._ssh_endpoints[settings.name], self._args.ssh
         previous = ssh.ssh_previous_private_key
         return Machine(
             name=settings.name,
             private_address=settings.private_address,
-            connection=door.connection(ssh.ssh_private_key.private),
+            connection=endpoint.connection(ssh.ssh_private_key.private),
             host_key=settings.host_key.public,
             machine_id=machine.vm_id,
             ready=(machine,),
-            previous_connection=door.connection(previous.private) if previous else None,
+            previous_connection=endpoint.connection(previous.private) if previous else None,
             hooks=SshLook(settings.name).hook(),
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_command as command
 
-from components.azure.door import Door
+from components.azure.ssh_endpoint import SshEndpoint
 from components.settings.machines import MachinesSection
 from components.settings.settings import MachineSettings
 from components.settings.ssh import SshSection
@@ -20,7 +20,7 @@ def make_turn(
     machines: MachinesSection,
     ssh: SshSection,
     *,
-    doors: Mapping[str, Door],
+    ssh_endpoints: Mapping[str, SshEndpoint],
     exists: bool,
     after: Sequence[pulumi.Resource],
     parent: pulumi.Resource,
@@ -37,8 +37,8 @@ def make_turn(
     image = machines.operating_system.image
     connections = {
         each.name: {
-            "host": doors[each.name].host,
-            "port": str(doors[each.name].port),
+            "host": ssh_endpoints[each.name].host,
+            "port": str(ssh_endpoints[each.name].port),
             "user": ssh.admin_user,
             "host_key": each.host_key.public,
         }

@@ -26,20 +26,20 @@ class Cut:
     def __init__(self, inventory: Inventory, fact: str) -> None:
         self._inventory = inventory
         self._fact = fact
-        self._door: socket.socket | None = None
+        self._listener: socket.socket | None = None
         self._mended = asyncio.Event()
 
     @property
     def reach(self) -> Reach:
         return "unreachable" if self._inventory.store.facts.get(self._fact) == "unreachable" else "ok"
 
-    def guard(self, door: socket.socket) -> None:
+    def guard(self, listener: socket.socket) -> None:
         """Take charge of the service's listening socket.
 
         Args:
-            door: bound; what machines send to it is dropped as long as the fault is on.
+            listener: bound; what machines send to it is dropped as long as the fault is on.
         """
-        self._door = door
+        self._listener = listener
         self._filter()
 
     def set(self, reach: Reach) -> None:
@@ -67,12 +67,12 @@ class Cut:
         ]
 
     def _filter(self) -> None:
-        if self._door is None:
+        if self._listener is None:
             return
         if self.reach == "ok":
-            synfilter.attach(self._door, synfilter.assemble([], otherwise=True))
+            synfilter.attach(self._listener, synfilter.assemble([], otherwise=True))
         else:
-            synfilter.attach(self._door, synfilter.assemble(self._networks(), otherwise=True))
+            synfilter.attach(self._listener, synfilter.assemble(self._networks(), otherwise=True))
 
     def suffers(self, remote: str | None) -> bool:
         """Tell whether a caller is cut off now."""

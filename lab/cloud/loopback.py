@@ -1,4 +1,4 @@
-"""The endpoint on the host's own loopback: a door into the namespace."""
+"""The endpoint on the host's own loopback: a way into the namespace."""
 
 import asyncio
 import contextlib

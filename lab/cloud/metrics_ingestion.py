@@ -28,7 +28,7 @@ _PASSED = ("content-type", "content-encoding", "x-prometheus-remote-write-versio
 
 
 class MetricsIngestion:
-    """The door of the lab's workspace.
+    """The front of the lab's workspace.
 
     Args:
         cut: whether the machines reach it.

@@ -1,4 +1,4 @@
-"""A real program that plays a part of Azure's behind the cloud's own door."""
+"""A real program that plays a part of Azure's behind the cloud's own listener."""
 
 import asyncio
 from abc import ABC, abstractmethod

@@ -76,20 +76,20 @@ def serve(paths: LabPaths, loopback_port: int) -> None:
     lock = _lock(paths)
     store = Store(paths.cloud / "state.json")
     # A started cloud keeps its port over a restart: somebody may have it in a client's settings.
-    door = loopback.open_listener(int(store.facts.get("loopback_port", 0)) or loopback_port)
-    store.facts["loopback_port"] = door.getsockname()[1]
+    listener = loopback.open_listener(int(store.facts.get("loopback_port", 0)) or loopback_port)
+    store.facts["loopback_port"] = listener.getsockname()[1]
     registration.set_up(store)
     authorization.set_up(store)
     namespace.enter(paths.namespace)
-    asyncio.run(_Cloud(paths, store, door).run())
+    asyncio.run(_Cloud(paths, store, listener).run())
     os.close(lock)
 
 
 class _Cloud:
-    def __init__(self, paths: LabPaths, store: Store, door: socket.socket) -> None:
+    def __init__(self, paths: LabPaths, store: Store, listener: socket.socket) -> None:
         self._paths = paths
         self._store = store
-        self._door = door
+        self._listener = listener
         self._inventory = Inventory(store)
         certificates.ensure(paths.cloud)
         self._tokens = Tokens.of_lab(paths.cloud / "token.key")
@@ -142,7 +142,7 @@ class _Cloud:
                 lambda: dns.NameServer(*dns.lookup_in(self._inventory)), local_addr=(PLATFORM, 53)
             )
             stack.callback(transport.close)
-            for task in (loopback.serve(self._door, lambda: self._balancer.frontend(ports.MYSQL)), self._watch()):
+            for task in (loopback.serve(self._listener, lambda: self._balancer.frontend(ports.MYSQL)), self._watch()):
                 stack.push_async_callback(_cancel, asyncio.create_task(task))
             self._operations.resume()
             stack.push_async_callback(self._operations.close)
@@ -158,15 +158,15 @@ class _Cloud:
             # Last: who can ask finds everything ready.
             runner = await stack.enter_async_context(_running(commands))
             await control.listen(runner, self._paths.cloud / "control.sock")
-            LOG.info("ready: ARM on https://%s, MySQL on 127.0.0.1:%d", ARM, self._door.getsockname()[1])
+            LOG.info("ready: ARM on https://%s, MySQL on 127.0.0.1:%d", ARM, self._listener.getsockname()[1])
             await self._stop.wait()
             LOG.info("stopping; machines go on")
         (self._paths.cloud / "control.sock").unlink(missing_ok=True)
 
     async def _open(self, runner: web.AppRunner, address: str, cut: Cut) -> None:
-        door = socket.create_server((address, 443), backlog=128)
-        cut.guard(door)
-        await web.SockSite(runner, door, ssl_context=certificates.context(self._paths.cloud)).start()
+        listener = socket.create_server((address, 443), backlog=128)
+        cut.guard(listener)
+        await web.SockSite(runner, listener, ssl_context=certificates.context(self._paths.cloud)).start()
 
     async def _restore(self) -> None:
         """Bring back what the resources say and the namespace has no more, and look at the machines again."""
@@ -215,7 +215,7 @@ class _Cloud:
             await asyncio.sleep(_WATCH_SECONDS)
 
     def _status(self) -> dict[str, Any]:
-        host, port = self._door.getsockname()
+        host, port = self._listener.getsockname()
         return {
             "pid": os.getpid(),
             "loopback": {"host": host, "port": port},

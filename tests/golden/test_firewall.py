@@ -11,10 +11,10 @@ from tests.support.recording import Resource, as_sent, record
 pytestmark = pytest.mark.xdist_group("recorded")
 
 # Source, protocol, port.
-Door = tuple[str, str, str]
+Opening = tuple[str, str, str]
 
 
-def of_security_group(made: list[Resource], to: tuple[str, ...]) -> set[Door]:
+def of_security_group(made: list[Resource], to: tuple[str, ...]) -> set[Opening]:
     """Return what the network's rules let in to these destinations."""
     (group,) = [each for each in made if each.type == "azure-native:network:NetworkSecurityGroup"]
     rules: list[dict[str, Any]] = as_sent(group.inputs)["securityRules"]
@@ -30,7 +30,7 @@ def of_security_group(made: list[Resource], to: tuple[str, ...]) -> set[Door]:
     }
 
 
-def of_machine(made: list[Resource], name: str) -> set[Door]:
+def of_machine(made: list[Resource], name: str) -> set[Opening]:
     """Return what a machine's rules let in."""
     script = next(each for each in made if each.name == f"{name}-firewall")
     assert script.inputs["environment"] == {"HA_WAYS_OUT": "203.0.113.1/32"}

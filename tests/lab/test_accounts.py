@@ -175,7 +175,7 @@ def test_an_account_that_becomes_the_applications_does_not_go(server: OwnServer)
     server.sql("drop user reports@'%'")
 
 
-DOORS = {
+OPEN_TO_EVERYBODY = {
     "''@localhost (no name)": "create user ''@localhost identified by 'Nobodys-text-123456'",
     "'nobody'@% (no password)": "create user nobody@'%'",
     "'root'@% (not by the socket)": "create user root@'%' identified by 'Somebodys-text-123456'",
@@ -186,14 +186,14 @@ DOORS = {
 CLOSE = "drop user if exists ''@localhost, nobody@'%', root@'%'; delete from mysql.db where user = ''; flush privileges"
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_door_that_is_open_to_all(server: OwnServer, door: str) -> None:
+@pytest.mark.parametrize("opened", OPEN_TO_EVERYBODY)
+def test_what_is_open_to_everybody(server: OwnServer, opened: str) -> None:
     """The update stops, a look tells the same, and nothing is taken away."""
-    server.sql(DOORS[door])
+    server.sql(OPEN_TO_EVERYBODY[opened])
     try:
         why = stopped(server, WITHOUT)
-        assert f"found accounts or rights that are open to everybody: {door}; expected none. " in why
-        assert f"would stop: found accounts or rights that are open to everybody: {door}; expected none. " in looked(
+        assert f"found accounts or rights that are open to everybody: {opened}; expected none. " in why
+        assert f"would stop: found accounts or rights that are open to everybody: {opened}; expected none. " in looked(
             server, WITHOUT
         )
         assert stopped(server, WITHOUT) == why

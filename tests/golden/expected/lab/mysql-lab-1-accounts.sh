@@ -144,7 +144,7 @@ remove_account() { # NAME
 }
 
 # What nobody should have made: accounts that let in whoever comes, root but by the local socket, rights that all have.
-open_doors() {
+open_to_everybody() {
   sql <<'SQL'
 select concat(quote(user), '@', host, case when user = '' then ' (no name)' when user = 'root' and host <> 'localhost' then ' (not by the socket)' else ' (no password)' end)
 from mysql.user where account_locked = 'N' and (user = '' or (user = 'root' and host <> 'localhost') or (authentication_string = '' and
@@ -175,7 +175,7 @@ main() {
   # Pacemaker names the node already while the server starts there.
   wait_for 600 "answer of the server" server_answers
 
-  found=$(open_doors | listed)
+  found=$(open_to_everybody | listed)
   [[ ! $found ]] || stop "accounts or rights that are open to everybody: $found" "none" \
     "Drop such an account (DROP USER) or give it a password (ALTER USER), and take such rights away (DELETE FROM mysql.db WHERE user = ''; FLUSH PRIVILEGES;)."
 

@@ -14,7 +14,7 @@ _DIALS = 24
 
 
 @dataclass(frozen=True)
-class Door:
+class SshEndpoint:
     """How a machine is reached.
 
     Args:
@@ -44,13 +44,13 @@ class Door:
         return pulumi.Output.concat("ssh -p ", str(self.port), " ", self.user, "@", self.host)
 
 
-def door_of(
+def ssh_endpoint_of(
     machine: MachineSettings,
     ssh: SshSection,
     *,
     endpoint_host: pulumi.Output[str],
     own_address: network.PublicIPAddress | None,
-) -> Door:
+) -> SshEndpoint:
     """Return the way to a machine: a port of the endpoint's address, a public one of its own, or its private one.
 
     Args:
@@ -62,4 +62,4 @@ def door_of(
         host = own_address.ip_address.apply(lambda ip: ip or "")
     else:
         host = pulumi.Output.from_input(machine.private_address)
-    return Door(host, machine.ssh_port, ssh.admin_user, machine.host_key.public, own_address)
+    return SshEndpoint(host, machine.ssh_port, ssh.admin_user, machine.host_key.public, own_address)
