@@ -453,6 +453,7 @@ def test_a_whole_life(stack: Stack, arm: FakeArm) -> None:
     assert arm.resources == {}
 
 
+@pytest.mark.long
 def test_on_the_lab_cloud(offline: Stack, cloud: Cloud) -> None:
     offline.environment |= cloud.environment
     offline.set("roles", "false")
@@ -497,6 +498,7 @@ def test_what_is_half_made_is_mended(stack: Stack, arm: FakeArm) -> None:
     assert stack.changes() == {"same": RESOURCES + 1}
 
 
+@pytest.mark.long
 def test_an_assignment_waits_until_azure_knows_the_role(stack: Stack, arm: FakeArm) -> None:
     (stack.folder / "program" / "__main__.py").write_text(ASSIGNMENT)
     stack.environment["PYTHONPATH"] = str(CHECKOUT)
@@ -521,6 +523,7 @@ def test_an_assignment_waits_until_azure_knows_the_role(stack: Stack, arm: FakeA
     assert arm.made() == [name] * 4
 
 
+@pytest.mark.long
 def test_a_disk_waits_until_azure_knows_the_right_to_its_key(stack: Stack, arm: FakeArm) -> None:
     (stack.folder / "program" / "__main__.py").write_text(DISK)
     stack.environment["PYTHONPATH"] = str(CHECKOUT)
@@ -567,6 +570,7 @@ def test_an_engine_is_killed_while_it_makes_machines(stack: Stack, arm: FakeArm)
     assert resume(pulumi) == []
 
 
+@pytest.mark.long
 def test_slow_resources_do_not_hold_each_other_up(stack: Stack, arm: FakeArm) -> None:
     arm.work_seconds = 3
     stack.pulumi("up", "--yes", "--skip-preview")

@@ -214,6 +214,7 @@ def test_up_again_changes_nothing(cluster: Cluster) -> None:
     assert time.monotonic() - begin < trial.bar(20)
 
 
+@pytest.mark.long
 def test_preview_of_a_request(cluster: Cluster, tmp_path: Path) -> None:
     """A token, a disk's size, a setting of the server, a client's network, a line of a template: all are seen."""
     engine = dataclasses.replace(cluster.lab.engine(), checkout=request.checkout(tmp_path / "checkout"))
@@ -270,20 +271,6 @@ def _unchanging(node: Node) -> str:
         "drbdadm role r0; drbdadm dstate r0;"
         "cd /etc && find corosync drbd.d azure-mysql-ha mysql systemd ssh hosts apt -type f -printf '%p %T@\\n' | sort"
     )
-
-
-def test_what_leaves_the_document_leaves_the_cluster(cluster: Cluster) -> None:
-    lab = cluster.lab
-    serving = service.serving(lab)
-    pid = trial.server_pid(serving)
-    serving.run("crm configure primitive by-hand ocf:pacemaker:Dummy op monitor interval=10s")
-    wait_until("the resource made by hand", lambda: "by-hand" in {r.name for r in lab.status().resources}, 60)
-    document = next(script for script in scripts_of(lab.engine()) if script.name == "resources-document")
-    run = document.run(by_name(lab.nodes(), document.node))
-    assert run.returncode == 0, run.stderr
-    assert "removed from the cluster: by-hand" in run.stdout
-    wait_until("its end", lambda: "by-hand" not in {r.name for r in lab.status().resources}, 60)
-    assert trial.server_pid(serving) == pid
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     server.stop(None)
 
 
+@pytest.mark.long
 def test_a_line_of_64_kib_hangs_it(provider: Provider) -> None:
     short = provider.create(LOCAL, create="head -c 60000 /dev/zero | tr '\\0' x; echo; echo next").result(60)
     assert len(json_format.MessageToDict(short.properties)["stdout"]) == 60000 + len("\nnext")
@@ -105,6 +106,7 @@ def connection(port: int, **more: Any) -> dict[str, Any]:
     return {"host": "127.0.0.1", "port": port, "user": "nobody", "privateKey": make_ssh_key(), **more}
 
 
+@pytest.mark.long
 def test_a_server_that_says_nothing_is_waited_for_without_end(provider: Provider) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         to = connection(server.getsockname()[1], perDialTimeout=1, dialErrorLimit=0)

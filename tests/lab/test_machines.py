@@ -15,7 +15,7 @@ from lab.machine import Interface, Machine, MachineError, MachineSpec
 from lab.paths import LabPaths
 from lab.seed import write_seed
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
 
 PATHS = LabPaths("tmach")
 SYSTEM = os.environ.get("LAB_TEST_SYSTEM", "debian-12")

@@ -34,6 +34,7 @@ def open_logs(node: Node) -> list[str]:
     return node.run(_OPEN, check=False).splitlines()
 
 
+@pytest.mark.long
 def test_a_month_goes_by(lab: Lab) -> None:
     """Every log is rotated, the server writes into the new ones, and none grows without end."""
     node = service.serving(lab)

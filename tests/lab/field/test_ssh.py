@@ -56,6 +56,7 @@ def in_place_of_getent(node: Node, text: str) -> Generator[None]:
         node.run("rm /usr/local/sbin/getent")
 
 
+@pytest.mark.long
 def test_a_line_that_would_hang_the_provider(lab: Lab) -> None:
     """Of a program that a script calls; where that fails, the error has the line, and is the last that is said."""
     node = lab.nodes()[0]
@@ -83,6 +84,7 @@ def test_a_variable_that_sshd_refuses(lab: Lab) -> None:
         node.run(change.format(""))
 
 
+@pytest.mark.long
 def test_ctrl_c_once_waits_for_scripts(lab: Lab) -> None:
     node = lab.nodes()[0]
     options = once_more(lab, f"{node.name}-host")

@@ -232,6 +232,7 @@ def ended(lab: Lab) -> Generator[None]:
     assert "uses the new certificate, without a restart" in runs[-1].stdout
 
 
+@pytest.mark.long
 def test_a_certificate_that_has_ended(lab: Lab, tmp_path: Path) -> None:
     """No client takes it that looks at it, and there is an alarm."""
     with ended(lab):

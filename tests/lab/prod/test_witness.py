@@ -85,6 +85,7 @@ def test_it_hears_nobody_but_the_nodes(cluster: Lab) -> None:
     assert len(keys) == 2, "the nodes share a private key"
 
 
+@pytest.mark.long
 def test_every_script_again(cluster: Lab) -> None:
     """Each one ends well and changes nothing."""
     machines = {machine.name: machine for machine in (*cluster.nodes(), witness_of(cluster))}
