@@ -13,7 +13,7 @@ from drills.proof.alerts import Alert
 from drills.proof.record import Mark, MarkKind, first_fault
 from drills.target import LabTarget, Target
 from lab.progress import Progress
-from lab.prometheus import EVERY_SECONDS, Prometheus
+from lab.prometheus import LOOK_SECONDS, Prometheus
 from operations.ssh import Node, by_name
 from operations.status.rules import HAPPENED
 
@@ -231,7 +231,7 @@ class Drill:
         watching = self.target.watching
         if watching is None:
             return None
-        return alerts.read(watching.fired(self.seen.begin, end), EVERY_SECONDS, end)
+        return alerts.read(watching.fired(self.seen.begin, end), LOOK_SECONDS, end)
 
     def wait_told(self, names: Sequence[str], until: float) -> None:
         """Wait for one of some alerts, where a Prometheus watches; the audit tells of none.
@@ -262,7 +262,7 @@ class Drill:
 
     def _told_since_the_fault(self, watching: Prometheus) -> list[Alert]:
         now = time.time()
-        return alerts.read(watching.fired(self.fault_at, now), EVERY_SECONDS, now)
+        return alerts.read(watching.fired(self.fault_at, now), LOOK_SECONDS, now)
 
     def find_serving(self) -> None:
         """See anew which node serves."""

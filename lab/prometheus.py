@@ -16,6 +16,9 @@ EVERY_SECONDS = 10
 
 An exporter of a busy lab may take some seconds for its answer."""
 
+LOOK_SECONDS = 1
+"""From one look at what it has told to the next: so exactly is known when an alert came and went."""
+
 _ADDRESS = "127.0.0.1:9090"
 _READY_SECONDS = 60.0
 _ALL_ANSWER_SECONDS = 120.0
@@ -75,10 +78,12 @@ class Prometheus:
         """Return the alerts that were told in a time: the labels of each, and when it was seen.
 
         Args:
-            begin, end: seconds of the epoch.
+            begin, end: seconds of the epoch. It is looked at each LOOK_SECONDS, backwards from the end, so that what
+                has just ended is not seen there.
         """
         query = 'ALERTS{alertstate="firing"}'
-        found = self.ask("query_range", query=query, start=f"{begin:.3f}", end=f"{end:.3f}", step=str(EVERY_SECONDS))
+        start = end - (end - begin) // LOOK_SECONDS * LOOK_SECONDS
+        found = self.ask("query_range", query=query, start=f"{start:.3f}", end=f"{end:.3f}", step=str(LOOK_SECONDS))
         return [(one["metric"], [float(at) for at, _ in one["values"]]) for one in found["result"]]
 
     def ask(self, path: str, **arguments: str) -> Any:

@@ -58,7 +58,7 @@ def read(seen: Iterable[tuple[Mapping[str, str], Sequence[float]]], every: float
     Args:
         seen: labels, and the times at which an alert with these was there, in seconds of the epoch, ascending.
         every: seconds between two looks.
-        end: of the time that was looked at.
+        end: when it was last looked.
     """
     found: list[Alert] = []
     for labels, times in seen:
@@ -66,7 +66,7 @@ def read(seen: Iterable[tuple[Mapping[str, str], Sequence[float]]], every: float
         begin = last = times[0]
         for at in [*times[1:], float("inf")]:
             if at - last > 1.5 * every:
-                ended = None if end - last <= 1.5 * every else last + every
+                ended = None if end - last < 0.5 * every else last + every
                 found.append(Alert(labels["alertname"], labels["severity"], about, begin, ended))
                 begin = at
             last = at

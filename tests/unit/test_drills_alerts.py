@@ -18,10 +18,11 @@ EXPECTED = Telling(("MysqlNodeLost", "MysqlNodeFenced"))
 def test_alerts_come_and_go() -> None:
     gone = {"alertname": "MysqlNodeLost", "severity": "warning", "cluster": "db"}
     down = {"alertname": "MysqlExporterDown", "severity": "warning", "instance": "a", "exporter": "mysqld"}
-    seen = [(gone, [110.0, 115.0, 120.0, 160.0]), (down, [90.0, 95.0])]
-    assert alerts.read(seen, 5, 163) == [
+    seen = [(gone, [110.0, 115.0, 120.0, 160.0]), (down, [90.0, 95.0, 155.0])]
+    assert alerts.read(seen, 5, 160) == [
         Alert("MysqlExporterDown", "warning", "a mysqld", 90.0, 100.0),
         Alert("MysqlNodeLost", "warning", "", 110.0, 125.0),
+        Alert("MysqlExporterDown", "warning", "a mysqld", 155.0, 160.0),
         Alert("MysqlNodeLost", "warning", "", 160.0, None),
     ]
 
