@@ -12,7 +12,7 @@ from drills.proof.alerts import NOBODY_SERVES, NODE_LOST, Telling
 from drills.proof.audit import Expectation
 
 ORDER = 180
-EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST, also=NOBODY_SERVES))
+EXPECTED = Expectation(fencings=(1, 2), telling=Telling(NODE_LOST, also=(*NOBODY_SERVES, "MysqlResourceFailed")))
 SETTLE_SECONDS = 420.0
 
 MISSED_MIB = 64
