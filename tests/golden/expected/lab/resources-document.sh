@@ -77,7 +77,7 @@ primitive mysql-server ocf:azure-mysql-ha:mysql \
   op start interval=0 timeout=300s \
   op stop interval=0 timeout=60s \
   op monitor interval=5s timeout=30s
-primitive mysql-probe systemd:azure-mysql-ha-probe \
+primitive mysql-probe ocf:azure-mysql-ha:probe \
   op start interval=0 timeout=60s \
   op stop interval=0 timeout=60s \
   op monitor interval=10s timeout=20s
