@@ -102,6 +102,9 @@ order mysql-after-drbd Mandatory: drbd-r0-clone:promote mysql:start
 # no more before its server stops. Until the server listens, it refuses connections at once.
 colocation probe-with-drbd inf: mysql-probe drbd-r0-clone:Promoted
 order probe-stops-before-mysql Optional: mysql-probe:stop mysql:stop symmetrical=false
+# A node has its peer fenced whether or not the device is started on it. So its start, which asks Azure, comes last: where
+# the dead node had watched it, it took the agent's time beside the fencing, and the service waited for both.
+order fence-device-after-mysql Optional: mysql:start fence-device:start symmetrical=false
 FILE
   cat >$work/by_hand.py <<'FILE'
 <<< configs/pacemaker/by_hand.py >>>
