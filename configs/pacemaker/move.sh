@@ -11,6 +11,7 @@
 # handler, and this node's DRBD stays up as the second copy.
 
 readonly write_out_seconds=60 equal_seconds=60 move_seconds=180
+readonly no_fewer_seconds=10 # in which a server that is written to all the time has got no closer
 readonly ban_seconds=600 # after which the ban has no force, should this machine die in the middle
 
 # What nobody writes to: reading it is a sleep that starts no process.
@@ -40,16 +41,18 @@ put_back() {
   limits=""
 }
 
-# Until the rest is what the server's stop writes within a second.
+# Until the rest is what the server's stop writes within a second, or clients dirty as many as are written.
 write_out() {
-  local within_a_second begin=$EPOCHREALTIME end=$((SECONDS + write_out_seconds))
+  local within_a_second fewest fewer_at begin=$EPOCHREALTIME end=$((SECONDS + write_out_seconds))
   limits=$(sql "select @@innodb_max_dirty_pages_pct, @@innodb_max_dirty_pages_pct_lwm") &&
     within_a_second=$(sql "select @@innodb_io_capacity") && dirty_pages || return
   echo "pages $pages"
   sql "set global innodb_max_dirty_pages_pct_lwm = 0; set global innodb_max_dirty_pages_pct = 0" || return
-  while ((pages > within_a_second && SECONDS < end)); do
+  fewest=$pages fewer_at=$SECONDS
+  while ((pages > within_a_second && SECONDS < end && SECONDS - fewer_at < no_fewer_seconds)); do
     pause 0.5
     dirty_pages
+    if ((20 * pages < 19 * fewest)); then fewest=$pages fewer_at=$SECONDS; fi
   done
   echo "left $pages $(since "$begin")"
 }
