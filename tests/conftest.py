@@ -16,8 +16,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep the tests of a module with one worker, in their order; and those of a folder that share one lab.
 
     Modules that name a group share what that worker has recorded of the program: "recorded" holds those of the golden
-    cases, "recorded apart" those that mostly record what no other does. (At
-    `pytest_collection_modifyitems` xdist has read the groups already.)
+    cases, "recorded apart" those that mostly record what no other does. (At `pytest_collection_modifyitems` xdist has
+    read the groups already.)
     """
     if not item.get_closest_marker("xdist_group"):
         shared = item.path.parent.name in ("field", "prod")

@@ -1,12 +1,11 @@
 """Pacemaker's agent of the database's file system, with mounts and programs that are none."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from components.templates import render
+from tests.support import resource_agent
 
 OURS = "/dev/drbd1 /data ext4 rw,noatime 0 0\n"
 OTHER = "/dev/sda1 / ext4 rw 0 0\n/dev/sda2 /database ext4 rw 0 0\n"
@@ -35,16 +34,7 @@ class Agent:
         (folder / "agent").write_text(text.replace("/proc/mounts", str(folder / "mounts")))
 
     def run(self, action: str, timeout_ms: int = 60000) -> tuple[int, str]:
-        environment = {
-            **os.environ,
-            "PATH": f"{self.folder}:{os.environ['PATH']}",
-            "OCF_RESKEY_CRM_meta_timeout": str(timeout_ms),
-        }
-        run = subprocess.run(
-            ["bash", str(self.folder / "agent"), action],
-            env=environment, capture_output=True, text=True, timeout=30, check=False,
-        )  # fmt: skip
-        return run.returncode, run.stderr.strip()
+        return resource_agent.run(self.folder, action, timeout_ms)
 
     @property
     def mounts(self) -> str:

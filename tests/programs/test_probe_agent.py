@@ -1,8 +1,6 @@
 """Pacemaker's agent of the balancer's probe, with a systemd that is none, and a process that listens."""
 
-import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.templates import render
+from tests.support import resource_agent
 
 LISTENER = """import signal, socket, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in sys.argv else signal.SIG_DFL)
@@ -42,9 +41,9 @@ def free_port() -> int:
 class Agent:
     """The agent, and its unit: a process that begins to listen after a moment."""
 
-    def __init__(self, folder: Path, how: str = "") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
-        (folder / "how").write_text(how)
+        (folder / "how").touch()
         (folder / "listener.py").write_text(LISTENER)
         systemctl = folder / "systemctl"
         systemctl.write_text(SYSTEMCTL.format(folder=folder, python=sys.executable, port=self.port))
@@ -52,16 +51,7 @@ class Agent:
         (folder / "agent").write_text(render("mysql/probe-agent.sh.j2", {"probe_port": self.port}))
 
     def run(self, action: str, timeout_ms: int = 60000) -> tuple[int, str]:
-        environment = {
-            **os.environ,
-            "PATH": f"{self.folder}:{os.environ['PATH']}",
-            "OCF_RESKEY_CRM_meta_timeout": str(timeout_ms),
-        }
-        run = subprocess.run(
-            ["bash", str(self.folder / "agent"), action],
-            env=environment, capture_output=True, text=True, timeout=30, check=False,
-        )  # fmt: skip
-        return run.returncode, run.stderr.strip()
+        return resource_agent.run(self.folder, action, timeout_ms)
 
 
 @pytest.fixture
