@@ -231,7 +231,7 @@ class Drill:
         watching = self.target.watching
         if watching is None:
             return None
-        return alerts.read(watching.fired(self.seen.begin, end), LOOK_SECONDS, end)
+        return _told(watching, self.seen.begin, end)
 
     def wait_told(self, names: Sequence[str], until: float) -> None:
         """Wait for one of some alerts, where a Prometheus watches; the audit tells of none.
@@ -245,7 +245,7 @@ class Drill:
         with contextlib.suppress(TimeoutError):
             self.wait(
                 f"the alert {' or '.join(names)}",
-                lambda: any(alert.name in names for alert in self._told_since_the_fault(watching)),
+                lambda: any(alert.name in names for alert in _told(watching, self.fault_at, time.time())),
                 max(0.0, until - time.time()),
                 every=STATUS_SECONDS,
             )
@@ -259,10 +259,6 @@ class Drill:
                 _QUIET_SECONDS,
                 every=STATUS_SECONDS,
             )
-
-    def _told_since_the_fault(self, watching: Prometheus) -> list[Alert]:
-        now = time.time()
-        return alerts.read(watching.fired(self.fault_at, now), LOOK_SECONDS, now)
 
     def find_serving(self) -> None:
         """See anew which node serves."""
@@ -298,3 +294,8 @@ class Drill:
         if _FENCE_CONSTRAINT in constraints:
             return "DRBD's fence-peer handler bars a node from promotion"
         return ""
+
+
+def _told(watching: Prometheus, begin: float, end: float) -> list[Alert]:
+    """Return the alerts of a time, in seconds of the epoch."""
+    return alerts.read(watching.fired(begin, end), LOOK_SECONDS, end)
