@@ -67,10 +67,10 @@ verify-backup: .venv/.stamp ## prove the backup now, by a restore on the node th
 check: .venv/.stamp ## ask the subscription whether the stack can be made there, and show its price (STACK=prod, else the lab)
 	@$(ON) $(ARGS)
 
-preview: .venv/.stamp ## show what `pulumi up` would change line by line, and its price (STACK=lab, ARGS=--json)
+preview: .venv/.stamp ## show what `pulumi up` would change in the lab, and its price; with STACK=prod all that a new stack gets, offline
 	@$(COMMAND) preview $(if $(STACK),--stack $(STACK)) $(ARGS)
 
-stacks: ## list the stacks that a change touches, or all (SINCE=main)
+stacks: ## for pull requests: list the stacks that a change touches, or all (SINCE=main)
 	@$(PYTHON) -m pipeline stacks $(if $(SINCE),--since '$(SINCE)')
 
 stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name, FROM=prod)
@@ -103,7 +103,7 @@ test-all: lint ## the same, with the tests that take many minutes: hours
 benchmark: .venv/.stamp ## compare the cluster with a plain disk and with Galera, in a lab of its own (ARGS="--rounds 1")
 	@.venv/bin/python -m lab.benchmarks $(ARGS)
 
-unit: .venv/.stamp ## run the quick tests: half a minute; needs neither root nor a lab
+unit: .venv/.stamp ## run the quick tests; needs neither root nor a lab
 	@.venv/bin/python -m pytest $(TWO) tests/golden tests/unit
 
 diagram: .venv/.stamp ## redraw docs/architecture.svg from what the program makes

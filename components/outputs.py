@@ -7,6 +7,7 @@ from components.azure.nodes import Nodes
 from components.backup_store import BackupStore
 from components.entrance import Entrance
 from components.fence_device import FenceDevice
+from components.settings.disks import DisksSection
 from components.settings.settings import Settings
 
 
@@ -37,13 +38,7 @@ def export(
         "secrets",
         {"database password": f"{secret_hint}databasePassword", "SSH private key": f"{secret_hint}sshPrivateKey"},
     )
-    # The engine's own refusal knows no setting of ours.
-    pulumi.export(
-        "protection",
-        "on: before pulumi destroy, pulumi config set azure-mysql-ha:protectData false, then pulumi up"
-        if settings.disks.protect_data
-        else "off: pulumi destroy deletes the data disks too",
-    )
+    pulumi.export("protection", _protection(settings.disks))
     pulumi.export(
         "fencing",
         f"on: {fence_device.agent}, proved on each node"
@@ -53,3 +48,12 @@ def export(
     pulumi.export("monitoring", monitoring or "OFF (monitoring: false)")
     # With this, another stack's restoreFrom restores it.
     pulumi.export("backup", backup_store.account_id if backup_store else "OFF (backup: false)")
+
+
+def _protection(disks: DisksSection) -> str:
+    """Say how `pulumi destroy` is allowed: the engine's own refusal knows no setting of ours."""
+    if not disks.protect_data:
+        return "off: pulumi destroy deletes the data disks too"
+    keys = ["deletionLock"] * disks.deletion_lock + ["protectData"]
+    commands = [f"pulumi config set azure-mysql-ha:{key} false" for key in keys]
+    return f"on: before pulumi destroy, {', '.join(commands)}, then pulumi up"

@@ -72,7 +72,7 @@ class AzureTarget(Target):
         for node in self.nodes:
             network.clear(node)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         for node, on in self.power().items():
             if not on:
                 self.start(next(one for one in self.nodes if one.name == node))

@@ -130,7 +130,7 @@ def _wait_until_steady(drill: Drill) -> None:
 def _mend(drill: Drill, strong: bool) -> None:
     """Leave nothing of the fault, whatever has become of the drill."""
     try:
-        drill.target.mend()
+        drill.target.repair()
         for node in drill.nodes:
             with contextlib.suppress(subprocess.SubprocessError):
                 node.run("pkill -CONT --exact 'mariadbd|mysqld'", check=False, timeout=15)

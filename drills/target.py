@@ -150,7 +150,7 @@ class Target(ABC):
         """Undo `part`."""
 
     @abstractmethod
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Undo every fault that is still on, and start machines that are off."""
 
 
@@ -210,7 +210,7 @@ class LabTarget(Target):
             for tap in machine["taps"]:
                 fabric.unisolate(self.lab.paths.namespace, tap)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         self.join()
         cloud.set_faults(self.lab.paths, arm="ok", storage="ok", zone="")
         for event in cloud.scheduled_events(self.lab.paths):

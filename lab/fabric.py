@@ -174,7 +174,7 @@ def cut(name: str, tap: str) -> None:
     _bridge_port(name, tap, "state", "0")
 
 
-def mend(name: str, tap: str) -> None:
+def repair(name: str, tap: str) -> None:
     """Undo `cut`."""
     _bridge_port(name, tap, "state", "3")
 

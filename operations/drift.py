@@ -93,13 +93,13 @@ class Finding:
     """What is not as the stack says, or what there is besides.
 
     Args:
-        mendable: whether the script, run again, puts it right; else the text says what to do.
+        repairable: whether the script, run again, puts it right; else the text says what to do.
         besides: whether people have made it besides what the stack has, which leaves it alone.
     """
 
     script: Script
     text: str
-    mendable: bool
+    repairable: bool
     besides: bool = False
 
 
@@ -226,19 +226,19 @@ def _look_at(
                 errors="replace", timeout=_LONGEST_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            yield Finding(script, f"the look did not end within {_LONGEST_SECONDS // 60} minutes", mendable=False)
+            yield Finding(script, f"the look did not end within {_LONGEST_SECONDS // 60} minutes", repairable=False)
             return
         if run.returncode == _SSH_FAILED:
-            yield Finding(script, _not_reached(script, deployment, run.stderr.strip()), mendable=False)
+            yield Finding(script, _not_reached(script, deployment, run.stderr.strip()), repairable=False)
             return
         lines = run.stdout.splitlines()
         for line in (line for line in lines if line.startswith(_LEFT_ALONE)):
-            yield Finding(script, line, mendable=False, besides=True)
+            yield Finding(script, line, repairable=False, besides=True)
         told = "\n".join(line for line in lines if not line.startswith(_LEFT_ALONE))
         if run.returncode != 0:
             told += f"\nthe look did not get to its end (exit code {run.returncode}): {run.stderr.strip()}"
         if told.strip():
-            yield Finding(script, told.strip(), mendable=_WOULD_STOP not in told)
+            yield Finding(script, told.strip(), repairable=_WOULD_STOP not in told)
 
 
 def _not_reached(script: Script, deployment: Mapping[str, Any], why: str) -> str:
@@ -256,23 +256,23 @@ def _not_reached(script: Script, deployment: Mapping[str, Any], why: str) -> str
     return "\n".join(lines)
 
 
-def report(findings: Sequence[Finding], mend: Sequence[str]) -> str:
+def report(findings: Sequence[Finding], repair: Sequence[str]) -> str:
     """Return what a person is told.
 
     Args:
-        mend: the command that runs scripts again, up to their URNs.
+        repair: the command that runs scripts again, up to their URNs.
     """
     lines: list[str] = []
     for finding in findings:
         lines += [f"{finding.script.name}, on {finding.script.node}", *finding.text.splitlines(), ""]
     if not differs(findings):
         lines.append("The machines are as the stack describes them.")
-    mended = {finding.script.urn for finding in findings if finding.mendable}
+    repaired = {finding.script.urn for finding in findings if finding.repairable}
     # What would stop at what others put right before it goes on then.
-    again = [finding.script for finding in findings if finding.mendable or _rests(finding, mended)]
+    again = [finding.script for finding in findings if finding.repairable or _rests(finding, repaired)]
     if again:
         urns = [word for script in again for word in ("--target-replace", script.urn)]
-        lines += ["To put it right, which runs these scripts again:", "  " + shlex.join([*mend, *urns])]
+        lines += ["To put it right, which runs these scripts again:", "  " + shlex.join([*repair, *urns])]
     return "\n".join(lines).rstrip()
 
 
@@ -281,9 +281,9 @@ def differs(findings: Sequence[Finding]) -> bool:
     return not all(finding.besides for finding in findings)
 
 
-def _rests(finding: Finding, mended: Set[str]) -> bool:
+def _rests(finding: Finding, repaired: Set[str]) -> bool:
     """Tell whether a script would stop, and rests on some that are run again."""
-    return _WOULD_STOP in finding.text and not finding.script.rests_on.isdisjoint(mended)
+    return _WOULD_STOP in finding.text and not finding.script.rests_on.isdisjoint(repaired)
 
 
 def _run(stack: Stack, _options: argparse.Namespace) -> int:

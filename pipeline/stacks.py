@@ -12,7 +12,7 @@ _STACK_FILE = re.compile(r"Pulumi\.([A-Za-z0-9_.-]+)\.yaml")
 # The lab's own stack exists in no cloud but the lab's.
 _LAB = "lab"
 
-# What decides what a stack becomes: the program, what it renders, what it runs on, and what it is held against.
+# What decides what a stack becomes: the program, what it renders, what it runs on, and what it is compared with.
 # Documents and tests change no stack.
 _PROGRAM = (
     "__main__.py",

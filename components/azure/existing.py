@@ -245,7 +245,7 @@ def _check_vault(key: EncryptionKey, location: str) -> None:
 
 
 def _check_account(account: AzureId) -> None:
-    """Check that containers of backups can be made in a storage account, and warn of what the owner may mend."""
+    """Check that containers of backups can be made in a storage account, and warn of what the owner may repair."""
     if (here := _read("the subscription", _subscription)).lower() != account.subscription.lower():
         raise Mistake(
             f"is in subscription {account.subscription}; this stack makes its containers in subscription {here}"

@@ -1,6 +1,6 @@
 """From the stack's configuration to its settings, with all mistakes told at once. The only reader of pulumi.Config.
 
-Defaults stand in Pulumi.yaml, whence the engine hands them to the program; none stands here.
+Defaults are in Pulumi.yaml only; the engine passes them to the program.
 """
 
 from collections.abc import Sequence

@@ -176,7 +176,7 @@ class OperatingSystem:
         never_restart: beginnings of the names of units that no update may restart by itself.
         repairs: names of what the distribution ships broken: for each, configs/repairs/NAME.sh.j2 has a function
             repair_NAME that puts right what is broken on the node, if it is, and takes that back once the distribution
-            has mended it. So a name stays here for as long as there may be nodes with the repair.
+            has repaired it. So a name stays here for as long as there may be nodes with the repair.
         drbd_handlers: folder of crm-fence-peer.sh and crm-unfence-peer.sh, as they come or repaired.
         fencing_prefix: how the names of Pacemaker's properties for fencing begin: "stonith" before
             3.0.3, "fencing" since, which warns of the older names.

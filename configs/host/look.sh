@@ -169,7 +169,7 @@ systemctl() {
 
 drbdadm() {
   local file=() wanted=$scratch/wanted/etc/azure-mysql-ha/r0.res
-  # What runs is held against what should be, also where the file is another.
+  # What runs is compared with what should be, also where the file is another.
   if [[ -e $wanted ]]; then file=(--config-file "$wanted"); fi
   case " $* " in
     " --dry-run adjust "*) call drbdadm "${file[@]}" "$@" ;;

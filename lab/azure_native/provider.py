@@ -314,7 +314,7 @@ class Provider:
         message = _without_secrets(str(error), inputs)
         if not error.accepted:
             return ResourceError(message)
-        # ARM had begun: the engine is to know what is there, so that the next update mends it.
+        # ARM had begun: the engine is to know what is there, so that the next update repairs it.
         try:
             answer = await self._client.get(resource_id, kind.api_version)
         except ArmError as second:

@@ -10,6 +10,6 @@ Where to look:
 - `plan` turns the resources into listeners and probes, `balancer` runs them, `nsg` decides who may pass;
 - `authorization` says which operation a request is and who may do it, `roles` what a role grants;
 - `scheduled_events` and `faults` are what drills ask of the platform;
-- `machines` is the seam to the virtual machines; `guest` writes what cloud-init reads;
+- `machines` is the interface to the virtual machines; `guest` writes what cloud-init reads;
 - `imds`, `dns`, `tokens`, `certificates` are the platform's services; `client` is for the lab's CLI.
 """

@@ -175,7 +175,7 @@ def set_faults(
     metrics: Literal["ok", "unreachable"] | None = None,
     zone: str | None = None,
 ) -> Faults:
-    """Break something, or mend it; what is not named stays as it is.
+    """Break something, or repair it; what is not named stays as it is.
 
     Args:
         arm: unreachable cuts the machines off from Resource Manager, the login service and their identities' tokens:

@@ -86,7 +86,7 @@ class Cut:
         return owner is not None and self._inventory.egress_address(owner[1]) is None
 
     async def hold(self, request: web.Request) -> None:
-        """Leave a caller that is cut off without an answer, and end its connection once the fault is mended.
+        """Leave a caller that is cut off without an answer, and end its connection once the fault is repaired.
 
         The filter stops new connections only; those that stand would still be served.
 

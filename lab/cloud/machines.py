@@ -1,4 +1,4 @@
-"""The seam to the virtual machines."""
+"""The interface to the virtual machines."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,6 @@
 """Alert rules for a person's Prometheus: all that `make status` calls an alarm, and what only shows from outside.
 
-docs/monitoring/alerts.yaml has them, held against this module by a unit test, which writes that file. Every rule works
+docs/monitoring/alerts.yaml has them, compared with this module by a unit test, which writes that file. Every rule works
 for all clusters that a Prometheus asks, by the label `cluster` of its scrape configuration (the stack's output
 `monitoring` is one).
 """
@@ -21,7 +21,7 @@ _SERVES = f"{PREFIX}serves * on (cluster, instance) ({_AGE} < bool 180)"
 _ON_PURPOSE = f'label_replace({PREFIX}away_on_purpose, "instance", "$1", "node", "(.*)") == 1'
 
 HAPPENED_MINUTES = 15
-"""How long it is told that something has happened which the cluster has mended by itself."""
+"""How long it is told that something has happened which the cluster has repaired by itself."""
 
 _PROOF = f"{PREFIX}backup_proof_timestamp_seconds"
 
@@ -203,7 +203,7 @@ FROM_OUTSIDE = (
 )
 
 HAPPENED = ("MysqlNodeFenced", "MysqlResourceFailed", "MysqlServerStarted")
-"""Those of what the cluster has mended by itself: they go on for some minutes after that."""
+"""Those of what the cluster has repaired by itself: they go on for some minutes after that."""
 
 RULES = (*(_of(kind) for kind in KINDS if kind.name not in OF_BOTH_NODES), *FROM_OUTSIDE)
 

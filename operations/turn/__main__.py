@@ -1,7 +1,7 @@
 """A node's turn: may Azure restart or replace its machine now? Waits until it may, and has the node leave first.
 
 Run as `python -m operations.turn` on the machine that runs Pulumi, before Azure changes the node's machine
-(components/azure/nodes.py). It speaks SSH to both nodes and keeps nothing: all that it knows it asks the nodes anew, so
+(components/azure/turn.py). It speaks SSH to both nodes and keeps nothing: all that it knows it asks the nodes anew, so
 it can be killed and run again at any time. Its rule: never both, the idle node first, and the other one only when the
 first is back with all data.
 """
@@ -20,7 +20,7 @@ from operations.turn.view import Wanted
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
-    """Take a node's turn, as the variables HA_* say that components/azure/nodes.py sets.
+    """Take a node's turn, as the variables HA_* say that components/azure/turn.py sets.
 
     Returns:
         0 when the machine may go, 1 when it must not.

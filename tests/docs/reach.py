@@ -1,5 +1,6 @@
 """What a setting reaches: the resources that another value of it changes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,8 +70,7 @@ def _named(changes: Mapping[str, Any], where: Mapping[str, Any]) -> dict[str, Re
     for resource in record(STACK, {**where, **changes}):
         name = resource.name
         for own, shown in called.items():
-            if name == own or name.startswith(f"{own}-"):
-                name = shown + name.removeprefix(own)
+            name = re.sub(rf"(?<![a-z0-9]){re.escape(own)}(?![a-z0-9])", shown, name)
         made[f"{resource.type} {name}"] = resource
     return made
 

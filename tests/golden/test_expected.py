@@ -1,4 +1,4 @@
-"""Everything that the program makes, held against files that a person can read.
+"""Everything that the program makes, compared with files that a person can read.
 
 `UPDATE_EXPECTED=1 pytest tests/golden` writes them anew; the change is then reviewed as any other.
 """

@@ -435,7 +435,7 @@ def test_a_whole_life(stack: Stack, arm: FakeArm) -> None:
     assert names == ["second-pip"]
     assert (stack.output("vm-a"), stack.output("vm-b")) == machines
 
-    # Somebody changes things by hand; refresh finds it, up mends it.
+    # Somebody changes things by hand; refresh finds it, up repairs it.
     assert f"{RESOURCES + 1} unchanged" in stack.pulumi("refresh", "--yes", "--skip-preview")
     assert stack.changes() == {"same": RESOURCES + 1}
     _properties(arm, "nsg")["securityRules"][0]["properties"]["sourceAddressPrefixes"] = ["0.0.0.0/0"]

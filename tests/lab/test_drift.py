@@ -132,7 +132,7 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
 
     # The command that it names, as it stands there.
     line = shown.strip().splitlines()[-1].strip()
-    mended = subprocess.run(
+    repaired = subprocess.run(
         shlex.split(line),
         cwd=CHECKOUT,
         stdin=subprocess.DEVNULL,
@@ -141,8 +141,8 @@ def test_what_was_changed_by_hand_is_told_and_put_right(cluster: Lab) -> None:
         timeout=600,
         check=False,
     )
-    print(mended.stdout, mended.stderr)
-    assert mended.returncode == 0
+    print(repaired.stdout, repaired.stderr)
+    assert repaired.returncode == 0
     run = drift(lab)
     assert (run.returncode, run.stdout) == (0, "The machines are as the stack describes them.\n")
     assert {node.name: trial.server_pid(node) for node in lab.nodes()} == pids, "a server was restarted"

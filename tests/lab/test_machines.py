@@ -245,7 +245,7 @@ def test_a_port_can_be_cut_and_two_be_parted(guests: list[Guest]) -> None:
     name, other = PATHS.namespace, guests[1].address
     fabric.cut(name, "tap1")
     assert guests[0].ssh("true").returncode != 0
-    fabric.mend(name, "tap1")
+    fabric.repair(name, "tap1")
     guests[0].wait(20)
     for tap in ("tap1", "tap2"):
         fabric.isolate(name, tap)

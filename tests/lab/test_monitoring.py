@@ -186,8 +186,8 @@ def prometheus(cluster: Lab, tmp_path: Path) -> Iterator[Prometheus]:
         yield asks
 
 
-def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], mend: Any, ends_within: float) -> None:
-    """Wait for an alert, mend what it tells, and wait for its end; no other one is told meanwhile."""
+def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], repair: Any, ends_within: float) -> None:
+    """Wait for an alert, repair what it tells, and wait for its end; no other one is told meanwhile."""
     seen: set[str] = set()
 
     def fires(which: bool) -> bool:
@@ -198,7 +198,7 @@ def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], mend: An
     begin = time.monotonic()
     wait_until(name, lambda: fires(True), TOLD_WITHIN_SECONDS)
     print(f"{name} after {time.monotonic() - begin:.0f} s")
-    mend()
+    repair()
     begin = time.monotonic()
     wait_until(f"the end of {name}", lambda: fires(False), ends_within)
     print(f"ended after {time.monotonic() - begin:.0f} s")
@@ -206,7 +206,7 @@ def told_then_ended(asks: Prometheus, name: str, others: Sequence[str], mend: An
 
 
 def test_what_reaches_a_person(cluster: Lab, prometheus: Prometheus) -> None:
-    """Nothing where all is well; the alert of what is wrong, and no other; until it is mended."""
+    """Nothing where all is well; the alert of what is wrong, and no other; until it is repaired."""
     time.sleep(2 * collector.EVERY_SECONDS)
     assert prometheus.telling() == set()
     idle = service.idle(cluster)

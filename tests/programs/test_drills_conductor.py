@@ -114,7 +114,7 @@ class Cluster:
         """Nobody is fenced."""
         return []
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """There is nothing to undo."""
 
 

@@ -1,4 +1,4 @@
-"""The stand-in's description of the resource types, held against the installed SDK's sources.
+"""The stand-in's description of the resource types, compared with the installed SDK's sources.
 
 The description is derived from the SDK's classes; the sources, read as text, say the same in another way. They do not
 say what ARM keeps under `properties`: that is tested by example in test_azure_native_convert.

@@ -625,13 +625,13 @@ def test_the_control_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         await control.listen(runner, tmp_path / "control.sock")
 
         def drive() -> None:
-            mended = {"arm": "ok", "storage": "ok", "metrics": "ok", "zone": ""}
-            assert client.set_faults(paths, arm="unreachable") == mended | {"arm": "unreachable"}
+            repaired = {"arm": "ok", "storage": "ok", "metrics": "ok", "zone": ""}
+            assert client.set_faults(paths, arm="unreachable") == repaired | {"arm": "unreachable"}
             assert bench.faults.arm.reach == "unreachable"
-            assert client.set_faults(paths, arm="ok") == mended
-            assert client.set_faults(paths, metrics="unreachable") == mended | {"metrics": "unreachable"}
-            assert client.set_faults(paths, metrics="ok", zone="2") == mended | {"zone": "2"}
-            assert client.set_faults(paths, zone="") == mended
+            assert client.set_faults(paths, arm="ok") == repaired
+            assert client.set_faults(paths, metrics="unreachable") == repaired | {"metrics": "unreachable"}
+            assert client.set_faults(paths, metrics="ok", zone="2") == repaired | {"zone": "2"}
+            assert client.set_faults(paths, zone="") == repaired
             assert rewired == ["2", ""]
             with pytest.raises(client.CloudError, match="zone is one of , 1, 2, 3"):
                 client.set_faults(paths, zone="4")

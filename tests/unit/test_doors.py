@@ -1,4 +1,4 @@
-"""Who may come in where, as docs/security.md says, held against the security group. tests/lab/field: what listens."""
+"""Who may come in where, as docs/security.md says, compared with the security group. tests/lab/field: what listens."""
 
 import re
 from ipaddress import IPv4Network

@@ -83,9 +83,9 @@ def test_a_stack_without_machines() -> None:
         list(drift.look({"resources": []}))
 
 
-def finding(text: str, mendable: bool = True) -> Finding:
+def finding(text: str, repairable: bool = True) -> Finding:
     connection = Connection("h", 22, "u", "k", "p")
-    return Finding(Script("mysql-1-host", URN, "mysql-1", "l", "t", {}, connection), text, mendable)
+    return Finding(Script("mysql-1-host", URN, "mysql-1", "l", "t", {}, connection), text, repairable)
 
 
 def test_report() -> None:
@@ -94,11 +94,11 @@ def test_report() -> None:
     assert text.startswith("mysql-1-host, on mysql-1\nis missing: /etc/x\n")
     # As a shell takes it: a URN has a dollar sign.
     assert shlex.split(text.splitlines()[-1]) == ["pulumi", "up", "--stack", "prod", "--target-replace", URN]
-    assert "--target-replace" not in drift.report([finding("would stop: found …", mendable=False)], ["pulumi", "up"])
+    assert "--target-replace" not in drift.report([finding("would stop: found …", repairable=False)], ["pulumi", "up"])
 
 
 def test_what_people_have_made_besides_is_no_difference() -> None:
-    besides = replace(finding("left alone: accounts that …: clerk@%", mendable=False), besides=True)
+    besides = replace(finding("left alone: accounts that …: clerk@%", repairable=False), besides=True)
     text = drift.report([besides], ["up"])
     assert text.splitlines()[1:] == [besides.text, "", "The machines are as the stack describes them."]
     assert not drift.differs([]) and not drift.differs([besides])
@@ -108,7 +108,7 @@ def test_what_people_have_made_besides_is_no_difference() -> None:
 
 
 def test_what_would_stop_at_what_is_put_right_runs_again_too() -> None:
-    stops = finding("would stop: found another file; expected …", mendable=False)
+    stops = finding("would stop: found another file; expected …", repairable=False)
     rests = replace(stops, script=replace(stops.script, urn=f"{URN}-after", rests_on=frozenset({URN})))
     text = drift.report([finding("is missing: /etc/x"), rests], ["up"])
     assert shlex.split(text.splitlines()[-1]) == ["up", "--target-replace", URN, "--target-replace", f"{URN}-after"]

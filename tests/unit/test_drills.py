@@ -289,7 +289,7 @@ def test_by_when_a_node_counts_as_fenced() -> None:
         ("network-cut-witness", "on, watched by a", False, "needs a cluster with a witness (witness: true)"),
         ("network-cut-witness", "on, watched by a", True, ""),
         ("power-kill", "OFF: no", False, "needs fencing, which is off"),
-        # That may mend itself: the drill waits for it, or refuses.
+        # That may repair itself: the drill waits for it, or refuses.
         ("power-kill", "NOT WORKING: no device", False, ""),
         ("power-kill", "on, watched by a", False, ""),
         ("standby", "OFF: no", False, ""),

@@ -31,7 +31,7 @@ def test_a_preset_and_what_wins(changes: dict[str, Any], token_ms: int, delay: i
 
 
 def test_pauses_that_are_survived() -> None:
-    """A silent node counts as lost after its token and a quarter of it, which Azure's pauses are held against."""
+    """A silent node counts as lost after its token and a quarter of it, which Azure's pauses are compared with."""
     lost_after = {name: preset.token_ms * 1.25 / 1000 for name, preset in PRESETS.items()}
     # A live migration, most maintenance that keeps the memory, the longest of it: docs/architecture.md.
     assert lost_after["fast"] > 5 and lost_after["balanced"] > 10 and lost_after["safe"] > 30

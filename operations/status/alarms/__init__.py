@@ -1,7 +1,7 @@
 """All that can be wrong with a cluster, and the page of docs/operations that says what to do.
 
 `KINDS` is the list, the worst first. A kind is a function from the nodes' facts to lines; it keeps silent about what
-another kind tells as the cause. docs/operations/README.md has the list too, held against this one by a unit test.
+another kind tells as the cause. docs/operations/README.md has the list too, compared with this one by a unit test.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -38,13 +38,13 @@ def draw_traffic(picture: Drawing, boxes: Mapping[str, Box], machines: Sequence[
         """Return who may come to a port from outside."""
         return next(rule["sourceAddressPrefixes"] for rule in rules if rule["destinationPortRanges"] == [str(port)])
 
-    for x, who, whence, port in (
+    for x, who, origins, port in (
         (entry.x - 105, "MySQL clients", let_in(served[0]["backendPort"]), _listed(served)),
         (entry.x + 105, "administrators, pulumi", let_in(logins[0]["backendPort"]), f"SSH: {_listed(logins)}"),
     ):
         picture.rectangle("outside", x - 85, 10, 170, 38)
         picture.text("title", x, 26, who, "middle")
-        picture.text("small", x, 40, ", ".join(whence), "middle")
+        picture.text("small", x, 40, ", ".join(origins), "middle")
         inner = entry.x + (20 if x > entry.x else -20)
         picture.line("traffic", f"M{x:g} 48 V70 H{inner:g} V{entry.y - 2:g}", end="flow")
         picture.text("said", x + (8 if x > entry.x else -8), 64, port, "start" if x > entry.x else "end")

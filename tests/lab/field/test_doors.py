@@ -1,4 +1,4 @@
-"""What a cluster lets in, and what of its secrets gets out, held against the tables of docs/security.md.
+"""What a cluster lets in, and what of its secrets gets out, compared with the tables of docs/security.md.
 
 Tests in the order of the file.
 """

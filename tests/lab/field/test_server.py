@@ -1,6 +1,6 @@
 """What people do to a server that serves must not make the cluster restart it. Tests in the order of the file.
 
-Each state is one that Pacemaker's monitor cannot ask through, or could not before it was mended; the server's
+Each state is one that Pacemaker's monitor cannot ask through, or could not before it was repaired; the server's
 process is the same at the end as at the beginning.
 """
 

@@ -161,7 +161,7 @@ def test_what_people_ask_of_the_account_stays(lab: Lab) -> None:
 
 
 def test_a_root_with_a_password(lab: Lab) -> None:
-    """Scripts do not wait for what waiting does not change, and say how it is mended."""
+    """Scripts do not wait for what waiting does not change, and say how it is repaired."""
     server = Server(lab)
     node = server.node
     server.sql(f"alter user root@localhost {trial.PASSWORD_LOGIN} 'known'")

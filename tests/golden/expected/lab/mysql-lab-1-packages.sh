@@ -145,7 +145,7 @@ FILE
 $nrconf{override_rc}{qr(^(azure-mysql-ha|corosync|pacemaker|drbd|mysql|sbd))} = 0;
 FILE
 
-  # What the distribution ships broken, until it is mended there: each looks first.
+  # What the distribution ships broken, until it is repaired there: each looks first.
   repair_fence_azure_arm
   repair_crm_fence_peer
 
