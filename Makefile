@@ -79,7 +79,7 @@ stack: .venv/.stamp ## make a new stack with every secret it needs (STACK=name, 
 
 rotate: .venv/.stamp ## change one secret of a stack (STACK=name SECRET=databasePassword); `pulumi up` applies it
 	@$(if $(and $(STACK),$(SECRET)),,$(error STACK or SECRET is missing: make rotate STACK=name SECRET=databasePassword))
-	@.venv/bin/python -m operations.new_stack --stack $(STACK) --rotate $(SECRET)
+	@.venv/bin/python -m operations.rotate --stack $(STACK) $(SECRET)
 
 resume: .venv/.stamp ## add to a stack's state what a killed `pulumi up` had begun to make (STACK=name)
 	@$(if $(STACK),,$(error STACK is missing: make resume STACK=name))

@@ -21,9 +21,9 @@ from lab.events import EventReader
 from lab.progress import Progress
 from lab.session import Session
 from lab.toolchain import Toolchain, engine_environment, prepare_home
-from operations import new_stack
 from operations.cli import FLAGS, PROJECT, Cli
 from operations.error import OperationError
+from operations.stack_secrets import fill_secrets
 
 _OTHER_SECONDS = 60
 """How long an update waits for another one of the same stack; and an interrupted one for what is at work."""
@@ -92,7 +92,7 @@ class Engine(Cli):
             passphrase.touch(mode=0o600)
             passphrase.write_text(secrets.token_urlsafe(32))
         self._write_settings(changes or {})
-        new_stack.fill_secrets(self)
+        fill_secrets(self)
 
     def run(self, verb: Sequence[str], progress: Progress, log: Path, report_every: float = 15.0) -> EventReader:
         """Run a long command of the CLI, with progress.

@@ -12,6 +12,7 @@ from components.azure.balancer import balancer_id, part_of, pool_id
 from components.azure.egress import egress_parts, make_egress_balancer
 from components.azure.place import Place
 from components.azure.private_name import make_private_name
+from components.settings.recorded import ENDPOINT_BALANCER
 from components.settings.settings import Settings
 
 _FRONTEND = "endpoint"
@@ -68,7 +69,7 @@ class Endpoint(pulumi.ComponentResource):
         # balancer").
         egress = egress_parts(own_id, egress_address) if address and egress_address else None
         self.balancer = network.LoadBalancer(
-            f"{name}-balancer",
+            ENDPOINT_BALANCER,
             load_balancer_name=balancer_name,
             resource_group_name=place.group_name,
             location=place.location,

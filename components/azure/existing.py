@@ -261,6 +261,11 @@ def _check_account(account: AzureId) -> None:
         raise Mistake(f"storage account {name} has a hierarchical namespace, which keeps no versions of blobs")
     if found.public_network_access == "Disabled":
         raise Mistake(f"storage account {name} is closed to public networks, but the nodes reach it through one")
+    if found.network_rule_set and found.network_rule_set.default_action == "Deny":
+        pulumi.log.warn(
+            f"storage account {name} lets in selected networks only; the nodes' subnet, or the address by which they"
+            " leave, must be among them"
+        )
     if not found.enable_https_traffic_only or found.minimum_tls_version in (None, "TLS1_0", "TLS1_1"):
         pulumi.log.warn(f"storage account {name} accepts connections without TLS 1.2")
     if found.allow_shared_key_access is not False:

@@ -98,12 +98,13 @@ def make_machine(args: MachineArgs, parent: pulumi.Resource, node: NodeParts | N
                 "storageProfile.diskControllerType",
             ],
             # Custom data and key are read at the first boot only; Azure refuses to change them on a machine that
-            # exists. A node that is rebuilt needs the witness's daemon, and the other node's turn waits for that
-            # node: so a witness takes a new image only when it alone is rebuilt (docs/operations/lost-witness.md).
+            # exists. A node that is rebuilt needs the witness's daemon, and each turn waits for the witness's vote: so
+            # a witness takes a new image and a new kind of disk only when it alone is rebuilt
+            # (docs/operations/lost-witness.md).
             ignore_changes=[
                 "osProfile.customData",
                 "osProfile.linuxConfiguration.ssh",
-                *([] if node else ["storageProfile.imageReference"]),
+                *([] if node else ["storageProfile.imageReference", "storageProfile.osDisk.managedDisk"]),
             ],
         ),
     )

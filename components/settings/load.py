@@ -9,7 +9,7 @@ from typing import TypeVar
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 
-from components.settings import agreement
+from components.settings import agreement, chosen_once
 from components.settings.alerts import AlertsSection
 from components.settings.backup import BackupSection
 from components.settings.database import DatabaseSection
@@ -81,7 +81,7 @@ def load(config: pulumi.Config | None = None, *, before: Recorded = _NOTHING) ->
         replication=reader.section(ReplicationSection),
         fencing=reader.section(FencingSection),
     )
-    run(agreement.checks(settings), reader.note)
+    run([*agreement.checks(settings), *chosen_once.checks(settings)], reader.note)
     reader.finish()
     system = settings.machines.operating_system
     if system.warning:

@@ -5,7 +5,7 @@ has no such resource any more, the preview has no line for it, neither as text n
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -17,7 +17,7 @@ from components.settings.recorded import DataDisk, Recorded
 _AZURE = "azure-native:"
 
 
-KEYS = ("clusterName", "nodeNames", "existingResourceGroup", "location", "zones")
+KEYS = ("clusterName", "nodeNames", "existingResourceGroup", "location")
 """The settings by which a data disk becomes another one."""
 
 
@@ -26,12 +26,12 @@ class Wanted:
     """Where the program would have the data disks.
 
     Args:
-        zones: availability zone of each node, by the node's name; None for none.
+        nodes: their names.
         named: whether the nodes have names of their own, not of the cluster's.
         group_is_there: whether the resource group is one that is there already.
     """
 
-    zones: Mapping[str, str | None]
+    nodes: Collection[str]
     location: str
     resource_group: str
     named: bool
@@ -41,7 +41,8 @@ class Wanted:
 def losses(before: Recorded, wanted: Wanted) -> dict[str, list[DataDisk]]:
     """Return the data disks that an update would delete, by the setting that is the reason, one of `KEYS`.
 
-    A disk has a name, a group, a region and a zone for good; what is to have another is another disk.
+    A disk has a name, a group and a region for good; what is to have another is another disk. (Its zone is refused by
+    `chosen_once`: it is not a part of its id, so Azure would be asked to change it, and refuse.)
     """
     found: dict[str, list[DataDisk]] = {}
     for name, disk in sorted(before.data_disks.items()):
@@ -52,14 +53,12 @@ def losses(before: Recorded, wanted: Wanted) -> dict[str, list[DataDisk]]:
 
 def _reason(node: str, disk: DataDisk, before: Recorded, wanted: Wanted) -> str | None:
     group_differs = before.resource_group and before.resource_group.lower() != wanted.resource_group.lower()
-    if node not in wanted.zones:
+    if node not in wanted.nodes:
         # A group of the cluster's own has its name.
         return "nodeNames" if wanted.named or (before.own_group and not group_differs) else "clusterName"
     if group_differs:
         return "clusterName" if before.own_group and not wanted.group_is_there else "existingResourceGroup"
-    if region(disk.location) != region(wanted.location):
-        return "location"
-    return "zones" if disk.zone != wanted.zones[node] else None
+    return "location" if region(disk.location) != region(wanted.location) else None
 
 
 def refuse(disks: Sequence[DataDisk], allowed: Collection[str]) -> None:

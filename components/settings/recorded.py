@@ -13,10 +13,14 @@ _MACHINE = f"{_AZURE}compute:VirtualMachine"
 _DISK = f"{_AZURE}compute:Disk"
 _GROUP = f"{_AZURE}resources:ResourceGroup"
 _BALANCER = f"{_AZURE}network:LoadBalancer"
+_INTERFACE = f"{_AZURE}network:NetworkInterface"
 _STACK = "pulumi:pulumi:Stack"
 
 RESTORE = "azure-mysql-ha:index:Restore"
 """The component whose outputs tell what a new cluster has begun with."""
+
+ENDPOINT_BALANCER = "endpoint-balancer"
+"""The endpoint's load balancer."""
 
 WATCHDOG = "watchdog"
 """The script, behind each node's name, that arms its watchdog."""
@@ -54,6 +58,32 @@ class DataDisk:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """A machine's network interface.
+
+    Args:
+        address: its private IPv4 address.
+        subnet_id: resource id of its subnet.
+    """
+
+    address: str
+    subnet_id: str
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """The endpoint's load balancer.
+
+    Args:
+        is_public: whether clients find it at a public address.
+        leads_to_ssh: whether it has a NAT rule for each machine's SSH.
+    """
+
+    is_public: bool
+    leads_to_ssh: bool
+
+
+@dataclass(frozen=True)
 class Restored:
     """The backup that a cluster has been made with.
 
@@ -73,6 +103,9 @@ class Recorded:
     Args:
         azure: all of Azure's resources: type, such as "compute:Disk", and name.
         sizes: Azure's name of each machine's size.
+        admin_users: the administrator's account of each machine.
+        interfaces: of the machines; those whose address the record tells.
+        balancer: the endpoint's; None where there is none yet.
         resource_group: where they are; None where the record does not tell.
         own_group: whether this stack has made it.
         restored: the backup that the cluster has been made with, or was to be; None for none.
@@ -84,6 +117,9 @@ class Recorded:
     azure: frozenset[tuple[str, str]] = frozenset()
     data_disks: Mapping[str, DataDisk] = field(default_factory=dict[str, DataDisk])
     sizes: Mapping[str, str] = field(default_factory=dict[str, str])
+    admin_users: Mapping[str, str] = field(default_factory=dict[str, str])
+    interfaces: Mapping[str, Interface] = field(default_factory=dict[str, Interface])
+    balancer: Balancer | None = None
     resource_group: str | None = None
     own_group: bool = False
     restored: Restored | None = None
@@ -124,6 +160,17 @@ def read() -> Recorded:
             for name, outputs in of_type.get(_MACHINE, {}).items()
             if outputs.get("hardwareProfile")
         },
+        admin_users={
+            name: outputs["osProfile"]["adminUsername"]
+            for name, outputs in of_type.get(_MACHINE, {}).items()
+            if outputs.get("osProfile")
+        },
+        interfaces={
+            name: interface
+            for name, outputs in of_type.get(_INTERFACE, {}).items()
+            if (interface := _interface(outputs))
+        },
+        balancer=_balancer(of_type.get(_BALANCER, {}).get(ENDPOINT_BALANCER)),
         resource_group=own_group or _group_of_balancer(of_type.get(_BALANCER, {})),
         own_group=own_group is not None,
         restored=next((Restored(each["source"], each["to"]) for each in of_type.get(RESTORE, {}).values()), None),
@@ -145,6 +192,22 @@ def _data_disk(outputs: Mapping[str, Any]) -> DataDisk:
         zone=next(iter(outputs.get("zones") or ()), None),
         made=outputs["timeCreated"][: len("2026-01-31T12:59:59")],
         sku=outputs["sku"]["name"] if outputs.get("sku") else "",
+    )
+
+
+def _interface(outputs: Mapping[str, Any]) -> Interface | None:
+    for each in outputs.get("ipConfigurations") or ():
+        if each.get("privateIPAddress") and each.get("subnet"):
+            return Interface(each["privateIPAddress"], each["subnet"]["id"])
+    return None
+
+
+def _balancer(outputs: Mapping[str, Any] | None) -> Balancer | None:
+    if not outputs or not outputs.get("frontendIPConfigurations"):
+        return None
+    return Balancer(
+        is_public=any(frontend.get("publicIPAddress") for frontend in outputs["frontendIPConfigurations"]),
+        leads_to_ssh=bool(outputs.get("inboundNatRules")),
     )
 
 

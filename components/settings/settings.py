@@ -200,7 +200,7 @@ class Settings:
         return losses(
             self.before,
             Wanted(
-                zones=dict(zip(self.names.nodes, self.machines.zones_of_nodes, strict=True)),
+                nodes=self.names.nodes,
                 location=self.names.location,
                 resource_group=self.names.resource_group,
                 named=bool(self.names.node_names),

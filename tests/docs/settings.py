@@ -190,7 +190,9 @@ def without_reach(text: str) -> str:
 def _setting(key: str, reached: Reach) -> str:
     declared = schema()[key]
     default = "A secret." if declared.get("secret") else f"Default: {_shown(declared['default'])}."
-    description = re.sub("^Secret (list|object|text)", lambda found: found[1].capitalize(), declared["description"].strip())
+    description = re.sub(
+        "^Secret (list|object|text)", lambda found: found[1].capitalize(), declared["description"].strip()
+    )
     what = [
         *([f"in Azure {_listed(reached.azure)}"] if reached.azure else []),
         *([f"the scripts {_listed(reached.scripts)}"] if reached.scripts else []),

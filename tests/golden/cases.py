@@ -1,4 +1,4 @@
-"""The cases in which all that the program makes is compared with files: each a stack, and what differs from its file."""
+"""The cases in which all that the program makes is compared with files: a stack each, with what differs in it."""
 
 import functools
 import hashlib

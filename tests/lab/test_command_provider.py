@@ -18,7 +18,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
 from lab import toolchain
-from operations.new_stack import make_ssh_key
+from operations.stack_secrets import make_ssh_key
 
 pytestmark = [pytest.mark.timeout(600)]
 

@@ -20,7 +20,7 @@ from lab.cloud import metrics_receiver, tokens
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from lab.prometheus import Prometheus
-from operations.new_stack import rotate
+from operations.rotate import rotate
 from operations.ssh import Node
 from operations.status import collector
 from operations.status.rules import HAPPENED

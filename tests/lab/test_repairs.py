@@ -130,7 +130,9 @@ def test_taken_back_once_it_is_mended(guest: Guest) -> None:
         "AzureConfiguration.virtual_machines = None\n"
     )
     (guest.work / "handler.sh").write_text("#!/bin/bash\nexit 4\n")
-    repaired = f"mount --bind /mnt/agent.py {AGENT} && chmod +x /mnt/handler.sh && mount --bind /mnt/handler.sh {HANDLER}"
+    repaired = (
+        f"mount --bind /mnt/agent.py {AGENT} && chmod +x /mnt/handler.sh && mount --bind /mnt/handler.sh {HANDLER}"
+    )
     said = guest.repair(repaired)
     assert "fence_azure_arm: works as the distribution ships it" in said, said
     assert not list(guest.work.glob("local/lib/python3*/dist-packages/*.py"))

@@ -19,9 +19,9 @@ from components.settings import sshkeys
 from components.settings.load import load
 from components.settings.names import cluster_name
 from components.settings.tunnel import read_tunnel
-from operations import new_stack
+from operations import new_stack, rotate
 from operations.cli import Cli, CliError
-from operations.new_stack import FilledSecrets, NewStackError, fill_secrets
+from operations.stack_secrets import FilledSecrets, StackSecretsError, fill_secrets, make_ssh_key
 from tests.support.stack_configuration import schema, use
 
 PREFIX = "azure-mysql-ha:"
@@ -160,7 +160,7 @@ def test_a_secret_is_changed(key: str, cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
     before = decrypted(file)
-    new_stack.rotate(cli.on(file), key)
+    rotate.rotate(cli.on(file), key)
     after = decrypted(file)
     previous = {"sshPreviousPrivateKey": before[key].rstrip("\n")} if key == "sshPrivateKey" else {}
     assert {name: value.rstrip("\n") for name, value in after.items() if before.get(name) != value} == {
@@ -174,10 +174,12 @@ def test_a_secret_is_changed(key: str, cli: FakeCli, tmp_path: Path) -> None:
 def test_the_administrators_key_is_changed_once_at_a_time(cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
-    new_stack.rotate(cli.on(file), "sshPrivateKey")
+    rotate.rotate(cli.on(file), "sshPrivateKey")
     before = file.read_text()
-    with pytest.raises(NewStackError, match=r"is already being changed: .*pulumi config rm azure-mysql-ha:sshPrevious"):
-        new_stack.rotate(cli.on(file), "sshPrivateKey")
+    with pytest.raises(
+        StackSecretsError, match=r"is already being changed: .*pulumi config rm azure-mysql-ha:sshPrevious"
+    ):
+        rotate.rotate(cli.on(file), "sshPrivateKey")
     assert file.read_text() == before
 
     # As an interrupted run leaves it: the key before is kept, and still in use.
@@ -185,7 +187,7 @@ def test_the_administrators_key_is_changed_once_at_a_time(cli: FakeCli, tmp_path
     half = [key if f"{PREFIX}sshPrivateKey:" in line else line for line in before.splitlines()]
     file.write_text("\n".join(half) + "\n")
     previous = decrypted(file)["sshPreviousPrivateKey"]
-    new_stack.rotate(cli.on(file), "sshPrivateKey")
+    rotate.rotate(cli.on(file), "sshPrivateKey")
     assert decrypted(file)["sshPreviousPrivateKey"].strip() == previous.strip()
     assert decrypted(file)["sshPrivateKey"].strip() != previous.strip()
 
@@ -210,19 +212,19 @@ def test_further_accounts_get_a_password_each(cli: FakeCli, tmp_path: Path) -> N
 
     before = json.loads(decrypted(file)["databaseAccountPasswords"])
     assert before["reports"] == reports
-    new_stack.rotate(cli.on(file), "databaseAccountPasswords.loader")
+    rotate.rotate(cli.on(file), "databaseAccountPasswords.loader")
     after = json.loads(decrypted(file)["databaseAccountPasswords"])
     assert after["reports"] == reports and after["loader"] != before["loader"]
     assert not any(password in cli.calls for password in (*before.values(), *after.values()))
-    with pytest.raises(NewStackError, match=r"no such secret; .*, databaseAccountPasswords\.loader, databaseAcc"):
-        new_stack.rotate(cli.on(file), "databaseAccountPasswords.nobody")
+    with pytest.raises(StackSecretsError, match=r"no such secret; .*, databaseAccountPasswords\.loader, databaseAcc"):
+        rotate.rotate(cli.on(file), "databaseAccountPasswords.nobody")
 
 
 def test_passwords_that_are_none(cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
     file.write_text(ACCOUNTS)
     cli.on(file).set_secret("databaseAccountPasswords", "a-text-of-somebody")
-    with pytest.raises(NewStackError, match=r"^databaseAccountPasswords is not an object \(name: value\)$"):
+    with pytest.raises(StackSecretsError, match=r"^databaseAccountPasswords is not an object \(name: value\)$"):
         cli.fill(file)
 
 
@@ -239,8 +241,8 @@ def test_passwords_that_are_none(cli: FakeCli, tmp_path: Path) -> None:
 def test_what_cannot_be_changed_is_told(key: str, told: str, cli: FakeCli, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
-    with pytest.raises(NewStackError, match=told):
-        new_stack.rotate(cli.on(file), key)
+    with pytest.raises(StackSecretsError, match=told):
+        rotate.rotate(cli.on(file), key)
 
 
 def test_other_keys_of_the_tunnel_are_for_the_other_port(cli: FakeCli, tmp_path: Path) -> None:
@@ -249,7 +251,7 @@ def test_other_keys_of_the_tunnel_are_for_the_other_port(cli: FakeCli, tmp_path:
     cli.fill(file)
     keys = [json.loads(decrypted(file)["replicationKeys"])]
     for _ in range(3):
-        new_stack.rotate(cli.on(file), "replicationKeys")
+        rotate.rotate(cli.on(file), "replicationKeys")
         keys.append(json.loads(decrypted(file)["replicationKeys"]))
     one, other = (read_tunnel(each).port for each in keys[:2])
     assert {one, other} == {*ports.WIREGUARD}
@@ -262,13 +264,13 @@ def test_keys_that_are_none_are_not_taken_for_some(cli: FakeCli, tmp_path: Path)
     cli.fill(file)
     for value, told in (('["a"]', "replicationKeys has 1 keys; 3"), ("a", "replicationKeys is not a list")):
         cli.on(file).set_secret("replicationKeys", value)
-        with pytest.raises(NewStackError, match=told):
-            new_stack.rotate(cli.on(file), "replicationKeys")
+        with pytest.raises(StackSecretsError, match=told):
+            rotate.rotate(cli.on(file), "replicationKeys")
 
 
 def test_a_secret_that_is_not_there_is_not_changed(cli: FakeCli, tmp_path: Path) -> None:
-    with pytest.raises(NewStackError, match=r"has no drbdSecret yet: make stack STACK=trial makes it"):
-        new_stack.rotate(cli.on(tmp_path / "Pulumi.trial.yaml"), "drbdSecret")
+    with pytest.raises(StackSecretsError, match=r"has no drbdSecret yet: make stack STACK=trial makes it"):
+        rotate.rotate(cli.on(tmp_path / "Pulumi.trial.yaml"), "drbdSecret")
 
 
 def test_two_stacks_share_no_secret(cli: FakeCli, tmp_path: Path) -> None:
@@ -282,7 +284,7 @@ def test_a_lost_stack_file_is_not_made_anew_for_a_stack_that_runs(cli: FakeCli, 
     (cli.folder / "stacks").write_text('{"name": "trial", "resourceCount": 42}')
     file = tmp_path / "Pulumi.trial.yaml"
     file.write_text("config:\n")
-    with pytest.raises(NewStackError, match=r"stack trial has 42 resources, but .* has none"):
+    with pytest.raises(StackSecretsError, match=r"stack trial has 42 resources, but .* has none"):
         cli.fill(file)
     assert file.read_text() == "config:\n"
 
@@ -316,7 +318,7 @@ def test_keys_are_made_in_a_private_folder_that_goes(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(subprocess, "run", watched)
-    sshkeys.parse(new_stack.make_ssh_key())
+    sshkeys.parse(make_ssh_key())
     assert modes == [0o700]
     assert not list(tmp_path.iterdir())
 
@@ -352,12 +354,12 @@ def test_the_command_that_changes_a_secret(
     monkeypatch.setenv("FAKE", str(cli.folder))
     file = tmp_path / "Pulumi.trial.yaml"
     cli.fill(file)
-    arguments = ["--stack", "trial", "--config-file", str(file), "--pulumi", str(cli.path), "--rotate", "sshPrivateKey"]
-    assert new_stack.main(arguments) == 0
+    arguments = ["--stack", "trial", "--config-file", str(file), "--pulumi", str(cli.path), "sshPrivateKey"]
+    assert rotate.main(arguments) == 0
     said = capsys.readouterr().out
     assert "sshPrivateKey: changed in Pulumi.trial.yaml. Now: pulumi up --stack trial" in said
     assert "pulumi config rm azure-mysql-ha:sshPreviousPrivateKey --stack trial" in said
-    assert new_stack.main(arguments) == 1
+    assert rotate.main(arguments) == 1
 
 
 @pytest.mark.parametrize(
@@ -385,13 +387,14 @@ def test_a_stack_from_any_other_works(source: str, cli: FakeCli, tmp_path: Path)
 
 def test_what_belongs_to_one_cluster_is_not_taken_over(tmp_path: Path) -> None:
     source, file = tmp_path / "Pulumi.old.yaml", tmp_path / "Pulumi.new.yaml"
-    kept = {"existingResourceGroup": "data", "subnet": "10.9.0.0/24"}
+    kept = {"existingResourceGroup": "data", "existingSubnetId": "/subscriptions/…/subnets/s", "subnet": "10.9.0.0/24"}
     own: dict[str, Any] = {
         "nodeNames": ["a", "b"],
         "nodeAddresses": ["10.9.0.7", "10.9.0.8"],
         "witnessAddress": "10.9.0.9",
         "dnsLabel": "shop",
         "privateDnsName": "db.shop.internal",
+        "existingPrivateDnsZoneId": "/subscriptions/…/privateDnsZones/shop.internal",
         "existingBackupStorageAccountId": "/subscriptions/…/storageAccounts/old",
         "restoreFrom": "/subscriptions/…/storageAccounts/older",
         "restoreTo": "latest",
@@ -401,6 +404,7 @@ def test_what_belongs_to_one_cluster_is_not_taken_over(tmp_path: Path) -> None:
     source.write_text(yaml.safe_dump({"config": {PREFIX + key: value for key, value in (kept | own).items()}}))
     new_stack.begin_stack_file(Cli("new", config_file=file), source)
     assert settings_of(file) == kept | {"clusterName": "mysql-new"}
+    assert new_stack.shares_a_subnet(file) and not new_stack.shares_a_subnet(source)
 
 
 def test_sizes_and_protection_are_not_taken_over(tmp_path: Path) -> None:
@@ -415,5 +419,5 @@ def test_a_key_is_on_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     keygen.write_text(f'#!/bin/sh\nfor file; do :; done\ntest -p "$file" && exec {real} "$@"\n')
     keygen.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    made = {new_stack.make_ssh_key() for _ in range(2)}
+    made = {make_ssh_key() for _ in range(2)}
     assert len({sshkeys.parse(key).public for key in made}) == 2

@@ -39,6 +39,7 @@ class Resource:
         dependencies: names of all it depends on, sorted.
         delete_before_replace: whether a replacement is made after the old one is gone.
         replace_on_changes: paths of the inputs whose change replaces it by the program's own word.
+        ignore_changes: paths of the inputs whose change does nothing.
         inputs: its inputs as the engine would see them; secrets as {"secret": ...}.
     """
 
@@ -49,6 +50,7 @@ class Resource:
     protect: bool
     delete_before_replace: bool
     replace_on_changes: list[str]
+    ignore_changes: list[str]
     inputs: dict[str, Any]
 
 
@@ -187,6 +189,7 @@ class _Recorder(MockMonitor):
                     protect=request.protect,
                     delete_before_replace=request.deleteBeforeReplace,
                     replace_on_changes=list(request.replaceOnChanges),
+                    ignore_changes=list(request.ignoreChanges),
                     inputs=readable(MessageToDict(request.object)),
                 )
             )

@@ -18,7 +18,7 @@ import yaml
 from components import certificates, ports
 from components.checkout import CHECKOUT, schema
 from operations.cli import PROJECT
-from operations.new_stack import make_ssh_key
+from operations.stack_secrets import make_ssh_key
 from tests.support.keys import tunnel_keys
 
 

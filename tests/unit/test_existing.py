@@ -311,9 +311,14 @@ def test_a_storage_account_is_not_looked_at_while_backup_is_off() -> None:
         (account(allowSharedKeyAccess=None), "anyone who has a key of storage account starchive can read its backups"),
         (account(minimumTlsVersion="TLS1_0"), "storage account starchive accepts connections without TLS 1.2"),
         ({"getBlobServiceProperties": {}}, "storage account starchive keeps no versions of blobs"),
+        (
+            account(networkRuleSet={"defaultAction": "Deny"}),
+            "storage account starchive lets in selected networks only; the nodes' subnet, or the address by which they"
+            " leave, must be among them",
+        ),
     ],
 )
-def test_what_the_owner_of_a_storage_account_may_mend_is_a_warning(
+def test_what_the_owner_of_a_storage_account_may_repair_is_a_warning(
     answers: dict[str, Any], warning: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warnings: list[str] = []

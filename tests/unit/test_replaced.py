@@ -20,8 +20,8 @@ def differing(before: Any, after: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def resource(name: str, changes: dict[str, Any]) -> Resource:
-    return next(one for one in record("dev", changes) if one.name == name)
+def resource(name: str, changes: dict[str, Any], stack: str = "dev") -> Resource:
+    return next(one for one in record(stack, changes) if one.name == name)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,15 @@ def test_a_machine(changes: dict[str, Any], changed: set[str], replaced: bool) -
     # The turn is an update of its own, before that of the machine.
     assert "mysql-dev-1-turn" in after.dependencies
     assert resource("mysql-dev-1-turn", {}).inputs != resource("mysql-dev-1-turn", changes).inputs
+
+
+@pytest.mark.parametrize("changes", [{"imageVersion": "26.04.202611010"}, {"osDiskSku": "Premium_LRS"}])
+def test_a_witness_is_not_rebuilt_with_the_nodes(changes: dict[str, Any]) -> None:
+    """Their turns wait for its vote, which a new one has only after them."""
+    before, after = (resource("mysql-staging-witness", each, stack="staging") for each in ({}, changes))
+    found = set(differing(before.inputs, after.inputs))
+    assert found
+    assert all(any(path.startswith(each) for each in after.ignore_changes) for path in found)
 
 
 def test_a_machine_with_nvme_disks_of_another_size() -> None:

@@ -1080,9 +1080,6 @@ LOSSES: list[tuple[Recorded, dict[str, Any], str]] = [
     (recorded("data", own_group=False), {}, "existingResourceGroup"),
     (recorded("data", own_group=False), {"existingResourceGroup": "other"}, "existingResourceGroup"),
     (recorded(), {"location": "northeurope"}, "location"),
-    (recorded(), ZONES | {"zones": ["1"]}, "zones"),
-    (recorded(zone="1"), ZONES | {"zones": ["2"]}, "zones"),
-    (recorded(zone="1"), {}, "zones"),
 ]
 
 

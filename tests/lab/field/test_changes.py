@@ -14,7 +14,7 @@ from lab.engine import EngineError
 from lab.events import EventReader
 from lab.lab import Lab, wait_until
 from lab.toolchain import COMMAND_VERSION
-from operations import new_stack
+from operations import rotate as rotation
 from operations.ssh import by_name
 from tests.lab.field import MADE_WITH, OPTIONS
 from tests.support import trial
@@ -49,7 +49,7 @@ def preview(lab: Lab, changes: Mapping[str, object]) -> str:
 
 def rotate(lab: Lab, key: str) -> None:
     """Change a secret, as `make rotate` does."""
-    new_stack.rotate(lab.engine(), key)
+    rotation.rotate(lab.engine(), key)
 
 
 def scripts_run(reader: EventReader) -> set[str]:

@@ -23,7 +23,7 @@ from drills.__main__ import run as run_drills
 from drills.target import LabTarget
 from lab import service
 from lab.lab import Lab
-from operations import new_stack
+from operations.rotate import rotate
 from operations.ssh import Node
 from tests.lab.field import MADE_WITH
 from tests.support import hunter, scan, trial
@@ -181,7 +181,7 @@ def test_no_secret_is_where_it_need_not_be(lab: Lab, tmp_path: Path) -> None:
     engine = lab.engine()
     before = {f"before:{name}": text for name, text in secrets(engine).items() if name.startswith(ROTATED_KEYS)}
     for key in ROTATED:
-        new_stack.rotate(engine, key)
+        rotate(engine, key)
     texts = secrets(engine) | before
     said = [trial.command_line(lab, "preview", "--diff", timeout=300).stdout]
     with watch_processes(lab, tmp_path) as lists:

@@ -17,7 +17,7 @@ from drills.__main__ import run as run_drills
 from drills.target import LabTarget
 from lab import application, service
 from lab.lab import Lab, wait_until
-from operations import new_stack
+from operations.rotate import rotate
 from operations.ssh import Node
 from tests.lab.field.test_changes import on_both, preview, scripts_run
 from tests.support.bystander import nobody_notices
@@ -90,7 +90,7 @@ def test_its_keys_are_changed(cluster: Lab) -> None:
     nodes = cluster.nodes()
     [(before, *_)] = {tuple(tunnels(node)) for node in nodes}
     links = [node.run(LINKS, check=False) for node in nodes]
-    new_stack.rotate(cluster.engine(), "replicationKeys")
+    rotate(cluster.engine(), "replicationKeys")
     with nobody_notices(cluster):
         assert scripts_run(cluster.up()) == on_both("tunnel", "drbd", "connection")
         seen = rows_on_the_wire(cluster)
@@ -108,11 +108,11 @@ def test_its_keys_are_changed(cluster: Lab) -> None:
 def test_keys_that_are_changed_twice_stop_before_anything_changes(cluster: Lab) -> None:
     """They have the port of the tunnel that DRBD goes by; changed once more, they do not."""
     for _ in range(2):
-        new_stack.rotate(cluster.engine(), "replicationKeys")
+        rotate(cluster.engine(), "replicationKeys")
     with nobody_notices(cluster):
         with pytest.raises(Exception, match=r"other keys in the tunnel .*, by which DRBD is connected"):
             cluster.up()
-        new_stack.rotate(cluster.engine(), "replicationKeys")
+        rotate(cluster.engine(), "replicationKeys")
         cluster.up()
     service.wait_until_well(cluster, 60)
 

@@ -192,6 +192,20 @@ def test_a_binary_log_goes_with_the_data(lab: Lab) -> None:
     service.wait_until_well(lab, 120)
 
 
+def test_what_was_chosen_when_the_cluster_was_made(lab: Lab) -> None:
+    """The preview refuses all that Azure would refuse half-way, at once."""
+    remembered = json.loads(lab.settings_file.read_text())
+    engine = lab.engine()
+    others = {"adminUser": "dba", "endpoint": "internal", "sshAccess": "node-addresses", "subnet": "10.32.1.0/24"}
+    key = f"/subscriptions/{'1' * 8}-1111-1111-1111-{'1' * 12}/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/k"
+    others |= {"diskEncryptionKeyVaultId": key, "diskEncryptionKeyUrl": f"https://k.vault.azure.net/keys/k/{'0' * 32}"}
+    engine.prepare({**remembered, **others})
+    code, said = engine.pass_on(*PREVIEW)
+    engine.prepare(remembered)
+    told = re.findall(r"(\w+): .*, and Azure does not change that on machines that exist", said)
+    assert code != 0 and {*told} == {*others} - {"diskEncryptionKeyVaultId"}, said
+
+
 def test_a_change_that_would_delete_the_data(lab: Lab) -> None:
     """The preview refuses it; where the stack allows it, it tells what the engine has no line for."""
     remembered = json.loads(lab.settings_file.read_text())

@@ -17,7 +17,8 @@ import pytest
 from components import certificates
 from lab import application, azurite, service, tls
 from lab.lab import Lab, wait_until
-from operations import ca, new_stack
+from operations import ca
+from operations.rotate import rotate
 from operations.ssh import Node
 from tests.lab.field import MADE_WITH
 from tests.lab.field.test_changes import on_both, preview, scripts_run
@@ -265,7 +266,7 @@ def test_a_new_certificate(lab: Lab, tmp_path: Path) -> None:
     """Under a writer: no connection is lost, no commit fails, and no server starts anew."""
     shown = lab.nodes()[0].run(f"openssl x509 -in {_FILE} -noout -serial")
     with nobody_notices(lab):
-        new_stack.rotate(lab.engine(), "tlsCertificate")
+        rotate(lab.engine(), "tlsCertificate")
         assert "HA_TLS_KEY" in preview(lab, {})
         assert scripts_run(lab.up()) == on_both("server", "tls")
     after = {node.run(f"openssl x509 -in {_FILE} -noout -serial") for node in lab.nodes()}
@@ -278,7 +279,7 @@ def test_a_new_certificate(lab: Lab, tmp_path: Path) -> None:
 def test_a_new_authority(lab: Lab, tmp_path: Path) -> None:
     """Who has asked for it between `make rotate` and the update knows the server before and after."""
     client, before = CLIENTS[0], way_of(lab)
-    new_stack.rotate(lab.engine(), "tlsAuthority")
+    rotate(lab.engine(), "tlsAuthority")
     both = dataclasses.replace(before, authority=ca.authorities(lab.stack()))
     assert both.authority and both.authority.startswith(before.authority or "?")
     assert IN in client(lab, both, tmp_path)
