@@ -124,8 +124,11 @@ class Restore:
         self._feed(base, details, self.server.client("--binary-mode", "--max-allowed-packet=1G"))
 
     def _feed(self, base: Base, details: Details, into: list[str]) -> None:
-        """Give a base, unpacked, to a program; what has come is compared with what was brought."""
-        sha, size, told = hashlib.sha256(), 0, time.monotonic()
+        """Give a base, unpacked, to a program; what has come is compared with what was brought.
+
+        It is read to its end also where the program has ended: a base that is whole is not called damaged.
+        """
+        sha, size, told, is_taken = hashlib.sha256(), 0, time.monotonic(), True
         errors = self._beside / "errors"
         with (
             errors.open("wb") as complaints,
@@ -141,7 +144,11 @@ class Restore:
                     for piece in self._store.pieces(base.data):
                         sha.update(piece)
                         size += len(piece)
-                        sink.write(piece)
+                        if is_taken:
+                            try:
+                                sink.write(piece)
+                            except BrokenPipeError:
+                                is_taken = False
                         if time.monotonic() - told > 20:
                             told = time.monotonic()
                             say(f"{size >> 20} of {details.bytes >> 20} MiB of the base")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from . import binary_log, state
-from .blobs import BASES, LOGS, SEEN, Log
+from .blobs import BASES, LOGS, SEEN, Log, log_of
 from .chain import Chain
 from .configuration import Configuration, load
 from .documents import Seen, to_json
@@ -54,9 +54,13 @@ def now() -> datetime:
 
 
 def files(configuration: Configuration, server: Server) -> list[File]:
-    """Return the server's logs in their order; the last one is being written."""
+    """Return the server's logs in their order; the last one is being written.
+
+    One that somebody has deleted by hand is left out: the server lists it until it is purged.
+    """
     names = [row[0] for row in server.ask("show binary logs")]
-    return [File(int(name.rpartition(".")[2]), configuration.directory / name) for name in names]
+    found = [File(int(name.rpartition(".")[2]), configuration.directory / name) for name in names]
+    return [file for file in found[:-1] if file.path.exists()] + found[-1:]
 
 
 def began_anew(known: State, present: list[File]) -> bool:
@@ -95,6 +99,16 @@ def from_store(store: Store, known: State) -> State:
     )
 
 
+def bring(store: Store, known: State, file: File) -> State:
+    """See that one log is in the store, and return what is known then."""
+    # A machine that lost its power just after the upload has forgotten it, and that of the file which the server writes
+    # last: that it is closed. With another content it would be there twice, and the chain ends at such a log.
+    there = [log for name in store.names(f"{LOGS}{known.history}/{file.number:06}_") if (log := log_of(name))]
+    if not there:
+        return upload(store, known, file)
+    return replace(known, shipped=file.number, shipped_last=stamp(max(log.last for log in there)))
+
+
 def upload(store: Store, known: State, file: File) -> State:
     """Bring one log into the store, and return what is known then."""
     last = file.closed
@@ -111,8 +125,9 @@ def upload(store: Store, known: State, file: File) -> State:
     return replace(known, shipped=file.number, shipped_last=stamp(last))
 
 
-def purge(configuration: Configuration, server: Server, known: State, closed: list[File]) -> State:
+def purge(configuration: Configuration, server: Server, known: State, present: list[File]) -> State:
     """Remove logs that have been in the store for long, and beyond the bound others too; return what is known then."""
+    closed = present[:-1]
     disk = os.statvfs(configuration.mount_point)
     bound = int(disk.f_blocks * disk.f_frsize * _SHARE)
     sizes = {file.number: file.path.stat().st_size for file in closed}
@@ -125,8 +140,7 @@ def purge(configuration: Configuration, server: Server, known: State, closed: li
         return known
     unshipped = [file for file in gone if file.number > known.shipped]
     lost = Lost(unshipped[0].number, unshipped[-1].number, stamp(unshipped[-1].closed)) if unshipped else None
-    after = gone[-1].path.with_name(f"{gone[-1].path.stem}.{gone[-1].number + 1:06}")
-    server.ask(f"purge binary logs to '{after.name}'")
+    server.ask(f"purge binary logs to '{present[len(gone)].path.name}'")
     if lost is None:
         return known
     print(
@@ -136,13 +150,12 @@ def purge(configuration: Configuration, server: Server, known: State, closed: li
     return replace(known, shipped=lost.last, shipped_last=lost.until, lost=[*known.lost, lost])
 
 
-def note_missing(known: State, closed: list[File], current: File) -> State:
-    """Note the logs that somebody else has removed before they were in the store; return what is known then."""
-    first = closed[0].number if closed else current.number
-    if known.shipped < 0 or first <= known.shipped + 1:
+def note_missing(known: State, file: File) -> State:
+    """Note the logs before one that somebody has removed before they were in the store; return what is known then."""
+    if file.number <= known.shipped + 1:
         return known
-    lost = Lost(known.shipped + 1, first - 1, stamp(now()))
-    return replace(known, shipped=first - 1, shipped_last="", lost=[*known.lost, lost])
+    lost = Lost(known.shipped + 1, file.number - 1, stamp(now()))
+    return replace(known, shipped=file.number - 1, shipped_last="", lost=[*known.lost, lost])
 
 
 def base_is_due(known: State) -> bool:
@@ -169,16 +182,17 @@ def ship(configuration: Configuration, server: Server, store: Store) -> State:
     try:
         if known.shipped < 0:
             known = from_store(store, known)
-        known = note_missing(known, closed, current)
         for file in closed:
+            known = note_missing(known, file)
             if file.number > known.shipped:
-                known = upload(store, known, file)
+                known = bring(store, known, file)
                 save(configuration, known)
+        known = note_missing(known, current)
         store.write_state(SEEN, to_json(Seen(stamp(now()), known.history, current.number - 1, stamp(before))))
         known = replace(known, complete_to=stamp(before))
-    except (StoreError, Failed) as failure:
+    except (StoreError, Failed, binary_log.NoBinaryLog, OSError) as failure:
         error = str(failure)
-    known = purge(configuration, server, known, closed)
+    known = purge(configuration, server, known, present)
     waiting = sum(1 for file in closed if file.number > known.shipped and file.path.exists())
     return save(configuration, replace(known, ship_at=stamp(now()), ship_error=error, waiting=waiting))
 

@@ -332,6 +332,61 @@ def test_beyond_the_bound_the_oldest_goes_unshipped_and_a_base_is_due(
     assert (bench.ship().shipped, bench.numbers()) == (3, [2, 3])
 
 
+def test_log_that_is_there_is_not_brought_again_with_another_content(bench: Any) -> None:
+    """A power failure just after an upload: what shipping knew of it is lost, and so is the flag of the closed log."""
+    bench.begin()
+    before = state.read(bench.configuration)
+    bench.server.write(1, transaction(10))
+    bench.ship()
+    state.change(bench.configuration, **vars(before))
+    content = bytearray((bench.configuration.directory / "binlog.000001").read_bytes())
+    content[4 + 17] |= 1  # LOG_EVENT_BINLOG_IN_USE_F
+    bench.server.write(2, transaction(70), created=60, closed=90)
+    (bench.configuration.directory / "binlog.000001").write_bytes(content)
+    known = bench.ship()
+    assert (known.shipped, known.waiting, bench.numbers()) == (2, 0, [1, 2])
+    assert not Chain(bench.store.blobs).gaps()
+
+
+def test_log_that_is_deleted_by_hand_stops_nothing(bench: Any, ship: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server lists it still: one that was brought, and one that was not."""
+    bench.begin()
+    for number in (1, 2, 3, 4):
+        bench.server.write(number, transaction(number), created=0)
+        if number == 2:
+            bench.ship()
+    bench.server.write(5, created=60)
+    listed = bench.server.ask("show binary logs")
+    for number in (1, 3):
+        (bench.configuration.directory / f"binlog.{number:06}").unlink()
+    asked: list[str] = []
+
+    def ask(statement: str) -> list[list[str]]:
+        asked.append(statement)
+        return listed
+
+    monkeypatch.setattr(bench.server, "ask", ask)
+    monkeypatch.setattr(ship, "now", lambda: at(3600 + 75))
+    known = bench.ship()
+    assert ([(each.first, each.last) for each in known.lost], known.ship_error) == ([(3, 3)], "")
+    assert (known.shipped, known.waiting, bench.numbers()) == (4, 0, [1, 2, 4])
+    assert asked[-1] == "purge binary logs to 'binlog.000005'"
+
+
+def test_log_that_cannot_be_read_does_not_end_the_bound(bench: Any, ship: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.begin()
+    bench.server.write(1, transaction(10))
+    bench.ship()
+    bench.server.write(2, transaction(70), created=60, closed=90)
+    (bench.configuration.directory / "binlog.000003").write_bytes(b"nonsense")
+    bench.server.write(4, created=90)
+    monkeypatch.setattr(ship, "now", lambda: at(3600 + 75))
+    known = bench.ship()
+    assert "binlog.000003 is not a binary log" in known.ship_error
+    assert (known.shipped, known.waiting) == (2, 1)
+    assert bench.server.asked[-1] == "purge binary logs to 'binlog.000002'"
+
+
 def test_what_others_remove_before_it_is_brought_is_lost(bench: Any) -> None:
     bench.begin()
     bench.server.write(1, transaction(10))

@@ -3,6 +3,7 @@
 import contextlib
 import getpass
 import hashlib
+import random
 import shutil
 import signal
 import subprocess
@@ -237,6 +238,20 @@ def test_proof_for_which_there_is_no_room_is_not_begun(bench: Any, prove: Any, m
 def test_restore_that_fails_with_every_base_says_why(bench: Any, rejected: set[int]) -> None:
     rejected |= {0, 1}
     with pytest.raises(Failed, match="ERROR 1060"):
+        bench.run()
+
+
+def test_base_whose_taker_ends_early_is_not_called_damaged(bench: Any) -> None:
+    """Of more than the pipes hold, which is what a full disk leaves of a real one."""
+    base = bench.blobs.bases[1]
+    data = packed(random.Random(1).randbytes(3 << 20))
+    details = from_json(Details, bench.blobs.read(base.name))
+    bench.blobs.blobs[base.data] = data
+    bench.blobs.blobs[base.name] = to_json(
+        replace(details, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    ).encode()
+    bench.configuration.unpack = ["head -c 100 >/dev/null; echo 'No space left on device' >&2; exit 1"]
+    with pytest.raises(Failed, match="rejects the base: No space left on device"):
         bench.run()
 
 

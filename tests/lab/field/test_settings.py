@@ -197,7 +197,9 @@ def test_what_was_chosen_when_the_cluster_was_made(lab: Lab) -> None:
     remembered = json.loads(lab.settings_file.read_text())
     engine = lab.engine()
     others = {"adminUser": "dba", "endpoint": "internal", "sshAccess": "node-addresses", "subnet": "10.32.1.0/24"}
-    key = f"/subscriptions/{'1' * 8}-1111-1111-1111-{'1' * 12}/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/k"
+    key = (
+        f"/subscriptions/{'1' * 8}-1111-1111-1111-{'1' * 12}/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/k"
+    )
     others |= {"diskEncryptionKeyVaultId": key, "diskEncryptionKeyUrl": f"https://k.vault.azure.net/keys/k/{'0' * 32}"}
     engine.prepare({**remembered, **others})
     code, said = engine.pass_on(*PREVIEW)

@@ -39,7 +39,7 @@ main() {
   # A link that broke while the nodes had different secrets was refused, and is not tried again by itself. Both have the new
   # one by now. After a split brain DRBD refuses again, and keeps what either has.
   if is_stand_alone; then
-    drbdadm connect r0
+    run_drbdadm connect r0
     say "DRBD r0: connected again"
     patience=$((SECONDS + 20)) # a peer that is there answers after connect-int, 3 s
     wait_for 30 "answer of mysql-lab-2" has_decided

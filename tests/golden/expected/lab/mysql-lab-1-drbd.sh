@@ -47,27 +47,34 @@ FILE
 #
 # DRBD calls its handler at the end of a verify only. Should the node that serves be lost before that, the other one would be
 # promoted with the blocks that are already known to differ; so the handler is called as soon as there are any.
-is_at_work() { [[ $(</proc/drbd) == *" cs:Verify"* ]]; }
-differing_kib() { [[ $(</proc/drbd) =~ oos:([0-9]+) ]] && echo "${BASH_REMATCH[1]}"; }
 
+# Both from one reading: without its peer, DRBD counts in oos what it writes alone, and that is no difference that was found.
+look() { [[ $(</proc/drbd) =~ cs:([A-Za-z]+).*oos:([0-9]+) ]] && state=${BASH_REMATCH[1]} differing_kib=${BASH_REMATCH[2]}; }
+is_at_work() { [[ $state == Verify* ]]; }
+# Only the kernel knows: a connection that was lost and came back ends a verify too.
+has_finished() { journalctl --sync && journalctl --dmesg --quiet --since="@$begin" --grep='drbd r0.*Online verify +done' >/dev/null; }
+
+begin=$(date +%s)
+look || { echo "DRBD r0 is not running."; exit 1; }
 is_at_work || drbdsetup verify "$(drbdadm sh-minor r0)" "$@" || exit
 told=no
-while
-  if [[ $told == no && $(differing_kib) != 0 ]]; then
+while look; do
+  if [[ $told == no && $differing_kib != 0 ]] && { is_at_work || [[ $state == Connected ]]; }; then
     /usr/local/sbin/azure-mysql-ha-out-of-sync
     told=yes
   fi
-  is_at_work
-do sleep 1; done
-state=$(drbdadm cstate r0)
-# For the node's monitoring.
-if [[ $state == Connected ]]; then
-  mkdir -p /var/lib/azure-mysql-ha
-  printf '{"at": %s, "differing_kib": %s}\n' "$(date +%s)" "$(differing_kib)" >/var/lib/azure-mysql-ha/verify.json.new
-  mv /var/lib/azure-mysql-ha/verify.json{.new,}
+  is_at_work || break
+  sleep 1
+done
+if [[ $state != Connected ]] || ! has_finished; then
+  echo "The verify did not finish: DRBD r0 is $state, and was disconnected meanwhile. Run it again."
+  exit 1
 fi
-[[ $state == Connected ]] || { echo "The verify did not finish: DRBD r0 is $state. Run it again."; exit 1; }
-[[ $(differing_kib) == 0 ]] || { echo "$(differing_kib) KiB differ: docs/operations/blocks-differ.md"; exit 1; }
+# For the node's monitoring.
+mkdir -p /var/lib/azure-mysql-ha
+printf '{"at": %s, "differing_kib": %s}\n' "$(date +%s)" "$differing_kib" >/var/lib/azure-mysql-ha/verify.json.new
+mv /var/lib/azure-mysql-ha/verify.json{.new,}
+[[ $differing_kib == 0 ]] || { echo "$differing_kib KiB differ: docs/operations/blocks-differ.md"; exit 1; }
 echo "The two disks have the same data."
 FILE
   # It is there before the cluster's document names it.
@@ -277,14 +284,14 @@ FILE
   if pacemaker_has_drbd; then
     # Whether or not the file has just changed: an earlier run may have been killed between the two.
     if is_configured && [[ $(drbdadm --dry-run adjust r0) ]]; then
-      drbdadm adjust r0
+      run_drbdadm adjust r0
       say "DRBD r0: adjusted"
     fi
     say "DRBD r0: left to Pacemaker"
   elif is_configured; then
-    drbdadm adjust r0
+    run_drbdadm adjust r0
   else
-    drbdadm up r0
+    run_drbdadm up r0
     say "DRBD r0: up"
   fi
 }

@@ -296,6 +296,9 @@ smaller_pool() {
   :
 }
 
+# Of backups that the stack had: this server logs nothing, so what is logged one day is of another history.
+rm --force /var/lib/mysql/data/azure-mysql-ha-history
+
 content=$(smaller_pool)
 if [[ $content ]]; then
   printf '%s\n' "$content" >/etc/mysql/mysql.conf.d/zz-azure-mysql-ha.small-machine.cnf.new
@@ -353,9 +356,8 @@ FILE
     say "mysql.service: masked, left to Pacemaker"
   fi
 
-  # Of backups that the stack had. Changes that are in no log come next: with what comes after them, another history begins.
+  # Of backups that the stack had.
   local unit
-  rm --force /var/lib/mysql/data/azure-mysql-ha-history
   for unit in azure-mysql-ha-ship azure-mysql-ha-base azure-mysql-ha-verify-backup; do
     if [[ -e /etc/systemd/system/$unit.timer ]]; then
       systemctl --quiet disable --now "$unit.timer"
@@ -364,6 +366,9 @@ FILE
       say "$unit: removed"
     fi
   done
+  # Changes that are in no log come next: with what comes after them, another history begins. Where the data are not
+  # mounted, fit-machine removes it when the server starts.
+  rm --force /var/lib/mysql/data/azure-mysql-ha-history
 }
 
 # The whole script has been read by now: nothing it runs can eat the rest of it from standard input.

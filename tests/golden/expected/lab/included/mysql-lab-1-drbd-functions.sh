@@ -19,6 +19,9 @@ ask_for_the_cluster() { # sets cluster
   esac
 }
 
+# run_drbdadm ARGUMENTS: of a command of its own that fails, it shows the arguments, and one of them may be the secret.
+run_drbdadm() { drbdadm "$@" 2> >(sed --regexp-extended 's/(--shared-secret=)[^ ]+/\1…/g' >&2); }
+
 connected() { [[ $(drbdadm cstate r0 2>/dev/null) == Connected ]]; }
 
 # A step that a kill may leave half-way is announced on disk first: what such a step was at may be made again, since it

@@ -1,10 +1,11 @@
 # What the running server was started with is kept beside it, since its option file may be newer.
 readonly in_force=/run/azure-mysql-ha/options-in-force
 
-# This start of the server and no other: its process, and when that began. Nothing where none runs.
+# This start of the server and no other, such as that of a backup's proof: its process, and when that began. Nothing where
+# none runs.
 running_server() {
   local pid
-  pid=$(pgrep --exact --full '/usr/sbin/mysqld.*' | head -n 1) && cut --delimiter=' ' --fields=1,22 "/proc/$pid/stat" 2>/dev/null || true
+  pid=$(pgrep --exact --full '/usr/sbin/mysqld .*--pid-file=/run/mysqld/mysqld.pid .*' | head -n 1) && cut --delimiter=' ' --fields=1,22 "/proc/$pid/stat" 2>/dev/null || true
 }
 
 # What a server that starts now would take from all option files: name=value, a line each, the names spelt with _.
