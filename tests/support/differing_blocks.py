@@ -28,9 +28,14 @@ def verify(node: Node) -> None:
     node.run(f"/usr/local/sbin/azure-mysql-ha-verify {part}", timeout=60, check=False)
 
 
-def begin_to_verify(node: Node) -> None:
-    """Compare from that part on to the end of the disks, and do not wait."""
-    node.run(f"systemd-run --quiet /usr/local/sbin/azure-mysql-ha-verify --start={_FIRST_SECTOR - _AROUND}s")
+def begin_to_verify(node: Node, unit: str) -> None:
+    """Compare from that part on to the end of the disks, and do not wait.
+
+    Args:
+        unit: the name of systemd's unit that does it.
+    """
+    command = f"/usr/local/sbin/azure-mysql-ha-verify --start={_FIRST_SECTOR - _AROUND}s"
+    node.run(f"systemd-run --quiet --unit={unit} {command}")
 
 
 def known_kib(node: Node) -> int:

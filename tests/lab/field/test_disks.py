@@ -43,11 +43,29 @@ def test_blocks_that_differ_are_never_the_source(lab: Lab) -> None:
 def test_the_bar_does_not_wait_for_the_end_of_a_verify(lab: Lab) -> None:
     serving, idle = service.serving(lab), service.idle(lab)
     differing_blocks.make(idle)
-    differing_blocks.begin_to_verify(serving)
+    differing_blocks.begin_to_verify(serving, "verify-differing")
     wait_until("the bar", lambda: _is_barred(serving), 30)
     assert serving.run("drbdadm cstate r0").startswith("Verify")
     _take_the_way_back(serving, idle)
     service.wait_until_well(lab, 60)
+
+
+def test_a_verify_that_is_cut_has_found_nothing(lab: Lab) -> None:
+    """Neither that blocks differ, where the server writes on alone, nor that all are the same."""
+    serving, idle = service.serving(lab), service.idle(lab)
+    before = serving.run("cat /var/lib/azure-mysql-ha/verify.json 2>/dev/null", check=False)
+    differing_blocks.begin_to_verify(serving, "verify-cut")
+    wait_until("the verify", lambda: serving.run("drbdadm cstate r0").startswith("Verify"), 30)
+    idle.run("drbdadm disconnect r0; drbdadm connect r0")
+    wait_until("its end", lambda: not _is_active(serving, "verify-cut"), 30)
+    assert "did not finish" in serving.run("journalctl --unit=verify-cut --output=cat")
+    assert serving.run("cat /var/lib/azure-mysql-ha/verify.json 2>/dev/null", check=False) == before
+    assert not _is_barred(serving)
+    service.wait_until_well(lab, 60)
+
+
+def _is_active(node: Node, unit: str) -> bool:
+    return node.run(f"systemctl is-active {unit}", check=False).strip() in ("active", "activating")
 
 
 def _take_the_way_back(serving: Node, idle: Node) -> None:
