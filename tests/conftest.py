@@ -28,8 +28,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the labs begin, the longest first."""
 
-    def place(item: pytest.Item) -> int:
-        return next((at for at, name in enumerate(LONGEST) if f"/tests/{name}" in str(item.path)), len(LONGEST))
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        at = next((at for at, name in enumerate(LONGEST) if f"/tests/{name}" in str(item.path)), len(LONGEST))
+        return at, item.get_closest_marker("last") is not None
 
     items.sort(key=place)
 
