@@ -94,7 +94,7 @@ class Endpoint(pulumi.ComponentResource):
 
 
 def _frontend(args: EndpointArgs, address: network.PublicIPAddress | None) -> network.FrontendIPConfigurationArgs:
-    """Return where clients come in: at a public address, or at one of the subnet's."""
+    """Return the frontend, where clients connect: at a public address, or at one of the subnet's."""
     if address:
         return network.FrontendIPConfigurationArgs(
             name=_FRONTEND, public_ip_address=network.PublicIPAddressArgs(id=address.id)
@@ -109,7 +109,7 @@ def _frontend(args: EndpointArgs, address: network.PublicIPAddress | None) -> ne
 
 
 def _probe(port: int) -> network.ProbeArgs:
-    """Return how the balancer finds the node that serves.
+    """Return the health probe, by which the balancer finds the node that serves.
 
     Never by 3306 itself: MySQL counts a probe as a failed login, and bars the prober after a hundred
     (max_connect_errors). Every 5 s is the shortest that Azure takes. One answer is believed at once, not only the
@@ -127,7 +127,7 @@ def _probe(port: int) -> network.ProbeArgs:
 
 
 def _mysql_rule(balancer: pulumi.Output[str]) -> network.LoadBalancingRuleArgs:
-    """Return what leads clients to the node that serves.
+    """Return the load-balancing rule for MySQL, which leads clients to the node that serves.
 
     Args:
         balancer: its resource id.
@@ -148,7 +148,7 @@ def _mysql_rule(balancer: pulumi.Output[str]) -> network.LoadBalancingRuleArgs:
 
 
 def _ssh_rules(balancer: pulumi.Output[str], frontend_ports: Mapping[str, int]) -> list[network.InboundNatRuleArgs]:
-    """Return what leads to each machine's SSH.
+    """Return an inbound NAT rule for each machine's SSH.
 
     Args:
         balancer: its resource id.

@@ -9,7 +9,7 @@ from datetime import datetime
 from components.places import MOUNT_POINT
 from configs.backup.moments import from_stamp
 from operations.status import alarms
-from operations.status.alarms.words import failures_in, resource_of
+from operations.status.alarms.pacemaker import failures_in, resource_of
 from operations.status.facts import Facts, NodeFacts
 
 PREFIX = "azure_mysql_ha_"

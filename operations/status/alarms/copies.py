@@ -6,7 +6,7 @@ A function for each kind of alarm, which tells a line for each case of it.
 import math
 from collections.abc import Iterator
 
-from operations.status.alarms.words import BARRED
+from operations.status.alarms.pacemaker import BARRED
 from operations.status.drbd import Drbd
 from operations.status.facts import Facts, NodeFacts
 from operations.words import listed

@@ -6,7 +6,7 @@ A function for each kind of alarm, which tells a line for each case of it.
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
-from operations.status.alarms.words import failures_in, reason, resource_of
+from operations.status.alarms.pacemaker import failures_in, reason, resource_of
 from operations.status.facts import Facts, has_quorum
 from operations.words import because
 

@@ -6,7 +6,7 @@ A function for each kind of alarm, which tells a line for each case of it.
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
-from operations.status.alarms.words import BARRED, is_switched_off
+from operations.status.alarms.pacemaker import BARRED, is_switched_off
 from operations.status.facts import Facts, NodeFacts
 from operations.words import listed
 

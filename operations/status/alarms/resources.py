@@ -5,7 +5,7 @@ A function for each kind of alarm, which tells a line for each case of it.
 
 from collections.abc import Iterator
 
-from operations.status.alarms.words import is_switched_off, number
+from operations.status.alarms.pacemaker import is_switched_off, number
 from operations.status.facts import Facts
 from operations.words import listed
 

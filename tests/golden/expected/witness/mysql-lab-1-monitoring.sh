@@ -200,14 +200,14 @@ FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/operations/status/alarms/nodes.py 0644 <<'FILE'
 <<< operations/status/alarms/nodes.py >>>
 FILE
+  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/operations/status/alarms/pacemaker.py 0644 <<'FILE'
+<<< operations/status/alarms/pacemaker.py >>>
+FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/operations/status/alarms/resources.py 0644 <<'FILE'
 <<< operations/status/alarms/resources.py >>>
 FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/operations/status/alarms/service.py 0644 <<'FILE'
 <<< operations/status/alarms/service.py >>>
-FILE
-  put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/operations/status/alarms/words.py 0644 <<'FILE'
-<<< operations/status/alarms/words.py >>>
 FILE
   put azure-mysql-ha-metrics.service /usr/local/lib/azure-mysql-ha/monitoring/operations/words.py 0644 <<'FILE'
 <<< operations/words.py >>>

@@ -1,4 +1,4 @@
-"""What several alarms say alike."""
+"""What several alarms read of Pacemaker's own account of itself."""
 
 import html
 import xml.etree.ElementTree as ElementTree
