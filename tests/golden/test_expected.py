@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from components.settings import operating_system
 from tests.golden.cases import CASES, resources
 from tests.golden.files import files
 from tests.support import stack_configuration as configuration
@@ -55,3 +56,9 @@ def _without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_secrets(inner) for inner in cast(list[Any], value)]
     return value
+
+
+def test_every_operating_system_is_in_a_case() -> None:
+    seen = {configuration.stack_values(case.stack)["operatingSystem"] for case in CASES.values()}
+    seen |= {case.changes["operatingSystem"] for case in CASES.values() if "operatingSystem" in case.changes}
+    assert seen == {*operating_system.names()}

@@ -222,6 +222,19 @@ def test_the_page_has_the_catalogue() -> None:
     assert rows == [(name, " to ".join(map(str, counts))) for name, counts in fencings.items()]
 
 
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_what_a_drill_says_of_itself_is_known(name: str) -> None:
+    """A misspelt option would be off in silence; what needs the lab says so, in the page too; each notes its fault."""
+    text = (CHECKOUT / f"drills/faults/{name.replace('-', '_')}.py").read_text()
+    options = {field.upper() for field in Scenario.__dataclass_fields__} - {"NAME", "STORY", "RUN"}
+    assert {*re.findall(r"^((?:NEED|WITHOUT|SETTLE)\w*) = ", text, re.MULTILINE)} <= options
+    needs_lab = bool(CATALOGUE[name].needs_lab)
+    assert needs_lab or "drill.lab" not in text
+    row = re.search(rf"^\| `{name}` .*\| ([^|]+) \|$", (CHECKOUT / "docs/drills.md").read_text(), re.MULTILINE)
+    assert row and row[1].startswith("no: ") == needs_lab
+    assert "drill.fault" in text or "fault_on" in text
+
+
 def test_scenarios_are_chosen() -> None:
     assert scenario.choose([]) == list(CATALOGUE.values())
     assert [one.name for one in scenario.choose(["standby", "power-kill", "standby"])] == [

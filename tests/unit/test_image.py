@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.settings import operating_system
 from lab import image
@@ -25,6 +26,15 @@ def test_a_guest_is_a_system_of_the_program_with_a_recipe() -> None:
 
 def test_the_lab_can_tell_each_guest_by_its_image() -> None:
     assert sorted(catalogue.GUESTS.values()) == image.systems(), "two guests have the same image on Azure"
+    images = [operating_system.load(name).image for name in operating_system.names()]
+    assert len({*images}) == len(images), "two systems have the same image on Azure"
+
+
+def test_a_recipe_has_no_key_that_nobody_reads() -> None:
+    known = {*image.recipe("debian-12"), *image.recipe("debian-sid")} | {"only_nightly"}
+    for system in image.systems():
+        own = yaml.safe_load((image.RECIPES / f"{system}.yaml").read_text())
+        assert {*own} <= known and "suite" in own
 
 
 @pytest.mark.parametrize("name", ["plan9", "common", "kernel"])

@@ -1011,6 +1011,7 @@ def test_operating_systems(name: str) -> None:
     database = system.database
     assert database.service in system.left_to_pacemaker
     assert "drbd.service" in system.left_to_pacemaker
+    assert bool(system.watchdog_packages) == ("sbd.service" in system.left_to_pacemaker)
     assert database.config_file.startswith("/etc/mysql/")
     assert "$directory" in " ".join(database.initialize)
     for repair in system.repairs:

@@ -224,7 +224,7 @@ def test_a_machine_that_is_smaller(
     """The file is there for as long as it is needed; a program before each start of the server sees to it."""
     file, meminfo = tmp_path / "small.cnf", tmp_path / "meminfo"
     meminfo.write_text(f"MemTotal:  {meminfo_mib * 1024} kB\nMemFree: 1 kB\n")
-    names = {"memory_mib": sized_for, "pool_mib": pool, "small_machine_file": shlex.quote(str(file))}
+    names = {"memory_mib": sized_for, "pool_mib": pool, "small_machine_file": shlex.quote(str(file)), "backup": True}
     text = render("mysql/fit-machine.sh.j2", names).replace("/proc/meminfo", str(meminfo))
     file.write_text("of before")
     for _ in range(2):
