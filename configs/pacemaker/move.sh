@@ -37,17 +37,20 @@ drbd() { # TEXT: whether DRBD's own line has it
 }
 
 put_back() {
-  [[ ! $limits ]] || sql "set global innodb_max_dirty_pages_pct = ${limits%%$'\t'*}; set global innodb_max_dirty_pages_pct_lwm = ${limits##*$'\t'}"
-  limits=""
+  [[ ! $before ]] || sql "set global $before"
+  before=""
 }
 
 # Until the rest is what the server's stop writes within a second, or clients dirty as many as are written.
 write_out() {
   local within_a_second fewest fewer_at begin=$EPOCHREALTIME end=$((SECONDS + write_out_seconds))
-  limits=$(sql "select @@innodb_max_dirty_pages_pct, @@innodb_max_dirty_pages_pct_lwm") &&
+  before=$(sql "select concat('innodb_io_capacity = ', @@innodb_io_capacity, ', innodb_max_dirty_pages_pct = ',
+    @@innodb_max_dirty_pages_pct, ', innodb_max_dirty_pages_pct_lwm = ', @@innodb_max_dirty_pages_pct_lwm)") &&
     within_a_second=$(sql "select @@innodb_io_capacity") && dirty_pages || return
   echo "pages $pages"
-  sql "set global innodb_max_dirty_pages_pct_lwm = 0; set global innodb_max_dirty_pages_pct = 0" || return
+  # All that the disk can do, for these seconds: clients dirty hundreds of pages a second, and at half of it no end would
+  # be in sight.
+  sql "set global innodb_io_capacity = @@innodb_io_capacity_max, innodb_max_dirty_pages_pct_lwm = 0, innodb_max_dirty_pages_pct = 0" || return
   fewest=$pages fewer_at=$SECONDS
   while ((pages > within_a_second && SECONDS < end && SECONDS - fewer_at < no_fewer_seconds)); do
     pause 0.5
@@ -113,7 +116,7 @@ end() {
 
 main() {
   own=$1 other=$2 client=$3 socket=$4
-  limits="" banned="" why="" seen="" pages=0 failures_before=0
+  before="" banned="" why="" seen="" pages=0 failures_before=0
   local begin next=10 from
   trap '' HUP INT PIPE
   trap end EXIT

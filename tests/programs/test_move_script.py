@@ -17,12 +17,12 @@ sql() {
     *pages_dirty*)
       echo -e "x\\t$(head -n 1 numbers)"
       if [[ $(wc -l <numbers) != 1 ]]; then sed -i 1d numbers; fi ;;
-    *io_capacity*) echo 250 ;;
-    select*) echo -e "90\\t10" ;;
+    "select concat"*) echo "what was before" ;;
+    *"@@innodb_io_capacity") echo 250 ;;
     *) echo "$1" >>set ;;
   esac
 }
-limits=""
+before=""
 write_out
 put_back
 """
@@ -64,6 +64,7 @@ def test_it_is_waited_for_as_long_as_it_helps(
     assert shortest <= seconds <= longest
     assert found in left
     assert (tmp_path / "set").read_text().splitlines() == [
-        "set global innodb_max_dirty_pages_pct_lwm = 0; set global innodb_max_dirty_pages_pct = 0",
-        "set global innodb_max_dirty_pages_pct = 90; set global innodb_max_dirty_pages_pct_lwm = 10",
+        "set global innodb_io_capacity = @@innodb_io_capacity_max, innodb_max_dirty_pages_pct_lwm = 0,"
+        " innodb_max_dirty_pages_pct = 0",
+        "set global what was before",
     ]

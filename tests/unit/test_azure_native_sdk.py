@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from components.azure import tags
 from lab.azure_native.schema import ResourceType, Shape
 from lab.azure_native.sdk import RESOURCE_TYPES, resource_types
+from lab.cloud import resources
 
 pytestmark = pytest.mark.xdist_group("recorded")
 
@@ -51,6 +53,18 @@ def token(request: pytest.FixtureRequest) -> str:
 def kind(token: str) -> ResourceType:
     """Its description."""
     return resource_types()[token]
+
+
+def test_it_bears_tags_if_it_has_them(token: str, kind: ResourceType) -> None:
+    assert tags.bears_tags(token) == ("tags" in kind.shape.inputs)
+
+
+def test_the_lab_cloud_has_it(kind: ResourceType) -> None:
+    types = {each.type.lower() for each in resources.ALL}
+    if "/providers/" in kind.path:
+        provider, *parts = kind.path.rpartition("/providers/")[2].lower().split("/")
+        # The kind of a record is a part of its path.
+        assert "/".join([provider, *parts[::2]]).replace("{recordtype}", "a") in types
 
 
 def test_inputs_are_the_sdks(token: str, kind: ResourceType) -> None:

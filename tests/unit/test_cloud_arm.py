@@ -317,6 +317,14 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
     ),
     # interface
     (
+        "application security group",
+        NIC3,
+        changed(
+            interface(3), "properties/ipConfigurations/0/properties/applicationSecurityGroups", [{"id": "/nowhere"}]
+        ),
+        "400 LabNotSupported",
+    ),
+    (
         "address outside",
         NIC3,
         changed(interface(3), "properties/ipConfigurations/0/properties/privateIPAddress", "10.0.2.13"),

@@ -59,6 +59,9 @@ class InterfaceKind(Kind):
             raise bad_request(
                 "IpConfigurationMustHaveSubnet", f"IP configuration {identity} must refer to a subnet.", "subnet"
             )
+        for unsupported in ("applicationSecurityGroups", "applicationGatewayBackendAddressPools"):
+            if items(given, unsupported):
+                raise not_in_lab(f"{unsupported} are not supported by the lab cloud.")
         network, _ = inventory.require_subnet(subnet, resource.id, resource.location)
         old = items(existing.properties, "ipConfigurations") if existing else []
         before = next((section(e, "properties") for e in old if e["name"].lower() == name.lower()), None)
