@@ -139,7 +139,9 @@ FROM_OUTSIDE = (
         "failed-resource",
         WARNING,
         0,
-        f"max by (cluster) ({PREFIX}failures) > 0\nunless {_is_told('resource_fails')}",
+        # Of one node at a time: the other one may not have looked since it recovered.
+        f"max by (cluster) (\n  {PREFIX}failures > 0\n"
+        f'  unless on (cluster, instance) {PREFIX}alarm{{alarm="resource_fails"}} > 0\n)',
     ),
     Rule(
         "MysqlServerStarted",
