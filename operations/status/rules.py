@@ -140,8 +140,8 @@ FROM_OUTSIDE = (
         WARNING,
         0,
         # Of one node at a time: the other one may not have looked since it recovered.
-        f"max by (cluster) (\n  {PREFIX}failures > 0\n"
-        f'  unless on (cluster, instance) {PREFIX}alarm{{alarm="resource_fails"}} > 0\n)',
+        f"max by (cluster) ({PREFIX}failures > 0\n"
+        f'unless on (cluster, instance) {PREFIX}alarm{{alarm="resource_fails"}} > 0)',
     ),
     Rule(
         "MysqlServerStarted",
