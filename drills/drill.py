@@ -259,6 +259,8 @@ class Drill:
                 _QUIET_SECONDS,
                 every=STATUS_SECONDS,
             )
+            for rule in watching.broken():
+                self.check(False, f"Prometheus cannot evaluate {rule}")
 
     def find_serving(self) -> None:
         """See anew which node serves."""

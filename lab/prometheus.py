@@ -74,6 +74,11 @@ class Prometheus:
         firing = [alert["labels"] for alert in self.ask("alerts")["alerts"] if alert["state"] == "firing"]
         return {labels["alertname"] for labels in firing if labels["severity"] != "info"}
 
+    def broken(self) -> list[str]:
+        """Return the rules that it cannot evaluate, a line each: the alert of one neither comes nor goes."""
+        rules = [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
+        return [f"{rule['name']}: {rule['lastError']}" for rule in rules if rule["health"] == "err"]
+
     def fired(self, begin: float, end: float) -> list[tuple[Mapping[str, str], list[float]]]:
         """Return the alerts that were told in a time: the labels of each, and when it was seen.
 

@@ -9,7 +9,7 @@ NODE_LOST = ("MysqlNodeLost", "MysqlNodeFenced")
 """One of these is told of a node that is lost: the other one sees that it is gone, or has had it fenced."""
 
 NOBODY_SERVES = (
-    *("MysqlNobodyServes", "MysqlNoNodeAnswers", "MysqlNoQuorum", "MysqlNewestDataUnknown"),
+    *("MysqlNobodyServes", "MysqlNoNodeAnswers", "MysqlNodeSilent", "MysqlNoQuorum", "MysqlNewestDataUnknown"),
     *("MysqlFencingFails", "MysqlFenceDeviceFails", "MysqlWritesBlocked"),
 )
 """These are right as well where nobody serves for longer than a fail-over takes, and say why."""

@@ -17,8 +17,8 @@ _ANSWERS = 'max by (cluster, instance) (up{exporter=~"node|mysqld|cluster"})'
 _AGE = f"node_time_seconds - on (cluster, instance) {PREFIX}asked_timestamp_seconds"
 _SERVES = f"{PREFIX}serves * on (cluster, instance) ({_AGE} < bool 180)"
 
-# By instance, as `up` has it.
-_ON_PURPOSE = f'label_replace({PREFIX}away_on_purpose, "instance", "$1", "node", "(.*)") == 1'
+# By instance, as `up` has it. Both nodes tell it of each.
+_ON_PURPOSE = f'label_replace(max by (cluster, node) ({PREFIX}away_on_purpose), "instance", "$1", "node", "(.*)") == 1'
 
 HAPPENED_MINUTES = 15
 """How long it is told that something has happened which the cluster has repaired by itself."""

@@ -209,6 +209,7 @@ def test_what_reaches_a_person(cluster: Lab, prometheus: Prometheus) -> None:
     """Nothing where all is well; the alert of what is wrong, and no other; until it is repaired."""
     time.sleep(2 * collector.EVERY_SECONDS)
     assert prometheus.telling() == set()
+    assert prometheus.broken() == []
     idle = service.idle(cluster)
     idle.run("drbdadm disconnect r0")
     told_then_ended(prometheus, "MysqlDrbdStandalone", [], lambda: idle.run("drbdadm connect r0"), TOLD_WITHIN_SECONDS)
