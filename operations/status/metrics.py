@@ -9,7 +9,7 @@ from datetime import datetime
 from components.places import MOUNT_POINT
 from configs.backup.moments import from_stamp
 from operations.status import alarms
-from operations.status.alarms.pacemaker import failures_in, resource_of
+from operations.status.alarms.pacemaker import failures_in, resource_of, works_since
 from operations.status.facts import Facts, NodeFacts
 
 PREFIX = "azure_mysql_ha_"
@@ -82,7 +82,14 @@ def _of_the_cluster(facts: Facts, name: str, now: float) -> Iterator[Sample]:
     yield "fencing_works", {}, facts.fencing.startswith("on")
     for fenced, at in sorted(facts.fenced_at.items()):
         yield "fenced_timestamp_seconds", {"node": fenced}, at
-    yield "failures", {}, sum(resource_of(failure) not in facts.fence_device_ids for failure in failures_in(facts))
+    yield (
+        "failures",
+        {},
+        sum(
+            resource_of(failure) not in facts.fence_device_ids or works_since(facts, failure)
+            for failure in failures_in(facts)
+        ),
+    )
     member = facts.members.get(name, {})
     options = next(iter(facts.everything("summary/cluster_options")), None)
     for_all = options is not None and options.get("maintenance-mode") == "true"

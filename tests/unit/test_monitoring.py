@@ -29,6 +29,7 @@ from tests.unit.test_status import (
     VOTES,
     WAITS,
     Said,
+    device_that_failed,
     disk,
     failure,
     fencing,
@@ -150,6 +151,7 @@ def test_what_is_set(changes: Change, metric: str, value: float) -> None:
 
 def test_a_failure_of_the_fence_device_has_an_alarm_of_its_own() -> None:
     assert told(changed(pacemaker(failure("fence-device_monitor_3600000", "no API"))), "one")["failures"] == 0
+    assert told(changed(pacemaker(device_that_failed(23))), "one")["failures"] == 1
 
 
 def test_the_last_fencing() -> None:

@@ -237,6 +237,21 @@ def failure(key: str, reason: str) -> tuple[str, str]:
     return FAILURE[0], FAILURE[1].format(key, reason)
 
 
+def device_that_failed(call: int) -> tuple[str, str]:
+    """Return what Pacemaker remembers of a fence device whose call has failed, and which is watched by call 24.
+
+    Args:
+        call: the number of that call.
+    """
+    return (
+        '<node_history>\n    <node name="one">',
+        f'<failures><failure op_key="fence-device_monitor_0" node="one" exitreason="no API" call="{call}"/></failures>'
+        '<node_history><node name="one"><resource_history id="fence-device" orphan="false" migration-threshold="3">'
+        '<operation_history call="22" task="start" rc="0"/>'
+        '<operation_history call="24" task="monitor" rc="0" interval="3600000ms"/></resource_history>',
+    )
+
+
 def fencing(state: str) -> tuple[str, str]:
     return (
         "<node_history>",
@@ -304,6 +319,8 @@ TRUE: list[tuple[str, list[Callable[[Said], None]], str, list[str]]] = [
     ("fencing failed", [pacemaker(fencing('status="failed" exit-reason="no right"'), TWO_IS_OFFLINE)], "two",
      ["fencing of two is failed (no right): until", "two is not in the cluster, and cannot be"]),
     ("fence device fails", [pacemaker(failure("fence-device_monitor_3600000", "no API"))], "",
+     ["the fence device has failed on one (no API)"]),
+    ("fence device fails after its last success", [pacemaker(device_that_failed(25))], "",
      ["the fence device has failed on one (no API)"]),
     ("fence device is stopped",
      [pacemaker(('fence_azure_arm" role="Started"', 'fence_azure_arm" target_role="Stopped" role="Stopped"'))], "",
@@ -480,6 +497,7 @@ def test_what_is_not_as_it_should_be(
 
 NOT_TRUE: list[tuple[str, list[Callable[[Said], None]]]] = [
     ("a failure that is overcome", [pacemaker(failed_on_one("1"), failure("mysql-server_monitor_5000", ""))]),
+    ("a fence device that works since", [pacemaker(device_that_failed(23))]),
     ("failures that count for nothing", [pacemaker(failed_on_one("1000000", "azure-events"))]),
     ("verify", [disk("one", ("cs:Connected", "cs:VerifyS")), disk("two", ("cs:Connected", "cs:VerifyT"))]),
     ("back from its turn", [node("one", peer_in_turn=True)]),

@@ -6,7 +6,7 @@ A function for each kind of alarm, which tells a line for each case of it.
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
-from operations.status.alarms.pacemaker import failures_in, reason, resource_of
+from operations.status.alarms.pacemaker import failures_in, reason, resource_of, works_since
 from operations.status.facts import Facts, has_quorum
 from operations.words import because
 
@@ -24,7 +24,11 @@ def fencing_fails(facts: Facts) -> Iterator[str]:
 
 
 def fence_device_fails(facts: Facts) -> Iterator[str]:
-    failed = [failure for failure in failures_in(facts) if resource_of(failure) in facts.fence_device_ids]
+    failed = [
+        failure
+        for failure in failures_in(facts)
+        if resource_of(failure) in facts.fence_device_ids and not works_since(facts, failure)
+    ]
     for failure in failed:
         place = f"{failure.get('node')} ({reason(failure)})"
         yield f"the fence device has failed on {place}: a node that fails may not be fenced"

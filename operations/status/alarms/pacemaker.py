@@ -20,6 +20,17 @@ def resource_of(failure: ElementTree.Element) -> str:
     return failure.get("op_key", "").rpartition("_")[0].rpartition("_")[0]
 
 
+def works_since(facts: Facts, failure: ElementTree.Element) -> bool:
+    """Tell whether what has failed on a node was started there, or looked at and found well, since: by a later call."""
+    history = f"node_history/node[@name='{failure.get('node')}']/resource_history[@id='{resource_of(failure)}']"
+    later = (
+        call.get("rc") == "0" and call.get("task") in ("start", "monitor")
+        for call in facts.everything(f"{history}/operation_history")
+        if number(call.get("call")) > number(failure.get("call"))
+    )
+    return failure.get("call") is not None and any(later)
+
+
 def reason(failure: ElementTree.Element) -> str:
     """Return why something has failed; crm_mon escapes an agent's words twice."""
     return html.unescape(failure.get("exitreason") or failure.get("exitstatus") or "no reason given")
