@@ -191,6 +191,20 @@ def test_what_follows_is_no_alert_beside_its_cause(tmp_path: Path) -> None:
     assert promtool(tmp_path, tests) == ""
 
 
+def test_no_rule_fails_where_all_is_well_and_both_nodes_tell_all_that_they_know(tmp_path: Path) -> None:
+    """A rule whose labels are not unique only fails with the other node's metrics beside."""
+    series: Series = {}
+    for name in ("one", "two"):
+        text = metrics.text(as_it_sees(said(), name), name, 0)
+        for metric, labels, value in re.findall(r"^(\w+)(?:{(.*)})? (\S+)$", text, re.MULTILINE):
+            given = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+            if not metric.endswith("_timestamp_seconds"):
+                series[labelled(metric, name, exporter="node", **given)] = f"{value}x30"
+        series |= {up(exporter, name): "1x30" for exporter in ("node", "mysqld", "cluster")}
+        series |= {labelled("node_time_seconds", name): "0+60x30", ours("asked_timestamp_seconds", name): "0+60x30"}
+    assert promtool(tmp_path, [checked(series, *(silent(rule.name, 20) for rule in rules.RULES))]) == ""
+
+
 @pytest.mark.parametrize("minutes", [0, 1])
 def test_promtool_tells_of_what_is_wrong(tmp_path: Path, minutes: int) -> None:
     """The test above can fail: of an alert that is not so, and before its time."""
