@@ -27,6 +27,11 @@ def refused(before: Recorded, **changes: Any) -> list[str]:
     return []
 
 
+NETWORKS = f"/subscriptions/{'1' * 8}-1111-1111-1111-{'1' * 12}/resourceGroups/net/providers/Microsoft.Network"
+OWN_SUBNET = f"{NETWORKS}/virtualNetworks/vnet-mysql/subnets/snet-mysql"
+OTHER_SUBNET = f"{NETWORKS}/virtualNetworks/vnet-company/subnets/databases"
+
+
 def standing(**properties: Any) -> Recorded:
     """Return the record of a cluster with the default settings, whose machines are there.
 
@@ -34,28 +39,22 @@ def standing(**properties: Any) -> Recorded:
         properties: what is otherwise.
     """
     machines = ("mysql-1", "mysql-2")
-    return Recorded(
-        **{
-            "data_disks": {
-                f"mysql-{node}-data": DataDisk(f"disk-mysql-{node}-data", 64, "westeurope", None, "2026-01-01T00:00:00")
-                for node in (1, 2)
-            },
-            "resource_group": "rg-mysql",
-            "own_group": True,
-            "has_data": True,
-            "azure": frozenset(("compute:VirtualMachine", name) for name in machines),
-            "admin_users": dict.fromkeys(machines, "azureuser"),
-            "interfaces": {f"mysql-{node}-interface": Interface(f"10.32.0.{node + 3}", OWN_SUBNET) for node in (1, 2)},
-            "balancer": Balancer(is_public=True, leads_to_ssh=True),
-            **properties,
+    usual = Recorded(
+        azure=frozenset(("compute:VirtualMachine", name) for name in machines),
+        data_disks={
+            f"{name}-data": DataDisk(f"disk-{name}-data", 64, "westeurope", None, "2026-01-01T00:00:00")
+            for name in machines
         },
+        admin_users=dict.fromkeys(machines, "azureuser"),
+        interfaces={f"mysql-{node}-interface": Interface(f"10.32.0.{node + 3}", OWN_SUBNET) for node in (1, 2)},
+        balancer=Balancer(is_public=True, leads_to_ssh=True),
+        resource_group="rg-mysql",
+        own_group=True,
+        has_data=True,
     )
+    return dataclasses.replace(usual, **properties)
 
 
-OWN_SUBNET = (
-    "/subscriptions/1/resourceGroups/rg-mysql/providers/Microsoft.Network/virtualNetworks/vnet-mysql/subnets/snet"
-)
-OTHER_SUBNET = OWN_SUBNET.replace("vnet-mysql", "vnet-company").replace("/1/", f"/{'1' * 8}-1111-1111-1111-{'1' * 12}/")
 BY_A_KEY = frozenset({("compute:VirtualMachine", "mysql-1"), ("compute:DiskEncryptionSet", "encryption-set")})
 END = ", and Azure does not change that on machines that exist: set it back, or make another stack"
 
