@@ -27,5 +27,5 @@ def _settings_are_put_back(  # pyright: ignore[reportUnusedFunction]
 ) -> Iterator[None]:
     """The module that leaves another setting than it found fails itself, not one that comes later."""
     yield
-    if not request.node.get_closest_marker("last"):
+    if "last" not in request.keywords:
         assert json.loads(lab.settings_file.read_text()).items() >= MADE_WITH.items()
