@@ -196,11 +196,12 @@ def test_what_was_chosen_when_the_cluster_was_made(lab: Lab) -> None:
     """The preview refuses all that Azure would refuse half-way, at once."""
     remembered = json.loads(lab.settings_file.read_text())
     engine = lab.engine()
-    others = {"adminUser": "dba", "endpoint": "internal", "sshAccess": "node-addresses", "subnet": "10.32.1.0/24"}
-    key = (
-        f"/subscriptions/{'1' * 8}-1111-1111-1111-{'1' * 12}/resourceGroups/keys/providers/Microsoft.KeyVault/vaults/k"
-    )
-    others |= {"diskEncryptionKeyVaultId": key, "diskEncryptionKeyUrl": f"https://k.vault.azure.net/keys/k/{'0' * 32}"}
+    group = f"/subscriptions/{'1' * 8}-1111-1111-1111-{'1' * 12}/resourceGroups/keys"
+    others = {
+        **{"adminUser": "dba", "endpoint": "internal", "sshAccess": "node-addresses", "subnet": "10.32.1.0/24"},
+        "diskEncryptionKeyVaultId": f"{group}/providers/Microsoft.KeyVault/vaults/keys-1",
+        "diskEncryptionKeyUrl": f"https://keys-1.vault.azure.net/keys/disks/{'0' * 32}",
+    }
     engine.prepare({**remembered, **others})
     code, said = engine.pass_on(*PREVIEW)
     engine.prepare(remembered)
