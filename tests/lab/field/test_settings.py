@@ -198,7 +198,10 @@ def test_what_was_chosen_when_the_cluster_was_made(lab: Lab) -> None:
     engine = lab.engine()
     group = f"/subscriptions/{'1' * 8}-1111-1111-1111-{'1' * 12}/resourceGroups/keys"
     others = {
-        **{"adminUser": "dba", "endpoint": "internal", "sshAccess": "node-addresses", "subnet": "10.32.1.0/24"},
+        "adminUser": "dba",
+        "endpoint": "internal",
+        "sshAccess": "node-addresses",
+        "subnet": "10.32.1.0/24",
         "diskEncryptionKeyVaultId": f"{group}/providers/Microsoft.KeyVault/vaults/keys-1",
         "diskEncryptionKeyUrl": f"https://keys-1.vault.azure.net/keys/disks/{'0' * 32}",
     }
