@@ -210,10 +210,11 @@ def test_a_grant_from_before_names_were_escaped(server: OwnServer) -> None:
 
 
 def test_no_password_is_in_what_the_server_has_written(server: OwnServer) -> None:
-    """Its binary log, which goes to the backups too, has hashes only."""
+    """Its binary log, which goes to the backups too, has hashes only; general and slow log have not even these."""
     passwords = [throw_away_secrets()["databasePassword"], REPORTS, LOADER, "Another-throw-away-text-2"]
     files = [path for path in server.folder.rglob("*") if path.is_file()]
     assert any(b"Clerks-text-123456" in path.read_bytes() for path in files) or server.database.server == "mysql"
+    assert b"reports" in (server.folder / "log/general.log").read_bytes()
     binary_log = b"".join(path.read_bytes() for path in files if path.name.startswith("binlog."))
     assert b"CREATE USER `reports`@`%` IDENTIFIED" in binary_log.replace(b"'", b"`")
     assert [str(path) for path in files if any(text.encode() in path.read_bytes() for text in passwords)] == []

@@ -30,7 +30,9 @@ mkdir "$directory"
 chown mysql:mysql "$directory"
 {initialize}
 exec {program} --no-defaults --user=mysql --datadir="$directory" --socket={socket} --pid-file=/run/mysqld/mysqld.pid \
---log-error=/mnt/log/error.log --bind-address=127.0.0.1 --skip-name-resolve --server-id=1 --log-bin=binlog \
+--log-error=/mnt/log/error.log --general-log=ON --general-log-file=/mnt/log/general.log \
+--slow-query-log=ON --slow-query-log-file=/mnt/log/slow.log --long-query-time=0 \
+--bind-address=127.0.0.1 --skip-name-resolve --server-id=1 --log-bin=binlog \
 --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=64M --performance-schema=OFF \
 --ssl-ca=/mnt/ca.pem --ssl-cert=/mnt/server.pem --ssl-key=/mnt/server.pem --require-secure-transport=ON
 """
