@@ -71,7 +71,7 @@ def conduct(
         finally:
             end = time.time()
             drill.seen.writer.stop()
-            _mend(drill, strong_at is not None)
+            _repair(drill, strong_at is not None)
         fencings = drill.seen.fencings()
         found = evidence.gather(drill, folder, log_sizes, len(fencings), strong_at is not None, end)
     record = conclusion.conclude(drill, scenario, number, found, fencings, strong_at, end)
@@ -127,7 +127,7 @@ def _wait_until_steady(drill: Drill) -> None:
     drill.pause(_STEADY_SECONDS, "writing")
 
 
-def _mend(drill: Drill, strong: bool) -> None:
+def _repair(drill: Drill, strong: bool) -> None:
     """Leave nothing of the fault, whatever has become of the drill."""
     try:
         drill.target.repair()

@@ -19,8 +19,8 @@ def checks(settings: Settings) -> Iterable[Check]:
         ("adminUser", _admin_user),
         ("endpoint", _endpoint),
         ("sshAccess", _ssh_access),
-        ("subnet", _subnet),
-        ("nodeAddresses", _node_addresses),
+        ("subnet", partial(_addresses, given=False)),
+        ("nodeAddresses", partial(_addresses, given=True)),
         ("existingSubnetId", _existing_subnet),
         ("diskEncryptionKeyUrl", _encryption),
     )
@@ -72,17 +72,10 @@ def _ssh_access(settings: Settings) -> None:
         _refuse(settings, f"is {wanted}", f"the machines are reached by {there}")
 
 
-def _subnet(settings: Settings) -> None:
-    if not settings.network.node_addresses:
-        _addresses(settings)
-
-
-def _node_addresses(settings: Settings) -> None:
-    if settings.network.node_addresses:
-        _addresses(settings)
-
-
-def _addresses(settings: Settings) -> None:
+def _addresses(settings: Settings, *, given: bool) -> None:
+    """Check the nodes' addresses: those that nodeAddresses gives, or those that follow from the subnet."""
+    if bool(settings.network.node_addresses) != given:
+        return
     for node in settings.nodes:
         interface = settings.before.interfaces.get(f"{node.name}-interface")
         if interface and interface.address != node.private_address:
