@@ -70,6 +70,7 @@ class DatabaseServer:
         client_tls: its options for a connection by TLS, whatever the server's certificate says.
         client_verifies: its option, besides --ssl-ca, for one to a server whose certificate has the host's name.
         reload_tls: SQL by which the server that runs takes the certificate that is in its files, for new connections.
+        disconnect: SQL by which it ends its clients' sessions before it is stopped; "" where it needs none.
         initialize: command lines that fill the empty directory "$directory" (a variable of the
             script) with a new database, whose root logs in through the local socket only.
         socket_login: how SQL says that who has the account's name on the machine may log in, by the local socket.
@@ -99,6 +100,7 @@ class DatabaseServer:
     client_tls: str
     client_verifies: str
     reload_tls: str
+    disconnect: str
     initialize: tuple[str, ...]
     socket_login: str
     with_password: str

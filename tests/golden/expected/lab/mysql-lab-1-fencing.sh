@@ -76,7 +76,8 @@ FILE
 # Written by Pulumi. A Pacemaker alert (CRM_alert_* are its variables): starts a node again that was fenced to be rebooted.
 # Fencing itself is the power-off alone: what the other node takes over has not to wait for the start.
 [[ $CRM_alert_kind == fencing && $CRM_alert_rc == 0 && $CRM_alert_desc == *reboot* && $CRM_alert_node == mysql-lab-2 ]] || exit 0
-until /usr/local/lib/azure-mysql-ha/start-peer; do sleep 10; done
+# A service that is taken over at this moment has all of the processor first.
+until nice --adjustment=19 /usr/local/lib/azure-mysql-ha/start-peer; do sleep 10; done
 FILE
   install_file /usr/local/lib/azure-mysql-ha/waits-alone 0755 <<'FILE'
 #!/bin/bash

@@ -142,9 +142,15 @@ stop() {
   local until=$((SECONDS + ${OCF_RESKEY_CRM_meta_timeout:-60000} / 1000 - 5))
   if find_server; then
     greets
-    if (($? == 124)); then until=$SECONDS; fi # one that hangs would not end by itself either
+    case $? in
+      0)
+        timeout 3 /usr/bin/mysql --no-defaults --user=root --socket=$socket --execute='SET GLOBAL offline_mode = ON' &>/dev/null
+        sleep 0.2 # in which it also ends this session
+        ;;
+      124) until=$SECONDS ;; # one that hangs would not end by itself either
+    esac
     kill -TERM "$pid" 2>/dev/null
-    while [[ -d /proc/$pid ]] && ((SECONDS < until)); do sleep 0.2; done
+    while [[ -d /proc/$pid ]] && ((SECONDS < until)); do sleep 0.1; done
     # What InnoDB has not written by then, it recovers from its log.
     while [[ -d /proc/$pid ]]; do
       kill -KILL "$pid" 2>/dev/null
