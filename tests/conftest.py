@@ -1,6 +1,8 @@
-"""Which tests stay together, and begin first, where several run at once; and less garbage collected."""
+"""Which tests stay together, and begin first, where several run at once; `async def` tests; less garbage collected."""
 
+import asyncio
 import gc
+import inspect
 import logging
 
 import pytest
@@ -51,6 +53,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtestloop() -> None:
     """Look for garbage again; before xdist, in the process too that only hands out the tests."""
     gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is `async def`; in the loop of its fixtures, if they have one."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    given = pyfuncitem.funcargs
+    test = pyfuncitem.obj(**{name: given[name] for name in inspect.signature(pyfuncitem.obj).parameters})
+    loop = given.get("loop")
+    if isinstance(loop, asyncio.Runner):
+        loop.run(test)
+    else:
+        asyncio.run(test)
+    return True
 
 
 def pytest_sessionfinish() -> None:

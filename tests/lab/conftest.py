@@ -7,6 +7,9 @@ import pytest
 
 from operations.error import OperationError
 from tests.support import trial
+from tests.support.fixtures import bench, loop
+
+__all__ = ["bench", "loop"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,8 @@
 
 import shutil
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,7 @@ class Service:
         node, other: tokens of two machines.
     """
 
-    def __init__(self, bench: Bench, web: TestClient[Request, Application], node: str, other: str) -> None:
-        self.bench = bench
+    def __init__(self, web: TestClient[Request, Application], node: str, other: str) -> None:
         self.node = node
         self.other = other
         self._web = web
@@ -66,36 +66,33 @@ class Service:
         return f"{status} {code}".strip()
 
 
-def serve(folder: Path, test: Callable[[Service], Awaitable[None]]) -> None:
-    """Run a test against a cloud with a storage account, its containers, and a node that has the program's role."""
-
-    async def go(bench: Bench) -> None:
-        await bench.furnish()
-        await bench.put(f"{CONTAINERS}/state", {})
-        await bench.put(f"{CONTAINERS}/backup/immutabilityPolicies/default", cloud_bench.immutability())
-        permissions = [{"actions": list(backup.ACTIONS), "dataActions": list(backup.DATA_ACTIONS)}]
-        role = {"roleName": "Backup", "permissions": permissions, "assignableScopes": [GROUP]}
-        path = f"{GROUP}/providers/Microsoft.Authorization/roleDefinitions/{BACKUP_ROLE}"
-        assert (await bench.ask("PUT", path, {"properties": role}))[0] == 201
-        principals = [(await bench.get(f"{COMPUTE}/virtualMachines/vm{n}"))["identity"]["principalId"] for n in (1, 2)]
+@asynccontextmanager
+async def serving(bench: Bench, folder: Path) -> AsyncGenerator[Service]:
+    """Run a storage account, its containers, and a node that has the program's role."""
+    await bench.furnish()
+    await bench.put(f"{CONTAINERS}/state", {})
+    await bench.put(f"{CONTAINERS}/backup/immutabilityPolicies/default", cloud_bench.immutability())
+    permissions = [{"actions": list(backup.ACTIONS), "dataActions": list(backup.DATA_ACTIONS)}]
+    role = {"roleName": "Backup", "permissions": permissions, "assignableScopes": [GROUP]}
+    path = f"{GROUP}/providers/Microsoft.Authorization/roleDefinitions/{BACKUP_ROLE}"
+    assert (await bench.ask("PUT", path, {"properties": role}))[0] == 201
+    principals = [(await bench.get(f"{COMPUTE}/virtualMachines/vm{n}"))["identity"]["principalId"] for n in (1, 2)]
+    for container in (CONTAINER, STATE_CONTAINER):
+        await grant(bench, principals[0], BACKUP_ROLE, f"{CONTAINERS}/{container}")
+    node, other = (bench.tokens.issue(identity_of_machine(principal), STORAGE) for principal in principals)
+    certificates.ensure(folder / "certificates")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    store = BlobStore(folder / "blobs", folder / "certificates", bench.tokens, port)
+    try:
         for container in (CONTAINER, STATE_CONTAINER):
-            await grant(bench, principals[0], BACKUP_ROLE, f"{CONTAINERS}/{container}")
-        node, other = (bench.tokens.issue(identity_of_machine(principal), STORAGE) for principal in principals)
-        certificates.ensure(folder / "certificates")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        store = BlobStore(folder / "blobs", folder / "certificates", bench.tokens, port)
-        try:
-            for container in (CONTAINER, STATE_CONTAINER):
-                await store.make_container(0, container)
-            service = BlobService(bench.site.inventory, store, bench.tokens, bench.faults.storage)
-            server = TestServer(service.application())
-            async with TestClient(server, auto_decompress=False) as web:
-                await test(Service(bench, web, node, other))
-        finally:
-            await store.close()
-
-    cloud_bench.run(folder, go)
+            await store.make_container(0, container)
+        service = BlobService(bench.site.inventory, store, bench.tokens, bench.faults.storage)
+        server = TestServer(service.application())
+        async with TestClient(server, auto_decompress=False) as web:
+            yield Service(web, node, other)
+    finally:
+        await store.close()
 
 
 async def grant(bench: Bench, principal: str, role: str, scope: str) -> None:
@@ -107,8 +104,8 @@ async def grant(bench: Bench, principal: str, role: str, scope: str) -> None:
     assert status == 201, answer
 
 
-def test_a_node_adds_and_reads_and_changes_nothing(tmp_path: Path) -> None:
-    async def test(service: Service) -> None:
+async def test_a_node_adds_and_reads_and_changes_nothing(bench: Bench, tmp_path: Path) -> None:
+    async with serving(bench, tmp_path) as service:
         log = "/backup/log/20261129T000000Z/000001_a_b_c.zst"
         content = bytes(range(256)) * 5000
         assert await service.code("PUT", log, data=content) == "201"
@@ -142,12 +139,9 @@ def test_a_node_adds_and_reads_and_changes_nothing(tmp_path: Path) -> None:
         assert await service.code("PUT", f"{base}?comp=blocklist", data=blocks) == "201"
         assert (await service.ask("GET", base))[2] == content * 2
 
-    serve(tmp_path, test)
 
-
-def test_who_has_no_role_gets_nothing(tmp_path: Path) -> None:
-    async def test(service: Service) -> None:
-        bench = service.bench
+async def test_who_has_no_role_gets_nothing(bench: Bench, tmp_path: Path) -> None:
+    async with serving(bench, tmp_path) as service:
         assert await service.code("PUT", "/state/a", data=b"1") == "201"
         for method, path, data in (
             ("GET", "/state/a", None),
@@ -172,18 +166,16 @@ def test_who_has_no_role_gets_nothing(tmp_path: Path) -> None:
             "403 AuthorizationPermissionMismatch"
         )
 
-    serve(tmp_path, test)
 
-
-def test_who_is_nobody(tmp_path: Path) -> None:
-    async def test(service: Service) -> None:
-        tokens = service.bench.tokens
+async def test_who_is_nobody(bench: Bench, tmp_path: Path) -> None:
+    async with serving(bench, tmp_path) as service:
+        tokens = bench.tokens
         assert await service.code("GET", "/state/a", "") == "401 NoAuthenticationInformation"
         forged = Tokens(b"x" * 32).issue(ENGINE, STORAGE)
         assert await service.code("GET", "/state/a", forged) == "401 InvalidAuthenticationInfo"
         assert await service.code("GET", "/state/a", tokens.issue(ENGINE)) == "401 InvalidAuthenticationInfo"
         for audience in ("https://storage.azure.com", f"https://{HOST}"):
-            principal = (await service.bench.get(f"{COMPUTE}/virtualMachines/vm1"))["identity"]["principalId"]
+            principal = (await bench.get(f"{COMPUTE}/virtualMachines/vm1"))["identity"]["principalId"]
             token = tokens.issue(identity_of_machine(principal), audience)
             assert await service.code("GET", "/state/a", token) == "404 BlobNotFound", audience
         signed = await service.code("GET", "/state/a?sv=2025-05-05&sig=abc", "")
@@ -192,21 +184,17 @@ def test_who_is_nobody(tmp_path: Path) -> None:
         assert keyed == "403 KeyBasedAuthenticationNotPermitted"
         assert await service.code("GET", "/state/a", Host="stother.blob.core.windows.net") == "400 InvalidUri"
 
-    serve(tmp_path, test)
 
-
-def test_what_the_lab_cannot_do_is_refused(tmp_path: Path) -> None:
-    async def test(service: Service) -> None:
+async def test_what_the_lab_cannot_do_is_refused(bench: Bench, tmp_path: Path) -> None:
+    async with serving(bench, tmp_path) as service:
         for method, path in (("POST", "/?comp=batch"), ("PUT", "/state/a?comp=undelete"), ("GET", "/?comp=properties")):
             assert await service.code(method, path) == "400 LabNotSupported"
         assert await service.code("PUT", "/state/a", x_ms_copy_source="https://x/y") == "400 LabNotSupported"
 
-    serve(tmp_path, test)
 
-
-def test_a_container_with_blobs_and_a_policy_is_not_deleted(tmp_path: Path) -> None:
-    async def test(service: Service) -> None:
-        bench, container = service.bench, f"{CONTAINERS}/backup"
+async def test_a_container_with_blobs_and_a_policy_is_not_deleted(bench: Bench, tmp_path: Path) -> None:
+    async with serving(bench, tmp_path) as service:
+        container = f"{CONTAINERS}/backup"
         policy = f"{container}/immutabilityPolicies/default"
         assert not bench.site.inventory.get(container, BLOB_CONTAINER).hidden  # pyright: ignore[reportOptionalMemberAccess]
         assert await service.code("PUT", "/backup/a", data=b"1") == "201"
@@ -217,26 +205,21 @@ def test_a_container_with_blobs_and_a_policy_is_not_deleted(tmp_path: Path) -> N
         status, left, _ = await bench.ask("DELETE", policy, headers={"If-Match": etag})
         assert (status, left["properties"]["immutabilityPeriodSinceCreationInDays"]) == (200, 0)
 
-    serve(tmp_path, test)
 
-
-def test_what_is_written_outlasts_the_emulator(tmp_path: Path) -> None:
-    async def go(bench: Bench) -> None:
-        certificates.ensure(tmp_path / "certificates")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        for attempt in range(2):
-            store = BlobStore(tmp_path / "blobs", tmp_path / "certificates", bench.tokens, port)
-            try:
-                await store.make_container(3, "state")
-                path = "state/a"
-                if attempt == 0:
-                    headers = {"x-ms-version": "2025-05-05", "Content-Length": "0", **WRITE}
-                    async with store.send("PUT", 3, path, headers=headers) as answer:
-                        assert answer.status == 201, await answer.text()
-                assert await store.properties(3, path)
-                assert not await store.properties(4, path)
-            finally:
-                await store.close()
-
-    cloud_bench.run(tmp_path, go)
+async def test_what_is_written_outlasts_the_emulator(bench: Bench, tmp_path: Path) -> None:
+    certificates.ensure(tmp_path / "certificates")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for attempt in range(2):
+        store = BlobStore(tmp_path / "blobs", tmp_path / "certificates", bench.tokens, port)
+        try:
+            await store.make_container(3, "state")
+            path = "state/a"
+            if attempt == 0:
+                headers = {"x-ms-version": "2025-05-05", "Content-Length": "0", **WRITE}
+                async with store.send("PUT", 3, path, headers=headers) as answer:
+                    assert answer.status == 201, await answer.text()
+            assert await store.properties(3, path)
+            assert not await store.properties(4, path)
+        finally:
+            await store.close()

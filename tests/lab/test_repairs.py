@@ -27,7 +27,7 @@ from lab.cloud.arm import ResourceManager
 from lab.cloud.imds import MetadataService
 from lab.image import Image
 from lab.paths import LabPaths
-from tests.support import cloud_bench, trial
+from tests.support import trial
 from tests.support.cloud_bench import Bench
 from tests.unit.test_cloud_fencing import VM2, equip
 
@@ -192,7 +192,7 @@ async def served(bench: Bench, folder: Path) -> AsyncGenerator[None]:
 
 
 @pytest.mark.usefixtures("addresses")
-def test_agent_against_the_lab_cloud(guest: Guest, tmp_path: Path) -> None:
+async def test_agent_against_the_lab_cloud(bench: Bench, guest: Guest, tmp_path: Path) -> None:
     """The real agent lists, tells the state of, stops, starts and reboots a machine, as node 1."""
     guest.repair()
     cloud = tmp_path / "cloud"
@@ -211,31 +211,27 @@ def test_agent_against_the_lab_cloud(guest: Guest, tmp_path: Path) -> None:
         times.append(f"{action} {time.monotonic() - begin:.1f} s")
         return done.returncode, done.stdout + done.stderr
 
-    async def check(bench: Bench) -> None:
-        await equip(bench)
-        async with served(bench, cloud):
-            (guest.work / "ca.pem").write_text((cloud / "ca.pem").read_text())
-            (guest.work / "hosts").write_text(f"127.0.0.1 localhost\n{ARM} management.azure.com\n")
-            code, told = await ask("list")
-            assert (code, "vm2" in told) == (0, True), told
-            assert (await ask("status"))[0] == 0
-            assert "vm2" in bench.machines.running
-            bench.machines.calls.clear()
-            code, told = await ask("off")
-            assert code == 0, told
-            assert bench.machines.calls == [("power_off", "vm2")], told
-            assert (await ask("status"))[0] == 2
-            code, told = await ask("on")
-            assert code == 0, told
-            code, told = await ask("reboot")
-            assert code == 0, told
-            assert bench.machines.calls == [("power_off", "vm2"), ("start", "vm2")] * 2
-            state = await bench.get(VM2, "&$expand=instanceView")
-            codes = [status["code"] for status in state["properties"]["instanceView"]["statuses"]]
-            assert "PowerState/running" in codes
-
-    (tmp_path / "site").mkdir()
-    cloud_bench.run(tmp_path / "site", check)
+    await equip(bench)
+    async with served(bench, cloud):
+        (guest.work / "ca.pem").write_text((cloud / "ca.pem").read_text())
+        (guest.work / "hosts").write_text(f"127.0.0.1 localhost\n{ARM} management.azure.com\n")
+        code, told = await ask("list")
+        assert (code, "vm2" in told) == (0, True), told
+        assert (await ask("status"))[0] == 0
+        assert "vm2" in bench.machines.running
+        bench.machines.calls.clear()
+        code, told = await ask("off")
+        assert code == 0, told
+        assert bench.machines.calls == [("power_off", "vm2")], told
+        assert (await ask("status"))[0] == 2
+        code, told = await ask("on")
+        assert code == 0, told
+        code, told = await ask("reboot")
+        assert code == 0, told
+        assert bench.machines.calls == [("power_off", "vm2"), ("start", "vm2")] * 2
+        state = await bench.get(VM2, "&$expand=instanceView")
+        codes = [status["code"] for status in state["properties"]["instanceView"]["statuses"]]
+        assert "PowerState/running" in codes
     print(f"{guest.system.name}: {', '.join(times)}")
 
 

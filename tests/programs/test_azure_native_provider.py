@@ -294,30 +294,22 @@ def test_time_out(provider: Provider, arm: FakeArm) -> None:
     assert caught.value.resource_id
 
 
-def test_cancel(provider: Provider, arm: FakeArm) -> None:
+async def test_cancel(provider: Provider, arm: FakeArm) -> None:
     arm.style, arm.work_seconds = "operation", 60
-
-    async def stopped() -> None:
-        work = asyncio.create_task(provider.create(DISK, checked(provider, DISK, DISK_INPUTS)))
-        await asyncio.sleep(0.5)
-        provider.cancel()
-        await work
-
     begun = time.monotonic()
+    work = asyncio.create_task(provider.create(DISK, checked(provider, DISK, DISK_INPUTS)))
+    await asyncio.sleep(0.5)
+    provider.cancel()
     with pytest.raises(ResourceError, match="cancelled"):
-        asyncio.run(stopped())
+        await work
     assert time.monotonic() - begun < 5
 
 
-def test_many_at_once(provider: Provider, arm: FakeArm) -> None:
+async def test_many_at_once(provider: Provider, arm: FakeArm) -> None:
     arm.style, arm.work_seconds = "operation", 1
-
-    async def all_of_them() -> None:
-        names = [{**DISK_INPUTS, "diskName": f"d{index}"} for index in range(10)]
-        await asyncio.gather(*(provider.create(DISK, checked(provider, DISK, inputs)) for inputs in names))
-
+    names = [{**DISK_INPUTS, "diskName": f"d{index}"} for index in range(10)]
     begun = time.monotonic()
-    asyncio.run(all_of_them())
+    await asyncio.gather(*(provider.create(DISK, checked(provider, DISK, inputs)) for inputs in names))
     assert time.monotonic() - begun < 5
     assert arm.tokens <= 10
 

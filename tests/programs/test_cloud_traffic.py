@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,148 +74,130 @@ def test_the_lowest_priority_decides() -> None:
 # --- what the resources mean
 
 
-def wired(folder: Path, check: Callable[[Inventory, Bench], Awaitable[None]]) -> None:
-    """Run a check against a cloud with everything in it."""
-
-    async def go(bench: Bench) -> None:
-        await bench.furnish()
-        await check(bench.site.inventory, bench)
-
-    cloud_bench.run(folder, go)
-
-
-def test_listeners(tmp_path: Path) -> None:
-    async def check(inventory: Inventory, bench: Bench) -> None:
-        found = plan.listeners(inventory)
-        assert [(str(one.address), one.port) for one in found] == [("203.0.113.1", port) for port in (22, 23, 3306)]
-        mysql = found[2]
-        assert [(b.machine, str(b.address), b.port) for b in mysql.backends] == [
-            ("vm1", "10.0.1.11", 3306),
-            ("vm2", "10.0.1.12", 3306),
-        ]
-        assert mysql.idle_seconds == 1800
-        assert mysql.reset
-        assert mysql.backends[0].probe is not None
-        assert (mysql.backends[0].probe.interval, mysql.backends[0].probe.threshold) == (5, 2)
-        assert [b.machine for b in found[0].backends] == ["vm1"]
-        # An address of a machine's own is listened on where its groups name ports.
-        nic = f"{NETWORK}/networkInterfaces/nic1"
-        await bench.put(f"{NETWORK}/publicIPAddresses/own", cloud_bench.public_address())
-        own = {"id": f"{NETWORK}/publicIPAddresses/own"}
-        await bench.put(
-            nic, changed(cloud_bench.interface(), "properties/ipConfigurations/0/properties/publicIPAddress", own)
-        )
-        more = security_group(rule(), rule("more", 110, destinationPortRange="8080-8081"))
-        await bench.put(f"{NETWORK}/networkSecurityGroups/nsg", more)
-        ports = [one.port for one in plan.listeners(inventory) if str(one.address) == "203.0.113.3"]
-        assert ports == [22, 3306, 8080, 8081]
-
-    wired(tmp_path, check)
+async def test_listeners(bench: Bench) -> None:
+    await bench.furnish()
+    inventory = bench.site.inventory
+    found = plan.listeners(inventory)
+    assert [(str(one.address), one.port) for one in found] == [("203.0.113.1", port) for port in (22, 23, 3306)]
+    mysql = found[2]
+    assert [(b.machine, str(b.address), b.port) for b in mysql.backends] == [
+        ("vm1", "10.0.1.11", 3306),
+        ("vm2", "10.0.1.12", 3306),
+    ]
+    assert mysql.idle_seconds == 1800
+    assert mysql.reset
+    assert mysql.backends[0].probe is not None
+    assert (mysql.backends[0].probe.interval, mysql.backends[0].probe.threshold) == (5, 2)
+    assert [b.machine for b in found[0].backends] == ["vm1"]
+    # An address of a machine's own is listened on where its groups name ports.
+    nic = f"{NETWORK}/networkInterfaces/nic1"
+    await bench.put(f"{NETWORK}/publicIPAddresses/own", cloud_bench.public_address())
+    own = {"id": f"{NETWORK}/publicIPAddresses/own"}
+    await bench.put(
+        nic, changed(cloud_bench.interface(), "properties/ipConfigurations/0/properties/publicIPAddress", own)
+    )
+    more = security_group(rule(), rule("more", 110, destinationPortRange="8080-8081"))
+    await bench.put(f"{NETWORK}/networkSecurityGroups/nsg", more)
+    ports = [one.port for one in plan.listeners(inventory) if str(one.address) == "203.0.113.3"]
+    assert ports == [22, 3306, 8080, 8081]
 
 
-def test_who_is_seen_as_whom(tmp_path: Path) -> None:
-    async def check(inventory: Inventory, bench: Bench) -> None:
-        mysql = plan.listeners(inventory)[2]
-        nat = IPv4Address("203.0.113.2")
-        assert plan.translated(inventory, mysql, IPv4Address(WORLD)) == IPv4Address(WORLD)
-        assert plan.translated(inventory, mysql, IPv4Address(NODE)) == nat
-        # Without the gateway there is no way out: the rule says disableOutboundSnat.
-        subnet = f"{NETWORK}/virtualNetworks/vnet/subnets/snet"
-        await bench.put(subnet, {"properties": {"addressPrefix": "10.0.1.0/24", "defaultOutboundAccess": False}})
-        assert plan.translated(inventory, mysql, IPv4Address(NODE)) is None
-
-    wired(tmp_path, check)
-
-
-def test_verdicts_agree_with_the_rules_for_every_client(tmp_path: Path) -> None:
-    async def check(inventory: Inventory, bench: Bench) -> None:
-        rules = [
-            rule("ssh", 100, destinationPortRange="22"),
-            rule("few", 110, sourceAddressPrefix="198.51.100.0/24", destinationPortRange="3306"),
-            rule("not", 105, sourceAddressPrefix="198.51.100.128/25", destinationPortRange="3306", access="Deny"),
-            rule("own", 120, sourceAddressPrefix="203.0.113.2/32", destinationPortRange="3306"),
-        ]
-        await bench.put(f"{NETWORK}/networkSecurityGroups/nsg", security_group(*rules))
-        for listener in plan.listeners(inventory):
-            usable = list(listener.backends)
-            program = synfilter.assemble(*plan.verdicts(inventory, listener, usable))
-            for text in (
-                WORLD,
-                "198.51.100.127",
-                "198.51.100.128",
-                "192.0.2.1",
-                NODE,
-                "10.0.1.99",
-                "203.0.113.2",
-                PLATFORM,
-            ):
-                source = IPv4Address(text)
-                seen = plan.translated(inventory, listener, source)
-                direct = seen is not None and any(
-                    plan.admits(inventory, listener, backend, IPv4Network(seen)) for backend in usable
-                )
-                assert synfilter.run(program, source) is direct, (listener.name, text)
-        nobody = synfilter.assemble(*plan.verdicts(inventory, plan.listeners(inventory)[0], []))
-        assert not synfilter.run(nobody, IPv4Address(WORLD))
-
-    wired(tmp_path, check)
+async def test_who_is_seen_as_whom(bench: Bench) -> None:
+    await bench.furnish()
+    inventory = bench.site.inventory
+    mysql = plan.listeners(inventory)[2]
+    nat = IPv4Address("203.0.113.2")
+    assert plan.translated(inventory, mysql, IPv4Address(WORLD)) == IPv4Address(WORLD)
+    assert plan.translated(inventory, mysql, IPv4Address(NODE)) == nat
+    # Without the gateway there is no way out: the rule says disableOutboundSnat.
+    subnet = f"{NETWORK}/virtualNetworks/vnet/subnets/snet"
+    await bench.put(subnet, {"properties": {"addressPrefix": "10.0.1.0/24", "defaultOutboundAccess": False}})
+    assert plan.translated(inventory, mysql, IPv4Address(NODE)) is None
 
 
-def test_without_a_group_only_the_network_comes_in(tmp_path: Path) -> None:
-    """A Standard address is closed until a group opens it."""
-
-    async def check(inventory: Inventory, bench: Bench) -> None:
-        await bench.put(
-            f"{NETWORK}/virtualNetworks/vnet/subnets/snet", {"properties": {"addressPrefix": "10.0.1.0/24"}}
-        )
-        mysql = plan.listeners(inventory)[2]
-        probe = mysql.backends[0].probe
-        assert not plan.admits(inventory, mysql, mysql.backends[0], IPv4Network(WORLD))
-        assert probe is not None
-        assert plan.probe_admitted(inventory, probe)
-
-    wired(tmp_path, check)
-
-
-def test_an_internal_balancer_does_not_lead_a_machine_to_itself(tmp_path: Path) -> None:
-    async def check(inventory: Inventory, bench: Bench) -> None:
-        lb = f"{NETWORK}/loadBalancers/lbi"
-        front = {
-            "name": "front",
-            "properties": {
-                "subnet": {"id": f"{NETWORK}/virtualNetworks/vnet/subnets/snet"},
-                "privateIPAddress": "10.0.1.20",
-                "privateIPAllocationMethod": "Static",
-            },
-        }
-        text = str(cloud_bench.balancer()).replace("loadBalancers/lb/", "loadBalancers/lbi/")
-        body = changed(__import__("ast").literal_eval(text), "properties/frontendIPConfigurations", [front])
-        await bench.put(lb, changed(body, "properties/inboundNatRules", []))
-        for number in (1, 2):
-            await bench.put(
-                f"{NETWORK}/networkInterfaces/nic{number}",
-                changed(
-                    cloud_bench.interface(number),
-                    "properties/ipConfigurations/0/properties/loadBalancerBackendAddressPools",
-                    [
-                        {"id": f"{NETWORK}/loadBalancers/lb/backendAddressPools/pool"},
-                        {"id": f"{lb}/backendAddressPools/pool"},
-                    ],
-                ),
+async def test_verdicts_agree_with_the_rules_for_every_client(bench: Bench) -> None:
+    await bench.furnish()
+    inventory = bench.site.inventory
+    rules = [
+        rule("ssh", 100, destinationPortRange="22"),
+        rule("few", 110, sourceAddressPrefix="198.51.100.0/24", destinationPortRange="3306"),
+        rule("not", 105, sourceAddressPrefix="198.51.100.128/25", destinationPortRange="3306", access="Deny"),
+        rule("own", 120, sourceAddressPrefix="203.0.113.2/32", destinationPortRange="3306"),
+    ]
+    await bench.put(f"{NETWORK}/networkSecurityGroups/nsg", security_group(*rules))
+    for listener in plan.listeners(inventory):
+        usable = list(listener.backends)
+        program = synfilter.assemble(*plan.verdicts(inventory, listener, usable))
+        for text in (
+            WORLD,
+            "198.51.100.127",
+            "198.51.100.128",
+            "192.0.2.1",
+            NODE,
+            "10.0.1.99",
+            "203.0.113.2",
+            PLATFORM,
+        ):
+            source = IPv4Address(text)
+            seen = plan.translated(inventory, listener, source)
+            direct = seen is not None and any(
+                plan.admits(inventory, listener, backend, IPv4Network(seen)) for backend in usable
             )
-        assert list(bench.fabric.bridges.values()) == [["10.0.1.1/24", "10.0.1.20/32"]]
-        (internal,) = [one for one in plan.listeners(inventory) if not one.public]
-        first, second = internal.backends
+            assert synfilter.run(program, source) is direct, (listener.name, text)
+    nobody = synfilter.assemble(*plan.verdicts(inventory, plan.listeners(inventory)[0], []))
+    assert not synfilter.run(nobody, IPv4Address(WORLD))
 
-        def reaches(source: str, usable: list[Backend]) -> bool:
-            return synfilter.run(synfilter.assemble(*plan.verdicts(inventory, internal, usable)), IPv4Address(source))
 
-        assert not reaches(str(first.address), [first])
-        assert reaches(str(first.address), [second])
-        assert reaches("10.0.1.77", [first])
-        assert not reaches(WORLD, [first])
+async def test_without_a_group_only_the_network_comes_in(bench: Bench) -> None:
+    """A Standard address is closed until a group opens it."""
+    await bench.furnish()
+    inventory = bench.site.inventory
+    await bench.put(f"{NETWORK}/virtualNetworks/vnet/subnets/snet", {"properties": {"addressPrefix": "10.0.1.0/24"}})
+    mysql = plan.listeners(inventory)[2]
+    probe = mysql.backends[0].probe
+    assert not plan.admits(inventory, mysql, mysql.backends[0], IPv4Network(WORLD))
+    assert probe is not None
+    assert plan.probe_admitted(inventory, probe)
 
-    wired(tmp_path, check)
+
+async def test_an_internal_balancer_does_not_lead_a_machine_to_itself(bench: Bench) -> None:
+    await bench.furnish()
+    inventory = bench.site.inventory
+    lb = f"{NETWORK}/loadBalancers/lbi"
+    front = {
+        "name": "front",
+        "properties": {
+            "subnet": {"id": f"{NETWORK}/virtualNetworks/vnet/subnets/snet"},
+            "privateIPAddress": "10.0.1.20",
+            "privateIPAllocationMethod": "Static",
+        },
+    }
+    text = str(cloud_bench.balancer()).replace("loadBalancers/lb/", "loadBalancers/lbi/")
+    body = changed(__import__("ast").literal_eval(text), "properties/frontendIPConfigurations", [front])
+    await bench.put(lb, changed(body, "properties/inboundNatRules", []))
+    for number in (1, 2):
+        await bench.put(
+            f"{NETWORK}/networkInterfaces/nic{number}",
+            changed(
+                cloud_bench.interface(number),
+                "properties/ipConfigurations/0/properties/loadBalancerBackendAddressPools",
+                [
+                    {"id": f"{NETWORK}/loadBalancers/lb/backendAddressPools/pool"},
+                    {"id": f"{lb}/backendAddressPools/pool"},
+                ],
+            ),
+        )
+    assert list(bench.fabric.bridges.values()) == [["10.0.1.1/24", "10.0.1.20/32"]]
+    (internal,) = [one for one in plan.listeners(inventory) if not one.public]
+    first, second = internal.backends
+
+    def reaches(source: str, usable: list[Backend]) -> bool:
+        return synfilter.run(synfilter.assemble(*plan.verdicts(inventory, internal, usable)), IPv4Address(source))
+
+    assert not reaches(str(first.address), [first])
+    assert reaches(str(first.address), [second])
+    assert reaches("10.0.1.77", [first])
+    assert not reaches(WORLD, [first])
 
 
 # --- the filter on a real socket
@@ -241,21 +221,18 @@ def test_a_filter_drops_and_lets_in_again() -> None:
     listener.close()
 
 
-def test_a_client_that_was_dropped_comes_in_when_the_filter_changes() -> None:
-    async def go() -> None:
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        synfilter.attach(listener, synfilter.assemble([], otherwise=False))
-        connecting = asyncio.create_task(asyncio.open_connection(*listener.getsockname()))
-        await asyncio.sleep(0.2)
-        assert not connecting.done()
-        synfilter.attach(listener, synfilter.assemble([], otherwise=True))
-        _, writer = await asyncio.wait_for(connecting, 5)  # its SYN is sent again after a second
-        writer.close()
-        listener.close()
-
-    asyncio.run(go())
+async def test_a_client_that_was_dropped_comes_in_when_the_filter_changes() -> None:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    synfilter.attach(listener, synfilter.assemble([], otherwise=False))
+    connecting = asyncio.create_task(asyncio.open_connection(*listener.getsockname()))
+    await asyncio.sleep(0.2)
+    assert not connecting.done()
+    synfilter.attach(listener, synfilter.assemble([], otherwise=True))
+    _, writer = await asyncio.wait_for(connecting, 5)  # its SYN is sent again after a second
+    writer.close()
+    listener.close()
 
 
 # --- a flow
@@ -294,134 +271,110 @@ class Backstage:
         return data
 
 
-def test_a_flow_keeps_the_source_and_passes_the_machine_s_first_word() -> None:
-    async def go() -> None:
-        async with Backstage() as stage:
-            assert stage.seen[0] == "127.0.0.2"
-            stage.server.send(b"hello")
-            assert await stage.read(stage.client) == b"hello"
-            stage.client.send(b"thanks")
-            assert await stage.read(stage.server) == b"thanks"
-
-    asyncio.run(go())
+async def test_a_flow_keeps_the_source_and_passes_the_machine_s_first_word() -> None:
+    async with Backstage() as stage:
+        assert stage.seen[0] == "127.0.0.2"
+        stage.server.send(b"hello")
+        assert await stage.read(stage.client) == b"hello"
+        stage.client.send(b"thanks")
+        assert await stage.read(stage.server) == b"thanks"
 
 
-def test_half_closed_flows_go_on_and_end() -> None:
-    async def go() -> None:
-        async with Backstage() as stage:
-            stage.client.send(b"question")
-            stage.client.shutdown(socket.SHUT_WR)
-            assert await stage.read(stage.server, 8) == b"question"
-            assert await stage.read(stage.server) == b""
-            stage.server.send(b"late answer")
-            assert await stage.read(stage.client, 11) == b"late answer"
-            stage.server.close()
-            assert await stage.read(stage.client) == b""
-            await asyncio.wait_for(stage.task, 5)
-
-    asyncio.run(go())
+async def test_half_closed_flows_go_on_and_end() -> None:
+    async with Backstage() as stage:
+        stage.client.send(b"question")
+        stage.client.shutdown(socket.SHUT_WR)
+        assert await stage.read(stage.server, 8) == b"question"
+        assert await stage.read(stage.server) == b""
+        stage.server.send(b"late answer")
+        assert await stage.read(stage.client, 11) == b"late answer"
+        stage.server.close()
+        assert await stage.read(stage.client) == b""
+        await asyncio.wait_for(stage.task, 5)
 
 
 @pytest.mark.parametrize("who", ["client", "server"])
-def test_a_reset_is_passed_on_as_one(who: str) -> None:
-    async def go() -> None:
-        async with Backstage() as stage:
-            ends = {"client": stage.client, "server": stage.server}
-            one, other = ends.pop(who), *ends.values()
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            one.close()
-            with pytest.raises(ConnectionResetError):
-                await stage.read(other)
-            await asyncio.wait_for(stage.task, 5)
-
-    asyncio.run(go())
+async def test_a_reset_is_passed_on_as_one(who: str) -> None:
+    async with Backstage() as stage:
+        ends = {"client": stage.client, "server": stage.server}
+        one, other = ends.pop(who), *ends.values()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.close()
+        with pytest.raises(ConnectionResetError):
+            await stage.read(other)
+        await asyncio.wait_for(stage.task, 5)
 
 
-def test_a_slow_reader_holds_the_writer_back() -> None:
-    async def go() -> None:
-        async with Backstage() as stage:
-            sent = 0
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(2):
-                    while sent < 64 * 1024**2:
-                        await asyncio.get_running_loop().sock_sendall(stage.client, b"x" * 65536)
-                        sent += 65536
-            assert sent < 64 * 1024**2
-            got = 0
-            while got < sent:
-                got += len(await stage.read(stage.server))
-
-    asyncio.run(go())
+async def test_a_slow_reader_holds_the_writer_back() -> None:
+    async with Backstage() as stage:
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while sent < 64 * 1024**2:
+                    await asyncio.get_running_loop().sock_sendall(stage.client, b"x" * 65536)
+                    sent += 65536
+        assert sent < 64 * 1024**2
+        got = 0
+        while got < sent:
+            got += len(await stage.read(stage.server))
 
 
-def test_rest_is_counted_by_packets_and_ended_by_a_reset() -> None:
-    async def go() -> None:
-        async with Backstage() as stage:
-            await asyncio.sleep(0.1)
-            stage.flow.rest(5)
-            assert stage.flow.rest(5) == 5
-            assert stage.flow.rest(5) == 10
-            # A keep-alive is a packet, and no data.
-            for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1)):
-                stage.client.setsockopt(socket.IPPROTO_TCP, option, value)
-            stage.client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            await asyncio.sleep(1.3)
-            assert stage.flow.rest(5) == 0
-            stage.flow.expire(reset=True)
-            with pytest.raises(ConnectionResetError):
-                await stage.read(stage.client)
-            with pytest.raises(ConnectionResetError):
-                await stage.read(stage.server)
-
-    asyncio.run(go())
+async def test_rest_is_counted_by_packets_and_ended_by_a_reset() -> None:
+    async with Backstage() as stage:
+        await asyncio.sleep(0.1)
+        stage.flow.rest(5)
+        assert stage.flow.rest(5) == 5
+        assert stage.flow.rest(5) == 10
+        # A keep-alive is a packet, and no data.
+        for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1)):
+            stage.client.setsockopt(socket.IPPROTO_TCP, option, value)
+        stage.client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        await asyncio.sleep(1.3)
+        assert stage.flow.rest(5) == 0
+        stage.flow.expire(reset=True)
+        with pytest.raises(ConnectionResetError):
+            await stage.read(stage.client)
+        with pytest.raises(ConnectionResetError):
+            await stage.read(stage.server)
 
 
-def test_a_machine_that_refuses_resets_its_client() -> None:
-    async def go() -> None:
-        closed = socket.create_server(("127.0.0.3", 0))
-        address = closed.getsockname()
-        closed.close()
-        one, other = socket.socketpair()
-        await Flow("127.0.0.2", address).run(one)
-        with contextlib.suppress(ConnectionResetError):
-            assert other.recv(1) == b""
-        other.close()
-
-    asyncio.run(go())
+async def test_a_machine_that_refuses_resets_its_client() -> None:
+    closed = socket.create_server(("127.0.0.3", 0))
+    address = closed.getsockname()
+    closed.close()
+    one, other = socket.socketpair()
+    await Flow("127.0.0.2", address).run(one)
+    with contextlib.suppress(ConnectionResetError):
+        assert other.recv(1) == b""
+    other.close()
 
 
 # --- probes and the balancer
 
 
-def test_a_prober_changes_its_mind_after_so_many_in_a_row() -> None:
-    async def go() -> None:
-        changes: list[bool] = []
-        probe = Probe("nic", IPv4Address("127.0.0.3"), 1, 3600, 2)
-        prober = Prober(probe, lambda _: True, lambda: changes.append(prober.healthy), source="127.0.0.1")
-        prober.close()
-        for success in (True, False, True, True, False, True, False, False, True, True):
-            prober.judge(success)
-        assert changes == [True, False, True]
-
-    asyncio.run(go())
+async def test_a_prober_changes_its_mind_after_so_many_in_a_row() -> None:
+    changes: list[bool] = []
+    probe = Probe("nic", IPv4Address("127.0.0.3"), 1, 3600, 2)
+    prober = Prober(probe, lambda _: True, lambda: changes.append(prober.healthy), source="127.0.0.1")
+    prober.close()
+    for success in (True, False, True, True, False, True, False, False, True, True):
+        prober.judge(success)
+    assert changes == [True, False, True]
 
 
-def test_a_probe_connects_unless_a_group_forbids_it() -> None:
-    async def go() -> None:
-        server = socket.create_server(("127.0.0.3", 0))
-        probe = Probe("nic", IPv4Address("127.0.0.3"), server.getsockname()[1], 3600, 1)
-        up = asyncio.Event()
-        prober = Prober(probe, lambda _: True, up.set, source="127.0.0.1")
-        await asyncio.wait_for(up.wait(), 5)
-        assert prober.healthy
-        prober.close()
-        forbidden = Prober(probe, lambda _: False, up.set, source="127.0.0.1")
-        await asyncio.sleep(0.1)
-        assert not forbidden.healthy
-        forbidden.close()
-        server.close()
-
-    asyncio.run(go())
+async def test_a_probe_connects_unless_a_group_forbids_it() -> None:
+    server = socket.create_server(("127.0.0.3", 0))
+    probe = Probe("nic", IPv4Address("127.0.0.3"), server.getsockname()[1], 3600, 1)
+    up = asyncio.Event()
+    prober = Prober(probe, lambda _: True, up.set, source="127.0.0.1")
+    await asyncio.wait_for(up.wait(), 5)
+    assert prober.healthy
+    prober.close()
+    forbidden = Prober(probe, lambda _: False, up.set, source="127.0.0.1")
+    await asyncio.sleep(0.1)
+    assert not forbidden.healthy
+    forbidden.close()
+    server.close()
 
 
 def backend(name: str, port: int) -> Backend:
@@ -434,48 +387,44 @@ def listener(port: int, *backends: Backend) -> Listener:
     return Listener(IPv4Address("127.0.0.1"), port, "lb/rule", backends, 240, True, False, True, True)
 
 
-def test_the_balancer_serves_and_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_balancer_serves_and_hides(monkeypatch: pytest.MonkeyPatch) -> None:
     """Listeners come and go with the plan; machines that are off are not led to; flows of a removed one are reset."""
-
-    async def go() -> None:
-        server = socket.create_server(("127.0.0.3", 0))
-        server.setblocking(False)
-        chooser = socket.create_server(("127.0.0.1", 0))
-        port = chooser.getsockname()[1]
-        chooser.close()
-        specs = [listener(port, backend("vm1", server.getsockname()[1]))]
-        running = {"vm1"}
-        monkeypatch.setattr(plan, "listeners", lambda inventory: list(specs))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-        monkeypatch.setattr(plan, "admits", lambda *arguments: True)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-        balancer = Balancer(Inventory(Store(None)), lambda name: name in running)
-        await balancer.rewire()
-        assert balancer.frontend(port) == ("127.0.0.1", port)
-        assert balancer.status()[0]["backends"] == [{"vm": "vm1", "address": "127.0.0.3", "healthy": True}]
-        loop = asyncio.get_running_loop()
-        reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 5)
-        accepted, _ = await loop.sock_accept(server)
-        await loop.sock_sendall(accepted, b"up")
-        assert await reader.readexactly(2) == b"up"
-        running.clear()
-        balancer.refilter()
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 0.3)
-        await loop.sock_sendall(accepted, b"on")  # the flow that stands goes on
-        assert await reader.readexactly(2) == b"on"
-        specs[0] = listener(port)
-        await balancer.rewire()
-        with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(1), 5)
-        specs.clear()
-        await balancer.rewire()
-        with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection("127.0.0.1", port)
-        writer.close()
-        accepted.close()
-        server.close()
-        await balancer.close()
-
-    asyncio.run(go())
+    server = socket.create_server(("127.0.0.3", 0))
+    server.setblocking(False)
+    chooser = socket.create_server(("127.0.0.1", 0))
+    port = chooser.getsockname()[1]
+    chooser.close()
+    specs = [listener(port, backend("vm1", server.getsockname()[1]))]
+    running = {"vm1"}
+    monkeypatch.setattr(plan, "listeners", lambda inventory: list(specs))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(plan, "admits", lambda *arguments: True)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    balancer = Balancer(Inventory(Store(None)), lambda name: name in running)
+    await balancer.rewire()
+    assert balancer.frontend(port) == ("127.0.0.1", port)
+    assert balancer.status()[0]["backends"] == [{"vm": "vm1", "address": "127.0.0.3", "healthy": True}]
+    loop = asyncio.get_running_loop()
+    reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 5)
+    accepted, _ = await loop.sock_accept(server)
+    await loop.sock_sendall(accepted, b"up")
+    assert await reader.readexactly(2) == b"up"
+    running.clear()
+    balancer.refilter()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 0.3)
+    await loop.sock_sendall(accepted, b"on")  # the flow that stands goes on
+    assert await reader.readexactly(2) == b"on"
+    specs[0] = listener(port)
+    await balancer.rewire()
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(1), 5)
+    specs.clear()
+    await balancer.rewire()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    accepted.close()
+    server.close()
+    await balancer.close()
 
 
 def test_flows_are_spread_and_stay() -> None:

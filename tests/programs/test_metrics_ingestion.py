@@ -4,7 +4,8 @@ import asyncio
 import struct
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,44 +67,39 @@ def only(bench: Bench, type_: str) -> Resource:
     return found
 
 
-def run(folder: Path, test: Callable[[Bench, Write], Awaitable[None]]) -> None:
-    """Run a test at the door of a workspace; what it gets writes a sample, and returns the status of the answer."""
+@asynccontextmanager
+async def door(bench: Bench, folder: Path) -> AsyncGenerator[Write]:
+    """Make a workspace, and give what writes a sample to it and returns the status of the answer."""
+    await bench.put(cloud_bench.GROUP, {"location": cloud_bench.REGION})
+    await bench.put(WORKSPACE, {"location": cloud_bench.REGION})
+    receiver = MetricsReceiver(folder / "metrics", ADDRESS)
+    ingestion = MetricsIngestion(bench.site.inventory, receiver, bench.tokens, bench.faults.metrics)
+    server = TestServer(ingestion.application(), skip_url_asserts=True)
+    await server.start_server(auto_decompress=False)
+    async with TestClient[Request, Application](server) as web:
 
-    async def go(bench: Bench) -> None:
-        await bench.put(cloud_bench.GROUP, {"location": cloud_bench.REGION})
-        await bench.put(WORKSPACE, {"location": cloud_bench.REGION})
-        receiver = MetricsReceiver(folder / "metrics", ADDRESS)
-        door = MetricsIngestion(bench.site.inventory, receiver, bench.tokens, bench.faults.metrics)
-        server = TestServer(door.application(), skip_url_asserts=True)
-        await server.start_server(auto_decompress=False)
-        async with TestClient[Request, Application](server) as web:
+        async def write(token: str | None, *, host: str = "", rule: str = "", stream: str = "", query: str = "") -> int:
+            rule = rule or only(bench, COLLECTION_RULE).properties["immutableId"]
+            path = f"/dataCollectionRules/{rule}/streams/{stream or 'Microsoft-PrometheusMetrics'}/api/v1/write"
+            headers = {
+                "Host": host or host_of(only(bench, COLLECTION_ENDPOINT)),
+                "Content-Encoding": "snappy",
+                "Content-Type": "application/x-protobuf",
+                "X-Prometheus-Remote-Write-Version": "0.1.0",
+                **({"Authorization": f"Bearer {token}"} if token else {}),
+            }
+            url = f"{path}?{query or 'api-version=2023-04-24'}"
+            async with web.post(url, data=samples("seen", 42), headers=headers) as answer:
+                return answer.status
 
-            async def write(
-                token: str | None, *, host: str = "", rule: str = "", stream: str = "", query: str = ""
-            ) -> int:
-                rule = rule or only(bench, COLLECTION_RULE).properties["immutableId"]
-                path = f"/dataCollectionRules/{rule}/streams/{stream or 'Microsoft-PrometheusMetrics'}/api/v1/write"
-                headers = {
-                    "Host": host or host_of(only(bench, COLLECTION_ENDPOINT)),
-                    "Content-Encoding": "snappy",
-                    "Content-Type": "application/x-protobuf",
-                    "X-Prometheus-Remote-Write-Version": "0.1.0",
-                    **({"Authorization": f"Bearer {token}"} if token else {}),
-                }
-                url = f"{path}?{query or 'api-version=2023-04-24'}"
-                async with web.post(url, data=samples("seen", 42), headers=headers) as answer:
-                    return answer.status
-
-            await test(bench, write)
-        await receiver.close()
-
-    cloud_bench.run(folder, go)
+        yield write
+    await receiver.close()
 
 
-def test_who_may_not_write(tmp_path: Path) -> None:
+async def test_who_may_not_write(bench: Bench, tmp_path: Path) -> None:
     """Nobody without a token, with that of another audience or cloud, or without the role at the rule."""
 
-    async def test(bench: Bench, write: Write) -> None:
+    async with door(bench, tmp_path) as write:
         token = bench.tokens.issue(WITNESS, MONITOR)
         assert await write(None) == 401
         assert await write(token) == 403
@@ -122,10 +118,8 @@ def test_who_may_not_write(tmp_path: Path) -> None:
         assert await write(token, stream="Custom-Metrics") == 400
         assert await write(token, query="api-version=2020-01-01") == 400
 
-    run(tmp_path, test)
 
-
-def test_what_is_written_is_there(tmp_path: Path) -> None:
+async def test_what_is_written_is_there(bench: Bench, tmp_path: Path) -> None:
     async def found() -> list[Any]:
         async with (
             aiohttp.ClientSession() as session,
@@ -133,41 +127,35 @@ def test_what_is_written_is_there(tmp_path: Path) -> None:
         ):
             return (await answer.json())["data"]["result"]
 
-    async def test(bench: Bench, write: Write) -> None:
+    async with door(bench, tmp_path) as write:
         grant(bench, PUBLISHER, only(bench, COLLECTION_RULE).id)
         for audience in (MONITOR, MONITOR.rstrip("/")):
             assert await write(bench.tokens.issue(WITNESS, audience)) in (200, 204)
         assert [(one["metric"], one["value"][1]) for one in await found()] == [({"__name__": "seen"}, "42")]
 
-    run(tmp_path, test)
 
-
-def test_a_workspace_comes_and_goes_with_its_group(tmp_path: Path) -> None:
+async def test_a_workspace_comes_and_goes_with_its_group(bench: Bench) -> None:
     """By Resource Manager: nobody makes or deletes its rule and endpoint, and there is one workspace."""
-
-    async def test(bench: Bench) -> None:
-        await bench.put(cloud_bench.GROUP, {"location": cloud_bench.REGION})
-        made = await bench.put(WORKSPACE, {"location": cloud_bench.REGION})
-        assert (await bench.put(WORKSPACE, {"location": cloud_bench.REGION}))["properties"] == made["properties"]
-        settings = made["properties"]["defaultIngestionSettings"]
-        rule = await bench.get(settings["dataCollectionRuleResourceId"])
-        assert rule["properties"]["dataCollectionEndpointId"] == settings["dataCollectionEndpointResourceId"]
-        endpoint = await bench.get(settings["dataCollectionEndpointResourceId"])
-        assert endpoint["properties"]["metricsIngestion"]["endpoint"].endswith(
-            ".westeurope-1.metrics.ingest.monitor.azure.com"
-        )
-        for path in settings.values():
-            assert await bench.refused("DELETE", path) == "409 ResourceInUse"
-            assert (await bench.refused("PUT", f"{path}2", {"location": cloud_bench.REGION})).startswith("4")
-        assert (await bench.refused("PUT", f"{WORKSPACE}2", {"location": cloud_bench.REGION})).startswith("4")
-        assert (await bench.refused("PUT", f"{cloud_bench.GROUP}/providers/Microsoft.Monitor/accounts/x", {})) != ""
-        await bench.ask("DELETE", WORKSPACE)
-        await asyncio.sleep(0.1)
-        for type_ in (COLLECTION_ENDPOINT, COLLECTION_RULE):
-            assert not list(bench.site.inventory.of_type(type_))
-        assert [group.name for group in bench.site.inventory.of_type(GROUP)] == ["rg"]
-
-    cloud_bench.run(tmp_path, test)
+    await bench.put(cloud_bench.GROUP, {"location": cloud_bench.REGION})
+    made = await bench.put(WORKSPACE, {"location": cloud_bench.REGION})
+    assert (await bench.put(WORKSPACE, {"location": cloud_bench.REGION}))["properties"] == made["properties"]
+    settings = made["properties"]["defaultIngestionSettings"]
+    rule = await bench.get(settings["dataCollectionRuleResourceId"])
+    assert rule["properties"]["dataCollectionEndpointId"] == settings["dataCollectionEndpointResourceId"]
+    endpoint = await bench.get(settings["dataCollectionEndpointResourceId"])
+    assert endpoint["properties"]["metricsIngestion"]["endpoint"].endswith(
+        ".westeurope-1.metrics.ingest.monitor.azure.com"
+    )
+    for path in settings.values():
+        assert await bench.refused("DELETE", path) == "409 ResourceInUse"
+        assert (await bench.refused("PUT", f"{path}2", {"location": cloud_bench.REGION})).startswith("4")
+    assert (await bench.refused("PUT", f"{WORKSPACE}2", {"location": cloud_bench.REGION})).startswith("4")
+    assert (await bench.refused("PUT", f"{cloud_bench.GROUP}/providers/Microsoft.Monitor/accounts/x", {})) != ""
+    await bench.ask("DELETE", WORKSPACE)
+    await asyncio.sleep(0.1)
+    for type_ in (COLLECTION_ENDPOINT, COLLECTION_RULE):
+        assert not list(bench.site.inventory.of_type(type_))
+    assert [group.name for group in bench.site.inventory.of_type(GROUP)] == ["rg"]
 
 
 @pytest.mark.parametrize("value", [0, 1.5])

@@ -90,43 +90,35 @@ async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
-def test_a_machine_that_starts_is_waited_for_and_looked_at_once() -> None:
+async def test_a_machine_that_starts_is_waited_for_and_looked_at_once() -> None:
     told: list[str] = []
     looks = 0
 
-    async def both_scripts() -> None:
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal looks
+        looks += 1
+        await greet(reader, writer)
 
-        async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            nonlocal looks
-            looks += 1
-            await greet(reader, writer)
-
-        with free_port() as port:
-            pass
-        own = SshLook("mysql-1", told.append, tell_after=10, give_up_after=10)
-        scripts = asyncio.gather(own.wait("127.0.0.1", port), own.wait("127.0.0.1", port))
-        await asyncio.sleep(0.3)
-        async with await asyncio.start_server(count, "127.0.0.1", port):
-            await scripts
-            await own.wait("127.0.0.1", port)
-
-    asyncio.run(both_scripts())
+    with free_port() as port:
+        pass
+    own = SshLook("mysql-1", told.append, tell_after=10, give_up_after=10)
+    scripts = asyncio.gather(own.wait("127.0.0.1", port), own.wait("127.0.0.1", port))
+    await asyncio.sleep(0.3)
+    async with await asyncio.start_server(count, "127.0.0.1", port):
+        await scripts
+        await own.wait("127.0.0.1", port)
     assert (told, looks) == ([], 1)
 
 
-def test_what_closes_or_speaks_otherwise_is_no_ssh() -> None:
+async def test_what_closes_or_speaks_otherwise_is_no_ssh() -> None:
     async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"Exceeded MaxStartups\r\n")
         writer.close()
 
-    async def run() -> None:
-        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SilentError, match="closed at once"):
             await SshLook("mysql-1", lambda line: None, tell_after=0, give_up_after=0).wait("127.0.0.1", port)
-
-    with pytest.raises(SilentError, match="closed at once"):
-        asyncio.run(run())
 
 
 def test_an_agent_that_has_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

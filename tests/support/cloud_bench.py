@@ -1,9 +1,9 @@
 """A lab cloud without a lab: real resources and checks, machines and network that only remember what they were told."""
 
-import asyncio
 import copy
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -214,35 +214,31 @@ class Bench:
             await self.put(path, body)
 
 
-def run(folder: Path, test: Callable[[Bench], Awaitable[None]], *, keeps_state: bool = False) -> None:
-    """Run a test against a fresh cloud.
+@asynccontextmanager
+async def running(folder: Path, *, keeps_state: bool = False) -> AsyncGenerator[Bench]:
+    """Run a fresh cloud; for most tests the fixture `bench` does it.
 
     Args:
         folder: for files of disks, and for state.json.
-        test: gets the bench.
         keeps_state: whether the cloud writes state.json after each change, which takes a third of its time.
     """
-
-    async def go() -> None:
-        site = Site(
-            store=Store(folder / "state.json" if keeps_state else None),
-            fabric=RememberedFabric(),
-            machines=RememberedMachines(),
-            traffic=NoTraffic(),
-            blobs=RememberedBlobs(),
-            disks=folder / "disks",
-            machine_folders=folder / "machines",
-        )
-        operations = Operations(site)
-        tokens = Tokens(b"k" * 32)
-        faults = Faults(site.inventory)
-        registration.set_up(site.store)
-        manager = ResourceManager(site, tokens, operations, faults)
-        async with TestClient(TestServer(manager.application())) as web:
-            await test(Bench(site, operations, tokens, faults, web))
-        await operations.close()
-
-    asyncio.run(go())
+    site = Site(
+        store=Store(folder / "state.json" if keeps_state else None),
+        fabric=RememberedFabric(),
+        machines=RememberedMachines(),
+        traffic=NoTraffic(),
+        blobs=RememberedBlobs(),
+        disks=folder / "disks",
+        machine_folders=folder / "machines",
+    )
+    operations = Operations(site)
+    tokens = Tokens(b"k" * 32)
+    faults = Faults(site.inventory)
+    registration.set_up(site.store)
+    manager = ResourceManager(site, tokens, operations, faults)
+    async with TestClient(TestServer(manager.application())) as web:
+        yield Bench(site, operations, tokens, faults, web)
+    await operations.close()
 
 
 def changed(body: Any, path: str, value: Any) -> Any:

@@ -53,16 +53,15 @@ def ask(
     tmp_path: Path, plan: Plan, arrange: Arrange = nothing, reader: Callable[[Bench], BenchReader] = BenchReader
 ) -> list[check.Line]:
     """Ask all questions of a fresh lab cloud, which is its own price list too."""
-    found: list[check.Line] = []
 
-    async def test(bench: Bench) -> None:
-        await arrange(bench)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(retail, "URL", str(bench.web.make_url("/api/retail/prices")))
-            found.extend(await asyncio.to_thread(check.ask, Asked(plan, reader(bench))))
+    async def answers() -> list[check.Line]:
+        async with cloud_bench.running(tmp_path) as bench:
+            await arrange(bench)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(retail, "URL", str(bench.web.make_url("/api/retail/prices")))
+                return await asyncio.to_thread(check.ask, Asked(plan, reader(bench)))
 
-    cloud_bench.run(tmp_path, test)
-    return found
+    return asyncio.run(answers())
 
 
 def wrong(lines: list[check.Line], verdict: str = "no") -> list[str]:

@@ -36,22 +36,23 @@ def whole(bench: Bench) -> Application:
 def against(tmp_path: Path, use: Callable[[], None], serve: Serve = whole, **changes: str) -> None:
     """Do something while a lab cloud answers on the loopback, over TLS, and is the environment's cloud."""
 
-    async def test(bench: Bench) -> None:
-        folder = tmp_path / "certificates"
-        folder.mkdir()
-        certificates.ensure(folder)
-        await bench.furnish()
-        server = TestServer(serve(bench))
-        await server.start_server(ssl=certificates.context(folder))
-        host = f"localhost:{server.make_url('/').port}"
-        place = {"ARM_METADATA_HOSTNAME": host, "SSL_CERT_FILE": str(folder / "ca.pem")}
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in {**ENVIRONMENT, **place, **changes}.items():
-                patch.setenv(name, value)
-            await asyncio.to_thread(use)
-        await server.close()
+    async def test() -> None:
+        async with cloud_bench.running(tmp_path) as bench:
+            folder = tmp_path / "certificates"
+            folder.mkdir()
+            certificates.ensure(folder)
+            await bench.furnish()
+            server = TestServer(serve(bench))
+            await server.start_server(ssl=certificates.context(folder))
+            host = f"localhost:{server.make_url('/').port}"
+            place = {"ARM_METADATA_HOSTNAME": host, "SSL_CERT_FILE": str(folder / "ca.pem")}
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in {**ENVIRONMENT, **place, **changes}.items():
+                    patch.setenv(name, value)
+                await asyncio.to_thread(use)
+            await server.close()
 
-    cloud_bench.run(tmp_path, test)
+    asyncio.run(test())
 
 
 def test_it_reads(tmp_path: Path) -> None:

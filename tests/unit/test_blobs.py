@@ -13,8 +13,6 @@ from components.azure import cloud
 from components.azure.blobs import Blobs, UnreadableError
 from components.azure.cloud import CloudNotReachedError
 from lab.cloud import certificates, login, tokens
-from tests.support import cloud_bench
-from tests.support.cloud_bench import Bench
 
 ENVIRONMENT = {
     "ARM_CLIENT_ID": tokens.CLIENT_ID,
@@ -44,10 +42,10 @@ def against(tmp_path: Path, use: Callable[[Blobs], None], refusal: str = "") -> 
         ranged = {"Content-Range": f"bytes 0-{len(content) - 1}/{len(content)}", "x-ms-blob-type": "BlockBlob"}
         return Response(status=206, body=content, headers=ranged)
 
-    async def test(bench: Bench) -> None:
+    async def test() -> None:
         certificates.ensure(tmp_path)
         application = Application()
-        login.add_routes(application, bench.tokens)
+        login.add_routes(application, tokens.Tokens(b"k" * 32))
         application.router.add_get("/account/{container}", answer)
         application.router.add_get("/account/{container}/{name:.*}", answer)
         server = TestServer(application)
@@ -60,7 +58,7 @@ def against(tmp_path: Path, use: Callable[[Blobs], None], refusal: str = "") -> 
             await asyncio.to_thread(lambda: use(Blobs("shop", cloud.find(), f"https://{host}/account")))
         await server.close()
 
-    cloud_bench.run(tmp_path, test)
+    asyncio.run(test())
 
 
 def _error(status: int, code: str) -> Response:
@@ -135,22 +133,19 @@ def test_a_cloud_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         cloud.find()
 
 
-def test_a_cloud_that_knows_nothing(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
-        certificates.ensure(tmp_path)
-        application = Application()
+async def test_a_cloud_that_knows_nothing(tmp_path: Path) -> None:
+    certificates.ensure(tmp_path)
+    application = Application()
 
-        async def nothing(request: Request) -> Response:
-            return json_response({}, status=500)
+    async def nothing(request: Request) -> Response:
+        return json_response({}, status=500)
 
-        application.router.add_get("/metadata/endpoints", nothing)
-        server = TestServer(application)
-        await server.start_server(ssl=certificates.context(tmp_path))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("ARM_METADATA_HOSTNAME", f"localhost:{server.make_url('/').port}")
-            patch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-            with pytest.raises(CloudNotReachedError):
-                await asyncio.to_thread(cloud.find)
-        await server.close()
-
-    cloud_bench.run(tmp_path, test)
+    application.router.add_get("/metadata/endpoints", nothing)
+    server = TestServer(application)
+    await server.start_server(ssl=certificates.context(tmp_path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARM_METADATA_HOSTNAME", f"localhost:{server.make_url('/').port}")
+        patch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        with pytest.raises(CloudNotReachedError):
+            await asyncio.to_thread(cloud.find)
+    await server.close()

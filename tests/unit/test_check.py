@@ -495,21 +495,17 @@ def test_families_are_named_as_azure_names_them() -> None:
         ({"restricted": {"Standard_B2s": []}}, "409 SkuNotAvailable"),
     ],
 )
-def test_the_cloud_refuses_what_the_check_says_no_to(given: Any, refused: str, tmp_path: Path) -> None:
+async def test_the_cloud_refuses_what_the_check_says_no_to(bench: Bench, given: Any, refused: str) -> None:
     """Two machines of two processors; the one that stands is left in peace."""
-
-    async def test(bench: Bench) -> None:
-        bodies = cloud_bench.everything()
-        path, body = bodies.popitem()
-        await bench.put(GROUP, {"location": "westeurope"})
-        for one, its in bodies.items():
-            await bench.put(one, its)
-        await facts(**given)(bench)
-        assert await bench.refused("PUT", path, body) == refused
-        standing, its = bodies.popitem()
-        await bench.put(standing, its)
-        bench.site.store.facts.clear()
-        registration.set_up(bench.site.store)
-        await bench.put(path, body)
-
-    cloud_bench.run(tmp_path, test)
+    bodies = cloud_bench.everything()
+    path, body = bodies.popitem()
+    await bench.put(GROUP, {"location": "westeurope"})
+    for one, its in bodies.items():
+        await bench.put(one, its)
+    await facts(**given)(bench)
+    assert await bench.refused("PUT", path, body) == refused
+    standing, its = bodies.popitem()
+    await bench.put(standing, its)
+    bench.site.store.facts.clear()
+    registration.set_up(bench.site.store)
+    await bench.put(path, body)

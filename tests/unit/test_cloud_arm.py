@@ -54,67 +54,56 @@ ZONE, LINK = f"{ZONES}/shop.internal", f"{ZONES}/shop.internal/virtualNetworkLin
 PIP, SET, DATA1 = f"{NETWORK}/publicIPAddresses/pip", f"{COMPUTE}/availabilitySets/set", f"{COMPUTE}/disks/data1"
 
 
-def test_everything_is_made_and_shown(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        vm = await bench.get(VM1, query="&$expand=instanceView")
-        codes = [status["code"] for status in vm["properties"]["instanceView"]["statuses"]]
-        assert codes == ["ProvisioningState/succeeded", "PowerState/running"]
-        assert "customData" not in str(vm)
-        assert vm["identity"]["principalId"]
-        assert (await bench.get(DATA1))["managedBy"] == VM1
-        assert (await bench.get(f"{COMPUTE}/disks/os1"))["properties"]["osType"] == "Linux"
-        nic = await bench.get(NIC1)
-        assert nic["properties"]["virtualMachine"]["id"] == VM1
-        assert nic["properties"]["primary"] is True
-        assert len((await bench.get(f"{LB}/backendAddressPools/pool"))["properties"]["backendIPConfigurations"]) == 2
-        assert len((await bench.get(SET))["properties"]["virtualMachines"]) == 2
-        assert len((await bench.get(f"{VNET}/subnets"))["value"]) == 1
-        assert (await bench.get(PIP))["properties"]["ipAddress"] == "203.0.113.1"
-        assert len((await bench.get(NSG))["properties"]["defaultSecurityRules"]) == 6
-        assert {"vm1", "vm2"} == {one["name"] for one in (await bench.get(f"{COMPUTE}/virtualMachines"))["value"]}
-        everywhere = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachines"
-        assert len((await bench.get(everywhere))["value"]) == 2
-        assert bench.fabric.public == {"203.0.113.1", "203.0.113.2"}
-        assert list(bench.fabric.bridges.values()) == [["10.0.1.1/24"]]
-        definition = bench.machines.running["vm1"]
-        assert definition.guest == "debian-12"
-        assert list(definition.data_disks) == [0]
-        assert definition.data_disks[0].stat().st_size == 4 * 1024**3
-        assert '"10.0.1.11/24"' in definition.seed.network_config
-        assert definition.seed.user_data == "#cloud-config\n{}\n"
-
-    cloud_bench.run(tmp_path, check)
+async def test_everything_is_made_and_shown(bench: Bench) -> None:
+    await bench.furnish()
+    vm = await bench.get(VM1, query="&$expand=instanceView")
+    codes = [status["code"] for status in vm["properties"]["instanceView"]["statuses"]]
+    assert codes == ["ProvisioningState/succeeded", "PowerState/running"]
+    assert "customData" not in str(vm)
+    assert vm["identity"]["principalId"]
+    assert (await bench.get(DATA1))["managedBy"] == VM1
+    assert (await bench.get(f"{COMPUTE}/disks/os1"))["properties"]["osType"] == "Linux"
+    nic = await bench.get(NIC1)
+    assert nic["properties"]["virtualMachine"]["id"] == VM1
+    assert nic["properties"]["primary"] is True
+    assert len((await bench.get(f"{LB}/backendAddressPools/pool"))["properties"]["backendIPConfigurations"]) == 2
+    assert len((await bench.get(SET))["properties"]["virtualMachines"]) == 2
+    assert len((await bench.get(f"{VNET}/subnets"))["value"]) == 1
+    assert (await bench.get(PIP))["properties"]["ipAddress"] == "203.0.113.1"
+    assert len((await bench.get(NSG))["properties"]["defaultSecurityRules"]) == 6
+    assert {"vm1", "vm2"} == {one["name"] for one in (await bench.get(f"{COMPUTE}/virtualMachines"))["value"]}
+    everywhere = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachines"
+    assert len((await bench.get(everywhere))["value"]) == 2
+    assert bench.fabric.public == {"203.0.113.1", "203.0.113.2"}
+    assert list(bench.fabric.bridges.values()) == [["10.0.1.1/24"]]
+    definition = bench.machines.running["vm1"]
+    assert definition.guest == "debian-12"
+    assert list(definition.data_disks) == [0]
+    assert definition.data_disks[0].stat().st_size == 4 * 1024**3
+    assert '"10.0.1.11/24"' in definition.seed.network_config
+    assert definition.seed.user_data == "#cloud-config\n{}\n"
 
 
-def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        before = await bench.get(VM1)
-        calls = list(bench.machines.calls)
-        for path, body in everything().items():
-            await bench.put(path, body)
-        after = await bench.get(VM1)
-        assert {**after, "etag": ""} == {**before, "etag": ""}
-        assert bench.machines.calls == calls
-        # What a client has read can be sent back.
-        for path in everything():
-            await bench.put(path, await bench.get(path))
-
-    cloud_bench.run(tmp_path, check)
+async def test_the_same_again_changes_nothing(bench: Bench) -> None:
+    await bench.furnish()
+    before = await bench.get(VM1)
+    calls = list(bench.machines.calls)
+    for path, body in everything().items():
+        await bench.put(path, body)
+    after = await bench.get(VM1)
+    assert {**after, "etag": ""} == {**before, "etag": ""}
+    assert bench.machines.calls == calls
+    # What a client has read can be sent back.
+    for path in everything():
+        await bench.put(path, await bench.get(path))
 
 
-def test_letter_case_and_region_names_do_not_matter(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.put(GROUP, {"location": "West Europe"})
-        await bench.put(NSG, {"location": "West Europe", "properties": {}})
-        found = await bench.get(
-            NSG.replace("rg", "RG").replace("networkSecurityGroups/nsg", "networksecuritygroups/NSG")
-        )
-        assert found["id"] == NSG
-        assert found["location"] == "westeurope"
-
-    cloud_bench.run(tmp_path, check)
+async def test_letter_case_and_region_names_do_not_matter(bench: Bench) -> None:
+    await bench.put(GROUP, {"location": "West Europe"})
+    await bench.put(NSG, {"location": "West Europe", "properties": {}})
+    found = await bench.get(NSG.replace("rg", "RG").replace("networkSecurityGroups/nsg", "networksecuritygroups/NSG"))
+    assert found["id"] == NSG
+    assert found["location"] == "westeurope"
 
 
 REFUSALS: list[tuple[str, str, Any, str]] = [
@@ -680,156 +669,133 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
 ]
 
 
-def test_refusals(tmp_path: Path) -> None:
+async def test_refusals(bench: Bench) -> None:
     """Each of them alone, on a cloud where everything stands; none changes anything."""
-
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        await bench.put(ELSEWHERE, {"location": REGION})
-        await bench.put(f"{COMPUTE}/disks/free", disk())
-        labelled = changed(public_address(), "properties/dnsSettings/domainNameLabel", "shop")
-        await bench.put(f"{NETWORK}/publicIPAddresses/named", labelled)
-        await bench.put(f"{COMPUTE}/disks/data3", disk())
-        await bench.put(f"{COMPUTE}/availabilitySets/classic", {"location": REGION, "properties": {}})
-        nat_rules: list[Any] = balancer()["properties"]["inboundNatRules"]
-        third = changed(changed(nat_rules[0], "name", "ssh3"), "properties/frontendPort", 24)
-        await bench.put(LB, changed(balancer(), "properties/inboundNatRules", [*nat_rules, third]))
-        await bench.put(NIC3, interface(3))
-        dynamic = {"subnet": {"id": f"{VNET}/subnets/snet"}}
-        await bench.put(f"{NIC3}4", changed(interface(3), "properties/ipConfigurations/0/properties", dynamic))
-        before = {resource.key: (resource.body, resource.etag) for resource in bench.site.store}
-        wrong: list[str] = []
-        for what, path, body, expected in REFUSALS:
-            if path == LB:
-                body = changed(body, "properties/inboundNatRules", [*body["properties"]["inboundNatRules"], third])
-            status, answer, _ = await bench.ask("PUT", path, body)
-            found = f"{status} {answer['error']['code'] if 'error' in answer else 'was accepted'}"
-            if found != expected:
-                wrong.append(f"{what}: {found}, expected {expected}: {answer}")
-        assert not wrong, "\n".join(wrong)
-        assert {resource.key: (resource.body, resource.etag) for resource in bench.site.store} == before
-
-    cloud_bench.run(tmp_path, check)
+    await bench.furnish()
+    await bench.put(ELSEWHERE, {"location": REGION})
+    await bench.put(f"{COMPUTE}/disks/free", disk())
+    labelled = changed(public_address(), "properties/dnsSettings/domainNameLabel", "shop")
+    await bench.put(f"{NETWORK}/publicIPAddresses/named", labelled)
+    await bench.put(f"{COMPUTE}/disks/data3", disk())
+    await bench.put(f"{COMPUTE}/availabilitySets/classic", {"location": REGION, "properties": {}})
+    nat_rules: list[Any] = balancer()["properties"]["inboundNatRules"]
+    third = changed(changed(nat_rules[0], "name", "ssh3"), "properties/frontendPort", 24)
+    await bench.put(LB, changed(balancer(), "properties/inboundNatRules", [*nat_rules, third]))
+    await bench.put(NIC3, interface(3))
+    dynamic = {"subnet": {"id": f"{VNET}/subnets/snet"}}
+    await bench.put(f"{NIC3}4", changed(interface(3), "properties/ipConfigurations/0/properties", dynamic))
+    before = {resource.key: (resource.body, resource.etag) for resource in bench.site.store}
+    wrong: list[str] = []
+    for what, path, body, expected in REFUSALS:
+        if path == LB:
+            body = changed(body, "properties/inboundNatRules", [*body["properties"]["inboundNatRules"], third])
+        status, answer, _ = await bench.ask("PUT", path, body)
+        found = f"{status} {answer['error']['code'] if 'error' in answer else 'was accepted'}"
+        if found != expected:
+            wrong.append(f"{what}: {found}, expected {expected}: {answer}")
+    assert not wrong, "\n".join(wrong)
+    assert {resource.key: (resource.body, resource.etag) for resource in bench.site.store} == before
 
 
-def test_what_is_in_use_is_not_deleted(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        refusals = {
-            NIC1: "400 NicInUse",
-            PIP: "400 PublicIPAddressCannotBeDeleted",
-            f"{NETWORK}/publicIPAddresses/egress": "400 PublicIPAddressCannotBeDeleted",
-            VNET: "400 InUseSubnetCannotBeDeleted",
-            f"{VNET}/subnets/snet": "400 InUseSubnetCannotBeDeleted",
-            NSG: "400 InUseNetworkSecurityGroupCannotBeDeleted",
-            f"{NETWORK}/natGateways/nat": "400 InUseNatGatewayCannotBeDeleted",
-            LB: "400 LoadBalancerInUse",
-            ZONE: "409 CannotDeleteResource",
-            SET: "409 OperationNotAllowed",
-            DATA1: "409 OperationNotAllowed",
-        }
-        assert {path: await bench.refused("DELETE", path) for path in refusals} == refusals
-
-    cloud_bench.run(tmp_path, check)
+async def test_what_is_in_use_is_not_deleted(bench: Bench) -> None:
+    await bench.furnish()
+    refusals = {
+        NIC1: "400 NicInUse",
+        PIP: "400 PublicIPAddressCannotBeDeleted",
+        f"{NETWORK}/publicIPAddresses/egress": "400 PublicIPAddressCannotBeDeleted",
+        VNET: "400 InUseSubnetCannotBeDeleted",
+        f"{VNET}/subnets/snet": "400 InUseSubnetCannotBeDeleted",
+        NSG: "400 InUseNetworkSecurityGroupCannotBeDeleted",
+        f"{NETWORK}/natGateways/nat": "400 InUseNatGatewayCannotBeDeleted",
+        LB: "400 LoadBalancerInUse",
+        ZONE: "409 CannotDeleteResource",
+        SET: "409 OperationNotAllowed",
+        DATA1: "409 OperationNotAllowed",
+    }
+    assert {path: await bench.refused("DELETE", path) for path in refusals} == refusals
 
 
-def test_deletion_in_the_right_order_leaves_nothing(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        for path in reversed(everything()):
-            assert (await bench.ask("DELETE", path))[0] == 200, path
-            assert (await bench.ask("DELETE", path))[0] == 204, path
-        assert {resource.id for resource in bench.site.store} == {GROUP}
-        assert not bench.machines.running
-        assert not bench.fabric.taps and not bench.fabric.bridges and not bench.fabric.public
-        assert not list((tmp_path / "disks").iterdir())
-
-    cloud_bench.run(tmp_path, check)
+async def test_deletion_in_the_right_order_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
+    await bench.furnish()
+    for path in reversed(everything()):
+        assert (await bench.ask("DELETE", path))[0] == 200, path
+        assert (await bench.ask("DELETE", path))[0] == 204, path
+    assert {resource.id for resource in bench.site.store} == {GROUP}
+    assert not bench.machines.running
+    assert not bench.fabric.taps and not bench.fabric.bridges and not bench.fabric.public
+    assert not list((tmp_path / "disks").iterdir())
 
 
-def test_a_group_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        status, _, headers = await bench.ask("DELETE", GROUP)
-        assert status == 202
-        location = headers["Location"].partition("?")[0].partition("//")[2]
-        path = location[location.index("/") :]
-        for _ in range(100):
-            status, _, _ = await bench.ask("GET", path)
-            if status == 200:
-                break
-            await asyncio.sleep(0.01)
+async def test_a_group_goes_with_all_that_is_in_it(bench: Bench) -> None:
+    await bench.furnish()
+    status, _, headers = await bench.ask("DELETE", GROUP)
+    assert status == 202
+    location = headers["Location"].partition("?")[0].partition("//")[2]
+    path = location[location.index("/") :]
+    for _ in range(100):
+        status, _, _ = await bench.ask("GET", path)
+        if status == 200:
+            break
+        await asyncio.sleep(0.01)
+    assert status == 200
+    assert list(bench.site.store) == []
+    assert (await bench.ask("HEAD", GROUP))[0] == 404
+
+
+async def test_power(bench: Bench) -> None:
+    await bench.furnish()
+
+    async def state() -> str:
+        view = await bench.get(f"{VM1}/instanceView")
+        return view["statuses"][1]["code"]
+
+    async def act(action: str, query: str = "") -> str:
+        status, _, _ = await bench.ask("POST", f"{VM1}/{action}", query=query)
         assert status == 200
-        assert list(bench.site.store) == []
-        assert (await bench.ask("HEAD", GROUP))[0] == 404
+        return await state()
 
-    cloud_bench.run(tmp_path, check)
-
-
-def test_power(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-
-        async def state() -> str:
-            view = await bench.get(f"{VM1}/instanceView")
-            return view["statuses"][1]["code"]
-
-        async def act(action: str, query: str = "") -> str:
-            status, _, _ = await bench.ask("POST", f"{VM1}/{action}", query=query)
-            assert status == 200
-            return await state()
-
-        bench.machines.calls.clear()
-        assert await act("powerOff", "&skipShutdown=true") == "PowerState/stopped"
-        assert bench.machines.calls == [("power_off", "vm1")]
-        assert await bench.refused("POST", f"{VM1}/restart") == "409 OperationNotAllowed"
-        assert await act("start") == "PowerState/running"
-        assert await act("powerOff") == "PowerState/stopped"
-        assert bench.machines.calls[-1] == ("shut_down", "vm1")
-        assert await act("deallocate") == "PowerState/deallocated"
-        assert await act("start") == "PowerState/running"
-        assert await act("restart") == "PowerState/running"
-        bench.machines.running.clear()
-        assert await state() == "PowerState/stopped"
-        assert await bench.refused("POST", f"{VM1}/explode") == "404 NotFound"
-
-    cloud_bench.run(tmp_path, check)
+    bench.machines.calls.clear()
+    assert await act("powerOff", "&skipShutdown=true") == "PowerState/stopped"
+    assert bench.machines.calls == [("power_off", "vm1")]
+    assert await bench.refused("POST", f"{VM1}/restart") == "409 OperationNotAllowed"
+    assert await act("start") == "PowerState/running"
+    assert await act("powerOff") == "PowerState/stopped"
+    assert bench.machines.calls[-1] == ("shut_down", "vm1")
+    assert await act("deallocate") == "PowerState/deallocated"
+    assert await act("start") == "PowerState/running"
+    assert await act("restart") == "PowerState/running"
+    bench.machines.running.clear()
+    assert await state() == "PowerState/stopped"
+    assert await bench.refused("POST", f"{VM1}/explode") == "404 NotFound"
 
 
-def test_a_disk_of_a_running_machine_is_plugged(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        await bench.put(f"{COMPUTE}/disks/more", disk())
-        more = {"lun": 2, "createOption": "Attach", "managedDisk": {"id": f"{COMPUTE}/disks/more"}}
-        disks = machine()["properties"]["storageProfile"]["dataDisks"]
-        await bench.put(VM1, changed(machine(), "properties/storageProfile/dataDisks", [*disks, more]))
-        assert bench.machines.calls[-1] == ("attach 2 more", "vm1")
-        await bench.put(VM1, changed(machine(), "properties/storageProfile/dataDisks", [more]))
-        assert bench.machines.calls[-1] == ("detach 0", "vm1")
-        assert "managedBy" not in await bench.get(DATA1)
-
-    cloud_bench.run(tmp_path, check)
+async def test_a_disk_of_a_running_machine_is_plugged(bench: Bench) -> None:
+    await bench.furnish()
+    await bench.put(f"{COMPUTE}/disks/more", disk())
+    more = {"lun": 2, "createOption": "Attach", "managedDisk": {"id": f"{COMPUTE}/disks/more"}}
+    disks = machine()["properties"]["storageProfile"]["dataDisks"]
+    await bench.put(VM1, changed(machine(), "properties/storageProfile/dataDisks", [*disks, more]))
+    assert bench.machines.calls[-1] == ("attach 2 more", "vm1")
+    await bench.put(VM1, changed(machine(), "properties/storageProfile/dataDisks", [more]))
+    assert bench.machines.calls[-1] == ("detach 0", "vm1")
+    assert "managedBy" not in await bench.get(DATA1)
 
 
-def test_a_machine_that_does_not_start_fails_and_can_be_made_again(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.put(GROUP, {"location": REGION})
-        for path, body in everything().items():
-            if "/virtualMachines/" not in path:
-                await bench.put(path, body)
-        bench.machines.refuse_to_start = "no memory"
-        assert await bench.refused("PUT", VM1, machine()) == "409 OSProvisioningInternalError"
-        assert (await bench.get(VM1))["properties"]["provisioningState"] == "Failed"
-        bench.machines.refuse_to_start = ""
-        await bench.put(VM1, machine())
-
-    cloud_bench.run(tmp_path, check)
+async def test_a_machine_that_does_not_start_fails_and_can_be_made_again(bench: Bench) -> None:
+    await bench.put(GROUP, {"location": REGION})
+    for path, body in everything().items():
+        if "/virtualMachines/" not in path:
+            await bench.put(path, body)
+    bench.machines.refuse_to_start = "no memory"
+    assert await bench.refused("PUT", VM1, machine()) == "409 OSProvisioningInternalError"
+    assert (await bench.get(VM1))["properties"]["provisioningState"] == "Failed"
+    bench.machines.refuse_to_start = ""
+    await bench.put(VM1, machine())
 
 
-def test_a_slow_boot_is_polled_and_survives_the_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_boot_is_polled_and_survives_the_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.cloud.changes._QUICK_SECONDS", 0.05)
-
-    async def check(bench: Bench) -> None:
+    async with cloud_bench.running(tmp_path, keeps_state=True) as bench:
         bench.machines.let_in = False
         await bench.put(GROUP, {"location": REGION})
         for path, body in everything().items():
@@ -858,56 +824,45 @@ def test_a_slow_boot_is_polled_and_survives_the_cloud(tmp_path: Path, monkeypatc
         assert found.provisioning == "Succeeded"
         await second.close()
 
-    cloud_bench.run(tmp_path, check, keeps_state=True)
+
+async def test_patch_merges(bench: Bench) -> None:
+    await bench.furnish()
+    status, answer, _ = await bench.ask("PATCH", VM1, {"tags": {"a": "b"}})
+    assert (status, answer["tags"]) == (200, {"a": "b"})
+    status, answer, _ = await bench.ask("PATCH", DATA1, {"properties": {"diskSizeGB": 8}})
+    assert (status, answer["properties"]["diskSizeGB"]) == (200, 8)
+    assert await bench.refused("PATCH", DATA1, {"properties": {"diskSizeGiB": 16}}) == "400 BadRequest"
 
 
-def test_patch_merges(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        status, answer, _ = await bench.ask("PATCH", VM1, {"tags": {"a": "b"}})
-        assert (status, answer["tags"]) == (200, {"a": "b"})
-        status, answer, _ = await bench.ask("PATCH", DATA1, {"properties": {"diskSizeGB": 8}})
-        assert (status, answer["properties"]["diskSizeGB"]) == (200, 8)
-        assert await bench.refused("PATCH", DATA1, {"properties": {"diskSizeGiB": 16}}) == "400 BadRequest"
-
-    cloud_bench.run(tmp_path, check)
-
-
-def test_who_asks_is_checked(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        status, answer, headers = await bench.ask("GET", GROUP, token="nonsense")
-        assert (status, answer["error"]["code"]) == (401, "InvalidAuthenticationToken")
-        assert "authorization_uri" in headers["WWW-Authenticate"]
-        stranger = Tokens(b"k" * 32).issue(Principal("someone", "else"))
-        status, answer, _ = await bench.ask("GET", GROUP, token=stranger)
-        assert (status, answer["error"]["code"]) == (403, "AuthorizationFailed")
-        other_key = Tokens(b"x" * 32).issue(ENGINE)
-        assert (await bench.ask("GET", GROUP, token=other_key))[0] == 401
-        other_audience = Tokens(b"k" * 32).issue(ENGINE, "https://vault.azure.net")
-        assert (await bench.ask("GET", GROUP, token=other_audience))[0] == 401
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": CLIENT_ID,
-            "client_secret": "wrong",
-            "scope": "https://management.azure.com/.default",
-        }
-        async with bench.web.post(f"/{TENANT}/oauth2/v2.0/token", data=form) as response:
-            assert response.status == 401
-            assert (await response.json())["error"] == "invalid_client"
-        form["client_secret"] = CLIENT_SECRET
-        async with bench.web.post(f"/{TENANT}/oauth2/v2.0/token", data=form) as response:
-            bench.token = (await response.json())["access_token"]
-        assert (await bench.ask("GET", GROUP))[0] == 404
-        async with bench.web.get(GROUP, headers={"Authorization": f"Bearer {bench.token}"}) as response:
-            assert (await response.json())["error"]["code"] == "MissingApiVersionParameter"
-
-    cloud_bench.run(tmp_path, check)
+async def test_who_asks_is_checked(bench: Bench) -> None:
+    status, answer, headers = await bench.ask("GET", GROUP, token="nonsense")
+    assert (status, answer["error"]["code"]) == (401, "InvalidAuthenticationToken")
+    assert "authorization_uri" in headers["WWW-Authenticate"]
+    stranger = Tokens(b"k" * 32).issue(Principal("someone", "else"))
+    status, answer, _ = await bench.ask("GET", GROUP, token=stranger)
+    assert (status, answer["error"]["code"]) == (403, "AuthorizationFailed")
+    other_key = Tokens(b"x" * 32).issue(ENGINE)
+    assert (await bench.ask("GET", GROUP, token=other_key))[0] == 401
+    other_audience = Tokens(b"k" * 32).issue(ENGINE, "https://vault.azure.net")
+    assert (await bench.ask("GET", GROUP, token=other_audience))[0] == 401
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": CLIENT_ID,
+        "client_secret": "wrong",
+        "scope": "https://management.azure.com/.default",
+    }
+    async with bench.web.post(f"/{TENANT}/oauth2/v2.0/token", data=form) as response:
+        assert response.status == 401
+        assert (await response.json())["error"] == "invalid_client"
+    form["client_secret"] = CLIENT_SECRET
+    async with bench.web.post(f"/{TENANT}/oauth2/v2.0/token", data=form) as response:
+        bench.token = (await response.json())["access_token"]
+    assert (await bench.ask("GET", GROUP))[0] == 404
+    async with bench.web.get(GROUP, headers={"Authorization": f"Bearer {bench.token}"}) as response:
+        assert (await response.json())["error"]["code"] == "MissingApiVersionParameter"
 
 
-def test_a_fault_of_the_cloud_is_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def check(bench: Bench) -> None:
-        monkeypatch.setattr(ResourceManager, "_group_level", None)
-        status, answer, _ = await bench.ask("GET", GROUP)
-        assert (status, answer["error"]["code"]) == (500, "InternalServerError")
-
-    cloud_bench.run(tmp_path, check)
+async def test_a_fault_of_the_cloud_is_an_answer(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ResourceManager, "_group_level", None)
+    status, answer, _ = await bench.ask("GET", GROUP)
+    assert (status, answer["error"]["code"]) == (500, "InternalServerError")

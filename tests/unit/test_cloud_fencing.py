@@ -138,8 +138,8 @@ def test_paths_of_extensions() -> None:
 # --- roles and assignments as resources
 
 
-def test_roles_are_made_shown_listed_and_kept(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
+async def test_roles_are_made_shown_listed_and_kept(tmp_path: Path) -> None:
+    async with cloud_bench.running(tmp_path, keeps_state=True) as bench:
         await equip(bench)
         made = await bench.get(ROLE)
         assert (made["id"], made["name"], made["type"]) == (
@@ -192,8 +192,6 @@ def test_roles_are_made_shown_listed_and_kept(tmp_path: Path) -> None:
         assert kept.get(ROLE) == bench.site.store.get(ROLE)
         assert kept.get(assignment(VM2)) == bench.site.store.get(assignment(VM2))
 
-    cloud_bench.run(tmp_path, check, keeps_state=True)
-
 
 BAD_ROLES: list[tuple[dict[str, Any], str]] = [
     ({"roleName": ""}, "400 LabInvalidRoleName"),
@@ -213,188 +211,173 @@ BAD_ROLES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_wrong_roles_and_assignments(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await equip(bench)
-        another = ROLE.replace("1111-4111", "1111-4112")
-        for properties, expected in BAD_ROLES:
-            assert await bench.refused("PUT", another, role(**{"roleName": "Another", **properties})) == expected
-        assert await bench.refused("PUT", f"{ROLE}x", role()) == "400 InvalidRoleDefinitionId"
-        assert await bench.refused("PUT", READER, role()) == "400 LabBuiltInRole"
-        assert await bench.refused("GET", another) == "404 RoleDefinitionDoesNotExist"
-        assert await bench.refused("PUT", f"{VM1}/{AUTHORIZATION}/policyAssignments/x", {}) == "404 InvalidResourceType"
+async def test_wrong_roles_and_assignments(bench: Bench) -> None:
+    await equip(bench)
+    another = ROLE.replace("1111-4111", "1111-4112")
+    for properties, expected in BAD_ROLES:
+        assert await bench.refused("PUT", another, role(**{"roleName": "Another", **properties})) == expected
+    assert await bench.refused("PUT", f"{ROLE}x", role()) == "400 InvalidRoleDefinitionId"
+    assert await bench.refused("PUT", READER, role()) == "400 LabBuiltInRole"
+    assert await bench.refused("GET", another) == "404 RoleDefinitionDoesNotExist"
+    assert await bench.refused("PUT", f"{VM1}/{AUTHORIZATION}/policyAssignments/x", {}) == "404 InvalidResourceType"
 
-        first, second = await principal_of(bench, VM1), await principal_of(bench, VM2)
-        for path, body, expected in (
-            (f"{VM1}/{AUTHORIZATION}/roleAssignments/mine", grant(first), "400 InvalidRoleAssignmentId"),
-            (assignment(VM1, 2), grant("me"), "400 InvalidPrincipalId"),
-            (assignment(VM1, 2), grant(NOBODY), "400 PrincipalNotFound"),
-            (assignment(VM1, 2), grant(first, principalType="User"), "400 UnmatchedPrincipalType"),
-            (assignment(VM1, 2), grant(first, roleDefinitionId=another), "400 RoleDefinitionDoesNotExist"),
-            (assignment(VM1, 2), grant(first, roleDefinitionId="x"), "400 RoleDefinitionDoesNotExist"),
-            (assignment(SUB, 2), grant(first), "400 RoleAssignmentScopeNotAssignableToRoleDefinition"),
-            (assignment(f"{VM1}0", 2), grant(first), "404 ResourceNotFound"),
-            (assignment(f"{SUB}/resourceGroups/none", 2), grant(first), "404 ResourceGroupNotFound"),
-            (assignment(VM2, 2), grant(first), "409 RoleAssignmentExists"),
-            (assignment(VM2), grant(second), "400 RoleAssignmentUpdateNotPermitted"),
-            (assignment(VM1), grant(first), "400 RoleAssignmentUpdateNotPermitted"),
-            (assignment(VM2), grant(first, roleDefinitionId=READER), "400 RoleAssignmentUpdateNotPermitted"),
-            (assignment(VM1, 2), grant(first, condition="@x"), "400 LabNotSupported"),
-            (assignment(VM1, 2), grant(first, principalKind="User"), "400 BadRequest"),
-        ):
-            assert await bench.refused("PUT", path, body) == expected, path
-        assert await bench.refused("GET", assignment(VM1, 2)) == "404 RoleAssignmentNotFound"
-        assert await bench.refused("GET", assignment(VM1)) == "404 RoleAssignmentNotFound"
-
-    cloud_bench.run(tmp_path, check)
+    first, second = await principal_of(bench, VM1), await principal_of(bench, VM2)
+    for path, body, expected in (
+        (f"{VM1}/{AUTHORIZATION}/roleAssignments/mine", grant(first), "400 InvalidRoleAssignmentId"),
+        (assignment(VM1, 2), grant("me"), "400 InvalidPrincipalId"),
+        (assignment(VM1, 2), grant(NOBODY), "400 PrincipalNotFound"),
+        (assignment(VM1, 2), grant(first, principalType="User"), "400 UnmatchedPrincipalType"),
+        (assignment(VM1, 2), grant(first, roleDefinitionId=another), "400 RoleDefinitionDoesNotExist"),
+        (assignment(VM1, 2), grant(first, roleDefinitionId="x"), "400 RoleDefinitionDoesNotExist"),
+        (assignment(SUB, 2), grant(first), "400 RoleAssignmentScopeNotAssignableToRoleDefinition"),
+        (assignment(f"{VM1}0", 2), grant(first), "404 ResourceNotFound"),
+        (assignment(f"{SUB}/resourceGroups/none", 2), grant(first), "404 ResourceGroupNotFound"),
+        (assignment(VM2, 2), grant(first), "409 RoleAssignmentExists"),
+        (assignment(VM2), grant(second), "400 RoleAssignmentUpdateNotPermitted"),
+        (assignment(VM1), grant(first), "400 RoleAssignmentUpdateNotPermitted"),
+        (assignment(VM2), grant(first, roleDefinitionId=READER), "400 RoleAssignmentUpdateNotPermitted"),
+        (assignment(VM1, 2), grant(first, condition="@x"), "400 LabNotSupported"),
+        (assignment(VM1, 2), grant(first, principalKind="User"), "400 BadRequest"),
+    ):
+        assert await bench.refused("PUT", path, body) == expected, path
+    assert await bench.refused("GET", assignment(VM1, 2)) == "404 RoleAssignmentNotFound"
+    assert await bench.refused("GET", assignment(VM1)) == "404 RoleAssignmentNotFound"
 
 
-def test_what_is_assigned_stays_and_what_is_deleted_takes_its_assignments_along(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await equip(bench)
-        assert await bench.refused("DELETE", ROLE) == "409 RoleDefinitionHasAssignments"
-        assert await bench.refused("DELETE", READER) == "400 LabBuiltInRole"
-        await bench.put(f"{SUB}/resourceGroups/other", {"location": cloud_bench.REGION})
-        moved = role(assignableScopes=[f"{SUB}/resourceGroups/other"])
-        path = ROLE.replace(SUB, f"{SUB}/resourceGroups/other")
-        assert await bench.refused("PUT", path, moved) == "400 RoleScopeBeingRemovedContainsAssignments"
-        await bench.ask("PUT", assignment(VM1, 2), grant(await principal_of(bench, VM2)))
-        assert (await bench.ask("DELETE", VM2))[0] == 200
-        assert await bench.refused("GET", assignment(VM2)) == "404 RoleAssignmentNotFound"
-        # An assignment outlives the principal that it is for.
-        await bench.get(assignment(VM1, 2))
-        assert [(await bench.ask("DELETE", assignment(VM1, 2)))[0] for _ in range(2)] == [200, 204]
-        assert [(await bench.ask("DELETE", ROLE))[0] for _ in range(2)] == [200, 204]
-        await bench.ask("PUT", assignment(GROUP, 3), grant(OBJECT_ID, roleDefinitionId=READER))
-        await bench.ask("DELETE", GROUP)
-        for _ in range(100):
-            if bench.site.inventory.group(SUBSCRIPTION, "rg") is None:
-                break
-            await asyncio.sleep(0.02)
-        assert bench.site.store.get(assignment(GROUP, 3)) is None
-
-    cloud_bench.run(tmp_path, check)
+async def test_what_is_assigned_stays_and_what_is_deleted_takes_its_assignments_along(bench: Bench) -> None:
+    await equip(bench)
+    assert await bench.refused("DELETE", ROLE) == "409 RoleDefinitionHasAssignments"
+    assert await bench.refused("DELETE", READER) == "400 LabBuiltInRole"
+    await bench.put(f"{SUB}/resourceGroups/other", {"location": cloud_bench.REGION})
+    moved = role(assignableScopes=[f"{SUB}/resourceGroups/other"])
+    path = ROLE.replace(SUB, f"{SUB}/resourceGroups/other")
+    assert await bench.refused("PUT", path, moved) == "400 RoleScopeBeingRemovedContainsAssignments"
+    await bench.ask("PUT", assignment(VM1, 2), grant(await principal_of(bench, VM2)))
+    assert (await bench.ask("DELETE", VM2))[0] == 200
+    assert await bench.refused("GET", assignment(VM2)) == "404 RoleAssignmentNotFound"
+    # An assignment outlives the principal that it is for.
+    await bench.get(assignment(VM1, 2))
+    assert [(await bench.ask("DELETE", assignment(VM1, 2)))[0] for _ in range(2)] == [200, 204]
+    assert [(await bench.ask("DELETE", ROLE))[0] for _ in range(2)] == [200, 204]
+    await bench.ask("PUT", assignment(GROUP, 3), grant(OBJECT_ID, roleDefinitionId=READER))
+    await bench.ask("DELETE", GROUP)
+    for _ in range(100):
+        if bench.site.inventory.group(SUBSCRIPTION, "rg") is None:
+            break
+        await asyncio.sleep(0.02)
+    assert bench.site.store.get(assignment(GROUP, 3)) is None
 
 
 @pytest.mark.xdist_group("recorded")  # with all else that asks Azure's SDK
-def test_the_stand_in_speaks_these_paths(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        principal = await principal_of(bench, VM1)
-        for token, scope, guid, inputs in (
-            (
-                "azure-native:authorization:RoleDefinition",
-                GROUP,
-                ROLE_GUID,
-                {**role()["properties"], "roleType": "CustomRole"},
-            ),
-            ("azure-native:authorization:RoleAssignment", VM2, GRANT.format(1), grant(principal)["properties"]),
-        ):
-            kind = resource_types()[token]
-            inputs.pop("type", None)
-            path = kind.path.replace("{scope}", scope.lstrip("/")).replace(f"{{{kind.name}}}", guid)
-            status, answer, _ = await bench.ask("PUT", path, to_body(kind.shape, inputs, path))
-            assert status == 201, answer
-            outputs = to_outputs(kind.shape, await bench.get(path))
-            assert {name: outputs[name] for name in inputs if name != "permissions"} == {
-                name: value for name, value in inputs.items() if name != "permissions"
-            }
-            assert (await bench.ask("PUT", path, to_body(kind.shape, inputs, path)))[0] == 200
-
-    cloud_bench.run(tmp_path, check)
+async def test_the_stand_in_speaks_these_paths(bench: Bench) -> None:
+    await bench.furnish()
+    principal = await principal_of(bench, VM1)
+    for token, scope, guid, inputs in (
+        (
+            "azure-native:authorization:RoleDefinition",
+            GROUP,
+            ROLE_GUID,
+            {**role()["properties"], "roleType": "CustomRole"},
+        ),
+        ("azure-native:authorization:RoleAssignment", VM2, GRANT.format(1), grant(principal)["properties"]),
+    ):
+        kind = resource_types()[token]
+        inputs.pop("type", None)
+        path = kind.path.replace("{scope}", scope.lstrip("/")).replace(f"{{{kind.name}}}", guid)
+        status, answer, _ = await bench.ask("PUT", path, to_body(kind.shape, inputs, path))
+        assert status == 201, answer
+        outputs = to_outputs(kind.shape, await bench.get(path))
+        assert {name: outputs[name] for name in inputs if name != "permissions"} == {
+            name: value for name, value in inputs.items() if name != "permissions"
+        }
+        assert (await bench.ask("PUT", path, to_body(kind.shape, inputs, path)))[0] == 200
 
 
 # --- who may do what
 
 
-def test_an_identity_can_do_what_its_role_says_and_no_more(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        token = await equip(bench)
+async def test_an_identity_can_do_what_its_role_says_and_no_more(bench: Bench) -> None:
+    token = await equip(bench)
 
-        async def ask(method: str, path: str, body: Any = None, query: str = "") -> tuple[int, Any]:
-            status, answer, _ = await bench.ask(method, path, body, token=token, query=query)
-            return status, answer
+    async def ask(method: str, path: str, body: Any = None, query: str = "") -> tuple[int, Any]:
+        status, answer, _ = await bench.ask(method, path, body, token=token, query=query)
+        return status, answer
 
-        status, answer = await ask("GET", VM2, query="&$expand=instanceView")
-        assert (status, answer["name"]) == (200, "vm2")
-        assert (await ask("POST", f"{VM2}/powerOff", query="&skipShutdown=true"))[0] == 200
-        assert "vm2" not in bench.machines.running
-        assert (await ask("POST", f"{VM2}/start"))[0] == 200
-        done = control.power_actions(bench.site.inventory)
-        assert [(one["action"], one["machine"], one["caller"], one["status"]) for one in done] == [
-            ("powerOffAbrupt", "vm2", "vm1", "Succeeded"),
-            ("start", "vm2", "vm1", "Succeeded"),
-        ]
-        assert time.time() - 60 < done[0]["began"] <= done[0]["ended"] <= done[1]["began"]
-        for method, path, operation, scope in (
-            ("POST", f"{VM1}/powerOff", f"{MACHINE}/powerOff/action", VM1),
-            ("POST", f"{VM2}/deallocate", f"{MACHINE}/deallocate/action", VM2),
-            ("GET", f"{VM2}/instanceView", f"{MACHINE}/instanceView/read", VM2),
-            ("GET", VM1, f"{MACHINE}/read", VM1),
-            ("PUT", VM2, f"{MACHINE}/write", VM2),
-            ("PATCH", VM2, f"{MACHINE}/write", VM2),
-            ("DELETE", VM2, f"{MACHINE}/delete", VM2),
-            ("GET", f"{COMPUTE}/virtualMachines/none", f"{MACHINE}/read", f"{COMPUTE}/virtualMachines/none"),
-            ("GET", f"{COMPUTE}/disks", "Microsoft.Compute/disks/read", COMPUTE),
-            ("GET", f"{NETWORK}/virtualNetworks/vnet/subnets", "Microsoft.Network/virtualNetworks/subnets/read",
-             f"{NETWORK}/virtualNetworks/vnet"),
-            ("GET", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/read", GROUP),
-            ("GET", SUB, "Microsoft.Resources/subscriptions/read", SUB),
-            ("GET", f"{VM2}/{AUTHORIZATION}/roleAssignments", "Microsoft.Authorization/roleAssignments/read",
-             f"{VM2}/{AUTHORIZATION}"),
-            ("PUT", assignment(VM1, 7), "Microsoft.Authorization/roleAssignments/write", assignment(VM1, 7)),
-        ):  # fmt: skip
-            status, answer = await ask(method, path, {} if method in ("PUT", "PATCH") else None)
-            assert (status, answer["error"]["code"]) == (403, "AuthorizationFailed"), path
-            principal = identity_of_machine(await principal_of(bench, VM1))
-            assert answer["error"]["message"] == (
-                f"The client '{principal.client_id}' with object id '{principal.object_id}' does not have "
-                f"authorization to perform action '{operation}' over scope '{scope}' or the scope is invalid. If "
-                "access was recently granted, please refresh your credentials."
-            ), path
-        assert {"vm1", "vm2"} == set(bench.machines.running)
+    status, answer = await ask("GET", VM2, query="&$expand=instanceView")
+    assert (status, answer["name"]) == (200, "vm2")
+    assert (await ask("POST", f"{VM2}/powerOff", query="&skipShutdown=true"))[0] == 200
+    assert "vm2" not in bench.machines.running
+    assert (await ask("POST", f"{VM2}/start"))[0] == 200
+    done = control.power_actions(bench.site.inventory)
+    assert [(one["action"], one["machine"], one["caller"], one["status"]) for one in done] == [
+        ("powerOffAbrupt", "vm2", "vm1", "Succeeded"),
+        ("start", "vm2", "vm1", "Succeeded"),
+    ]
+    assert time.time() - 60 < done[0]["began"] <= done[0]["ended"] <= done[1]["began"]
+    for method, path, operation, scope in (
+        ("POST", f"{VM1}/powerOff", f"{MACHINE}/powerOff/action", VM1),
+        ("POST", f"{VM2}/deallocate", f"{MACHINE}/deallocate/action", VM2),
+        ("GET", f"{VM2}/instanceView", f"{MACHINE}/instanceView/read", VM2),
+        ("GET", VM1, f"{MACHINE}/read", VM1),
+        ("PUT", VM2, f"{MACHINE}/write", VM2),
+        ("PATCH", VM2, f"{MACHINE}/write", VM2),
+        ("DELETE", VM2, f"{MACHINE}/delete", VM2),
+        ("GET", f"{COMPUTE}/virtualMachines/none", f"{MACHINE}/read", f"{COMPUTE}/virtualMachines/none"),
+        ("GET", f"{COMPUTE}/disks", "Microsoft.Compute/disks/read", COMPUTE),
+        ("GET", f"{NETWORK}/virtualNetworks/vnet/subnets", "Microsoft.Network/virtualNetworks/subnets/read",
+         f"{NETWORK}/virtualNetworks/vnet"),
+        ("GET", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/read", GROUP),
+        ("GET", SUB, "Microsoft.Resources/subscriptions/read", SUB),
+        ("GET", f"{VM2}/{AUTHORIZATION}/roleAssignments", "Microsoft.Authorization/roleAssignments/read",
+         f"{VM2}/{AUTHORIZATION}"),
+        ("PUT", assignment(VM1, 7), "Microsoft.Authorization/roleAssignments/write", assignment(VM1, 7)),
+    ):  # fmt: skip
+        status, answer = await ask(method, path, {} if method in ("PUT", "PATCH") else None)
+        assert (status, answer["error"]["code"]) == (403, "AuthorizationFailed"), path
+        principal = identity_of_machine(await principal_of(bench, VM1))
+        assert answer["error"]["message"] == (
+            f"The client '{principal.client_id}' with object id '{principal.object_id}' does not have "
+            f"authorization to perform action '{operation}' over scope '{scope}' or the scope is invalid. If "
+            "access was recently granted, please refresh your credentials."
+        ), path
+    assert {"vm1", "vm2"} == set(bench.machines.running)
 
-        # A list has what may be seen; without any right it is refused.
-        everywhere = f"{SUB}/providers/{MACHINE}"
-        for path in (f"{COMPUTE}/virtualMachines", everywhere):
-            status, answer = await ask("GET", path)
-            assert (status, [vm["name"] for vm in answer["value"]]) == (200, ["vm2"])
-        assert [r["name"] for r in (await ask("GET", f"{SUB}/resources"))[1]["value"]] == ["vm2"]
-        assert (await ask("GET", f"{SUB}/resourceGroups"))[1] == {"value": []}
-        assert len((await ask("GET", "/subscriptions"))[1]["value"]) == 1
-        token = await token_of(bench, VM2)
-        status, answer = await ask("GET", f"{COMPUTE}/virtualMachines")
-        assert (status, f"over scope '{COMPUTE}' " in answer["error"]["message"]) == (403, True)
-        assert (await ask("GET", "/subscriptions"))[1] == {"value": []}
+    # A list has what may be seen; without any right it is refused.
+    everywhere = f"{SUB}/providers/{MACHINE}"
+    for path in (f"{COMPUTE}/virtualMachines", everywhere):
+        status, answer = await ask("GET", path)
+        assert (status, [vm["name"] for vm in answer["value"]]) == (200, ["vm2"])
+    assert [r["name"] for r in (await ask("GET", f"{SUB}/resources"))[1]["value"]] == ["vm2"]
+    assert (await ask("GET", f"{SUB}/resourceGroups"))[1] == {"value": []}
+    assert len((await ask("GET", "/subscriptions"))[1]["value"]) == 1
+    token = await token_of(bench, VM2)
+    status, answer = await ask("GET", f"{COMPUTE}/virtualMachines")
+    assert (status, f"over scope '{COMPUTE}' " in answer["error"]["message"]) == (403, True)
+    assert (await ask("GET", "/subscriptions"))[1] == {"value": []}
 
-        # A role above counts below, and a right that is taken away is gone.
-        await bench.ask("PUT", assignment(GROUP, 5), grant(await principal_of(bench, VM2)))
-        assert len((await ask("GET", f"{COMPUTE}/virtualMachines"))[1]["value"]) == 2
-        await bench.ask("DELETE", assignment(GROUP, 5))
-        assert (await ask("GET", VM1))[0] == 403
-
-    cloud_bench.run(tmp_path, check)
+    # A role above counts below, and a right that is taken away is gone.
+    await bench.ask("PUT", assignment(GROUP, 5), grant(await principal_of(bench, VM2)))
+    assert len((await ask("GET", f"{COMPUTE}/virtualMachines"))[1]["value"]) == 2
+    await bench.ask("DELETE", assignment(GROUP, 5))
+    assert (await ask("GET", VM1))[0] == 403
 
 
-def test_who_powers_a_machine_off_may_ask_how_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def check(bench: Bench) -> None:
-        token = await equip(bench)
-        other = await token_of(bench, VM2)
-        monkeypatch.setattr("lab.cloud.changes._QUICK_SECONDS", 0.05)
+async def test_who_powers_a_machine_off_may_ask_how_it_goes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = await equip(bench)
+    other = await token_of(bench, VM2)
+    monkeypatch.setattr("lab.cloud.changes._QUICK_SECONDS", 0.05)
 
-        async def shut_down(machine: Definition) -> None:
-            await asyncio.sleep(0.5)
+    async def shut_down(machine: Definition) -> None:
+        await asyncio.sleep(0.5)
 
-        monkeypatch.setattr(bench.machines, "shut_down", shut_down)
-        status, _, headers = await bench.ask("POST", f"{VM2}/powerOff", token=token)
-        assert status == 202
-        for header in ("Azure-AsyncOperation", "Location"):
-            path = "/" + headers[header].split("/", 3)[3].partition("?")[0]
-            assert (await bench.ask("GET", path, token=token))[0] in (200, 202)
-            assert (await bench.ask("GET", path, token=other))[0] == 403
-        assert (await bench.ask("GET", f"{SUB}/operationresults/{NOBODY}", token=token))[0] == 403
-
-    cloud_bench.run(tmp_path, check)
+    monkeypatch.setattr(bench.machines, "shut_down", shut_down)
+    status, _, headers = await bench.ask("POST", f"{VM2}/powerOff", token=token)
+    assert status == 202
+    for header in ("Azure-AsyncOperation", "Location"):
+        path = "/" + headers[header].split("/", 3)[3].partition("?")[0]
+        assert (await bench.ask("GET", path, token=token))[0] in (200, 202)
+        assert (await bench.ask("GET", path, token=other))[0] == 403
+    assert (await bench.ask("GET", f"{SUB}/operationresults/{NOBODY}", token=token))[0] == 403
 
 
 # --- the metadata service
@@ -422,44 +405,41 @@ async def metadata(bench: Bench, monkeypatch: pytest.MonkeyPatch, node: int = 1)
 TOKEN = "identity/oauth2/token?api-version=2018-02-01&resource=https://management.azure.com"
 
 
-def test_tokens_of_identities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def check(bench: Bench) -> None:
-        await equip(bench)
-        async with metadata(bench, monkeypatch) as session:
-            async with session.get(TOKEN) as response:
-                assert response.status == 200
-                answer = await response.json()
-            assert answer["token_type"] == "Bearer"
-            assert answer["resource"] == "https://management.azure.com"
-            assert int(answer["expires_on"]) - int(answer["not_before"]) == int(answer["expires_in"]) == 3600
-            principal = bench.tokens.check(answer["access_token"])
-            assert principal == identity_of_machine(await principal_of(bench, VM1))
-            assert (await bench.ask("GET", VM2, token=answer["access_token"]))[0] == 200
-            assert (await bench.ask("GET", VM1, token=answer["access_token"]))[0] == 403
-            for query, status in (
-                (f"&client_id={principal.client_id}", 200),
-                (f"&object_id={NOBODY}", 400),
-                (f"&msi_res_id={VM1}", 400),
-            ):
-                async with session.get(TOKEN + query) as response:
-                    assert response.status == status, query
-            async with session.get(TOKEN.partition("&")[0]) as response:
-                assert "resource" in (await response.json())["error_description"]
-            async with session.get(TOKEN, headers={"Metadata": "false"}) as response:
-                assert response.status == 400
-        plain = changed(machine(1), "identity", None)
-        assert (await bench.ask("PUT", VM1, plain))[0] == 200
-        async with metadata(bench, monkeypatch) as session, session.get(TOKEN) as response:
-            assert (response.status, await response.json()) == (
-                400,
-                {"error": "invalid_request", "error_description": "Identity not found"},
-            )
-
-    cloud_bench.run(tmp_path, check)
+async def test_tokens_of_identities(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await equip(bench)
+    async with metadata(bench, monkeypatch) as session:
+        async with session.get(TOKEN) as response:
+            assert response.status == 200
+            answer = await response.json()
+        assert answer["token_type"] == "Bearer"
+        assert answer["resource"] == "https://management.azure.com"
+        assert int(answer["expires_on"]) - int(answer["not_before"]) == int(answer["expires_in"]) == 3600
+        principal = bench.tokens.check(answer["access_token"])
+        assert principal == identity_of_machine(await principal_of(bench, VM1))
+        assert (await bench.ask("GET", VM2, token=answer["access_token"]))[0] == 200
+        assert (await bench.ask("GET", VM1, token=answer["access_token"]))[0] == 403
+        for query, status in (
+            (f"&client_id={principal.client_id}", 200),
+            (f"&object_id={NOBODY}", 400),
+            (f"&msi_res_id={VM1}", 400),
+        ):
+            async with session.get(TOKEN + query) as response:
+                assert response.status == status, query
+        async with session.get(TOKEN.partition("&")[0]) as response:
+            assert "resource" in (await response.json())["error_description"]
+        async with session.get(TOKEN, headers={"Metadata": "false"}) as response:
+            assert response.status == 400
+    plain = changed(machine(1), "identity", None)
+    assert (await bench.ask("PUT", VM1, plain))[0] == 200
+    async with metadata(bench, monkeypatch) as session, session.get(TOKEN) as response:
+        assert (response.status, await response.json()) == (
+            400,
+            {"error": "invalid_request", "error_description": "Identity not found"},
+        )
 
 
-def test_scheduled_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def check(bench: Bench) -> None:
+async def test_scheduled_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with cloud_bench.running(tmp_path, keeps_state=True) as bench:
         await bench.furnish()
         now = [1_700_000_000.0]
         monkeypatch.setattr("lab.cloud.scheduled_events.time.time", lambda: now[0])
@@ -534,129 +514,115 @@ def test_scheduled_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             await events.tick()
             assert events.all() == []
 
-    cloud_bench.run(tmp_path, check, keeps_state=True)
 
-
-def test_events_are_for_the_machine_and_its_availability_set_only(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        vm1, vm2 = bench.site.store.get(VM1), bench.site.store.get(VM2)
-        assert vm1 is not None
-        assert vm2 is not None
-        for vm in (vm1, vm2):
-            del vm.properties["availabilitySet"]
-        made = bench.events.announce(vm1, "Reboot", 60)
-        assert bench.events.document(vm1)["Events"] == [made]
-        assert bench.events.document(vm2)["Events"] == []
-        assert not bench.events.approve(vm2, [made["EventId"]])
-
-    cloud_bench.run(tmp_path, check)
+async def test_events_are_for_the_machine_and_its_availability_set_only(bench: Bench) -> None:
+    await bench.furnish()
+    vm1, vm2 = bench.site.store.get(VM1), bench.site.store.get(VM2)
+    assert vm1 is not None
+    assert vm2 is not None
+    for vm in (vm1, vm2):
+        del vm.properties["availabilitySet"]
+    made = bench.events.announce(vm1, "Reboot", 60)
+    assert bench.events.document(vm1)["Events"] == [made]
+    assert bench.events.document(vm2)["Events"] == []
+    assert not bench.events.approve(vm2, [made["EventId"]])
 
 
 # --- out of reach
 
 
-def test_machines_are_cut_off_from_the_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        monkeypatch.setattr(bench.site.inventory, "address_space", lambda _network: (IPv4Network("127.0.0.8/29"),))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-        faults = bench.faults
-        faults.arm.set("unreachable")
-        assert Faults(bench.site.inventory).arm.reach == "unreachable"
-        assert faults.arm.suffers("127.0.0.11")
-        assert not faults.arm.suffers("127.0.0.1")
-        # The tests and the engine are outside.
-        assert (await bench.ask("GET", GROUP))[0] == 200
-        url = bench.web.make_url(f"{GROUP}?api-version={known_versions.of_path(GROUP)}")
-        inside = ClientSession(
-            connector=TCPConnector(local_addr=("127.0.0.11", 0)),
-            headers={"Authorization": f"Bearer {bench.token}"},
-            timeout=ClientTimeout(total=0.2),
-        )
-        async with inside, metadata(bench, monkeypatch) as session:
-            with pytest.raises(TimeoutError):
-                await inside.get(url)
-            waiting = asyncio.create_task(session.get(TOKEN))
-            await asyncio.sleep(0.1)
-            assert not waiting.done()
-            faults.arm.set("ok")
-            with contextlib.suppress(ConnectionError):
-                # aiohttp's client asks once more by itself where a connection ends without an answer.
-                assert (await waiting).status == 200
-            assert (await inside.get(url)).status == 200
-
-    cloud_bench.run(tmp_path, check)
+async def test_machines_are_cut_off_from_the_api(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.furnish()
+    monkeypatch.setattr(bench.site.inventory, "address_space", lambda _network: (IPv4Network("127.0.0.8/29"),))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    faults = bench.faults
+    faults.arm.set("unreachable")
+    assert Faults(bench.site.inventory).arm.reach == "unreachable"
+    assert faults.arm.suffers("127.0.0.11")
+    assert not faults.arm.suffers("127.0.0.1")
+    # The tests and the engine are outside.
+    assert (await bench.ask("GET", GROUP))[0] == 200
+    url = bench.web.make_url(f"{GROUP}?api-version={known_versions.of_path(GROUP)}")
+    inside = ClientSession(
+        connector=TCPConnector(local_addr=("127.0.0.11", 0)),
+        headers={"Authorization": f"Bearer {bench.token}"},
+        timeout=ClientTimeout(total=0.2),
+    )
+    async with inside, metadata(bench, monkeypatch) as session:
+        with pytest.raises(TimeoutError):
+            await inside.get(url)
+        waiting = asyncio.create_task(session.get(TOKEN))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        faults.arm.set("ok")
+        with contextlib.suppress(ConnectionError):
+            # aiohttp's client asks once more by itself where a connection ends without an answer.
+            assert (await waiting).status == 200
+        assert (await inside.get(url)).status == 200
 
 
-def test_the_listener_drops_what_machines_send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        monkeypatch.setattr(bench.site.inventory, "address_space", lambda _network: (IPv4Network("127.0.0.8/29"),))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-        with socket.create_server(("127.0.0.1", 0)) as door:
-            address = door.getsockname()
-            bench.faults.arm.set("unreachable")
-            bench.faults.arm.guard(door)
-            with pytest.raises(TimeoutError):
-                socket.create_connection(address, timeout=0.3, source_address=("127.0.0.11", 0))
-            socket.create_connection(address, timeout=3).close()
-            bench.faults.arm.set("ok")
-            socket.create_connection(address, timeout=3, source_address=("127.0.0.11", 0)).close()
-
-    cloud_bench.run(tmp_path, check)
+async def test_the_listener_drops_what_machines_send(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.furnish()
+    monkeypatch.setattr(bench.site.inventory, "address_space", lambda _network: (IPv4Network("127.0.0.8/29"),))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        address = door.getsockname()
+        bench.faults.arm.set("unreachable")
+        bench.faults.arm.guard(door)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(address, timeout=0.3, source_address=("127.0.0.11", 0))
+        socket.create_connection(address, timeout=3).close()
+        bench.faults.arm.set("ok")
+        socket.create_connection(address, timeout=3, source_address=("127.0.0.11", 0)).close()
 
 
 # --- the control socket and its client
 
 
-def test_the_control_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        paths = LabPaths("test")
-        monkeypatch.setattr(LabPaths, "cloud", tmp_path)
-        rewired: list[str] = []
+async def test_the_control_socket(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.furnish()
+    paths = LabPaths("test")
+    monkeypatch.setattr(LabPaths, "cloud", tmp_path)
+    rewired: list[str] = []
 
-        async def rewire() -> None:
-            rewired.append(bench.faults.zone)
+    async def rewire() -> None:
+        rewired.append(bench.faults.zone)
 
-        things = (dict, asyncio.Event(), bench.site.inventory, bench.events, bench.faults, rewire, bench.site.blobs)
-        application = control.application(*things)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await control.listen(runner, tmp_path / "control.sock")
+    things = (dict, asyncio.Event(), bench.site.inventory, bench.events, bench.faults, rewire, bench.site.blobs)
+    application = control.application(*things)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await control.listen(runner, tmp_path / "control.sock")
 
-        def drive() -> None:
-            repaired = {"arm": "ok", "storage": "ok", "metrics": "ok", "zone": ""}
-            assert client.set_faults(paths, arm="unreachable") == repaired | {"arm": "unreachable"}
-            assert bench.faults.arm.reach == "unreachable"
-            assert client.set_faults(paths, arm="ok") == repaired
-            assert client.set_faults(paths, metrics="unreachable") == repaired | {"metrics": "unreachable"}
-            assert client.set_faults(paths, metrics="ok", zone="2") == repaired | {"zone": "2"}
-            assert client.set_faults(paths, zone="") == repaired
-            assert rewired == ["2", ""]
-            with pytest.raises(client.CloudError, match="zone is one of , 1, 2, 3"):
-                client.set_faults(paths, zone="4")
-            with pytest.raises(client.CloudError, match="arm is one of ok, unreachable"):
-                client.set_faults(paths, arm="gone")  # pyright: ignore[reportArgumentType]
-            assert client.power_actions(paths) == []
-            event = client.announce_event(paths, "vm1", "Reboot", 60)
-            assert [e["EventId"] for e in client.scheduled_events(paths)] == [event]
+    def drive() -> None:
+        repaired = {"arm": "ok", "storage": "ok", "metrics": "ok", "zone": ""}
+        assert client.set_faults(paths, arm="unreachable") == repaired | {"arm": "unreachable"}
+        assert bench.faults.arm.reach == "unreachable"
+        assert client.set_faults(paths, arm="ok") == repaired
+        assert client.set_faults(paths, metrics="unreachable") == repaired | {"metrics": "unreachable"}
+        assert client.set_faults(paths, metrics="ok", zone="2") == repaired | {"zone": "2"}
+        assert client.set_faults(paths, zone="") == repaired
+        assert rewired == ["2", ""]
+        with pytest.raises(client.CloudError, match="zone is one of , 1, 2, 3"):
+            client.set_faults(paths, zone="4")
+        with pytest.raises(client.CloudError, match="arm is one of ok, unreachable"):
+            client.set_faults(paths, arm="gone")  # pyright: ignore[reportArgumentType]
+        assert client.power_actions(paths) == []
+        event = client.announce_event(paths, "vm1", "Reboot", 60)
+        assert [e["EventId"] for e in client.scheduled_events(paths)] == [event]
+        client.withdraw_event(paths, event)
+        assert client.scheduled_events(paths) == []
+        with pytest.raises(client.CloudError, match="no event"):
             client.withdraw_event(paths, event)
-            assert client.scheduled_events(paths) == []
-            with pytest.raises(client.CloudError, match="no event"):
-                client.withdraw_event(paths, event)
-            with pytest.raises(client.CloudError, match="no machine 'vm9'"):
-                client.announce_event(paths, "vm9", "Reboot", 60)
-            with pytest.raises(client.CloudError, match="0 to 86400 seconds"):
-                client.announce_event(paths, "vm1", "Reboot", -1)
-            with pytest.raises(client.CloudError, match="type is one of"):
-                client.announce_event(paths, "vm1", "Preempt", 1)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(client.CloudError, match="no machine 'vm9'"):
+            client.announce_event(paths, "vm9", "Reboot", 60)
+        with pytest.raises(client.CloudError, match="0 to 86400 seconds"):
+            client.announce_event(paths, "vm1", "Reboot", -1)
+        with pytest.raises(client.CloudError, match="type is one of"):
+            client.announce_event(paths, "vm1", "Preempt", 1)  # pyright: ignore[reportArgumentType]
 
-        await asyncio.to_thread(drive)
-        again = control.application(*things)
-        async with TestClient(TestServer(again)) as web_client:
-            for body in ("", "[]", "{}", '{"arm": "ok", "x": 1}'):
-                async with web_client.post("/faults", data=body) as response:
-                    assert response.status == 400
-        await runner.cleanup()
-
-    cloud_bench.run(tmp_path, check)
+    await asyncio.to_thread(drive)
+    again = control.application(*things)
+    async with TestClient(TestServer(again)) as web_client:
+        for body in ("", "[]", "{}", '{"arm": "ok", "x": 1}'):
+            async with web_client.post("/faults", data=body) as response:
+                assert response.status == 400
+    await runner.cleanup()

@@ -179,71 +179,60 @@ def test_name_server() -> None:
     assert ask("12.1.0.10.in-addr.arpa", 12) == (3, b"")
 
 
-def test_the_name_of_a_public_address(tmp_path: Path) -> None:
+async def test_the_name_of_a_public_address(bench: Bench) -> None:
     """It leads there while the address has it."""
-
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        address = f"{NETWORK}/publicIPAddresses/named"
-        body = cloud_bench.changed(cloud_bench.public_address(), "properties/dnsSettings/domainNameLabel", "shop")
-        await bench.put(address, body)
-        forward, _ = dns.lookup_in(bench.site.inventory)
-        anybody = IPv4Address("10.0.1.11")
-        found = await bench.get(address)
-        assert found["properties"]["dnsSettings"]["fqdn"] == "shop.westeurope.cloudapp.azure.com"
-        assert str(forward("Shop.westeurope.cloudapp.azure.com", anybody)) == found["properties"]["ipAddress"]
-        await bench.put(address, body)
-        await bench.put(address, cloud_bench.public_address())
-        assert forward("shop.westeurope.cloudapp.azure.com", anybody) is None
-
-    cloud_bench.run(tmp_path, check)
+    await bench.furnish()
+    address = f"{NETWORK}/publicIPAddresses/named"
+    body = cloud_bench.changed(cloud_bench.public_address(), "properties/dnsSettings/domainNameLabel", "shop")
+    await bench.put(address, body)
+    forward, _ = dns.lookup_in(bench.site.inventory)
+    anybody = IPv4Address("10.0.1.11")
+    found = await bench.get(address)
+    assert found["properties"]["dnsSettings"]["fqdn"] == "shop.westeurope.cloudapp.azure.com"
+    assert str(forward("Shop.westeurope.cloudapp.azure.com", anybody)) == found["properties"]["ipAddress"]
+    await bench.put(address, body)
+    await bench.put(address, cloud_bench.public_address())
+    assert forward("shop.westeurope.cloudapp.azure.com", anybody) is None
 
 
-def test_a_name_in_a_private_zone(tmp_path: Path) -> None:
+async def test_a_name_in_a_private_zone(bench: Bench) -> None:
     """It is known in the networks that its zone is linked to, where it hides what the world has of that name."""
-
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        zones, inside = f"{NETWORK}/privateDnsZones", IPv4Address("10.0.1.11")
-        forward, _ = dns.lookup_in(bench.site.inventory)
-        for name, address in (("corp.internal", "10.0.1.10"), ("db.corp.internal", "10.0.1.20")):
-            await bench.put(f"{zones}/{name}", cloud_bench.private_zone())
-            await bench.put(f"{zones}/{name}/A/db", cloud_bench.dns_record(address))
-        assert forward("db.corp.internal", inside) is None, "no network is linked yet"
-        await bench.put(f"{zones}/corp.internal/virtualNetworkLinks/link", cloud_bench.zone_link())
-        assert str(forward("DB.Corp.internal", inside)) == "10.0.1.10"
-        assert forward("db.corp.internal", IPv4Address("10.9.0.1")) is None, "it is asked from elsewhere"
-        assert forward("www.corp.internal", inside) is None
-        assert forward("db.db.corp.internal", inside) is None
-        await bench.put(f"{zones}/db.corp.internal/virtualNetworkLinks/link", cloud_bench.zone_link())
-        assert str(forward("db.db.corp.internal", inside)) == "10.0.1.20", "the zone of the longest name answers"
-        assert forward("db.corp.internal", inside) is None
-        await bench.put(f"{zones}/db.corp.internal/A/@", cloud_bench.dns_record("10.0.1.30"))
-        assert str(forward("db.corp.internal", inside)) == "10.0.1.30"
-        shown = await bench.get(f"{zones}/db.corp.internal")
-        assert shown["properties"]["numberOfVirtualNetworkLinks"] == 1
-        assert shown["properties"]["numberOfRecordSets"] == 3
-        assert (await bench.get(f"{zones}/db.corp.internal/A/@"))["properties"]["fqdn"] == "db.corp.internal."
-
-    cloud_bench.run(tmp_path, check)
+    await bench.furnish()
+    zones, inside = f"{NETWORK}/privateDnsZones", IPv4Address("10.0.1.11")
+    forward, _ = dns.lookup_in(bench.site.inventory)
+    for name, address in (("corp.internal", "10.0.1.10"), ("db.corp.internal", "10.0.1.20")):
+        await bench.put(f"{zones}/{name}", cloud_bench.private_zone())
+        await bench.put(f"{zones}/{name}/A/db", cloud_bench.dns_record(address))
+    assert forward("db.corp.internal", inside) is None, "no network is linked yet"
+    await bench.put(f"{zones}/corp.internal/virtualNetworkLinks/link", cloud_bench.zone_link())
+    assert str(forward("DB.Corp.internal", inside)) == "10.0.1.10"
+    assert forward("db.corp.internal", IPv4Address("10.9.0.1")) is None, "it is asked from elsewhere"
+    assert forward("www.corp.internal", inside) is None
+    assert forward("db.db.corp.internal", inside) is None
+    await bench.put(f"{zones}/db.corp.internal/virtualNetworkLinks/link", cloud_bench.zone_link())
+    assert str(forward("db.db.corp.internal", inside)) == "10.0.1.20", "the zone of the longest name answers"
+    assert forward("db.corp.internal", inside) is None
+    await bench.put(f"{zones}/db.corp.internal/A/@", cloud_bench.dns_record("10.0.1.30"))
+    assert str(forward("db.corp.internal", inside)) == "10.0.1.30"
+    shown = await bench.get(f"{zones}/db.corp.internal")
+    assert shown["properties"]["numberOfVirtualNetworkLinks"] == 1
+    assert shown["properties"]["numberOfRecordSets"] == 3
+    assert (await bench.get(f"{zones}/db.corp.internal/A/@"))["properties"]["fqdn"] == "db.corp.internal."
 
 
-def test_a_network_goes_with_the_links_to_it(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.put(cloud_bench.GROUP, {"location": "westeurope"})
-        bare = {**cloud_bench.network(), "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}}
-        await bench.put(f"{NETWORK}/virtualNetworks/vnet", bare)
-        zone = f"{NETWORK}/privateDnsZones/shop.internal"
-        await bench.put(zone, cloud_bench.private_zone())
-        await bench.put(f"{zone}/virtualNetworkLinks/link", cloud_bench.zone_link())
-        assert await bench.refused("DELETE", zone) == "409 CannotDeleteResource"
-        assert (await bench.ask("DELETE", f"{NETWORK}/virtualNetworks/vnet"))[0] == 200
-        assert (await bench.get(f"{zone}/virtualNetworkLinks"))["value"] == []
-        await bench.put(f"{zone}/A/db", cloud_bench.dns_record("10.0.1.10"))
-        assert (await bench.ask("DELETE", zone))[0] == 200
-        assert (await bench.ask("GET", f"{zone}/A/db"))[0] == 404, "its records go with it"
-
-    cloud_bench.run(tmp_path, check)
+async def test_a_network_goes_with_the_links_to_it(bench: Bench) -> None:
+    await bench.put(cloud_bench.GROUP, {"location": "westeurope"})
+    bare = {**cloud_bench.network(), "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}}
+    await bench.put(f"{NETWORK}/virtualNetworks/vnet", bare)
+    zone = f"{NETWORK}/privateDnsZones/shop.internal"
+    await bench.put(zone, cloud_bench.private_zone())
+    await bench.put(f"{zone}/virtualNetworkLinks/link", cloud_bench.zone_link())
+    assert await bench.refused("DELETE", zone) == "409 CannotDeleteResource"
+    assert (await bench.ask("DELETE", f"{NETWORK}/virtualNetworks/vnet"))[0] == 200
+    assert (await bench.get(f"{zone}/virtualNetworkLinks"))["value"] == []
+    await bench.put(f"{zone}/A/db", cloud_bench.dns_record("10.0.1.10"))
+    assert (await bench.ask("DELETE", zone))[0] == 200
+    assert (await bench.ask("GET", f"{zone}/A/db"))[0] == 404, "its records go with it"
 
 
 @pytest.mark.parametrize("packet", [b"", b"x" * 11, query("a", 1)[:-3], b"\xab\xcd\x01\0\0\1\0\0\0\0\0\0\xff"])
@@ -281,29 +270,26 @@ def test_seed() -> None:
     assert (user["name"], user["lock_passwd"]) == ("azureuser", True)
 
 
-def test_metadata(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        machine = next(iter(bench.site.inventory.of_type(MACHINE)))
-        told = instance(bench.site, machine)
-        assert told["compute"]["name"] == "vm1"
-        assert told["compute"]["resourceId"] == machine.id
-        assert told["network"]["interface"][0]["ipv4"]["subnet"] == [{"address": "10.0.1.0", "prefix": "24"}]
-        service = MetadataService(bench.site, bench.tokens, bench.events, bench.faults)
-        async with TestClient(TestServer(service.application())) as web:
-            for path, headers, status in (
-                ("/metadata/instance?api-version=2021-02-01", {}, 400),
-                ("/metadata/instance", {"Metadata": "true"}, 400),
-                # 127.0.0.1 is no machine's address.
-                ("/metadata/instance?api-version=2021-02-01", {"Metadata": "true"}, 404),
-                ("/metadata/identity/oauth2/token?api-version=2018-02-01&resource=x", {"Metadata": "true"}, 400),
-            ):
-                async with web.get(path, headers=headers) as response:
-                    assert response.status == status, path
-        seeded = bench.machines.running["vm1"].seed
-        assert "customData" not in seeded.meta_data
-
-    cloud_bench.run(tmp_path, check)
+async def test_metadata(bench: Bench) -> None:
+    await bench.furnish()
+    machine = next(iter(bench.site.inventory.of_type(MACHINE)))
+    told = instance(bench.site, machine)
+    assert told["compute"]["name"] == "vm1"
+    assert told["compute"]["resourceId"] == machine.id
+    assert told["network"]["interface"][0]["ipv4"]["subnet"] == [{"address": "10.0.1.0", "prefix": "24"}]
+    service = MetadataService(bench.site, bench.tokens, bench.events, bench.faults)
+    async with TestClient(TestServer(service.application())) as web:
+        for path, headers, status in (
+            ("/metadata/instance?api-version=2021-02-01", {}, 400),
+            ("/metadata/instance", {"Metadata": "true"}, 400),
+            # 127.0.0.1 is no machine's address.
+            ("/metadata/instance?api-version=2021-02-01", {"Metadata": "true"}, 404),
+            ("/metadata/identity/oauth2/token?api-version=2018-02-01&resource=x", {"Metadata": "true"}, 400),
+        ):
+            async with web.get(path, headers=headers) as response:
+                assert response.status == status, path
+    seeded = bench.machines.running["vm1"].seed
+    assert "customData" not in seeded.meta_data
 
 
 def test_the_client_says_that_no_cloud_is_there() -> None:
@@ -313,15 +299,11 @@ def test_the_client_says_that_no_cloud_is_there() -> None:
         client.status(paths)
 
 
-def test_the_log_has_lines_and_no_secrets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_has_lines_and_no_secrets(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="cloud")
-
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        await bench.ask("GET", GROUP, query="&secret=hidden")
-        await asyncio.sleep(0)
-
-    cloud_bench.run(tmp_path, check)
+    await bench.furnish()
+    await bench.ask("GET", GROUP, query="&secret=hidden")
+    await asyncio.sleep(0)
     requests = [record.getMessage() for record in caplog.records if record.name == "cloud.requests"]
     assert any("PUT" in line and "virtualMachines/vm1" in line and " 201 " in line for line in requests)
     for secret in ("Bearer", "hidden", "I2Nsb3Vk", "ssh-ed25519"):

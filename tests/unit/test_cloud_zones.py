@@ -1,14 +1,12 @@
 """A zone that is away: whose way out and whose address go with it, and that nothing starts there."""
 
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
 from lab.cloud import known_versions, plan, zones
-from tests.support import cloud_bench
 from tests.support.cloud_bench import (
     COMPUTE,
     GROUP,
@@ -53,61 +51,52 @@ def survives(bench: Bench, zone: str) -> bool:
         ("StandardV2", ALL_ZONES, ALL_ZONES, set[str]()),
     ],
 )
-def test_a_nat_gateway(tmp_path: Path, sku: str, of_gateway: list[str], of_address: list[str], lost: set[str]) -> None:
+async def test_a_nat_gateway(
+    bench: Bench, sku: str, of_gateway: list[str], of_address: list[str], lost: set[str]
+) -> None:
     """One of SKU Standard is in one zone: that which it is told, or one that nobody is told."""
-
-    async def check(bench: Bench) -> None:
-        gateway = {**changed(nat_gateway(), "sku/name", sku), "zones": of_gateway}
-        address = {**changed(public_address(), "sku/name", sku), "zones": of_address}
-        await make(bench, nat=gateway, egress=address)
-        assert survives(bench, "")
-        assert {zone for zone in ALL_ZONES if not survives(bench, zone)} == lost
-
-    cloud_bench.run(tmp_path, check)
+    gateway = {**changed(nat_gateway(), "sku/name", sku), "zones": of_gateway}
+    address = {**changed(public_address(), "sku/name", sku), "zones": of_address}
+    await make(bench, nat=gateway, egress=address)
+    assert survives(bench, "")
+    assert {zone for zone in ALL_ZONES if not survives(bench, zone)} == lost
 
 
 @pytest.mark.parametrize(("of_address", "lost"), [(ALL_ZONES, set[str]()), (["3"], {"3"}), ([], {"1", "2", "3"})])
-def test_an_outbound_rule(tmp_path: Path, of_address: list[str], lost: set[str]) -> None:
+async def test_an_outbound_rule(bench: Bench, of_address: list[str], lost: set[str]) -> None:
     """As the program has it: where its address is."""
-
-    async def check(bench: Bench) -> None:
-        with_rule = changed(
-            balancer(),
-            "properties/outboundRules",
-            [
-                {
-                    "name": "egress",
-                    "properties": {
-                        "frontendIPConfigurations": [{"id": f"{LB}/frontendIPConfigurations/front"}],
-                        "backendAddressPool": {"id": f"{LB}/backendAddressPools/pool"},
-                        "protocol": "All",
-                    },
-                }
-            ],
-        )
-        without_gateway = changed(network(), "properties/subnets/0/properties/natGateway", None)
-        await make(bench, lb=with_rule, vnet=without_gateway, pip={**public_address(), "zones": of_address})
-        assert survives(bench, "")
-        assert {zone for zone in ALL_ZONES if not survives(bench, zone)} == lost
-        # Its listeners are where its address is, too.
-        fronts = {listener.address for listener in plan.listeners(bench.site.inventory)}
-        assert fronts == (set[IPv4Address]() if "3" in lost else {IPv4Address("203.0.113.1")})
-
-    cloud_bench.run(tmp_path, check)
+    with_rule = changed(
+        balancer(),
+        "properties/outboundRules",
+        [
+            {
+                "name": "egress",
+                "properties": {
+                    "frontendIPConfigurations": [{"id": f"{LB}/frontendIPConfigurations/front"}],
+                    "backendAddressPool": {"id": f"{LB}/backendAddressPools/pool"},
+                    "protocol": "All",
+                },
+            }
+        ],
+    )
+    without_gateway = changed(network(), "properties/subnets/0/properties/natGateway", None)
+    await make(bench, lb=with_rule, vnet=without_gateway, pip={**public_address(), "zones": of_address})
+    assert survives(bench, "")
+    assert {zone for zone in ALL_ZONES if not survives(bench, zone)} == lost
+    # Its listeners are where its address is, too.
+    fronts = {listener.address for listener in plan.listeners(bench.site.inventory)}
+    assert fronts == (set[IPv4Address]() if "3" in lost else {IPv4Address("203.0.113.1")})
 
 
-def test_nothing_starts_in_a_zone_that_is_away(tmp_path: Path) -> None:
-    async def check(bench: Bench) -> None:
-        alone = {key: value for key, value in machine()["properties"].items() if key != "availabilitySet"}
-        await make(bench, vm1={**machine(), "zones": ["1"], "properties": alone}, data1={**disk_of_zone_1()})
-        assert (await bench.ask("POST", f"{VM1}/powerOff"))[0] == 200
-        zones.set_away(bench.site.store, "1")
-        assert await bench.refused("POST", f"{VM1}/start") == "409 ZonalAllocationFailed"
-        assert (await bench.ask("POST", f"{COMPUTE}/virtualMachines/vm2/restart"))[0] == 200
-        zones.set_away(bench.site.store, "")
-        assert (await bench.ask("POST", f"{VM1}/start"))[0] == 200
-
-    cloud_bench.run(tmp_path, check)
+async def test_nothing_starts_in_a_zone_that_is_away(bench: Bench) -> None:
+    alone = {key: value for key, value in machine()["properties"].items() if key != "availabilitySet"}
+    await make(bench, vm1={**machine(), "zones": ["1"], "properties": alone}, data1={**disk_of_zone_1()})
+    assert (await bench.ask("POST", f"{VM1}/powerOff"))[0] == 200
+    zones.set_away(bench.site.store, "1")
+    assert await bench.refused("POST", f"{VM1}/start") == "409 ZonalAllocationFailed"
+    assert (await bench.ask("POST", f"{COMPUTE}/virtualMachines/vm2/restart"))[0] == 200
+    zones.set_away(bench.site.store, "")
+    assert (await bench.ask("POST", f"{VM1}/start"))[0] == 200
 
 
 def disk_of_zone_1() -> dict[str, Any]:
@@ -115,26 +104,25 @@ def disk_of_zone_1() -> dict[str, Any]:
     return {**everything()[f"{COMPUTE}/disks/data1"], "zones": ["1"]}
 
 
-def test_a_machine_without_a_way_out_does_not_reach_the_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def check(bench: Bench) -> None:
-        await bench.furnish()
-        interface, vm = bench.site.store.get(NIC1), bench.site.store.get(VM1)
-        owners = {IPv4Address("127.0.0.11"): (vm, interface)}
-        monkeypatch.setattr(bench.site.inventory, "machine_addresses", lambda: owners)
-        url = bench.web.make_url(f"{GROUP}?api-version={known_versions.of_path(GROUP)}")
-        inside = ClientSession(
-            connector=TCPConnector(local_addr=("127.0.0.11", 0)),
-            headers={"Authorization": f"Bearer {bench.token}"},
-            timeout=ClientTimeout(total=0.3),
-        )
-        async with inside:
-            assert (await inside.get(url)).status == 200
-            bench.faults.set_zone("2")
-            with pytest.raises(TimeoutError):
-                await inside.get(url)
-            # Who asks from outside is not concerned.
-            assert (await bench.ask("GET", GROUP))[0] == 200
-            bench.faults.set_zone("")
-            assert (await inside.get(url)).status == 200
-
-    cloud_bench.run(tmp_path, check)
+async def test_a_machine_without_a_way_out_does_not_reach_the_api(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.furnish()
+    interface, vm = bench.site.store.get(NIC1), bench.site.store.get(VM1)
+    owners = {IPv4Address("127.0.0.11"): (vm, interface)}
+    monkeypatch.setattr(bench.site.inventory, "machine_addresses", lambda: owners)
+    url = bench.web.make_url(f"{GROUP}?api-version={known_versions.of_path(GROUP)}")
+    inside = ClientSession(
+        connector=TCPConnector(local_addr=("127.0.0.11", 0)),
+        headers={"Authorization": f"Bearer {bench.token}"},
+        timeout=ClientTimeout(total=0.3),
+    )
+    async with inside:
+        assert (await inside.get(url)).status == 200
+        bench.faults.set_zone("2")
+        with pytest.raises(TimeoutError):
+            await inside.get(url)
+        # Who asks from outside is not concerned.
+        assert (await bench.ask("GET", GROUP))[0] == 200
+        bench.faults.set_zone("")
+        assert (await inside.get(url)).status == 200

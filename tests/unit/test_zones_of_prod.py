@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from lab.cloud import plan, zones
 from lab.cloud.inventory import INTERFACE
 from lab.cloud.tokens import SUBSCRIPTION
 from operations.resume import id_of
-from tests.support import cloud_bench
 from tests.support.cloud_bench import Bench
 from tests.support.recording import Resource, as_sent, record, recorded_id
 
@@ -49,37 +47,37 @@ def requests(stack: str, changes: dict[str, Any]) -> Iterator[tuple[str, dict[st
         yield ids[one.name], to_body(kind.shape, inputs, ids[one.name]), kind.api_version
 
 
-@pytest.mark.parametrize(
-    ("stack", "changes"),
-    [
-        ("prod", {}),
-        ("staging", {}),
-        ("prod", {"endpoint": "public"}),
-        ("prod", {"endpoint": "public", "sshAccess": "node-addresses"}),
-    ],
-    ids=["prod", "staging", "public", "public, with addresses of their own"],
-)
-def test_no_zone_takes_the_way_out_of_another(stack: str, changes: dict[str, Any], tmp_path: Path) -> None:
+STACKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "prod": ("prod", {}),
+    "staging": ("staging", {}),
+    "public": ("prod", {"endpoint": "public"}),
+    "public, with addresses of their own": ("prod", {"endpoint": "public", "sshAccess": "node-addresses"}),
+}
+
+
+@pytest.fixture(params=STACKS)
+def asked(request: pytest.FixtureRequest) -> list[tuple[str, dict[str, Any], str]]:
+    """The requests of a stack, each in turn."""
+    stack, changes = STACKS[request.param]
     # The lab has a guest for this system; where it is made and what it may reach is the same.
-    asked = list(requests(stack, changes | {"operatingSystem": "debian-12"}))
+    return list(requests(stack, changes | {"operatingSystem": "debian-12"}))
 
-    async def check(bench: Bench) -> None:
-        for path, body, version in asked:
-            status, answer, _ = await bench.ask("PUT", path, body, version=version)
-            assert status in (200, 201), answer
-        inventory = bench.site.inventory
-        interfaces = list(inventory.of_type(INTERFACE))
-        assert len(interfaces) == 3
-        for zone in zones.ZONES:
-            zones.set_away(bench.site.store, zone)
-            for interface in interfaces:
-                machine = inventory.machine_of_interface(interface.id)
-                assert machine is not None
-                if machine.zones != [zone]:
-                    assert inventory.egress_address(interface) is not None, f"{machine.name}, without zone {zone}"
-            assert any(listener.balanced for listener in plan.listeners(inventory)), "the endpoint is gone"
 
-    cloud_bench.run(tmp_path, check)
+async def test_no_zone_takes_the_way_out_of_another(bench: Bench, asked: list[tuple[str, dict[str, Any], str]]) -> None:
+    for path, body, version in asked:
+        status, answer, _ = await bench.ask("PUT", path, body, version=version)
+        assert status in (200, 201), answer
+    inventory = bench.site.inventory
+    interfaces = list(inventory.of_type(INTERFACE))
+    assert len(interfaces) == 3
+    for zone in zones.ZONES:
+        zones.set_away(bench.site.store, zone)
+        for interface in interfaces:
+            machine = inventory.machine_of_interface(interface.id)
+            assert machine is not None
+            if machine.zones != [zone]:
+                assert inventory.egress_address(interface) is not None, f"{machine.name}, without zone {zone}"
+        assert any(listener.balanced for listener in plan.listeners(inventory)), "the endpoint is gone"
 
 
 @pytest.mark.parametrize(
