@@ -21,13 +21,10 @@ def shape_of(name: str) -> Shape:
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb"
 
-# A flat object of the SDK and the body that the real plug-in sends for it (Microsoft.Network 2024-05-01, …).
+# A flat object of the SDK and the body that the real plug-in sends for it (Microsoft.Network 2024-05-01, …), where
+# something is renamed, nested or resolved. What is merely kept under `properties`, test_requests holds against
+# Microsoft's own types, for every type of the program.
 PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    (
-        "resources:ResourceGroup",
-        {"location": "westeurope", "tags": {"a": "b"}},
-        {"location": "westeurope", "tags": {"a": "b"}},
-    ),
     (
         "network:VirtualNetwork",
         {
@@ -60,16 +57,6 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (
-        "network:NetworkSecurityGroup",
-        {"location": "x", "securityRules": [{"name": "ssh", "priority": 100, "destinationPortRanges": ["22"]}]},
-        {
-            "location": "x",
-            "properties": {
-                "securityRules": [{"name": "ssh", "properties": {"priority": 100, "destinationPortRanges": ["22"]}}]
-            },
-        },
-    ),
-    (
         "storage:StorageAccount",
         {
             "location": "x",
@@ -83,34 +70,6 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
             "kind": "StorageV2",
             "sku": {"name": "Standard_ZRS"},
             "properties": {"supportsHttpsTrafficOnly": True, "allowSharedKeyAccess": False},
-        },
-    ),
-    (
-        "storage:BlobServiceProperties",
-        {"isVersioningEnabled": True, "deleteRetentionPolicy": {"enabled": True, "days": 14}},
-        {"properties": {"isVersioningEnabled": True, "deleteRetentionPolicy": {"enabled": True, "days": 14}}},
-    ),
-    ("storage:BlobContainer", {"publicAccess": "None"}, {"properties": {"publicAccess": "None"}}),
-    (
-        "storage:BlobContainerImmutabilityPolicy",
-        {"immutabilityPeriodSinceCreationInDays": 35},
-        {"properties": {"immutabilityPeriodSinceCreationInDays": 35}},
-    ),
-    (
-        "monitor:ActionGroup",
-        {
-            "location": "global",
-            "enabled": True,
-            "groupShortName": "db",
-            "emailReceivers": [{"name": "a", "emailAddress": "a@b.com", "useCommonAlertSchema": True}],
-        },
-        {
-            "location": "global",
-            "properties": {
-                "enabled": True,
-                "groupShortName": "db",
-                "emailReceivers": [{"name": "a", "emailAddress": "a@b.com", "useCommonAlertSchema": True}],
-            },
         },
     ),
     (
@@ -136,21 +95,6 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
                 },
                 "actions": [{"actionGroupId": "/ag"}],
             },
-        },
-    ),
-    (
-        "storage:ManagementPolicy",
-        {
-            "policy": {
-                "rules": [{"name": "end", "type": "Lifecycle", "definition": {"filters": {"prefixMatch": ["a/"]}}}]
-            }
-        },
-        {
-            "properties": {
-                "policy": {
-                    "rules": [{"name": "end", "type": "Lifecycle", "definition": {"filters": {"prefixMatch": ["a/"]}}}]
-                }
-            }
         },
     ),
     (
@@ -255,31 +199,6 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
             }
         },
     ),
-    ("privatedns:PrivateZone", {"location": "global"}, {"location": "global"}),
-    (
-        "privatedns:VirtualNetworkLink",
-        {"location": "global", "registrationEnabled": False, "virtualNetwork": {"id": "/vnet"}},
-        {"location": "global", "properties": {"registrationEnabled": False, "virtualNetwork": {"id": "/vnet"}}},
-    ),
-    (
-        "privatedns:PrivateRecordSet",
-        {"ttl": 300, "aRecords": [{"ipv4Address": "10.0.0.10"}]},
-        {"properties": {"ttl": 300, "aRecords": [{"ipv4Address": "10.0.0.10"}]}},
-    ),
-    (
-        "compute:AvailabilitySet",
-        {"sku": {"name": "Aligned"}, "platformFaultDomainCount": 2, "location": "x"},
-        {"sku": {"name": "Aligned"}, "properties": {"platformFaultDomainCount": 2}, "location": "x"},
-    ),
-    (
-        "compute:Disk",
-        {"sku": {"name": "Premium_LRS"}, "diskSizeGB": 16, "creationData": {"createOption": "Empty"}, "zones": ["1"]},
-        {
-            "sku": {"name": "Premium_LRS"},
-            "zones": ["1"],
-            "properties": {"diskSizeGB": 16, "creationData": {"createOption": "Empty"}},
-        },
-    ),
     (
         "compute:VirtualMachine",
         {
@@ -307,16 +226,6 @@ PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "authorization:RoleDefinition",
         {"roleName": "fence", "roleType": "CustomRole", "permissions": [{"actions": ["a"]}]},
         {"properties": {"roleName": "fence", "type": "CustomRole", "permissions": [{"actions": ["a"]}]}},
-    ),
-    (
-        "authorization:RoleAssignment",
-        {"principalId": "p", "roleDefinitionId": "/r", "principalType": "ServicePrincipal"},
-        {"properties": {"principalId": "p", "roleDefinitionId": "/r", "principalType": "ServicePrincipal"}},
-    ),
-    (
-        "authorization:ManagementLockByScope",
-        {"level": "CanNotDelete", "notes": "data"},
-        {"properties": {"level": "CanNotDelete", "notes": "data"}},
     ),
 ]
 
