@@ -164,17 +164,7 @@ async def test_an_internal_balancer_does_not_lead_a_machine_to_itself(bench: Ben
     await bench.furnish()
     inventory = bench.site.inventory
     lb = f"{NETWORK}/loadBalancers/lbi"
-    front = {
-        "name": "front",
-        "properties": {
-            "subnet": {"id": f"{NETWORK}/virtualNetworks/vnet/subnets/snet"},
-            "privateIPAddress": "10.0.1.20",
-            "privateIPAllocationMethod": "Static",
-        },
-    }
-    text = str(cloud_bench.balancer()).replace("loadBalancers/lb/", "loadBalancers/lbi/")
-    body = changed(__import__("ast").literal_eval(text), "properties/frontendIPConfigurations", [front])
-    await bench.put(lb, changed(body, "properties/inboundNatRules", []))
+    await bench.put(lb, cloud_bench.internal_balancer())
     for number in (1, 2):
         await bench.put(
             f"{NETWORK}/networkInterfaces/nic{number}",

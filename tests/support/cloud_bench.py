@@ -369,6 +369,19 @@ def balancer() -> dict[str, Any]:
     }
 
 
+def internal_balancer() -> dict[str, Any]:
+    """Return another balancer, `lbi`, at 10.0.1.20 of the subnet, without rules for SSH."""
+    body: dict[str, Any] = json.loads(json.dumps(balancer()).replace("loadBalancers/lb/", "loadBalancers/lbi/"))
+    properties = {
+        "subnet": {"id": f"{NETWORK}/virtualNetworks/vnet/subnets/snet"},
+        "privateIPAddress": "10.0.1.20",
+        "privateIPAllocationMethod": "Static",
+    }
+    front = {"name": "front", "properties": properties}
+    body["properties"] |= {"frontendIPConfigurations": [front], "inboundNatRules": []}
+    return body
+
+
 def interface(number: int = 1) -> dict[str, Any]:
     """Return a node's network interface."""
     own = f"{NETWORK}/loadBalancers/lb"
@@ -396,6 +409,15 @@ def zone_link() -> dict[str, Any]:
 def dns_record(address: str = "10.0.1.10") -> dict[str, Any]:
     """Return a record set of one address."""
     return {"properties": {"ttl": 300, "aRecords": [{"ipv4Address": address}]}}
+
+
+def availability_set() -> dict[str, Any]:
+    """Return an availability set."""
+    return {
+        "location": REGION,
+        "sku": {"name": "Aligned"},
+        "properties": {"platformFaultDomainCount": 2, "platformUpdateDomainCount": 5},
+    }
 
 
 def disk() -> dict[str, Any]:
@@ -529,11 +551,7 @@ def everything() -> dict[str, Any]:
         f"{NETWORK}/privateDnsZones/shop.internal": private_zone(),
         f"{NETWORK}/privateDnsZones/shop.internal/virtualNetworkLinks/link": zone_link(),
         f"{NETWORK}/privateDnsZones/shop.internal/A/db": dns_record(),
-        f"{COMPUTE}/availabilitySets/set": {
-            "location": REGION,
-            "sku": {"name": "Aligned"},
-            "properties": {"platformFaultDomainCount": 2, "platformUpdateDomainCount": 5},
-        },
+        f"{COMPUTE}/availabilitySets/set": availability_set(),
         f"{INSIGHTS}/actionGroups/ag": action_group(),
         f"{INSIGHTS}/metricAlerts/ar": metric_alert(),
         ACCOUNT: account(),

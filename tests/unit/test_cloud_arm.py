@@ -23,6 +23,7 @@ from tests.support.cloud_bench import (
     Bench,
     account,
     action_group,
+    availability_set,
     balancer,
     changed,
     disk,
@@ -324,16 +325,7 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
     ("disk's zone", DATA1, {**disk(), "zones": ["1"]}, "409 PropertyChangeNotAllowed"),
     ("PremiumV2 without zone", NEW_DISK, changed(disk(), "sku/name", "PremiumV2_LRS"), "400 BadRequest"),
     # availability set
-    (
-        "domains change",
-        SET,
-        {
-            "location": REGION,
-            "sku": {"name": "Aligned"},
-            "properties": {"platformFaultDomainCount": 3, "platformUpdateDomainCount": 5},
-        },
-        "409 PropertyChangeNotAllowed",
-    ),
+    ("domains change", SET, but(availability_set(), "platformFaultDomainCount", 3), "409 PropertyChangeNotAllowed"),
     ("disk grows beyond what is attached", DATA1, but(disk(), "diskSizeGB", 4096), "409 OperationNotAllowed"),
     ("sku of an attached disk", DATA1, changed(disk(), "sku/name", "Standard_LRS"), "409 OperationNotAllowed"),
     # machine: new
