@@ -14,8 +14,6 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from lab.azure_native.convert import to_body, to_outputs
-from lab.azure_native.sdk import resource_types
 from lab.cloud import client, control, known_versions, roles
 from lab.cloud.faults import Faults
 from lab.cloud.imds import MetadataService
@@ -266,31 +264,6 @@ async def test_what_is_assigned_stays_and_what_is_deleted_takes_its_assignments_
             break
         await asyncio.sleep(0.02)
     assert bench.site.store.get(assignment(GROUP, 3)) is None
-
-
-@pytest.mark.xdist_group("recorded")  # with all else that asks Azure's SDK
-async def test_the_stand_in_speaks_these_paths(bench: Bench) -> None:
-    await bench.furnish()
-    principal = await principal_of(bench, VM1)
-    for token, scope, guid, inputs in (
-        (
-            "azure-native:authorization:RoleDefinition",
-            GROUP,
-            ROLE_GUID,
-            {**role()["properties"], "roleType": "CustomRole"},
-        ),
-        ("azure-native:authorization:RoleAssignment", VM2, GRANT.format(1), grant(principal)["properties"]),
-    ):
-        kind = resource_types()[token]
-        inputs.pop("type", None)
-        path = kind.path.replace("{scope}", scope.lstrip("/")).replace(f"{{{kind.name}}}", guid)
-        status, answer, _ = await bench.ask("PUT", path, to_body(kind.shape, inputs, path))
-        assert status == 201, answer
-        outputs = to_outputs(kind.shape, await bench.get(path))
-        assert {name: outputs[name] for name in inputs if name != "permissions"} == {
-            name: value for name, value in inputs.items() if name != "permissions"
-        }
-        assert (await bench.ask("PUT", path, to_body(kind.shape, inputs, path)))[0] == 200
 
 
 # --- who may do what
