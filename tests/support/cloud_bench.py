@@ -207,11 +207,13 @@ class Bench:
         assert answer["error"]["message"]
         return f"{status} {answer['error']['code']}"
 
-    async def furnish(self) -> None:
-        """Make everything of the program's diagram."""
+    async def furnish(self, **others: Any) -> None:
+        """Make everything of the program's diagram; some names with another body, or, where that is None, not."""
         await self.put(GROUP, {"location": REGION})
-        for path, body in everything().items():
-            await self.put(path, body)
+        for path, usual in everything().items():
+            body = others.get(path.rpartition("/")[2], usual)
+            if body is not None:
+                await self.put(path, body)
 
 
 @asynccontextmanager
@@ -319,7 +321,7 @@ def nat_gateway() -> dict[str, Any]:
     }
 
 
-def balancer() -> dict[str, Any]:
+def balancer(nodes: int = 2) -> dict[str, Any]:
     """Return a public load balancer with a rule, a probe and a NAT rule for each node."""
     own = f"{NETWORK}/loadBalancers/lb"
     front = {"id": f"{own}/frontendIPConfigurations/front"}
@@ -363,7 +365,7 @@ def balancer() -> dict[str, Any]:
                         "backendPort": 22,
                     },
                 }
-                for number in (1, 2)
+                for number in range(1, nodes + 1)
             ],
         },
     }

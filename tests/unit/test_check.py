@@ -497,15 +497,11 @@ def test_families_are_named_as_azure_names_them() -> None:
 )
 async def test_the_cloud_refuses_what_the_check_says_no_to(bench: Bench, given: Any, refused: str) -> None:
     """Two machines of two processors; the one that stands is left in peace."""
-    bodies = cloud_bench.everything()
-    path, body = bodies.popitem()
-    await bench.put(GROUP, {"location": "westeurope"})
-    for one, its in bodies.items():
-        await bench.put(one, its)
+    await bench.furnish(vm2=None)
     await facts(**given)(bench)
+    path, body = f"{cloud_bench.COMPUTE}/virtualMachines/vm2", cloud_bench.machine(2)
     assert await bench.refused("PUT", path, body) == refused
-    standing, its = bodies.popitem()
-    await bench.put(standing, its)
+    await bench.put(f"{cloud_bench.COMPUTE}/virtualMachines/vm1", cloud_bench.machine(1))
     bench.site.store.facts.clear()
     registration.set_up(bench.site.store)
     await bench.put(path, body)

@@ -1,7 +1,6 @@
 """A zone that is away: whose way out and whose address go with it, and that nothing starts there."""
 
 from ipaddress import IPv4Address
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
@@ -11,11 +10,10 @@ from tests.support.cloud_bench import (
     COMPUTE,
     GROUP,
     NETWORK,
-    REGION,
     Bench,
     balancer,
     changed,
-    everything,
+    disk,
     machine,
     nat_gateway,
     network,
@@ -24,13 +22,6 @@ from tests.support.cloud_bench import (
 
 LB, NIC1, VM1 = f"{NETWORK}/loadBalancers/lb", f"{NETWORK}/networkInterfaces/nic1", f"{COMPUTE}/virtualMachines/vm1"
 ALL_ZONES = ["1", "2", "3"]
-
-
-async def make(bench: Bench, **bodies: Any) -> None:
-    """Make everything of the program's diagram, with other bodies for some names."""
-    await bench.put(GROUP, {"location": REGION})
-    for path, body in everything().items():
-        await bench.put(path, bodies.get(path.rpartition("/")[2], body))
 
 
 def survives(bench: Bench, zone: str) -> bool:
@@ -57,7 +48,7 @@ async def test_a_nat_gateway(
     """One of SKU Standard is in one zone: that which it is told, or one that nobody is told."""
     gateway = {**changed(nat_gateway(), "sku/name", sku), "zones": of_gateway}
     address = {**changed(public_address(), "sku/name", sku), "zones": of_address}
-    await make(bench, nat=gateway, egress=address)
+    await bench.furnish(nat=gateway, egress=address)
     assert survives(bench, "")
     assert {zone for zone in ALL_ZONES if not survives(bench, zone)} == lost
 
@@ -80,7 +71,7 @@ async def test_an_outbound_rule(bench: Bench, of_address: list[str], lost: set[s
         ],
     )
     without_gateway = changed(network(), "properties/subnets/0/properties/natGateway", None)
-    await make(bench, lb=with_rule, vnet=without_gateway, pip={**public_address(), "zones": of_address})
+    await bench.furnish(lb=with_rule, vnet=without_gateway, pip={**public_address(), "zones": of_address})
     assert survives(bench, "")
     assert {zone for zone in ALL_ZONES if not survives(bench, zone)} == lost
     # Its listeners are where its address is, too.
@@ -90,18 +81,13 @@ async def test_an_outbound_rule(bench: Bench, of_address: list[str], lost: set[s
 
 async def test_nothing_starts_in_a_zone_that_is_away(bench: Bench) -> None:
     alone = {key: value for key, value in machine()["properties"].items() if key != "availabilitySet"}
-    await make(bench, vm1={**machine(), "zones": ["1"], "properties": alone}, data1={**disk_of_zone_1()})
+    await bench.furnish(vm1={**machine(), "zones": ["1"], "properties": alone}, data1={**disk(), "zones": ["1"]})
     assert (await bench.ask("POST", f"{VM1}/powerOff"))[0] == 200
     zones.set_away(bench.site.store, "1")
     assert await bench.refused("POST", f"{VM1}/start") == "409 ZonalAllocationFailed"
     assert (await bench.ask("POST", f"{COMPUTE}/virtualMachines/vm2/restart"))[0] == 200
     zones.set_away(bench.site.store, "")
     assert (await bench.ask("POST", f"{VM1}/start"))[0] == 200
-
-
-def disk_of_zone_1() -> dict[str, Any]:
-    """Return a data disk of zone 1."""
-    return {**everything()[f"{COMPUTE}/disks/data1"], "zones": ["1"]}
 
 
 async def test_a_machine_without_a_way_out_does_not_reach_the_api(
