@@ -1,43 +1,30 @@
 """The stand-in under the real engine: a small program's whole life, against an ARM that keeps what it is sent.
 
-Needs the tool chain, and neither root nor the lab's machines. The same program on the lab cloud, with everything that
-Azure checks, is what the lab's own tests run.
+Needs the tool chain, and neither root nor the lab's machines. What the lab cloud says to the real program, with
+everything that Azure checks, is what the lab's own tests see: up again, a preview offline, drift.
 """
 
-import asyncio
 import json
 import os
 import re
 import shutil
-import ssl
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from aiohttp import web
 
 from components.checkout import CHECKOUT
 from lab import azure_native, toolchain
 from lab.azure_native.provider import UPDATE_PREVIEW
-from lab.cloud import certificates, tokens
-from lab.cloud.arm import ResourceManager
-from lab.cloud.faults import Faults
-from lab.cloud.login import ENGINE
-from lab.cloud.operations import Operations
-from lab.cloud.site import Site
-from lab.cloud.state import Store
 from lab.lab import wait_until
 from operations.cli import Cli
 from operations.resume import resume
-from tests.support import cloud_bench, fake_arm
+from tests.support import fake_arm
 from tests.support.cloud_bench import SSH_KEY
 from tests.support.fake_arm import Canned, FakeArm
 
@@ -157,12 +144,11 @@ for node in ("a", "b"):
         ),
         **place,
     )
-    if config.require_bool("roles"):
-        authorization.RoleAssignment(
-            f"fence-{node}", role_assignment_name=f"00000000-0000-0000-0000-00000000000{node}", scope=vm.id,
-            principal_id=vm.identity.apply(lambda identity: identity.principal_id),
-            principal_type="ServicePrincipal", role_definition_id="/roleDefinitions/fence",
-        )
+    authorization.RoleAssignment(
+        f"fence-{node}", role_assignment_name=f"00000000-0000-0000-0000-00000000000{node}", scope=vm.id,
+        principal_id=vm.identity.apply(lambda identity: identity.principal_id),
+        principal_type="ServicePrincipal", role_definition_id="/roleDefinitions/fence",
+    )
     pulumi.export(f"vm-{node}", vm.vm_id)
 pulumi.export("address", address.ip_address)
 pulumi.export("subscription", authorization.get_client_config_output().subscription_id)
@@ -249,78 +235,6 @@ class Stack:
         return self.pulumi("stack", "output", name).strip()
 
 
-@dataclass
-class Cloud:
-    """The lab cloud's REST side.
-
-    Args:
-        machines: the machines that it believes in.
-        environment: what the plug-in needs in its environment to use it.
-        ask: sends ARM a request, and returns the answer's body.
-    """
-
-    machines: cloud_bench.RememberedMachines
-    environment: dict[str, str]
-    ask: Callable[[str, str, Any], Any]
-
-
-@contextmanager
-def _running_cloud(folder: Path) -> Generator[Cloud]:
-    site = Site(
-        store=Store(folder / "state.json"),
-        fabric=cloud_bench.RememberedFabric(),
-        machines=(machines := cloud_bench.RememberedMachines()),
-        traffic=cloud_bench.NoTraffic(),
-        disks=folder / "disks",
-        machine_folders=folder / "machines",
-        blobs=cloud_bench.RememberedBlobs(),
-    )
-    loop = asyncio.new_event_loop()
-    operations = Operations(site)
-    manager = ResourceManager(site, tokens.Tokens(b"k" * 32), operations, Faults(site.inventory))
-    certificates.ensure(folder)
-
-    async def start() -> tuple[web.AppRunner, str]:
-        runner = web.AppRunner(manager.application())
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.context(folder))
-        await site.start()
-        return runner, f"localhost:{runner.addresses[0][1]}"
-
-    async def stop(runner: web.AppRunner) -> None:
-        await runner.cleanup()
-        await operations.close()
-
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    runner, host = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-    trusting = ssl.create_default_context(cafile=folder / "ca.pem")
-    token = tokens.Tokens(b"k" * 32).issue(ENGINE)
-
-    def ask(method: str, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"https://{host}{path}?api-version=2024-05-01", data, headers, method=method)
-        with urllib.request.urlopen(request, context=trusting, timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
-
-    try:
-        environment = {
-            "ARM_METADATA_HOSTNAME": host,
-            "ARM_SUBSCRIPTION_ID": tokens.SUBSCRIPTION,
-            "ARM_TENANT_ID": tokens.TENANT,
-            "ARM_CLIENT_ID": tokens.CLIENT_ID,
-            "ARM_CLIENT_SECRET": tokens.CLIENT_SECRET,
-            "SSL_CERT_FILE": str(folder / "ca.pem"),
-        }
-        yield Cloud(machines, environment, ask)
-    finally:
-        asyncio.run_coroutine_threadsafe(stop(runner), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
 @pytest.fixture
 def offline(tmp_path: Path) -> Iterator[Stack]:
     """The program, with no Azure to ask."""
@@ -344,7 +258,6 @@ def offline(tmp_path: Path) -> Iterator[Stack]:
     stack.pulumi("stack", "init", "test")
     stack.set("tag", "one")
     stack.set("prefix", "first")
-    stack.set("roles", "true")
     stack.set("sshKey", SSH_KEY)
     stack.pulumi("config", "set", "--secret", "customData", CUSTOM_DATA)
     yield stack
@@ -362,30 +275,10 @@ def arm(tmp_path: Path) -> Iterator[FakeArm]:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    """The lab cloud's REST side, with Azure's checks; its machines and networks are only remembered."""
-    folder = tmp_path / "cloud"
-    folder.mkdir()
-    with _running_cloud(folder) as running:
-        yield running
-
-
-@pytest.fixture
 def stack(offline: Stack, arm: FakeArm) -> Stack:
     """The program, and an ARM to ask."""
     offline.environment |= arm.environment
     return offline
-
-
-def test_preview_offline(offline: Stack) -> None:
-    begun = time.monotonic()
-    shown = offline.pulumi("preview", "--diff")
-    seconds = time.monotonic() - begun
-    print(f"preview of {RESOURCES} resources offline: {seconds:.1f} s")
-    assert f"+ {RESOURCES + 1} to create" in shown
-    assert "azure-native from" not in shown  # the engine's warning about a plug-in that it found elsewhere
-    assert CUSTOM_DATA not in shown
-    assert seconds < 120  # 8 on an idle machine
 
 
 def test_up_offline_says_what_is_missing(offline: Stack) -> None:
@@ -451,41 +344,6 @@ def test_a_whole_life(stack: Stack, arm: FakeArm) -> None:
 
     stack.pulumi("destroy", "--yes", "--skip-preview")
     assert arm.resources == {}
-
-
-@pytest.mark.long
-def test_on_the_lab_cloud(offline: Stack, cloud: Cloud) -> None:
-    offline.environment |= cloud.environment
-    offline.set("roles", "false")
-    stack = offline
-    stack.pulumi("up", "--yes", "--skip-preview")
-    assert set(cloud.machines.running) == {"vm-a", "vm-b"}
-    identity = stack.output("vm-a")
-    assert stack.up() == {"same": RESOURCES - 1}
-
-    # Azure adds a lot to what the program said; a refresh must take none of it for somebody's doing.
-    stack.pulumi("refresh", "--yes", "--skip-preview")
-    assert stack.changes() == {"same": RESOURCES - 1}
-
-    stack.set("tag", "two")
-    calls = list(cloud.machines.calls)
-    assert stack.up() == {"same": 3, "update": RESOURCES - 4}
-    assert cloud.machines.calls == calls
-    assert stack.output("vm-a") == identity
-
-    nsg = f"{cloud_bench.NETWORK}/networkSecurityGroups/nsg"
-    changed = cloud.ask("GET", nsg, None)
-    changed["properties"]["securityRules"][0]["properties"]["sourceAddressPrefixes"] = ["0.0.0.0/0"]
-    cloud.ask("PUT", nsg, changed)
-    assert stack.changes("--refresh") == {"same": RESOURCES - 2, "update": 1}
-
-    # Azure refuses what cannot be changed in place, and the engine shows its words.
-    stack.pulumi("config", "set", "--secret", "customData", "I2Nsb3VkLWNvbmZpZwo=")
-    shown = stack.pulumi("up", "--yes", "--skip-preview", fails=True)
-    assert 'Code="PropertyChangeNotAllowed" Message="Changing property \'osProfile.customData\'' in shown
-
-    stack.pulumi("destroy", "--yes", "--skip-preview")
-    assert cloud.machines.running == {}
 
 
 def test_what_is_half_made_is_mended(stack: Stack, arm: FakeArm) -> None:
