@@ -46,10 +46,9 @@ def _ip_in(name: str, *arguments: str, missing_ok: str = "") -> str:
     return _run("ip", "-n", name, *arguments, missing_ok=missing_ok)
 
 
-def _bridge_port(name: str, tap: str, attribute: str, value: str) -> None:
+def _set_isolated(name: str, tap: str, value: str) -> None:
     _check(name)
-    # `ip link set … type bridge_slave state` is accepted, and does nothing.
-    _run("bridge", "-n", name, "link", "set", "dev", tap, attribute, value)
+    _run("bridge", "-n", name, "link", "set", "dev", tap, "isolated", value)
 
 
 def run_inside(name: str, argv: Sequence[str]) -> list[str]:
@@ -158,25 +157,12 @@ def isolate(name: str, tap: str) -> None:
 
     Isolate the taps of both nodes to cut the cluster in two while both keep their clients.
     """
-    _bridge_port(name, tap, "isolated", "on")
+    _set_isolated(name, tap, "on")
 
 
 def unisolate(name: str, tap: str) -> None:
     """Undo `isolate`."""
-    _bridge_port(name, tap, "isolated", "off")
-
-
-def cut(name: str, tap: str) -> None:
-    """Let a port forward nothing, in neither direction, as a switch's disabled port; the guest's link stays up.
-
-    Ends by itself when the machine is switched off or rebooted.
-    """
-    _bridge_port(name, tap, "state", "0")
-
-
-def repair(name: str, tap: str) -> None:
-    """Undo `cut`."""
-    _bridge_port(name, tap, "state", "3")
+    _set_isolated(name, tap, "off")
 
 
 def processes(name: str) -> list[int]:

@@ -238,12 +238,39 @@ def power(azure: Azure, name: str) -> str:
     return next(code for code in codes if code.startswith("PowerState/"))
 
 
+def test_the_gateway_is_the_same_whatever_comes_and_goes() -> None:
+    """Machines remember its hardware address: where that changed, they would reach nobody outside for a while."""
+    name = LabPaths("tgate").namespace
+    fabric.remove(name)
+    fabric.create(name)
+    try:
+        fabric.add_bridge(name, "br0", "10.9.0.1/24")
+        taps = [f"tap{number}" for number in range(4)]
+        seen: set[str] = set()
+
+        def look() -> None:
+            command = ["ip", "-n", name, "-brief", "link", "show", "br0"]
+            seen.add(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[2])
+
+        for tap in taps:
+            fabric.add_tap(name, tap, "br0")
+            look()
+        for tap in taps:
+            fabric.remove_tap(name, tap)
+            look()
+        assert len(seen) == 1
+    finally:
+        fabric.remove(name)
+
+
 def test_a_guest_has_what_its_resources_say(azure: Azure) -> None:
-    """Host name, user, data disk, names, metadata; and it trusts Resource Manager's certificate."""
+    """Host name, user, host key, data disk, names, metadata; and it trusts Resource Manager's certificate."""
     assert ssh(1, "hostname; id --user --name; sudo id --user") == "node1\nazureuser\n0"
     assert ssh(1, "sudo blockdev --getsize64 /dev/disk/azure/scsi1/lun0") == str(4 * 1024**3)
     assert ssh(1, "ip -4 -brief address show vec0").split()[2] == "10.0.1.11/24"
     until("end of cloud-init", lambda: "done" in ssh(1, "cloud-init status || true"))
+    assert ssh(1, "systemctl list-units --failed --plain --no-legend") == ""
+    assert ssh(1, "cd /etc/ssh; ls ssh_host_*") == "ssh_host_ed25519_key\nssh_host_ed25519_key.pub"
     assert ssh(1, "cloud-init schema --system --annotate 2>&1 || sudo cloud-init schema --system").count("Invalid") == 0
     assert ssh(1, "getent ahostsv4 node2 | head -1").split()[0] == "10.0.1.12"
     begin = time.monotonic()
@@ -261,6 +288,42 @@ def test_a_guest_has_what_its_resources_say(azure: Azure) -> None:
         1, "python3 -c 'import urllib.request as u; print(u.urlopen(\"https://login.microsoftonline.com"
         "/metadata/endpoints?api-version=1\").status)'",
     )  # fmt: skip
+
+
+def test_a_disk_comes_and_goes_while_its_machine_runs(azure: Azure) -> None:
+    """With Azure's name, and those of its partitions."""
+    disks, machines = azure.compute.disks, azure.compute.virtual_machines
+    with inside():
+        more = disks.begin_create_or_update(GROUP, "more", cloud_bench.disk()).result()
+        body = machine_body(1)
+        plugged = {"lun": 3, "createOption": "Attach", "managedDisk": {"id": more.id}}
+        attached = [*body["properties"]["storageProfile"]["dataDisks"], plugged]
+        with_more = changed(body, "properties/storageProfile/dataDisks", attached)
+        machines.begin_create_or_update(GROUP, "vm1", with_more).result()
+    ssh(1, "echo , | sudo sfdisk -q /dev/disk/azure/scsi1/lun3 && sudo udevadm settle")
+    device = ssh(1, "readlink -f /dev/disk/azure/scsi1/lun3")
+    assert ssh(1, "readlink -f /dev/disk/azure/scsi1/lun3-part1") == f"{device}1"
+    with inside():
+        machines.begin_create_or_update(GROUP, "vm1", body).result()
+        disks.begin_delete(GROUP, "more").result()
+    ssh(1, "sudo udevadm settle; test ! -e /dev/disk/azure/scsi1/lun3")
+
+
+def test_two_ports_can_be_parted(azure: Azure) -> None:
+    """Then the machines reach the gateway, and not each other."""
+
+    def reaches(address: str) -> bool:
+        return ssh(1, f"sudo ping -c 1 -W 2 {address} >/dev/null && echo yes || echo no") == "yes"
+
+    taps = [*_machine("vm1")["taps"], *_machine("vm2")["taps"]]
+    assert reaches("10.0.1.12")
+    for tap in taps:
+        fabric.isolate(PATHS.namespace, tap)
+    assert not reaches("10.0.1.12")
+    assert reaches("10.0.1.1")
+    for tap in taps:
+        fabric.unisolate(PATHS.namespace, tap)
+    until("the other machine", lambda: reaches("10.0.1.12"), 30)
 
 
 def test_clients_see_what_azure_shows(azure: Azure) -> None:
@@ -467,7 +530,11 @@ def test_a_killed_cloud_takes_up_where_it_was(azure: Azure) -> None:
 
 
 def test_what_ran_runs_again_after_the_host_went_down(azure: Azure) -> None:
-    """With the namespace, everything is gone but the files: a new start makes network and machines as they were."""
+    """With the namespace, everything is gone but the files: a new start makes network and machines as they were.
+
+    What is deallocated has shut down in order before: it has what was not on its disk yet.
+    """
+    ssh(2, "echo written | sudo tee /written >/dev/null")
     with inside():
         azure.compute.virtual_machines.begin_deallocate(GROUP, "vm2").result()
     ssh(1, "sudo sh -c 'echo kept >/kept; sync'")
@@ -478,6 +545,10 @@ def test_what_ran_runs_again_after_the_host_went_down(azure: Azure) -> None:
     until("boot", lambda: _machine("vm1")["boot_seconds"], 180)
     assert ssh(1, "cat /kept") == "kept"
     assert _machine("vm2")["power"] == "deallocated"
+    with inside():
+        azure.compute.virtual_machines.begin_start(GROUP, "vm2").result()
+    until("boot", lambda: _machine("vm2")["boot_seconds"], 120)
+    assert ssh(2, "cat /written") == "written"
 
 
 def test_secrets_stay_in_the_clouds_folder(azure: Azure) -> None:
