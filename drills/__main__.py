@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from types import FrameType
 
@@ -123,6 +124,7 @@ def run(
         NotWellError: the cluster is not well before a drill; what ran before has its records.
     """
     results: list[Result] = []
+    times: Counter[str] = Counter()
     try:
         with target.watched(folder / "prometheus"):
             for one in chosen:
@@ -130,7 +132,9 @@ def run(
                 if reason:
                     progress(f"{one.name}: left out: {reason}")
                     continue
-                for number in range(1, repeat + 1):
+                for _ in range(repeat):
+                    times[one.name] += 1
+                    number = times[one.name]
                     place = folder / f"{one.name}-{number}"
                     results.append(conduct(one, number, target, place, progress, pace=pace, moves=moves).result)
                     record.save_results(results, folder)

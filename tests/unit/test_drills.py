@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from components.checkout import CHECKOUT
+from drills import __main__ as drills_command
 from drills import scenario
 from drills.__main__ import why_not
 from drills.proof import audit, outage, record, restored, timeline
@@ -17,8 +19,10 @@ from drills.proof.alerts import Alert
 from drills.proof.audit import Evidence, Expectation, judge
 from drills.proof.record import Mark, Record, Result, Span
 from drills.proof.timeline import Power, Sample
+from drills.report import report
 from drills.scenario import Scenario
 from drills.target import LabTarget, Target
+from lab.progress import Progress
 from lab.writer import Write
 from operations.status.rules import HAPPENED, RULES
 
@@ -371,3 +375,32 @@ def test_what_needs_backups(backup: bool, why: str) -> None:
 
     for name in ("table-dropped", "both-lost", "storage-away"):
         assert why_not(scenario.catalogue()[name], WithLab()) == why
+
+
+def test_a_drill_that_is_named_twice_has_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watched(LabTarget):
+        def __init__(self) -> None:
+            """Without a lab."""
+
+        def watched(self, folder: Path) -> nullcontext[None]:
+            return nullcontext()
+
+        def status(self) -> Any:
+            return SimpleNamespace(fencing="on")
+
+    places: list[str] = []
+
+    def conduct(one: Scenario, number: int, target: Target, place: Path, *_: Any, **__: Any) -> Any:
+        places.append(place.name)
+        return SimpleNamespace(result=None)
+
+    def nothing(*_: Any) -> str:
+        return ""
+
+    monkeypatch.setattr(drills_command, "conduct", conduct)
+    for module, name in ((record, "save_results"), (record, "table"), (report, "write")):
+        monkeypatch.setattr(module, name, nothing)
+    known = scenario.catalogue()
+    chosen = [known["freeze"], known["power-kill"], known["freeze"]]
+    drills_command.run(Watched(), chosen, tmp_path, Progress(), repeat=2)
+    assert places == ["freeze-1", "freeze-2", "power-kill-1", "power-kill-2", "freeze-3", "freeze-4"]
