@@ -2,7 +2,8 @@
 
 import json
 import re
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -382,8 +383,9 @@ def test_a_drill_that_is_named_twice_has_two_folders(tmp_path: Path, monkeypatch
         def __init__(self) -> None:
             """Without a lab."""
 
-        def watched(self, folder: Path) -> nullcontext[None]:
-            return nullcontext()
+        @contextmanager
+        def watched(self, folder: Path) -> Generator[None]:
+            yield
 
         def status(self) -> Any:
             return SimpleNamespace(fencing="on")
