@@ -14,7 +14,7 @@ from .arm import Arm
 from .convert import overlay, to_body, to_inputs, to_outputs, to_preview
 from .diff import Change, carry_over, compare, equal
 from .errors import ArmError
-from .names import identify, names_in, random_name
+from .names import identify, names_in
 from .results import Difference, Failure, Found, ResourceError
 from .schema import ResourceType
 from .values import Object, Value, configured, plain, secret_strings, with_secrets_of
@@ -29,7 +29,6 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 UPDATE_PREVIEW = "AZURE_NATIVE_STAND_IN_UPDATE_PREVIEW"
 
 _API_VERSION = "azureApiVersion"
-_NAMED_AT_RANDOM = "__createBeforeDelete"  # the real plug-in's flag: a name of its own allows create before delete
 _DEFAULT_SECONDS = 2 * 60 * 60.0  # the real plug-in's
 
 
@@ -88,24 +87,14 @@ class Provider:
 
     # --- the life of a resource
 
-    def check(
-        self, urn: str, old: Mapping[str, Value], new: Mapping[str, Value], seed: bytes = b""
-    ) -> tuple[Object, list[Failure]]:
-        """Complete a program's inputs with defaults, and say what is missing.
+    def check(self, urn: str, old: Mapping[str, Value], new: Mapping[str, Value]) -> tuple[Object, list[Failure]]:
+        """Complete a program's inputs with defaults, and say what is missing: also a name, which is never made up.
 
         Args:
-            old: inputs of the last time; names that were made up then stay.
+            old: inputs of the last time.
         """
         kind = self._find(type_of(urn))
         inputs: Object = {key: value for key, value in new.items() if value is not None}
-        if kind.name not in inputs:
-            if kind.name in old:
-                inputs[kind.name] = old[kind.name]
-                if _NAMED_AT_RANDOM in old:
-                    inputs[_NAMED_AT_RANDOM] = old[_NAMED_AT_RANDOM]
-            else:
-                inputs[kind.name] = random_name(kind, urn.split("::")[-1], seed)
-                inputs[_NAMED_AT_RANDOM] = True
         if "location" in kind.shape.inputs and "location" not in inputs:
             place = self._setting("location", "ARM_LOCATION") or old.get("location")
             if place:
@@ -122,14 +111,14 @@ class Provider:
         before, state, after = cast(Object, plain(old_inputs)), cast(Object, plain(old_state)), cast(Object, plain(new))
         before = dict(before)
         before.setdefault(_API_VERSION, state.get(_API_VERSION))
-        changes = compare(_shown(before), _shown(after), (*kind.parts, *kind.replaced_by))
+        changes = compare(before, after, (*kind.parts, *kind.replaced_by))
         # A default that the program now spells out is no change.
         changes = {
             path: Change(change.kind, change.replaces and not (path in state and equal(state[path], after.get(path))))
             for path, change in changes.items()
         }
         replaces = tuple(sorted({re.split(r"[.\[]", path)[0] for path, item in changes.items() if item.replaces}))
-        return Difference(changes, replaces, bool(replaces) and before.get(_NAMED_AT_RANDOM) is not True)
+        return Difference(changes, replaces)
 
     def preview_create(self, urn: str, inputs: Mapping[str, Value]) -> Object:
         """Return what is known of a resource before it is made."""
@@ -332,11 +321,6 @@ def _is_as_it_begins(kind: ResourceType, outputs: Object) -> bool:
 
 def _complete(kind: ResourceType, outputs: Object) -> Object:
     return {**outputs, _API_VERSION: kind.api_version}
-
-
-def _shown(inputs: Object) -> Object:
-    """Return the inputs without the flags that are nobody's business."""
-    return {key: value for key, value in inputs.items() if not key.startswith("__")}
 
 
 def _without(properties: Object, names: list[str]) -> Object:

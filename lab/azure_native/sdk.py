@@ -39,14 +39,13 @@ class _Known:
         required: inputs that the SDK holds for optional.
         replaced_by: inputs whose change replaces the resource, beside the parts of the path.
         renamed: ARM's name of a property, where the SDK has another.
-        random_name, beginning: see ResourceType.
+        beginning: see ResourceType.
     """
 
     path: str
     required: tuple[str, ...] = ()
     replaced_by: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
-    random_name: str = "suffix"
     beginning: Mapping[str, Value] | None = None
 
 
@@ -108,12 +107,10 @@ RESOURCE_TYPES: Mapping[str, _Known] = {
     "authorization:RoleDefinition": _Known(
         "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
         renamed={"roleType": "type"},
-        random_name="uuid",
     ),
     "authorization:RoleAssignment": _Known(
         "/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
         replaced_by=("principalId",),
-        random_name="uuid",
     ),
     "authorization:ManagementLockByScope": _Known("/{scope}/providers/Microsoft.Authorization/locks/{lockName}"),
 }
@@ -171,7 +168,6 @@ def _describe(name: str, known: _Known) -> ResourceType:
         required=(*known.required, *(item for item in needed if item in inputs)),
         replaced_by=known.replaced_by,
         kept=tuple(names[item] for item in kept),
-        random_name=known.random_name,
         beginning=known.beginning,
     )
 

@@ -45,7 +45,7 @@ def _difference(found: Difference) -> provider_pb2.DiffResponse:
     return provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if found.changes else provider_pb2.DiffResponse.DIFF_NONE,
         replaces=list(found.replaces),
-        deleteBeforeReplace=found.delete_before_replace,
+        deleteBeforeReplace=bool(found.replaces),  # both would have the same name
         diffs=list(found.changes),
         detailedDiff={path: one(change) for path, change in found.changes.items()},
         hasDetailedDiff=True,
@@ -134,9 +134,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Check(self, request: provider_pb2.CheckRequest, context: _Context) -> provider_pb2.CheckResponse:
         try:
-            inputs, failures = self._provider.check(
-                request.urn, from_struct(request.olds), from_struct(request.news), request.randomSeed
-            )
+            inputs, failures = self._provider.check(request.urn, from_struct(request.olds), from_struct(request.news))
         except ResourceError as error:
             await _abort(context, error)
         return provider_pb2.CheckResponse(inputs=to_struct(inputs), failures=_failures(failures))
