@@ -21,8 +21,8 @@ from .values import Object, Value, configured, plain, secret_strings, with_secre
 
 GET_CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
 
-# Stands for what a preview without credentials cannot know, where a GUID is expected.
-NOBODY = "00000000-0000-0000-0000-000000000000"
+# Stands for what a preview without a configuration cannot know.
+NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 # The real plug-in forgets, when it previews an update, every output but the inputs, name and location, so that
 # whatever depends on another output (a VM's vmId, an address) is shown as changing too. Set to "forget" to see that.
@@ -225,29 +225,14 @@ class Provider:
             arguments: what names the resource.
 
         Returns:
-            The resource; or who the plug-in is logged in as. Without credentials or a cloud to ask, as in a preview
-            offline, what the configuration does not say of that is a GUID of zeros.
+            The resource; or, of who the plug-in is logged in as, the subscription, which is all that the program reads:
+            the configuration's, or a GUID of zeros where that has none, as in a preview offline.
 
         Raises:
             ResourceError: ARM refused, there is no such resource, or the function is another one.
         """
-        if token != GET_CLIENT_CONFIG:
-            return await self._get(token, arguments)
-        account = self._account
-        claims: Object = {}
-        if account.client_secret and account.client_id and account.tenant_id:
-            try:
-                claims = await self._client.claims()
-            except ArmError:
-                claims = {}
-        return {
-            "clientId": claims.get("appid") or account.client_id or NOBODY,
-            "objectId": claims.get("oid") or NOBODY,
-            "subscriptionId": account.subscription_id or NOBODY,
-            "tenantId": claims.get("tid") or account.tenant_id or NOBODY,
-        }
-
-    async def _get(self, token: str, arguments: Mapping[str, Value]) -> Object:
+        if token == GET_CLIENT_CONFIG:
+            return {"subscriptionId": self._account.subscription_id or NO_SUBSCRIPTION}
         kind = self._types.get(re.sub(r":get(?=\w+$)", ":", token))
         if kind is None or ":get" not in token:
             raise ResourceError(f"{token}: the stand-in for azure-native does not know this function")
