@@ -34,7 +34,7 @@ Unlike the real one it
 - knows the types above only, and one way to log in: a service principal with a secret;
 - looks every 0.2 to 2 seconds whether ARM is done where ARM names no time (the real one: every 10);
 - keeps, in the preview of an update, the outputs of before (the real one: only name and location), so that a preview
-  shows no more than will happen; AZURE_NATIVE_STAND_IN_UPDATE_PREVIEW=forget makes it as the real one is;
+  shows no more than will happen;
 - answers getClientConfig with the subscription alone, and where it knows none with zeros: a preview needs no cloud.
 
 `install` lays it into a PULUMI_HOME.

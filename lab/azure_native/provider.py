@@ -24,10 +24,6 @@ GET_CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
 # Stands for what a preview without a configuration cannot know.
 NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
-# The real plug-in forgets, when it previews an update, every output but the inputs, name and location, so that
-# whatever depends on another output (a VM's vmId, an address) is shown as changing too. Set to "forget" to see that.
-UPDATE_PREVIEW = "AZURE_NATIVE_STAND_IN_UPDATE_PREVIEW"
-
 _API_VERSION = "azureApiVersion"
 _DEFAULT_SECONDS = 2 * 60 * 60.0  # the real plug-in's
 
@@ -154,11 +150,7 @@ class Provider:
         """Return what is known of a resource before it is changed: its old outputs stay, but for the inputs."""
         kind = self._find(type_of(urn))
         old = cast(Object, plain(state))
-        outputs = to_preview(kind.shape, plain(inputs))
-        if self._environment.get(UPDATE_PREVIEW) == "forget":
-            outputs.update({key: old[key] for key in ("name", "location") if key in old})
-        else:
-            outputs = cast(Object, overlay(old, outputs))
+        outputs = cast(Object, overlay(old, to_preview(kind.shape, plain(inputs))))
         return _complete(kind, with_secrets_of(with_secrets_of(outputs, state), inputs))
 
     async def update(self, urn: str, resource_id: str, inputs: Mapping[str, Value], seconds: float = 0) -> Object:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lab.azure_native import install, version
-from lab.azure_native.provider import NO_SUBSCRIPTION, UPDATE_PREVIEW, Provider
+from lab.azure_native.provider import NO_SUBSCRIPTION, Provider
 from lab.azure_native.results import Found, ResourceError
 from lab.azure_native.sdk import resource_types
 from lab.azure_native.values import UNKNOWN, Secret
@@ -192,13 +192,6 @@ def test_preview_of_an_update_keeps_what_is_known(offline: Provider) -> None:
     assert outputs["identity"]["principalId"] == "p"
     assert outputs["tags"] == {"a": "2"}
     assert "licenseType" not in outputs
-
-
-def test_preview_of_an_update_as_the_real_one_does() -> None:
-    forgetful = Provider("3.29.0", resource_types(), {UPDATE_PREVIEW: "forget"})
-    outputs = forgetful.preview_update(VM, VM_INPUTS, {"vmId": "v", "name": "vm"})
-    assert outputs["vmId"] == UNKNOWN
-    assert outputs["name"] == "vm"
 
 
 # --- create
