@@ -292,7 +292,7 @@ def test_the_stand_in_speaks_these_paths(tmp_path: Path) -> None:
         ):
             kind = resource_types()[token]
             inputs.pop("type", None)
-            path = kind.path.replace("{scope}", scope.lstrip("/")).replace(f"{{{kind.name}}}", guid)
+            path = kind.path.replace("{scope}", scope.lstrip("/")).replace(f"{{{kind.parts[-1]}}}", guid)
             status, answer, _ = await bench.ask("PUT", path, to_body(kind.shape, inputs, path))
             assert status == 201, answer
             outputs = to_outputs(kind.shape, await bench.get(path))
