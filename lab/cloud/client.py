@@ -198,20 +198,16 @@ def spoil(paths: LabPaths, account: str, blob: str, content: str | None = None) 
     _ask(paths, "POST", "/spoil", {"account": account, "blob": blob, "content": content})
 
 
-def announce_event(
-    paths: LabPaths, machine: str, type_: Literal["Reboot", "Redeploy", "Freeze"], not_before: float
-) -> str:
-    """Announce a scheduled event to a machine, and to those of its availability set.
+def announce_event(paths: LabPaths, machine: str, not_before: float) -> str:
+    """Announce a reboot to a machine, and to those of its availability set.
 
     Args:
-        type_: what will happen: a restart for Reboot and Redeploy, some seconds of standstill for Freeze.
         not_before: seconds from now to the time at which it starts without approval, 0 to 86400.
 
     Raises:
         CloudError: there is no such machine, or the cloud does not run.
     """
-    body = {"vm": machine, "type": type_, "not_before": not_before}
-    return str(_ask(paths, "POST", "/scheduled-events", body)["EventId"])
+    return str(_ask(paths, "POST", "/scheduled-events", {"vm": machine, "not_before": not_before})["EventId"])
 
 
 def withdraw_event(paths: LabPaths, event: str) -> None:

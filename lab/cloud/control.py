@@ -14,7 +14,7 @@ from lab.cloud.faults import REACHES, Faults, Reach
 from lab.cloud.inventory import MACHINE, STORAGE_ACCOUNT, Inventory
 from lab.cloud.model import Json
 from lab.cloud.resource_id import parse
-from lab.cloud.scheduled_events import EVENT_TYPES, EventType, ScheduledEvents
+from lab.cloud.scheduled_events import ScheduledEvents
 from lab.cloud.tokens import OBJECT_ID
 from lab.cloud.zones import ZONES
 
@@ -86,11 +86,10 @@ def application(
         machine = next((m for m in inventory.of_type(MACHINE) if m.name == body.get("vm")), None)
         if machine is None:
             raise _BadRequestError(f"there is no machine {body.get('vm')!r}")
-        type_ = cast(EventType, _word(body, "type", EVENT_TYPES))
         seconds = body.get("not_before")
         if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_NOTICE_SECONDS:
             raise _BadRequestError(f"not_before is 0 to {_LONGEST_NOTICE_SECONDS:g} seconds, not {seconds!r}")
-        return web.json_response(events.announce(machine, type_, seconds))
+        return web.json_response(events.announce(machine, seconds))
 
     async def withdraw(request: web.Request) -> web.Response:
         if not events.withdraw(request.match_info["event"]):

@@ -209,7 +209,7 @@ class _Cloud:
                             knocking[machine.key] = asyncio.create_task(observe(self._site, machine))
                 if changed:
                     await self._balancer.rewire()
-                await self._events.tick()
+                self._events.tick()
             except Exception:
                 LOG.exception("watching the machines")
             await asyncio.sleep(_WATCH_SECONDS)
