@@ -157,8 +157,6 @@ def _ask(paths: LabPaths, method: str, path: str, body: dict[str, Any] | None = 
         connection.close()
     if response.status != 200:
         reason = answer.decode(errors="replace")
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            reason = json.loads(answer)["error"]
         raise CloudError(f"the cloud of lab {paths.name!r} answers {response.status} to {method} {path}: {reason}")
     return json.loads(answer)
 
@@ -202,7 +200,7 @@ def announce_event(paths: LabPaths, machine: str, not_before: float) -> str:
     """Announce a reboot to a machine, and to those of its availability set.
 
     Args:
-        not_before: seconds from now to the time at which it starts without approval, 0 to 86400.
+        not_before: seconds from now to the time at which it starts without approval.
 
     Raises:
         CloudError: there is no such machine, or the cloud does not run.
