@@ -271,10 +271,7 @@ def start(
         (paths.cloud / "control.sock").unlink(missing_ok=True)
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "lab.cloud", "serve", "--log"),
-                    *("--lab", paths.name, "--loopback-port", str(loopback_port)),
-                ],
+                [sys.executable, "-m", "lab.cloud", "--lab", paths.name, "--loopback-port", str(loopback_port)],
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

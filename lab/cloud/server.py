@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -253,10 +252,3 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def log_to(path: Path | None) -> None:
-    """Let the cloud's log go to a file, or to standard error."""
-    handler = logging.FileHandler(path) if path else logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
