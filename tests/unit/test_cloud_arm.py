@@ -306,6 +306,18 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         "400 LoadBalancingRuleIdleTimeoutOutOfRange",
     ),
     (
+        "distribution by the source",
+        LB,
+        changed(balancer(), "properties/loadBalancingRules/0/properties/loadDistribution", "SourceIP"),
+        "400 LabNotSupported",
+    ),
+    (
+        "SNAT by a rule",
+        LB,
+        changed(balancer(), "properties/loadBalancingRules/0/properties/disableOutboundSnat", False),
+        "400 LabNotSupported",
+    ),
+    (
         "pool with members dropped",
         LB,
         changed(
