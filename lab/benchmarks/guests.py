@@ -145,7 +145,7 @@ class Guest:
             ssh_keys=(sshkeys.parse(administrator.read_text()).public,),
             ca_certificate="",
             custom_data=("#cloud-config\n" + json.dumps(told)).encode(),
-            interfaces=(GuestInterface(mac, address, SUBNET, GATEWAY),),
+            interface=GuestInterface(mac, address, SUBNET, GATEWAY),
         )
         write_seed(
             folder / f"{name}.seed",

@@ -16,17 +16,17 @@ SEARCH_DOMAIN = "internal.cloudapp.net"
 
 @dataclass(frozen=True)
 class GuestInterface:
-    """An interface as the guest is told of it.
+    """A guest's interface as it is told of it.
 
     Args:
         mac: six hex octets with colons.
-        gateway: the subnet's gateway; None on all but the primary interface.
+        gateway: the subnet's gateway.
     """
 
     mac: str
     address: IPv4Address
     prefix: IPv4Network
-    gateway: IPv4Address | None
+    gateway: IPv4Address
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def seed(
     ssh_keys: tuple[str, ...],
     ca_certificate: str,
     custom_data: bytes,
-    interfaces: tuple[GuestInterface, ...],
+    interface: GuestInterface,
 ) -> Seed:
     """Return what a machine's cloud-init reads.
 
@@ -57,7 +57,6 @@ def seed(
     Args:
         vm_id: the machine's GUID; cloud-init's instance-id.
         ca_certificate: PEM text that the guest is to trust; empty for none.
-        interfaces: the primary one first.
     """
     vendor: dict[str, object] = {
         "user": {
@@ -77,19 +76,13 @@ def seed(
     ]
     if ca_certificate:
         parts.append({"type": "text/x-shellscript", "content": _trust_script(ca_certificate)})
-    network: dict[str, object] = {"version": 2, "ethernets": {}}
-    ethernets: dict[str, object] = {}
-    for number, interface in enumerate(interfaces):
-        entry: dict[str, object] = {
-            "match": {"macaddress": interface.mac},
-            "set-name": f"vec{number}",
-            "addresses": [f"{interface.address}/{interface.prefix.prefixlen}"],
-        }
-        if interface.gateway is not None:
-            entry["routes"] = [{"to": "0.0.0.0/0", "via": str(interface.gateway)}]
-            entry["nameservers"] = {"addresses": [PLATFORM], "search": [SEARCH_DOMAIN]}
-        ethernets[f"vec{number}"] = entry
-    network["ethernets"] = ethernets
+    ethernet: dict[str, object] = {
+        "match": {"macaddress": interface.mac},
+        "set-name": "vec0",
+        "addresses": [f"{interface.address}/{interface.prefix.prefixlen}"],
+        "routes": [{"to": "0.0.0.0/0", "via": str(interface.gateway)}],
+        "nameservers": {"addresses": [PLATFORM], "search": [SEARCH_DOMAIN]},
+    }
     # JSON is YAML.
     return Seed(
         meta_data=json.dumps(
@@ -97,7 +90,7 @@ def seed(
         ),
         user_data=custom_data.decode("utf-8", errors="replace"),
         vendor_data="#cloud-config-archive\n" + json.dumps(parts, indent=1) + "\n",
-        network_config=json.dumps(network, indent=1),
+        network_config=json.dumps({"version": 2, "ethernets": {"vec0": ethernet}}, indent=1),
     )
 
 

@@ -501,6 +501,12 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
         "400 NicInUse",
     ),
     (
+        "second interface",
+        VM3,
+        changed(machine(3), "properties/networkProfile/networkInterfaces", [{"id": NIC3}, {"id": NIC1}]),
+        "400 LabNotSupported",
+    ),
+    (
         "disk in use",
         VM3,
         changed(machine(3), "properties/storageProfile/dataDisks/0/managedDisk/id", DATA1),

@@ -256,8 +256,7 @@ def test_name_server_and_nonsense(packet: bytes) -> None:
 
 
 def test_seed() -> None:
-    interface = GuestInterface("00:0d:3a:00:00:01", IPv4Address("10.0.1.11"), IPv4Network("10.0.1.0/24"), None)
-    first = GuestInterface(interface.mac, interface.address, interface.prefix, IPv4Address("10.0.1.1"))
+    own, prefix, gateway = IPv4Address("10.0.1.11"), IPv4Network("10.0.1.0/24"), IPv4Address("10.0.1.1")
     made = seed(
         vm_id="id",
         host_name="node1",
@@ -265,7 +264,7 @@ def test_seed() -> None:
         ssh_keys=("ssh-ed25519 A",),
         ca_certificate="",
         custom_data=b"#cloud-config\n{}\n",
-        interfaces=(first, interface),
+        interface=GuestInterface("00:0d:3a:00:00:01", own, prefix, gateway),
     )
     assert json.loads(made.meta_data) == {
         "instance-id": "id",
@@ -274,7 +273,7 @@ def test_seed() -> None:
     }
     network = json.loads(made.network_config)
     assert network["ethernets"]["vec0"]["routes"] == [{"to": "0.0.0.0/0", "via": "10.0.1.1"}]
-    assert "routes" not in network["ethernets"]["vec1"]
+    assert network["ethernets"]["vec0"]["addresses"] == ["10.0.1.11/24"]
     parts = json.loads(made.vendor_data.removeprefix("#cloud-config-archive\n"))
     assert [part["type"] for part in parts] == ["text/cloud-config"]
     user = json.loads(parts[0]["content"].removeprefix("#cloud-config\n"))["user"]
