@@ -18,7 +18,7 @@ from components.settings.data_disk import speed
 from components.settings.server_size import ServerSize
 from components.templates import render
 from lab import fabric, image, kernel, tls
-from lab.benchmarks.load import Target
+from lab.application import Client
 from lab.cloud import catalogue, namespace
 from lab.cloud.guest import GuestInterface, seed
 from lab.engine import tracked_settings
@@ -173,10 +173,10 @@ class Guest:
         )
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Client:
         user, password = ACCOUNT
         authority = tls.context(_authority().certificate, str(self.address))
-        return Target(str(self.address), ports.MYSQL, user, password, "app", authority)
+        return Client(str(self.address), ports.MYSQL, user, password, "app", authority)
 
     def start(self) -> None:
         with namespace.inside(self.lab.paths.namespace):
