@@ -5,10 +5,7 @@ import json
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from cryptography import x509
-
 from lab.cloud.addresses import PLATFORM
-from lab.cloud.certificates import subject_hash
 
 SEARCH_DOMAIN = "internal.cloudapp.net"
 """Names of the machines end with it, as on Azure (there with a part of the network's own before it)."""
@@ -101,7 +98,6 @@ def _trust_script(ca_certificate: str) -> str:
     it looks at each of 150 certificates.  What it would do for one more is done here instead; should it run later, it
     finds the certificate where it looks for it.
     """
-    certificate = x509.load_pem_x509_certificate(ca_certificate.encode())
     return f"""#!/bin/sh
 set -eu
 mkdir -p /usr/local/share/ca-certificates
@@ -111,7 +107,7 @@ PEM
 cd /etc/ssl/certs
 cat /usr/local/share/ca-certificates/lab-cloud.crt >>ca-certificates.crt
 ln -sf /usr/local/share/ca-certificates/lab-cloud.crt lab-cloud.pem
-ln -sf lab-cloud.pem {subject_hash(certificate)}.0
+ln -sf lab-cloud.pem "$(openssl x509 -noout -hash -in lab-cloud.pem).0"
 """
 
 
