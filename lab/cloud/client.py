@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from components.checkout import CHECKOUT
+from lab.cloud.addresses import ARM
 from lab.paths import LabPaths
-
-ARM_HOST = "198.18.0.1"
-"""Where Resource Manager answers inside the namespace: the value of ARM_METADATA_HOSTNAME."""
 
 LOOPBACK_PORT = 13306
 """Port on the host's 127.0.0.1 that leads to MySQL, where it is free."""
@@ -124,7 +122,7 @@ def environment(paths: LabPaths) -> dict[str, str]:
         "ARM_CLIENT_SECRET": tokens.CLIENT_SECRET,
         "ARM_TENANT_ID": tokens.TENANT,
         "ARM_SUBSCRIPTION_ID": tokens.SUBSCRIPTION,
-        "ARM_METADATA_HOSTNAME": ARM_HOST,
+        "ARM_METADATA_HOSTNAME": ARM,
         "SSL_CERT_FILE": str(ca_file(paths)),
     }
 

@@ -35,14 +35,14 @@ from azure.mgmt.privatedns.models import (
 
 from lab import fabric, preflight
 from lab.cloud import client, known_versions, namespace
-from lab.cloud.addresses import OUTSIDE
+from lab.cloud.addresses import ARM, OUTSIDE
 from lab.paths import LabPaths
 from tests.support import cloud_bench
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 PATHS = LabPaths("tcloud")
-BASE = f"https://{client.ARM_HOST}"
+BASE = f"https://{ARM}"
 GROUP, REGION = "rg-test", "westeurope"
 PORT, PROBE = 3306, 61500
 
