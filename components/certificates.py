@@ -98,21 +98,21 @@ def make_authority(now: datetime.datetime | None = None) -> str:
     key = rsa.generate_private_key(65537, _AUTHORITY_BITS)
     # Two authorities have two names, or a client that knows both tries the wrong one.
     digest = hashlib.sha256(_spki(key.public_key())).hexdigest()[:8]
-    name = _name(f"azure-mysql-ha CA {digest}")
+    name = name_of(f"azure-mysql-ha CA {digest}")
     certificate = (
-        _builder(name, name, key.public_key(), now - _CLOCK_SKEW, now + datetime.timedelta(AUTHORITY_DAYS))
+        builder(name, name, key.public_key(), now - _CLOCK_SKEW, now + datetime.timedelta(AUTHORITY_DAYS))
         .serial_number(x509.random_serial_number())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
+        .add_extension(usage("key_cert_sign", "crl_sign"), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return _pem(certificate) + _key_pem(key)
+    return to_pem(certificate) + key_to_pem(key)
 
 
 def make_key(now: datetime.datetime | None = None) -> str:
     """Make a key for the server: when it was made, and the private key, PEM."""
     key = rsa.generate_private_key(65537, _BITS)
-    return f"{_MADE}{_seconds(now).isoformat()}\n{_key_pem(key)}"
+    return f"{_MADE}{_seconds(now).isoformat()}\n{key_to_pem(key)}"
 
 
 def read_authority(text: str) -> Authority:
@@ -128,7 +128,7 @@ def read_authority(text: str) -> Authority:
     _check_fit(key, certificate)
     if not _is_authority(certificate):
         raise CertificateError("has a certificate that is not an authority's")
-    return Authority(_key_pem(key), _pem(certificate))
+    return Authority(key_to_pem(key), to_pem(certificate))
 
 
 def read_key(text: str) -> DatedKey:
@@ -147,7 +147,7 @@ def read_key(text: str) -> DatedKey:
         made = None
     if certificates or not isinstance(key, rsa.RSAPrivateKey) or made is None:
         raise CertificateError("is not a line with a date and an RSA key")
-    return DatedKey(_key_pem(key), made)
+    return DatedKey(key_to_pem(key), made)
 
 
 def issue(authority: Authority, key: DatedKey, common_name: str, names: Iterable[str]) -> str:
@@ -168,16 +168,16 @@ def issue(authority: Authority, key: DatedKey, common_name: str, names: Iterable
     serial = hashlib.sha256(content + _spki(public) + issuer.fingerprint(hashes.SHA256())).digest()
     general = [x509.IPAddress(ipaddress.ip_address(host)) if is_address(host) else x509.DNSName(host) for host in hosts]
     certificate = (
-        _builder(_name(common_name), issuer.subject, public, begin, end)
+        builder(name_of(common_name), issuer.subject, public, begin, end)
         .serial_number(int.from_bytes(serial[:16], "big") or 1)  # RFC 5280, 4.1.2.2: positive, at most 20 bytes
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage("digital_signature", "key_encipherment"), critical=True)
+        .add_extension(usage("digital_signature", "key_encipherment"), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName(general), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
-    return _pem(certificate)
+    return to_pem(certificate)
 
 
 def ends(key: DatedKey) -> datetime.datetime:
@@ -230,9 +230,9 @@ def read_brought(text: str, now: datetime.datetime | None = None) -> BroughtCert
         raise CertificateError("names no host in its subject alternative names, which are all that clients look at")
     if not all(map(_HOST.fullmatch, names)):
         raise CertificateError("has a subject alternative name that is not a host's")
-    own, *issuers = map(_pem, chain)
+    own, *issuers = map(to_pem, chain)
     return BroughtCertificate(
-        key=_key_pem(key),
+        key=key_to_pem(key),
         chain="".join([own, *issuers[:-1]]),
         authority=issuers[-1],
         issuers="".join(issuers),
@@ -322,12 +322,16 @@ def is_address(name: str) -> bool:
     return True
 
 
-def _name(text: str) -> x509.Name:
+def name_of(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: rsa.RSAPublicKey, begin: datetime.datetime, end: datetime.datetime
+def builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: CertificatePublicKeyTypes,
+    begin: datetime.datetime,
+    end: datetime.datetime,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -340,7 +344,7 @@ def _builder(
     )
 
 
-def _usage(*allowed: str) -> x509.KeyUsage:
+def usage(*allowed: str) -> x509.KeyUsage:
     return x509.KeyUsage(
         **{
             use: use in allowed
@@ -356,11 +360,11 @@ def _spki(key: CertificatePublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _pem(certificate: x509.Certificate) -> str:
+def to_pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _key_pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+def key_to_pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     form, clear = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, form, clear).decode()
 

@@ -289,7 +289,7 @@ class LabTarget(Target):
 
     def announce(self, node: Node, seconds: float) -> None:
         """Announce a reboot of the machine's host, so many seconds from now."""
-        cloud.announce_event(self.lab.paths, node.name, "Reboot", seconds)
+        cloud.announce_event(self.lab.paths, node.name, seconds)
 
     def announced(self) -> bool:
         """Tell whether an event is announced or under way."""

@@ -4,7 +4,8 @@ import argparse
 import contextlib
 import sys
 
-from lab import fabric, image, preflight
+from lab import image, preflight
+from lab.cloud.addresses import OUTSIDE
 from lab.cloud.client import CloudError
 from lab.events import EventReader
 from lab.lab import Lab, wait_until
@@ -66,7 +67,7 @@ def main() -> int:
                     "backup": arguments.backup,
                 }
                 if arguments.monitoring is not None:
-                    asked |= {"monitoring": arguments.monitoring, "monitorCidrs": [f"{fabric.CLIENT_ADDRESS}/32"]}
+                    asked |= {"monitoring": arguments.monitoring, "monitorCidrs": [f"{OUTSIDE}/32"]}
                 if arguments.zones is not None:
                     asked |= {"zones": ["1", "2"] if arguments.zones else [], "availabilitySet": not arguments.zones}
                 reader = lab.up({key: value for key, value in asked.items() if value is not None}, further)

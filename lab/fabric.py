@@ -11,16 +11,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.cloud.addresses import ARM, BLOB, IMDS, METRICS, OUTSIDE, PLATFORM, PUBLIC_POOL
+
 PREFIX = "mha-"
 
-IMDS_ADDRESS = "169.254.169.254"
-PLATFORM_ADDRESS = "168.63.129.16"  # Azure's: name server, and source of the balancer's probes
-CLIENT_ADDRESS = "198.51.100.10"  # the outside world
-ARM_ADDRESS = "198.18.0.1"
-BLOB_ADDRESS = "198.18.0.2"
-METRICS_ADDRESS = "198.18.0.3"
-SERVICES = (ARM_ADDRESS, BLOB_ADDRESS, METRICS_ADDRESS)
-PUBLIC_RANGE = "203.0.113.0/24"
+SERVICES = (ARM, BLOB, METRICS)
 
 
 class FabricError(RuntimeError):
@@ -73,14 +68,14 @@ def create(name: str) -> None:
     if not exists(name):
         _run("ip", "netns", "add", name)
     _ip_in(name, "link", "set", "lo", "up")
-    for address in (IMDS_ADDRESS, PLATFORM_ADDRESS, CLIENT_ADDRESS, *SERVICES):
+    for address in (IMDS, PLATFORM, OUTSIDE, *SERVICES):
         _ip_in(name, "address", "replace", f"{address}/32", "dev", "lo")
     # Who connects to a public address, and binds no other, comes from outside: also to one that is not there.
-    _ip_in(name, "route", "replace", PUBLIC_RANGE, "dev", "lo", "src", CLIENT_ADDRESS)
+    _ip_in(name, "route", "replace", str(PUBLIC_POOL), "dev", "lo", "src", OUTSIDE)
     for address in SERVICES:
         add_public_address(name, address)
     resolver(name).parent.mkdir(parents=True, exist_ok=True)
-    resolver(name).write_text(f"nameserver {PLATFORM_ADDRESS}\n")
+    resolver(name).write_text(f"nameserver {PLATFORM}\n")
 
 
 def resolver(name: str) -> Path:
@@ -89,9 +84,9 @@ def resolver(name: str) -> Path:
 
 
 def add_public_address(name: str, address: str) -> None:
-    """Make an address of `PUBLIC_RANGE` one of the namespace's: it can be bound, and be reached by all in it.
+    """Make an address of `PUBLIC_POOL` one of the namespace's: it can be bound, and be reached by all in it.
 
-    Connections to it that bind no source come from `CLIENT_ADDRESS` (an address on an interface
+    Connections to it that bind no source come from `OUTSIDE` (an address on an interface
     would be its own source).
     """
     _ip_in(name, "route", "replace", *_local_route(address))
@@ -103,7 +98,7 @@ def remove_public_address(name: str, address: str) -> None:
 
 
 def _local_route(address: str) -> list[str]:
-    return ["local", f"{address}/32", "dev", "lo", "table", "local", "src", CLIENT_ADDRESS]
+    return ["local", f"{address}/32", "dev", "lo", "table", "local", "src", OUTSIDE]
 
 
 def _links(name: str) -> set[str]:

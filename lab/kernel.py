@@ -9,7 +9,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +155,3 @@ def ensure(progress: Progress = say) -> Kernel:
             # The folders of other recipes stay while machines may run on them; they are few and small.
             return kernel
     raise CommandError("kernel: no User-Mode Linux is available:\n" + "\n".join(failures))
-
-
-if __name__ == "__main__":
-    print(ensure(), file=sys.stdout)

@@ -14,12 +14,13 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.image import Image
 from lab.kernel import Kernel
+from lab.session import Session
 
 # User-Mode Linux has eight disks: 0 is the system, 7 the seed.
 _SEED_DISK = 7
@@ -75,33 +76,6 @@ class MachineSpec:
     interfaces: tuple[Interface, ...]
     data_disks: Mapping[int, Path]
     seed: Path
-
-
-@dataclass(frozen=True)
-class _Process:
-    """A line of /proc: what of a process's stat is used here."""
-
-    pid: int
-    state: str
-    session: int
-    start_time: int
-
-
-def _process(pid: int | str) -> _Process | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = stat.rpartition(")")[2].split()
-    return _Process(int(pid), fields[0], int(fields[3]), int(fields[19]))
-
-
-def _processes() -> Iterator[_Process]:
-    for entry in os.listdir("/proc"):  # noqa: PTH208  names only: this is asked often
-        if entry.isdecimal():
-            process = _process(entry)
-            if process is not None and process.state not in "ZX":
-                yield process
 
 
 def _is_traced(pid: int) -> bool:
@@ -175,8 +149,8 @@ class Machine:
             )
         deadline = time.monotonic() + 10
         while True:
-            leader = self._leader()
-            if leader is not None and leader.pid == self._child.pid and (self.spec.directory / "uml/mconsole").exists():
+            session = self._session()
+            if session and session.leader == self._child.pid and (self.spec.directory / "uml/mconsole").exists():
                 return
             if self._child.poll() is not None or time.monotonic() > deadline:
                 self.power_off()
@@ -190,8 +164,8 @@ class Machine:
         """Tell whether it is on (a frozen one is)."""
         if self._child is not None and self._child.poll() is not None:
             self._child = None
-        leader = self._leader()
-        return leader is not None and leader.state not in "ZX"
+        session = self._session()
+        return session is not None and session.leader_lives()
 
     def power_off(self) -> None:
         """Cut its power; on return every process of it is gone. Does nothing if it is off.
@@ -287,57 +261,37 @@ class Machine:
 
     # --- its processes
 
-    def _record(self) -> tuple[int, int] | None:
+    def _session(self) -> Session | None:
         try:
             pid, start_time = (self.spec.directory / "process").read_text().split()
-            return int(pid), int(start_time)
+            return Session(int(pid), int(start_time))
         except (OSError, ValueError):
             return None
 
-    def _leader(self) -> _Process | None:
-        record = self._record()
-        process = _process(record[0]) if record else None
-        return process if record and process and process.start_time == record[1] else None
-
-    def _members(self) -> list[_Process]:
-        """Return the processes of the machine's session that are not dead, the kernel's own first."""
-        record = self._record()
-        if record is None:
-            return []
-        # A number is not given away while a session has it, so members without a leader are ours;
-        # a leader with another start time is a stranger's, after all of ours have gone.
-        leader = _process(record[0])
-        if leader is not None and leader.start_time != record[1]:
-            return []
-        return sorted(
-            (process for process in _processes() if process.session == record[0]), key=lambda one: one.pid != record[0]
-        )
-
     def _end_all(self) -> None:
-        deadline = time.monotonic() + 30
-        while members := self._members():
-            for process in members:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
-            if time.monotonic() > deadline:
-                raise MachineError(f"machine {self.spec.name}: processes {[one.pid for one in members]} do not end")
-            time.sleep(0.01)
+        if session := self._session():
+            try:
+                session.end(30)
+            except TimeoutError as error:
+                raise MachineError(f"machine {self.spec.name}: {error}") from None
 
     def _signal_all(self, number: signal.Signals, state: str) -> None:
         """Send a signal to all; with a state, until all are in it."""
-        if not self.is_running():
+        session = self._session()
+        if session is None or not self.is_running():
             raise MachineError(f"machine {self.spec.name} is off")
         deadline = time.monotonic() + 5
         while True:
             # A traced one belongs to the kernel's process, stops with it, and would tell it of the signal.
-            late = [one for one in self._members() if (not state or one.state not in state) and not _is_traced(one.pid)]
+            members = [one for one in session.members() if not state or one.state not in state]
+            late = [one for one in members if not _is_traced(one.number)]
             for process in late:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, number)
+                    os.kill(process.number, number)
             if not state or not late:
                 return
             if time.monotonic() > deadline:
-                raise MachineError(f"machine {self.spec.name}: processes {[one.pid for one in late]} do not stop")
+                raise MachineError(f"machine {self.spec.name}: processes {[one.number for one in late]} do not stop")
             time.sleep(0.01)
 
     # --- its management console

@@ -41,6 +41,7 @@ def run(
     progress: Progress,
     every_seconds: float = 10.0,
     environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> None:
     """Run a command to its end.
 
@@ -49,6 +50,7 @@ def run(
         progress: called with `label` and the elapsed time, once every `every_seconds`.
         every_seconds: time between two lines of progress.
         environment: variables instead of the caller's own.
+        folder: where it runs; the caller's own by default.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
@@ -56,6 +58,7 @@ def run(
         start_of_output = out.tell()
         process = subprocess.Popen(
             argv,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -17,7 +17,7 @@ from operations.cli import Cli
 from operations.command import cli_of, exit_code_of, stack_parser
 from operations.error import OperationError
 
-_GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
+_GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
 _ACCOUNT = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}"
 _CONTAINER = f"{_ACCOUNT}/blobServices/default/containers/{{containerName}}"
 _ZONE = f"{_GROUP}/providers/Microsoft.Network/privateDnsZones/{{privateZoneName}}"
@@ -85,7 +85,7 @@ def id_of(resource: Mapping[str, Any], subscription: str) -> str:
     inputs: dict[str, Any] = resource["inputs"]
     names = {key: value.strip("/") for key, value in inputs.items() if isinstance(value, str)}
     try:
-        return ID_PATHS[resource["type"]].format_map({**names, "subscription": subscription})
+        return ID_PATHS[resource["type"]].format_map({**names, "subscriptionId": subscription})
     except KeyError as missing:
         raise ResumeError(
             f"{resource['urn']}: {missing} is not known, so its id in Azure is not known either"

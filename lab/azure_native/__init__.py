@@ -24,7 +24,7 @@ What it maps (`sdk.py` derives every property from the SDK):
 | monitor:{AzureMonitorWorkspace, DataCollectionEndpoint, DataCollectionRule} | Microsoft.Monitor, 2023-04-03; Microsoft.Insights, 2022-06-01 |
 | storage:{StorageAccount, BlobServiceProperties, BlobContainer, BlobContainerImmutabilityPolicy, ManagementPolicy} | Microsoft.Storage, 2024-01-01 |
 | authorization:{RoleDefinition, RoleAssignment, ManagementLockByScope} | Microsoft.Authorization |
-| authorization:getClientConfig | the configuration, and the claims of a token |
+| authorization:getClientConfig | none: the subscription, of the configuration |
 
 Like the real one it refuses to create what exists already, replaces a resource (deleting first) where a part of its id
 or one of a few properties changes, sends the whole resource on an update, leaves a network's subnets alone where the
@@ -34,8 +34,8 @@ Unlike the real one it
 - knows the types above only, and one way to log in: a service principal with a secret;
 - looks every 0.2 to 2 seconds whether ARM is done where ARM names no time (the real one: every 10);
 - keeps, in the preview of an update, the outputs of before (the real one: only name and location), so that a preview
-  shows no more than will happen; AZURE_NATIVE_STAND_IN_UPDATE_PREVIEW=forget makes it as the real one is;
-- answers getClientConfig without credentials, with zeros, so that a preview needs no cloud.
+  shows no more than will happen;
+- answers getClientConfig with the subscription alone, and where it knows none with zeros: a preview needs no cloud.
 
 `install` lays it into a PULUMI_HOME.
 """  # noqa: E501 - a table's row is one line

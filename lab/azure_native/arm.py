@@ -83,9 +83,6 @@ class Arm:
             if error.status != 404:
                 raise
 
-    async def claims(self) -> Object:
-        return await self._in_thread(lambda: self._connected().claims())
-
     async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 

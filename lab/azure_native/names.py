@@ -1,10 +1,7 @@
 """A resource's name, and its id in ARM."""
 
-import hashlib
-import os
 import re
 import urllib.parse
-import uuid
 from collections.abc import Mapping
 
 from .results import ResourceError
@@ -51,15 +48,3 @@ def names_in(kind: ResourceType, resource_id: str) -> Object:
     if match is None:
         raise ResourceError(f"{resource_id!r} is no id of the form {kind.path}")
     return {name: urllib.parse.unquote(value) for name, value in match.groupdict().items() if name != "subscriptionId"}
-
-
-def random_name(kind: ResourceType, name: str, seed: bytes) -> str:
-    """Return a name for a resource that has none.
-
-    Args:
-        seed: randomness that the engine may repeat; empty for another name each time.
-    """
-    digest = hashlib.sha256(seed + b"\0" + name.encode()).digest() if seed else os.urandom(32)
-    if kind.random_name == "uuid":
-        return str(uuid.UUID(bytes=digest[:16], version=4))
-    return f"{name}{digest[:4].hex()}"

@@ -14,22 +14,17 @@ from .arm import Arm
 from .convert import overlay, to_body, to_inputs, to_outputs, to_preview
 from .diff import Change, carry_over, compare, equal
 from .errors import ArmError
-from .names import identify, names_in, random_name
+from .names import identify, names_in
 from .results import Difference, Failure, Found, ResourceError
 from .schema import ResourceType
 from .values import Object, Value, configured, plain, secret_strings, with_secrets_of
 
 GET_CLIENT_CONFIG = "azure-native:authorization:getClientConfig"
 
-# Stands for what a preview without credentials cannot know, where a GUID is expected.
-NOBODY = "00000000-0000-0000-0000-000000000000"
-
-# The real plug-in forgets, when it previews an update, every output but the inputs, name and location, so that
-# whatever depends on another output (a VM's vmId, an address) is shown as changing too. Set to "forget" to see that.
-UPDATE_PREVIEW = "AZURE_NATIVE_STAND_IN_UPDATE_PREVIEW"
+# Stands for what a preview without a configuration cannot know.
+NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 _API_VERSION = "azureApiVersion"
-_NAMED_AT_RANDOM = "__createBeforeDelete"  # the real plug-in's flag: a name of its own allows create before delete
 _DEFAULT_SECONDS = 2 * 60 * 60.0  # the real plug-in's
 
 
@@ -88,24 +83,14 @@ class Provider:
 
     # --- the life of a resource
 
-    def check(
-        self, urn: str, old: Mapping[str, Value], new: Mapping[str, Value], seed: bytes = b""
-    ) -> tuple[Object, list[Failure]]:
-        """Complete a program's inputs with defaults, and say what is missing.
+    def check(self, urn: str, old: Mapping[str, Value], new: Mapping[str, Value]) -> tuple[Object, list[Failure]]:
+        """Complete a program's inputs with defaults, and say what is missing: also a name, which is never made up.
 
         Args:
-            old: inputs of the last time; names that were made up then stay.
+            old: inputs of the last time.
         """
         kind = self._find(type_of(urn))
         inputs: Object = {key: value for key, value in new.items() if value is not None}
-        if kind.name not in inputs:
-            if kind.name in old:
-                inputs[kind.name] = old[kind.name]
-                if _NAMED_AT_RANDOM in old:
-                    inputs[_NAMED_AT_RANDOM] = old[_NAMED_AT_RANDOM]
-            else:
-                inputs[kind.name] = random_name(kind, urn.split("::")[-1], seed)
-                inputs[_NAMED_AT_RANDOM] = True
         if "location" in kind.shape.inputs and "location" not in inputs:
             place = self._setting("location", "ARM_LOCATION") or old.get("location")
             if place:
@@ -122,14 +107,14 @@ class Provider:
         before, state, after = cast(Object, plain(old_inputs)), cast(Object, plain(old_state)), cast(Object, plain(new))
         before = dict(before)
         before.setdefault(_API_VERSION, state.get(_API_VERSION))
-        changes = compare(_shown(before), _shown(after), (*kind.parts, *kind.replaced_by))
+        changes = compare(before, after, (*kind.parts, *kind.replaced_by))
         # A default that the program now spells out is no change.
         changes = {
             path: Change(change.kind, change.replaces and not (path in state and equal(state[path], after.get(path))))
             for path, change in changes.items()
         }
         replaces = tuple(sorted({re.split(r"[.\[]", path)[0] for path, item in changes.items() if item.replaces}))
-        return Difference(changes, replaces, bool(replaces) and before.get(_NAMED_AT_RANDOM) is not True)
+        return Difference(changes, replaces)
 
     def preview_create(self, urn: str, inputs: Mapping[str, Value]) -> Object:
         """Return what is known of a resource before it is made."""
@@ -165,11 +150,7 @@ class Provider:
         """Return what is known of a resource before it is changed: its old outputs stay, but for the inputs."""
         kind = self._find(type_of(urn))
         old = cast(Object, plain(state))
-        outputs = to_preview(kind.shape, plain(inputs))
-        if self._environment.get(UPDATE_PREVIEW) == "forget":
-            outputs.update({key: old[key] for key in ("name", "location") if key in old})
-        else:
-            outputs = cast(Object, overlay(old, outputs))
+        outputs = cast(Object, overlay(old, to_preview(kind.shape, plain(inputs))))
         return _complete(kind, with_secrets_of(with_secrets_of(outputs, state), inputs))
 
     async def update(self, urn: str, resource_id: str, inputs: Mapping[str, Value], seconds: float = 0) -> Object:
@@ -236,29 +217,14 @@ class Provider:
             arguments: what names the resource.
 
         Returns:
-            The resource; or who the plug-in is logged in as. Without credentials or a cloud to ask, as in a preview
-            offline, what the configuration does not say of that is a GUID of zeros.
+            The resource; or, of who the plug-in is logged in as, the subscription, which is all that the program reads:
+            the configuration's, or a GUID of zeros where that has none, as in a preview offline.
 
         Raises:
             ResourceError: ARM refused, there is no such resource, or the function is another one.
         """
-        if token != GET_CLIENT_CONFIG:
-            return await self._get(token, arguments)
-        account = self._account
-        claims: Object = {}
-        if account.client_secret and account.client_id and account.tenant_id:
-            try:
-                claims = await self._client.claims()
-            except ArmError:
-                claims = {}
-        return {
-            "clientId": claims.get("appid") or account.client_id or NOBODY,
-            "objectId": claims.get("oid") or NOBODY,
-            "subscriptionId": account.subscription_id or NOBODY,
-            "tenantId": claims.get("tid") or account.tenant_id or NOBODY,
-        }
-
-    async def _get(self, token: str, arguments: Mapping[str, Value]) -> Object:
+        if token == GET_CLIENT_CONFIG:
+            return {"subscriptionId": self._account.subscription_id or NO_SUBSCRIPTION}
         kind = self._types.get(re.sub(r":get(?=\w+$)", ":", token))
         if kind is None or ":get" not in token:
             raise ResourceError(f"{token}: the stand-in for azure-native does not know this function")
@@ -332,11 +298,6 @@ def _is_as_it_begins(kind: ResourceType, outputs: Object) -> bool:
 
 def _complete(kind: ResourceType, outputs: Object) -> Object:
     return {**outputs, _API_VERSION: kind.api_version}
-
-
-def _shown(inputs: Object) -> Object:
-    """Return the inputs without the flags that are nobody's business."""
-    return {key: value for key, value in inputs.items() if not key.startswith("__")}
 
 
 def _without(properties: Object, names: list[str]) -> Object:

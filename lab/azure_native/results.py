@@ -43,12 +43,10 @@ class Difference:
     Args:
         changes: every property that differs, by its path.
         replaces: names of those that replace the resource.
-        delete_before_replace: whether the old one must go first, since both would have the same name.
     """
 
     changes: Mapping[str, Change]
     replaces: tuple[str, ...]
-    delete_before_replace: bool
 
 
 @dataclass(frozen=True)

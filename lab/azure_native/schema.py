@@ -38,7 +38,6 @@ class ResourceType:
         replaced_by: inputs whose change replaces the resource, beside the parts of the path.
         kept: lists that are resources of their own as well: left as they are in Azure where the program is silent.
         beginning: what Azure has of it as soon as it has what it is a part of; None where it has nothing.
-        random_name: "suffix" for the resource's name and eight hexadecimal digits, "uuid" for a GUID.
     """
 
     path: str
@@ -47,7 +46,6 @@ class ResourceType:
     required: tuple[str, ...]
     replaced_by: tuple[str, ...]
     kept: tuple[str, ...]
-    random_name: str
     beginning: Mapping[str, Value] | None = None
 
     @property
@@ -55,8 +53,3 @@ class ResourceType:
         """The inputs that the resource's id is made of, but for the subscription."""
         pieces = self.path.split("{")[1:]
         return tuple(name for piece in pieces if (name := piece.partition("}")[0]) != "subscriptionId")
-
-    @property
-    def name(self) -> str:
-        """The part that is the resource's own name, made up where the program gives none."""
-        return self.parts[-1]

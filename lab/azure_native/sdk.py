@@ -19,103 +19,72 @@ from typing import Any, TypeAlias
 
 from pulumi import _types as classes  # pyright: ignore[reportPrivateUsage] - the SDK's only way to ask its classes
 
+from operations.resume import ID_PATHS
+
 from .schema import ResourceType, Shape
 from .values import Value
 
 _Hints: TypeAlias = Mapping[str, Any]
 _Pair: TypeAlias = tuple[type | None, type | None]
 
-_IN_GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
-
 
 @dataclass(frozen=True)
-class _Known:
-    """What the SDK does not say of a resource type: its path, and what the real plug-in's list `forceNewMap` and its
-    checks have. Whatever else Azure refuses to change in place (a VM's availability set, zones, customData, …) is no
-    replacement for the real plug-in either: it sends the PUT, and ARM answers with an error.
+class _Extra:
+    """What the SDK does not say of a resource type: what the real plug-in's list `forceNewMap` and its checks have.
+    Whatever else Azure refuses to change in place (a VM's availability set, zones, customData, …) is no replacement for
+    the real plug-in either: it sends the PUT, and ARM answers with an error.
 
     Args:
-        path: ARM's path, from the group or the scope on.
         required: inputs that the SDK holds for optional.
         replaced_by: inputs whose change replaces the resource, beside the parts of the path.
         renamed: ARM's name of a property, where the SDK has another.
-        random_name, beginning: see ResourceType.
+        beginning: see ResourceType.
     """
 
-    path: str
     required: tuple[str, ...] = ()
     replaced_by: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
-    random_name: str = "suffix"
     beginning: Mapping[str, Value] | None = None
-
-
-def _in_group(path: str, *required: str, replaced_by: tuple[str, ...] = (), **renamed: str) -> _Known:
-    return _Known(f"{_IN_GROUP}/providers/Microsoft.{path}", required, replaced_by, renamed)
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_PROVIDERS = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers"
+# What the program makes has its path where `make resume` looks for it; the rest it only reads.
+PATHS: Mapping[str, str] = {
+    **ID_PATHS,
+    "azure-native:network:NatGateway": f"{_PROVIDERS}/Microsoft.Network/natGateways/{{natGatewayName}}",
+    "azure-native:keyvault:Vault": f"{_PROVIDERS}/Microsoft.KeyVault/vaults/{{vaultName}}",
+    "azure-native:keyvault:Key": f"{_PROVIDERS}/Microsoft.KeyVault/vaults/{{vaultName}}/keys/{{keyName}}",
+    "azure-native:monitor:AzureMonitorWorkspace": (
+        f"{_PROVIDERS}/Microsoft.Monitor/accounts/{{azureMonitorWorkspaceName}}"
+    ),
+    "azure-native:monitor:DataCollectionEndpoint": (
+        f"{_PROVIDERS}/Microsoft.Insights/dataCollectionEndpoints/{{dataCollectionEndpointName}}"
+    ),
+    "azure-native:monitor:DataCollectionRule": (
+        f"{_PROVIDERS}/Microsoft.Insights/dataCollectionRules/{{dataCollectionRuleName}}"
+    ),
+}
+"""ARM's path of every type that the stand-in knows, by the SDK's type token."""
+
 _LOCATION = ("location",)
-_ACCOUNT = "Storage/storageAccounts/{accountName}"
-_CONTAINER = f"{_ACCOUNT}/blobServices/default/containers/{{containerName}}"
-RESOURCE_TYPES: Mapping[str, _Known] = {
-    "resources:ResourceGroup": _Known(_IN_GROUP, _LOCATION, _LOCATION),
-    "network:VirtualNetwork": _in_group("Network/virtualNetworks/{virtualNetworkName}", replaced_by=_LOCATION),
-    "network:Subnet": _in_group("Network/virtualNetworks/{virtualNetworkName}/subnets/{subnetName}"),
-    "network:NetworkSecurityGroup": _in_group("Network/networkSecurityGroups/{networkSecurityGroupName}"),
-    "network:PublicIPAddress": _in_group(
-        "Network/publicIPAddresses/{publicIpAddressName}",
-        replaced_by=("location", "publicIPAddressVersion", "publicIPPrefix", "sku"),
+_EXTRAS: Mapping[str, _Extra] = {
+    "resources:ResourceGroup": _Extra(_LOCATION, _LOCATION),
+    "network:VirtualNetwork": _Extra(replaced_by=_LOCATION),
+    "network:PublicIPAddress": _Extra(replaced_by=("location", "publicIPAddressVersion", "publicIPPrefix", "sku")),
+    "compute:AvailabilitySet": _Extra(_LOCATION),
+    "compute:Disk": _Extra(_LOCATION, renamed={"lastOwnershipUpdateTime": "LastOwnershipUpdateTime"}),
+    "compute:VirtualMachine": _Extra(_LOCATION),
+    "storage:StorageAccount": _Extra(
+        _LOCATION, _LOCATION, renamed={"enableHttpsTrafficOnly": "supportsHttpsTrafficOnly"}
     ),
-    "network:NatGateway": _in_group("Network/natGateways/{natGatewayName}"),
-    "network:LoadBalancer": _in_group("Network/loadBalancers/{loadBalancerName}"),
-    "network:NetworkInterface": _in_group("Network/networkInterfaces/{networkInterfaceName}"),
-    "privatedns:PrivateZone": _in_group("Network/privateDnsZones/{privateZoneName}"),
-    "privatedns:VirtualNetworkLink": _in_group(
-        "Network/privateDnsZones/{privateZoneName}/virtualNetworkLinks/{virtualNetworkLinkName}"
-    ),
-    "privatedns:PrivateRecordSet": _in_group(
-        "Network/privateDnsZones/{privateZoneName}/{recordType}/{relativeRecordSetName}"
-    ),
-    "compute:AvailabilitySet": _in_group("Compute/availabilitySets/{availabilitySetName}", "location"),
-    "compute:Disk": _in_group(
-        "Compute/disks/{diskName}", "location", lastOwnershipUpdateTime="LastOwnershipUpdateTime"
-    ),
-    "compute:DiskEncryptionSet": _in_group("Compute/diskEncryptionSets/{diskEncryptionSetName}"),
-    "compute:VirtualMachine": _in_group("Compute/virtualMachines/{vmName}", "location"),
-    "keyvault:Vault": _in_group("KeyVault/vaults/{vaultName}"),
-    "keyvault:Key": _in_group("KeyVault/vaults/{vaultName}/keys/{keyName}"),
-    "monitor:ActionGroup": _in_group("Insights/actionGroups/{actionGroupName}"),
-    "monitor:MetricAlert": _in_group("Insights/metricAlerts/{ruleName}"),
-    "monitor:AzureMonitorWorkspace": _in_group("Monitor/accounts/{azureMonitorWorkspaceName}"),
-    "monitor:DataCollectionEndpoint": _in_group("Insights/dataCollectionEndpoints/{dataCollectionEndpointName}"),
-    "monitor:DataCollectionRule": _in_group("Insights/dataCollectionRules/{dataCollectionRuleName}"),
-    "storage:StorageAccount": _in_group(
-        _ACCOUNT, "location", replaced_by=_LOCATION, enableHttpsTrafficOnly="supportsHttpsTrafficOnly"
-    ),
-    "storage:BlobServiceProperties": _Known(
-        f"{_IN_GROUP}/providers/Microsoft.{_ACCOUNT}/blobServices/{{blobServicesName}}", beginning={}
-    ),
-    "storage:BlobContainer": _in_group(_CONTAINER),
-    "storage:BlobContainerImmutabilityPolicy": _Known(
-        f"{_IN_GROUP}/providers/Microsoft.{_CONTAINER}/immutabilityPolicies/{{immutabilityPolicyName}}",
-        beginning={"immutabilityPeriodSinceCreationInDays": 0},
-    ),
-    "storage:ManagementPolicy": _in_group(f"{_ACCOUNT}/managementPolicies/{{managementPolicyName}}"),
-    "authorization:RoleDefinition": _Known(
-        "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
-        renamed={"roleType": "type"},
-        random_name="uuid",
-    ),
-    "authorization:RoleAssignment": _Known(
-        "/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
-        replaced_by=("principalId",),
-        random_name="uuid",
-    ),
-    "authorization:ManagementLockByScope": _Known("/{scope}/providers/Microsoft.Authorization/locks/{lockName}"),
+    "storage:BlobServiceProperties": _Extra(beginning={}),
+    "storage:BlobContainerImmutabilityPolicy": _Extra(beginning={"immutabilityPeriodSinceCreationInDays": 0}),
+    "authorization:RoleDefinition": _Extra(renamed={"roleType": "type"}),
+    "authorization:RoleAssignment": _Extra(replaced_by=("principalId",)),
 }
 
 # Parts of resources that ARM gives `properties` of their own (`x-ms-client-flatten` in the OpenAPI files); a
@@ -144,15 +113,16 @@ _LATER: Mapping[str, frozenset[str]] = {"Subnet": frozenset({"serviceGateway"})}
 @cache
 def resource_types() -> Mapping[str, ResourceType]:
     """Return the description of every type that the stand-in knows, by the SDK's type token."""
-    return {f"azure-native:{name}": _describe(name, known) for name, known in RESOURCE_TYPES.items()}
+    return {token: _describe(token, path) for token, path in PATHS.items()}
 
 
-def _describe(name: str, known: _Known) -> ResourceType:
-    module, _, class_name = name.partition(":")
+def _describe(token: str, path: str) -> ResourceType:
+    _, module, class_name = token.split(":")
+    extra = _EXTRAS.get(f"{module}:{class_name}", _Extra())
     resource = getattr(importlib.import_module(f"pulumi_azure_native.{module}"), class_name)
     source = sys.modules[resource.__module__]
     arguments = getattr(source, next(item for item in source.__all__ if item.endswith("Args")))
-    parts = set(re.findall(r"\{(\w+)\}", known.path))
+    parts = set(re.findall(r"\{(\w+)\}", path))
     inputs = {key: hint for key, hint in classes.input_type_types(arguments).items() if key not in parts}
     outputs = {key: hint for key, hint in classes.resource_types(resource).items() if key != "azureApiVersion"}
     names = classes.input_type_py_to_pulumi_names(arguments)
@@ -161,18 +131,17 @@ def _describe(name: str, known: _Known) -> ResourceType:
     version = re.search(
         r"Uses Azure REST API version ([\w-]+)\.", typing.get_overloads(resource.__init__)[0].__doc__ or ""
     )
-    assert version is not None, f"{name}: the SDK names no api-version"
+    assert version is not None, f"{token}: the SDK names no api-version"
     kept = re.findall(r" (\w+): .*\n\s+These are also available as standalone resources", arguments.__init__.__doc__)
     flattened = "properties" not in outputs
     return ResourceType(
-        path=known.path,
+        path=path,
         api_version=version[1],
-        shape=_shape((arguments, resource), inputs, outputs, _BESIDE if flattened else None, known.renamed, {}),
-        required=(*known.required, *(item for item in needed if item in inputs)),
-        replaced_by=known.replaced_by,
+        shape=_shape((arguments, resource), inputs, outputs, _BESIDE if flattened else None, extra.renamed, {}),
+        required=(*extra.required, *(item for item in needed if item in inputs)),
+        replaced_by=extra.replaced_by,
         kept=tuple(names[item] for item in kept),
-        random_name=known.random_name,
-        beginning=known.beginning,
+        beginning=extra.beginning,
     )
 
 

@@ -45,7 +45,7 @@ def _difference(found: Difference) -> provider_pb2.DiffResponse:
     return provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if found.changes else provider_pb2.DiffResponse.DIFF_NONE,
         replaces=list(found.replaces),
-        deleteBeforeReplace=found.delete_before_replace,
+        deleteBeforeReplace=bool(found.replaces),  # both would have the same name
         diffs=list(found.changes),
         detailedDiff={path: one(change) for path, change in found.changes.items()},
         hasDetailedDiff=True,
@@ -73,7 +73,7 @@ async def _abort(context: _Context, error: ResourceError, inputs: struct_pb2.Str
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """The engine's calls, answered by a provider."""
+    """The engine's calls, answered by a provider; the base answers UNIMPLEMENTED to those that are not here."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -85,26 +85,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def GetPluginInfo(self, request: empty_pb2.Empty, context: _Context) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=self._provider.version)
-
-    async def GetSchema(
-        self, request: provider_pb2.GetSchemaRequest, context: _Context
-    ) -> provider_pb2.GetSchemaResponse:
-        return provider_pb2.GetSchemaResponse(
-            schema=f'{{"name": "azure-native", "version": "{self._provider.version}"}}'
-        )
-
-    async def GetMapping(
-        self, request: provider_pb2.GetMappingRequest, context: _Context
-    ) -> provider_pb2.GetMappingResponse:
-        return provider_pb2.GetMappingResponse()
-
-    async def GetMappings(
-        self, request: provider_pb2.GetMappingsRequest, context: _Context
-    ) -> provider_pb2.GetMappingsResponse:
-        return provider_pb2.GetMappingsResponse()
-
-    async def Attach(self, request: plugin_pb2.PluginAttach, context: _Context) -> empty_pb2.Empty:
-        return empty_pb2.Empty()
 
     async def Cancel(self, request: empty_pb2.Empty, context: _Context) -> empty_pb2.Empty:
         self._provider.cancel()
@@ -134,9 +114,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Check(self, request: provider_pb2.CheckRequest, context: _Context) -> provider_pb2.CheckResponse:
         try:
-            inputs, failures = self._provider.check(
-                request.urn, from_struct(request.olds), from_struct(request.news), request.randomSeed
-            )
+            inputs, failures = self._provider.check(request.urn, from_struct(request.olds), from_struct(request.news))
         except ResourceError as error:
             await _abort(context, error)
         return provider_pb2.CheckResponse(inputs=to_struct(inputs), failures=_failures(failures))
@@ -192,19 +170,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         except ResourceError as error:
             await _abort(context, error)
         return empty_pb2.Empty()
-
-    async def Parameterize(
-        self, request: provider_pb2.ParameterizeRequest, context: _Context
-    ) -> provider_pb2.ParameterizeResponse:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the stand-in for azure-native takes no parameters")
-
-    async def Construct(
-        self, request: provider_pb2.ConstructRequest, context: _Context
-    ) -> provider_pb2.ConstructResponse:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "azure-native has no components")
-
-    async def Call(self, request: provider_pb2.CallRequest, context: _Context) -> provider_pb2.CallResponse:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "azure-native has no methods")
 
 
 async def serve(provider: Provider) -> None:

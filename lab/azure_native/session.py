@@ -5,7 +5,6 @@ import threading
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-import jwt
 import requests
 from azure.core import PipelineClient
 from azure.core.configuration import Configuration
@@ -26,7 +25,6 @@ from .values import Object, Value, is_object
 
 PUBLIC_MANAGEMENT = "https://management.azure.com"
 PUBLIC_LOGIN = "https://login.microsoftonline.com"
-PUBLIC_GRAPH = "https://graph.microsoft.com"
 METADATA_API_VERSION = "2022-09-01"  # the one that the real plug-in understands
 
 _RETRIES = 3
@@ -45,32 +43,28 @@ class Endpoints:
         management: ARM's address, without a slash at its end.
         login: the login service's, the same.
         audience: of tokens for ARM.
-        graph: of tokens for Microsoft Graph.
     """
 
     management: str
     login: str
     audience: str
-    graph: str
 
 
 @dataclass(frozen=True)
 class Session:
     """Somebody who is logged in."""
 
-    account: Account
-    endpoints: Endpoints
+    management: str
     client: Client
-    credential: ClientSecretCredential
 
     def send(self, method: str, path: str, api_version: str, body: Object | None = None) -> Answer:
         """Send a request, and again where that may help."""
-        url = self.endpoints.management + path
+        url = self.management + path
         request = HttpRequest(method, url, params={"api-version": api_version}, json=body)
         try:
             return cast(Answer, self.client.send_request(request, _return_pipeline_response=True))
         except AzureError as error:
-            raise ArmError(f"cannot reach ARM at {self.endpoints.management}: {error}") from None
+            raise ArmError(f"cannot reach ARM at {self.management}: {error}") from None
 
     def finish(self, begun: Answer, deadline: float) -> Object:
         """Wait until ARM has done what it has begun.
@@ -82,7 +76,7 @@ class Session:
         Raises:
             ArmError: it failed, or is not done in time.
         """
-        polling: Any = Polling(self.endpoints.management, deadline)  # azure-core leaves its types open
+        polling: Any = Polling(self.management, deadline)  # azure-core leaves its types open
         try:
             polling.initialize(self.client, begun, _body_of_answer)
             polling.run()
@@ -92,15 +86,7 @@ class Session:
                 raise ArmError(str(error)) from None
             raise refusal(cast(HttpResponse, error.response)) from None
         except AzureError as error:
-            raise ArmError(f"cannot reach ARM at {self.endpoints.management}: {error}") from None
-
-    def claims(self) -> Object:
-        """Return the claims of a token for Microsoft Graph: who the service principal is."""
-        token = _token(self.account, self.credential, self.endpoints.graph)
-        try:
-            return jwt.decode(token, options={"verify_signature": False})
-        except jwt.InvalidTokenError:
-            return {}
+            raise ArmError(f"cannot reach ARM at {self.management}: {error}") from None
 
 
 def _body_of_answer(answer: Answer) -> Object:
@@ -179,7 +165,7 @@ def connect(account: Account, user_agent: str, cancelled: threading.Event, conne
     configuration.retry_policy = retry
     configuration.authentication_policy = ARMChallengeAuthenticationPolicy(credential, scope)
     client: Client = ARMPipelineClient(endpoints.management, config=configuration, transport=transport)
-    return Session(account, endpoints, client, credential)
+    return Session(endpoints.management, client)
 
 
 def _scope(audience: str) -> str:
@@ -196,7 +182,7 @@ def _token(account: Account, credential: ClientSecretCredential, audience: str) 
 
 def _discover(host: str, transport: _Transport, retry: _Retry) -> Endpoints:
     if not host:
-        return Endpoints(PUBLIC_MANAGEMENT, PUBLIC_LOGIN, PUBLIC_MANAGEMENT, PUBLIC_GRAPH)
+        return Endpoints(PUBLIC_MANAGEMENT, PUBLIC_LOGIN, PUBLIC_MANAGEMENT)
     url = f"https://{host}/metadata/endpoints?api-version={METADATA_API_VERSION}"
     client: Client = PipelineClient(f"https://{host}", policies=[retry], transport=transport)
     try:
@@ -216,5 +202,4 @@ def _discover(host: str, transport: _Transport, retry: _Retry) -> Endpoints:
             raise ArmError(f"{url} names {endpoint}: only https is spoken")
     audiences = authentication.get("audiences")
     audience = str(cast("list[Value]", audiences)[0]) if isinstance(audiences, list) and audiences else management
-    graph = body.get("microsoftGraphResourceId") or body.get("graphAudience") or PUBLIC_GRAPH
-    return Endpoints(management.rstrip("/"), login.rstrip("/"), audience, str(graph))
+    return Endpoints(management.rstrip("/"), login.rstrip("/"), audience)

@@ -8,10 +8,9 @@ import argparse
 import statistics
 import sys
 
-from components import ports
-from lab import application, preflight, service
+from lab import service
 from lab.benchmarks.figures import Load
-from lab.benchmarks.load import PROGRAMS, Sysbench, Target, take_clear_text
+from lab.benchmarks.load import at_endpoint, take_clear_text
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations import backups
@@ -29,7 +28,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60, help="length of each measurement (default: 60)")
     arguments = parser.parse_args()
     lab = Lab(LabPaths(arguments.lab))
-    preflight.install(lab.progress, PROGRAMS)
     found: dict[tuple[str, int], list[Load]] = {}
     for _ in range(arguments.rounds):
         for backup in (False, True):
@@ -51,11 +49,8 @@ def main() -> None:
 def _measure(
     lab: Lab, what: str, seconds: int, found: dict[tuple[str, int], list[Load]], *, with_a_base: bool = False
 ) -> None:
-    client = application.client(lab)
-    host = lab.outputs()["endpoint"]["host"]
-    target = Target(host, ports.MYSQL, client.user, client.password, client.database, client.tls)
     take_clear_text([service.serving(lab)])
-    load = Sysbench(lab.prefix, target, lab.paths.state / "sysbench.cnf")
+    load = at_endpoint(lab)
     load.prepare()
     load.run(max(_CONNECTIONS), _WARM_UP_SECONDS)
     for connections in _CONNECTIONS:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from components import ports
 from lab import application, fabric, image, power, service, tls
+from lab.application import Client
 from lab.benchmarks.guests import SUBNET, SYSTEM, Guest, node_memory_mib, server_files
-from lab.benchmarks.load import Target
 from lab.cloud import catalogue
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
@@ -32,8 +32,8 @@ class Candidate:
         restore: sees that it is all as before, and returns when it is.
     """
 
-    ways: Mapping[str, Target]
-    failover: tuple[Target, ...]
+    ways: Mapping[str, Client]
+    failover: tuple[Client, ...]
     victim: Callable[[], str]
     kill: Callable[[str], None]
     restore: Callable[[str], None]
@@ -83,9 +83,9 @@ def our_cluster(lab: Lab) -> Generator[Candidate]:
         addresses = {machine["name"]: machine["address"] for machine in cloud.status(lab.paths)["machines"]}
         password = lab.engine().settings()["databasePassword"]
 
-        def target(host: str, port: int) -> Target:
+        def target(host: str, port: int) -> Client:
             user, name = outputs["database"]["user"], outputs["database"]["name"]
-            return Target(host, port, user, password, name, tls.context(outputs["ca"], outputs["endpoint"]["name"]))
+            return Client(host, port, user, password, name, tls.context(outputs["ca"], outputs["endpoint"]["name"]))
 
         def restore(name: str) -> None:
             powers = {machine["name"]: machine["power"] for machine in cloud.status(lab.paths)["machines"]}

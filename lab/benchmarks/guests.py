@@ -18,7 +18,7 @@ from components.settings.data_disk import speed
 from components.settings.server_size import ServerSize
 from components.templates import render
 from lab import fabric, image, kernel, tls
-from lab.benchmarks.load import Target
+from lab.application import Client
 from lab.cloud import catalogue, namespace
 from lab.cloud.guest import GuestInterface, seed
 from lab.engine import tracked_settings
@@ -145,7 +145,7 @@ class Guest:
             ssh_keys=(sshkeys.parse(administrator.read_text()).public,),
             ca_certificate="",
             custom_data=("#cloud-config\n" + json.dumps(told)).encode(),
-            interfaces=(GuestInterface(mac, address, SUBNET, GATEWAY),),
+            interface=GuestInterface(mac, address, SUBNET, GATEWAY),
         )
         write_seed(
             folder / f"{name}.seed",
@@ -173,10 +173,10 @@ class Guest:
         )
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Client:
         user, password = ACCOUNT
         authority = tls.context(_authority().certificate, str(self.address))
-        return Target(str(self.address), ports.MYSQL, user, password, "app", authority)
+        return Client(str(self.address), ports.MYSQL, user, password, "app", authority)
 
     def start(self) -> None:
         with namespace.inside(self.lab.paths.namespace):

@@ -3,11 +3,14 @@
 import resource
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
+from components import ports
+from lab import application, preflight
+from lab.application import Client
 from lab.benchmarks.figures import Load, read_sysbench
-from lab.tls import Context
+from lab.lab import Lab
 from operations.ssh import Node
 
 PROGRAMS = {"sysbench": "sysbench"}
@@ -17,24 +20,6 @@ _CLEAR_TEXT = "set global require_secure_transport = off"
 
 _ROWS = 1000
 """Rows that a table begins with; further ones are inserted."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A server, and how to log in to it.
-
-    Args:
-        user: an account that may create tables.
-        database: a database that is there.
-        tls: by what clients know it.
-    """
-
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
-    tls: Context
 
 
 def take_clear_text(machines: Iterable[Node]) -> None:
@@ -49,10 +34,11 @@ class Sysbench:
 
     Args:
         prefix: what to run it with, such as `ip netns exec NAME`.
+        target: its account may create tables.
         options: file that it is given its options in, for the password's sake; overwritten.
     """
 
-    def __init__(self, prefix: Sequence[str], target: Target, options: Path) -> None:
+    def __init__(self, prefix: Sequence[str], target: Client, options: Path) -> None:
         options.touch(mode=0o600)
         options.write_text(
             "db-driver=mysql\n"
@@ -95,3 +81,10 @@ class Sysbench:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return read_sysbench(report, connections, processor)
+
+
+def at_endpoint(lab: Lab) -> Sysbench:
+    """Return the load on a lab's cluster, from inside the lab; the programs that it needs are installed."""
+    preflight.install(lab.progress, PROGRAMS)
+    target = replace(application.client(lab), host=lab.outputs()["endpoint"]["host"], port=ports.MYSQL)
+    return Sysbench(lab.prefix, target, lab.paths.state / "sysbench.cnf")

@@ -10,9 +10,8 @@ import re
 import sys
 import time
 
-from components import ports
-from lab import application, preflight, service
-from lab.benchmarks.load import PROGRAMS, Sysbench, Target, take_clear_text
+from lab import service
+from lab.benchmarks.load import at_endpoint, take_clear_text
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from operations.ssh import Node
@@ -28,12 +27,8 @@ def main() -> None:
     parser.add_argument("--floors", nargs="+", default=["250K", "6M", "12M", "25M", "50M"], help="values of c-min-rate")
     arguments = parser.parse_args()
     lab = Lab(LabPaths(arguments.lab))
-    preflight.install(lab.progress, PROGRAMS)
-    client = application.client(lab)
-    host = lab.outputs()["endpoint"]["host"]
-    target = Target(host, ports.MYSQL, client.user, client.password, client.database, client.tls)
     take_clear_text([service.serving(lab)])
-    load = Sysbench(lab.prefix, target, lab.paths.state / "sysbench.cnf")
+    load = at_endpoint(lab)
     load.prepare()
     rows = [("no copy", "", f"{load.run(_CONNECTIONS, arguments.seconds).commits_per_second:.0f}")]
     idle = service.idle(lab)

@@ -7,9 +7,8 @@ import argparse
 import statistics
 import sys
 
-from components import ports
-from lab import application, preflight, service
-from lab.benchmarks.load import PROGRAMS, Sysbench, Target, take_clear_text
+from lab import service
+from lab.benchmarks.load import at_endpoint, take_clear_text
 from lab.lab import Lab
 from lab.paths import LabPaths
 
@@ -24,11 +23,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=15, help="length of each run of the load (default: 15)")
     arguments = parser.parse_args()
     lab = Lab(LabPaths(arguments.lab))
-    preflight.install(lab.progress, PROGRAMS)
-    client = application.client(lab)
-    host = lab.outputs()["endpoint"]["host"]
-    target = Target(host, ports.MYSQL, client.user, client.password, client.database, client.tls)
-    load = Sysbench(lab.prefix, target, lab.paths.state / "sysbench.cnf")
+    load = at_endpoint(lab)
     found: dict[tuple[int, bool], list[float]] = {(count, has): [] for count in _CONNECTIONS for has in (False, True)}
     for _ in range(arguments.rounds):
         for has_tunnel in (False, True):

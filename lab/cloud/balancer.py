@@ -36,11 +36,8 @@ _SWEEP_SECONDS = 5.0
 
 def hashed(client: tuple[str, int], listener: Listener, count: int) -> int:
     """Return which of so many backends a flow goes to: the same for ever for the same flow."""
-    words = [int(IPv4Address(client[0])), int(listener.address), listener.port]
-    if not listener.by_source:
-        words.append(client[1])
     value = 0x811C9DC5
-    for word in words:
+    for word in (int(IPv4Address(client[0])), int(listener.address), listener.port, client[1]):
         for byte in word.to_bytes(4, "big"):
             value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
     return (value >> 16 ^ value) % count

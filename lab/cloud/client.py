@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from components.checkout import CHECKOUT
+from lab.cloud.addresses import ARM
 from lab.paths import LabPaths
-
-ARM_HOST = "198.18.0.1"
-"""Where Resource Manager answers inside the namespace: the value of ARM_METADATA_HOSTNAME."""
 
 LOOPBACK_PORT = 13306
 """Port on the host's 127.0.0.1 that leads to MySQL, where it is free."""
@@ -124,7 +122,7 @@ def environment(paths: LabPaths) -> dict[str, str]:
         "ARM_CLIENT_SECRET": tokens.CLIENT_SECRET,
         "ARM_TENANT_ID": tokens.TENANT,
         "ARM_SUBSCRIPTION_ID": tokens.SUBSCRIPTION,
-        "ARM_METADATA_HOSTNAME": ARM_HOST,
+        "ARM_METADATA_HOSTNAME": ARM,
         "SSL_CERT_FILE": str(ca_file(paths)),
     }
 
@@ -157,8 +155,6 @@ def _ask(paths: LabPaths, method: str, path: str, body: dict[str, Any] | None = 
         connection.close()
     if response.status != 200:
         reason = answer.decode(errors="replace")
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            reason = json.loads(answer)["error"]
         raise CloudError(f"the cloud of lab {paths.name!r} answers {response.status} to {method} {path}: {reason}")
     return json.loads(answer)
 
@@ -198,20 +194,16 @@ def spoil(paths: LabPaths, account: str, blob: str, content: str | None = None) 
     _ask(paths, "POST", "/spoil", {"account": account, "blob": blob, "content": content})
 
 
-def announce_event(
-    paths: LabPaths, machine: str, type_: Literal["Reboot", "Redeploy", "Freeze"], not_before: float
-) -> str:
-    """Announce a scheduled event to a machine, and to those of its availability set.
+def announce_event(paths: LabPaths, machine: str, not_before: float) -> str:
+    """Announce a reboot to a machine, and to those of its availability set.
 
     Args:
-        type_: what will happen: a restart for Reboot and Redeploy, some seconds of standstill for Freeze.
-        not_before: seconds from now to the time at which it starts without approval, 0 to 86400.
+        not_before: seconds from now to the time at which it starts without approval.
 
     Raises:
         CloudError: there is no such machine, or the cloud does not run.
     """
-    body = {"vm": machine, "type": type_, "not_before": not_before}
-    return str(_ask(paths, "POST", "/scheduled-events", body)["EventId"])
+    return str(_ask(paths, "POST", "/scheduled-events", {"vm": machine, "not_before": not_before})["EventId"])
 
 
 def withdraw_event(paths: LabPaths, event: str) -> None:
@@ -277,10 +269,7 @@ def start(
         (paths.cloud / "control.sock").unlink(missing_ok=True)
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "lab.cloud", "serve", "--log"),
-                    *("--lab", paths.name, "--loopback-port", str(loopback_port)),
-                ],
+                [sys.executable, "-m", "lab.cloud", "--lab", paths.name, "--loopback-port", str(loopback_port)],
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

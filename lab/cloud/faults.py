@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address
-from typing import Literal, get_args
+from typing import Literal
 
 from aiohttp import web
 
@@ -12,8 +12,6 @@ from lab.cloud import synfilter, zones
 from lab.cloud.inventory import NETWORK, Inventory
 
 Reach = Literal["ok", "unreachable"]
-
-REACHES: tuple[str, ...] = get_args(Reach)
 
 
 class Cut:

@@ -5,10 +5,7 @@ import json
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from cryptography import x509
-
 from lab.cloud.addresses import PLATFORM
-from lab.cloud.certificates import subject_hash
 
 SEARCH_DOMAIN = "internal.cloudapp.net"
 """Names of the machines end with it, as on Azure (there with a part of the network's own before it)."""
@@ -16,17 +13,17 @@ SEARCH_DOMAIN = "internal.cloudapp.net"
 
 @dataclass(frozen=True)
 class GuestInterface:
-    """An interface as the guest is told of it.
+    """A guest's interface as it is told of it.
 
     Args:
         mac: six hex octets with colons.
-        gateway: the subnet's gateway; None on all but the primary interface.
+        gateway: the subnet's gateway.
     """
 
     mac: str
     address: IPv4Address
     prefix: IPv4Network
-    gateway: IPv4Address | None
+    gateway: IPv4Address
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def seed(
     ssh_keys: tuple[str, ...],
     ca_certificate: str,
     custom_data: bytes,
-    interfaces: tuple[GuestInterface, ...],
+    interface: GuestInterface,
 ) -> Seed:
     """Return what a machine's cloud-init reads.
 
@@ -57,7 +54,6 @@ def seed(
     Args:
         vm_id: the machine's GUID; cloud-init's instance-id.
         ca_certificate: PEM text that the guest is to trust; empty for none.
-        interfaces: the primary one first.
     """
     vendor: dict[str, object] = {
         "user": {
@@ -77,19 +73,13 @@ def seed(
     ]
     if ca_certificate:
         parts.append({"type": "text/x-shellscript", "content": _trust_script(ca_certificate)})
-    network: dict[str, object] = {"version": 2, "ethernets": {}}
-    ethernets: dict[str, object] = {}
-    for number, interface in enumerate(interfaces):
-        entry: dict[str, object] = {
-            "match": {"macaddress": interface.mac},
-            "set-name": f"vec{number}",
-            "addresses": [f"{interface.address}/{interface.prefix.prefixlen}"],
-        }
-        if interface.gateway is not None:
-            entry["routes"] = [{"to": "0.0.0.0/0", "via": str(interface.gateway)}]
-            entry["nameservers"] = {"addresses": [PLATFORM], "search": [SEARCH_DOMAIN]}
-        ethernets[f"vec{number}"] = entry
-    network["ethernets"] = ethernets
+    ethernet: dict[str, object] = {
+        "match": {"macaddress": interface.mac},
+        "set-name": "vec0",
+        "addresses": [f"{interface.address}/{interface.prefix.prefixlen}"],
+        "routes": [{"to": "0.0.0.0/0", "via": str(interface.gateway)}],
+        "nameservers": {"addresses": [PLATFORM], "search": [SEARCH_DOMAIN]},
+    }
     # JSON is YAML.
     return Seed(
         meta_data=json.dumps(
@@ -97,7 +87,7 @@ def seed(
         ),
         user_data=custom_data.decode("utf-8", errors="replace"),
         vendor_data="#cloud-config-archive\n" + json.dumps(parts, indent=1) + "\n",
-        network_config=json.dumps(network, indent=1),
+        network_config=json.dumps({"version": 2, "ethernets": {"vec0": ethernet}}, indent=1),
     )
 
 
@@ -108,7 +98,6 @@ def _trust_script(ca_certificate: str) -> str:
     it looks at each of 150 certificates.  What it would do for one more is done here instead; should it run later, it
     finds the certificate where it looks for it.
     """
-    certificate = x509.load_pem_x509_certificate(ca_certificate.encode())
     return f"""#!/bin/sh
 set -eu
 mkdir -p /usr/local/share/ca-certificates
@@ -118,7 +107,7 @@ PEM
 cd /etc/ssl/certs
 cat /usr/local/share/ca-certificates/lab-cloud.crt >>ca-certificates.crt
 ln -sf /usr/local/share/ca-certificates/lab-cloud.crt lab-cloud.pem
-ln -sf lab-cloud.pem {subject_hash(certificate)}.0
+ln -sf lab-cloud.pem "$(openssl x509 -noout -hash -in lab-cloud.pem).0"
 """
 
 

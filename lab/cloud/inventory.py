@@ -330,12 +330,6 @@ class Inventory:
                 for identity in references(details, "frontendIPConfigurations"):
                     if (address := frontends.get(key_of(identity))) is not None:
                         return address
-        for rule in items(properties, "loadBalancingRules"):
-            details = section(rule, "properties")
-            if key_of(reference(details, "backendAddressPool")) in pools and not details.get("disableOutboundSnat"):
-                address = frontends.get(key_of(reference(details, "frontendIPConfiguration")))
-                if address is not None:
-                    return address
         return None
 
 

@@ -19,28 +19,23 @@ def add_routes(application: web.Application, issuer: Tokens) -> None:
 
     async def token(request: web.Request) -> web.Response:
         form = await request.post()
-        version2 = "/v2.0/" in request.path
         if form.get("grant_type") != "client_credentials":
             return _refused("unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type.")
         if request.match_info["tenant"] != TENANT:
             return _refused("invalid_request", f"AADSTS90002: Tenant '{request.match_info['tenant']}' not found.")
         if form.get("client_id") != CLIENT_ID or form.get("client_secret") != CLIENT_SECRET:
             return _refused("invalid_client", "AADSTS7000215: Invalid client secret provided.", 401)
-        resource = str(form.get("scope" if version2 else "resource", AUDIENCE)).removesuffix(".default")
+        resource = str(form.get("scope", AUDIENCE)).removesuffix(".default")
         answer: Json = {
             "token_type": "Bearer",
             "expires_in": LIFETIME_SECONDS,
             "ext_expires_in": LIFETIME_SECONDS,
             "access_token": issuer.issue(ENGINE, resource),
         }
-        if not version2:
-            answer["resource"] = resource
         return web.json_response(answer)
 
     application.router.add_post("/{tenant}/oauth2/v2.0/token", token)
-    application.router.add_post("/{tenant}/oauth2/token", token)
     application.router.add_get("/{tenant}/v2.0/.well-known/openid-configuration", _openid)
-    application.router.add_get("/common/discovery/instance", _instance)
     application.router.add_get("/metadata/endpoints", _endpoints)
 
 
@@ -60,17 +55,6 @@ async def _openid(request: web.Request) -> web.Response:
             "response_types_supported": ["code"],
             "subject_types_supported": ["pairwise"],
             "token_endpoint_auth_methods_supported": ["client_secret_post"],
-        }
-    )
-
-
-async def _instance(request: web.Request) -> web.Response:
-    host = request.host
-    return web.json_response(
-        {
-            "tenant_discovery_endpoint": f"https://{host}/{TENANT}/v2.0/.well-known/openid-configuration",
-            "api-version": "1.1",
-            "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
         }
     )
 

@@ -116,13 +116,6 @@ class UmlDriver:
         if machine.directory.exists():
             await asyncio.to_thread(lambda: self._machine(machine).shut_down(_SHUTDOWN_SECONDS))
 
-    async def freeze(self, machine: Definition) -> None:
-        """Stop a running machine where it stands; nothing happens where it stands already."""
-        await asyncio.to_thread(lambda: self._machine(machine).freeze())
-
-    async def thaw(self, machine: Definition) -> None:
-        await asyncio.to_thread(lambda: self._machine(machine).thaw())
-
     async def attach(self, machine: Definition, lun: int, path: Path) -> None:
         await asyncio.to_thread(lambda: self._machine(machine).attach_disk(lun, path))
 

@@ -62,7 +62,6 @@ class Listener:
         backends: in the order of their addresses.
         idle_seconds: a flow that rests longer is forgotten.
         reset: whether both sides of such a flow are told, by a reset.
-        by_source: whether a client's flows all go to one backend; else each by its own hash.
         balanced: whether it is a load-balancing rule: the one that is shown in the status.
     """
 
@@ -72,7 +71,6 @@ class Listener:
     backends: tuple[Backend, ...]
     idle_seconds: float
     reset: bool
-    by_source: bool
     public: bool
     balanced: bool
 
@@ -125,7 +123,6 @@ def _of_balancer(inventory: Inventory, balancer: Resource) -> list[Listener]:
                     backends=tuple(sorted(backends, key=lambda backend: backend.address)),
                     idle_seconds=details["idleTimeoutInMinutes"] * 60.0,
                     reset=details["enableTcpReset"],
-                    by_source=details.get("loadDistribution", "Default") != "Default",
                     public=front[1],
                     balanced=bool(target),
                 )
@@ -182,7 +179,6 @@ def _of_instances(inventory: Inventory) -> list[Listener]:
                 backends=(_backend(inventory, interface, port, None),),
                 idle_seconds=_INSTANCE_IDLE_MINUTES * 60.0,
                 reset=False,
-                by_source=False,
                 public=True,
                 balanced=False,
             )

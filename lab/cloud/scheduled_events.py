@@ -1,8 +1,7 @@
 """Azure's scheduled events: what the platform is about to do to a machine, announced to it before.
 
-An event is announced through the control socket.  It starts when a machine approves it, or when its time has come:
-the machine of a Reboot or Redeploy is restarted (the lab has no other host to go to), that of a Freeze stands still
-for some seconds.  When that is done, the event is gone.
+An event is announced through the control socket; the lab has only reboots.  It starts when a machine approves it, or
+when its time has come: the machine is restarted.  When that is done, the event is gone.
 
 Source: learn.microsoft.com/azure/virtual-machines/linux/scheduled-events.
 """
@@ -11,24 +10,16 @@ import logging
 import time
 import uuid
 from email.utils import formatdate
-from typing import Literal, TypedDict, get_args
+from typing import TypedDict
 
 from lab.cloud.fields import reference
 from lab.cloud.inventory import MACHINE
 from lab.cloud.model import Json, Resource
 from lab.cloud.operations import Operations
 from lab.cloud.resource_id import key_of
-from lab.cloud.resources.virtual_machine.definition import define
 from lab.cloud.site import Site
 
 LOG = logging.getLogger("cloud.events")
-
-EventType = Literal["Reboot", "Redeploy", "Freeze"]
-
-EVENT_TYPES: tuple[str, ...] = get_args(EventType)
-
-FREEZE_SECONDS = 5.0
-"""How long a Freeze lasts; Azure says "a few seconds", and gives 5 s as the median of memory-preserving updates."""
 
 
 class Event(TypedDict):
@@ -38,7 +29,6 @@ class Event(TypedDict):
     """
 
     id: str
-    type: str
     machine: str
     not_before: float
     started: float | None
@@ -67,15 +57,14 @@ class ScheduledEvents:
     def _machine(self, event: Event) -> Resource | None:
         return self._site.inventory.get(event["machine"], MACHINE)
 
-    def announce(self, machine: Resource, type_: EventType, seconds: float) -> Json:
-        """Announce an event.
+    def announce(self, machine: Resource, seconds: float) -> Json:
+        """Announce a reboot.
 
         Args:
             seconds: from now to the time at which it starts without approval.  Azure gives 10 to 15 minutes at least.
         """
         event = Event(
             id=str(uuid.uuid4()).upper(),
-            type=type_,
             machine=machine.id,
             not_before=time.time() + seconds,
             started=None,
@@ -83,7 +72,7 @@ class ScheduledEvents:
         )
         self._events.append(event)
         self._changed()
-        LOG.info("%s of %s announced, at the latest in %g s", type_, machine.name, seconds)
+        LOG.info("reboot of %s announced, at the latest in %g s", machine.name, seconds)
         return self._shown(event)
 
     def withdraw(self, identity: str) -> bool:
@@ -120,7 +109,7 @@ class ScheduledEvents:
                 self._start(event)
         return len(found) == len(wanted)
 
-    async def tick(self) -> None:
+    def tick(self) -> None:
         """Start what is due, and end what is done; to be called a few times a second."""
         for event in list(self._events):
             machine = self._machine(event)
@@ -130,8 +119,6 @@ class ScheduledEvents:
             elif event["started"] is None:
                 if time.time() >= event["not_before"]:
                     self._start(event)
-            elif event["type"] == "Freeze":
-                await self._freeze(event, machine)
             else:
                 operation = self._site.store.operation(event["operation"] or "")
                 if operation is None or operation.status != "InProgress":
@@ -140,25 +127,15 @@ class ScheduledEvents:
     def _start(self, event: Event) -> None:
         machine = self._machine(event)
         event["started"] = time.time()
-        if machine is not None and event["type"] != "Freeze":
+        if machine is not None:
             event["operation"] = self._operations.begin("restart", machine).id
-        LOG.info("%s %s starts", event["type"], event["id"])
+        LOG.info("%s starts", event["id"])
         self._changed()
 
     def _finish(self, event: Event) -> None:
         self._events.remove(event)
         self._changed()
-        LOG.info("%s %s is done", event["type"], event["id"])
-
-    async def _freeze(self, event: Event, machine: Resource) -> None:
-        definition = define(self._site, machine)
-        if not self._site.machines.is_running(definition):
-            self._finish(event)
-        elif time.time() < (event["started"] or 0) + FREEZE_SECONDS:
-            await self._site.machines.freeze(definition)
-        else:
-            await self._site.machines.thaw(definition)
-            self._finish(event)
+        LOG.info("%s is done", event["id"])
 
     def _concerns(self, event: Event, machine: Resource) -> bool:
         about = self._machine(event)
@@ -174,11 +151,11 @@ class ScheduledEvents:
         return {
             "EventId": event["id"],
             "EventStatus": "Started" if started else "Scheduled",
-            "EventType": event["type"],
+            "EventType": "Reboot",
             "ResourceType": "VirtualMachine",
             "Resources": [machine.name] if machine is not None else [],
             "NotBefore": "" if started else formatdate(event["not_before"], usegmt=True),
-            "Description": f"{event['type']} announced by the lab.",
+            "Description": "Reboot announced by the lab.",
             "EventSource": "Platform",
-            "DurationInSeconds": int(FREEZE_SECONDS) if event["type"] == "Freeze" else -1,
+            "DurationInSeconds": -1,
         }

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -209,7 +208,7 @@ class _Cloud:
                             knocking[machine.key] = asyncio.create_task(observe(self._site, machine))
                 if changed:
                     await self._balancer.rewire()
-                await self._events.tick()
+                self._events.tick()
             except Exception:
                 LOG.exception("watching the machines")
             await asyncio.sleep(_WATCH_SECONDS)
@@ -253,10 +252,3 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def log_to(path: Path | None) -> None:
-    """Let the cloud's log go to a file, or to standard error."""
-    handler = logging.FileHandler(path) if path else logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from lab.cloud import operations, registration, resources
-from lab.cloud.catalogue import REGIONS, SIZES
 from lab.cloud.errors import ArmError
 from lab.cloud.inventory import (
     BLOB_CONTAINER,
@@ -48,8 +47,6 @@ class Subscription:
                 kind = resources.kind_of(GROUP)
                 assert kind is not None
                 return self._reading.list(kind, target)
-            case ["locations"]:
-                return web.json_response({"value": [_location(name) for name in sorted(REGIONS)]})
             case ["resources"]:
                 listed = [r for r in self._site.store if r.type not in PARTS]
                 return web.json_response({"value": [self._reading.brief(r) for r in self._reading.visible(listed)]})
@@ -70,8 +67,6 @@ class Subscription:
                 # Azure's clients wait 30 s where the answer says nothing.
                 headers = {"Retry-After": str(RETRY_SECONDS)} if operation.status == "InProgress" else {}
                 return web.json_response(operations.shown(operation), headers=headers)
-            case ["providers", "microsoft.compute", "locations", _, "vmsizes"]:
-                return web.json_response({"value": _sizes()})
             case ["providers", namespace, type_]:
                 kind = resources.kind_of(f"{namespace}/{type_}")
                 if kind is not None and request.method == "GET":
@@ -98,14 +93,3 @@ def subscription() -> Json:
         "displayName": "Lab",
         "state": "Enabled",
     }
-
-
-def _location(name: str) -> Json:
-    return {"id": f"/subscriptions/{SUBSCRIPTION}/locations/{name}", "name": name, "displayName": name}
-
-
-def _sizes() -> list[Json]:
-    return [
-        {"name": name, "numberOfCores": s.cores, "memoryInMB": s.memory_mib, "maxDataDiskCount": s.data_disks}
-        for name, s in sorted(SIZES.items())
-    ]

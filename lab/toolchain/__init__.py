@@ -17,13 +17,13 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from lab.paths import cache_directory
+from lab.shell import CommandError, Progress, run
 
 SOURCE = Path(__file__).resolve().parent
 """The folder of go.mod, of the language host's own module, and of the stand-in's sources."""
@@ -36,15 +36,11 @@ _SDK_VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Versi
 _HOST_FILES = ("host/go.mod", "host/go.sum", "host/launch.sh")
 # Not beside the CLI: the engine would warn that it uses a plug-in that it found on PATH.
 _COMMAND = "plugins/pulumi-resource-command"
-_REPORT_EVERY = 15.0  # seconds between two lines of progress
 _BUILD_SPACE = 5 << 30  # bytes that a cold build needs, mostly Go's own caches
-
-Progress = Callable[[str], None]
-"""Takes one line for the user."""
 
 
 class ToolchainError(Exception):
-    """No tool chain can be had; the text is one line for the user."""
+    """No tool chain can be had; the text is for the user."""
 
 
 @dataclass(frozen=True)
@@ -256,9 +252,10 @@ def _build(parts: Sequence[str], pinned: str, progress: Progress) -> Path:
         _check_space(go)
         made = Path(tempfile.mkdtemp(prefix=f"{key}.tmp-", dir=root))
         try:
-            with (root / f"{key}.log").open("w") as log:
-                for part in parts:
-                    _build_part(go, part, pinned, made, log, progress)
+            log = root / f"{key}.log"
+            log.unlink(missing_ok=True)
+            for part in parts:
+                _build_part(go, part, pinned, made, log, progress)
             made.chmod(0o755)
             made.rename(done)
         finally:
@@ -266,7 +263,7 @@ def _build(parts: Sequence[str], pinned: str, progress: Progress) -> Path:
     return done
 
 
-def _build_part(go: str, part: str, pinned: str, into: Path, log: IO[str], progress: Progress) -> None:
+def _build_part(go: str, part: str, pinned: str, into: Path, log: Path, progress: Progress) -> None:
     """Build one executable, and put beside it what it needs to run."""
     folder, package, target, variable = {
         "pulumi": (".", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi", f"{_SDK_VERSION_VARIABLE}=v{pinned}"),
@@ -280,7 +277,12 @@ def _build_part(go: str, part: str, pinned: str, into: Path, log: IO[str], progr
     }[part]
     name = Path(target).name
     build = [go, "build", "-C", folder, "-trimpath", "-ldflags", f"-s -w -X {variable}", "-o", str(into / target)]
-    _run([*build, package], f"building {name}", log, progress)
+    start, what = time.monotonic(), f"tool chain: building {name}"
+    try:
+        run([*build, package], label=what, log=log, progress=progress, environment=_go_environment(), folder=SOURCE)
+    except CommandError as error:
+        raise ToolchainError(str(error)) from None
+    progress(f"{what} took {time.monotonic() - start:.0f} s")
     if part == "host":
         # The exec script is the one of the engine's version, which is the Python SDK's too.
         sdk = Path(_output([go, "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"]))
@@ -304,28 +306,6 @@ def _output(command: Sequence[str]) -> str:
     if run.returncode != 0:
         raise ToolchainError(f"tool chain: {' '.join(command)}: {_last_line(run.stderr)}")
     return run.stdout.strip()
-
-
-def _run(command: Sequence[str], what: str, log: IO[str], progress: Progress) -> None:
-    """Run a command to its end, its output to the log, with a line of progress now and then."""
-    start = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=SOURCE, env=_go_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-    )
-    try:
-        while True:
-            try:
-                code = process.wait(_REPORT_EVERY)
-                break
-            except subprocess.TimeoutExpired:
-                progress(f"tool chain: {what}, {time.monotonic() - start:.0f} s so far")
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-    if code != 0:
-        raise ToolchainError(f"tool chain: {what} failed: {_last_line(Path(log.name).read_text())} (log: {log.name})")
-    progress(f"tool chain: {what} took {time.monotonic() - start:.0f} s")
 
 
 def _last_line(text: str) -> str:

@@ -36,7 +36,7 @@ from azure.mgmt.privatedns.models import (
 
 from lab import fabric, preflight
 from lab.cloud import client, known_versions, namespace
-from lab.cloud.addresses import OUTSIDE
+from lab.cloud.addresses import ARM, OUTSIDE
 from lab.paths import LabPaths
 from tests.support import cloud_bench
 from tests.support.cloud_bench import NETWORK, changed, rule
@@ -44,7 +44,7 @@ from tests.support.cloud_bench import NETWORK, changed, rule
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 PATHS = LabPaths("tcloud")
-BASE = f"https://{client.ARM_HOST}"
+BASE = f"https://{ARM}"
 GROUP = "rg"
 PORT, PROBE = 3306, 61500
 
@@ -280,7 +280,6 @@ def test_a_guest_has_what_its_resources_say(azure: Azure) -> None:
     instance = json.loads(ssh(2, f"curl -s -H Metadata:true '{url}'"))
     assert instance["compute"]["name"] == "vm2"
     assert instance["compute"]["resourceGroupName"] == GROUP
-    assert instance["network"]["interface"][0]["ipv4"]["ipAddress"][0]["privateIpAddress"] == "10.0.1.12"
     assert "Required metadata header" in ssh(2, f"curl -s '{url}'")
     trusted = ssh(1, "curl -sS https://management.azure.com/metadata/endpoints?api-version=2022-09-01")
     assert json.loads(trusted)["resourceManager"] == "https://management.azure.com/"

@@ -15,8 +15,9 @@ import pytest
 from components import ports
 from components.checkout import CHECKOUT
 from components.places import TOKEN, TOKEN_UNIT
-from lab import fabric, power, rest, service
+from lab import power, rest, service
 from lab.cloud import metrics_receiver, tokens
+from lab.cloud.addresses import OUTSIDE
 from lab.lab import Lab, wait_until
 from lab.paths import LabPaths
 from lab.prometheus import Prometheus
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(1200)]
 
 MADE_WITH = {
     "monitoring": True,
-    "monitorCidrs": [f"{fabric.CLIENT_ADDRESS}/32"],
+    "monitorCidrs": [f"{OUTSIDE}/32"],
     # So that the nodes are reached through their security group, as a subnet's machines are not in the lab.
     "sshAccess": "node-addresses",
     "backup": True,

@@ -374,7 +374,7 @@ def backend(name: str, port: int) -> Backend:
 
 def listener(port: int, *backends: Backend) -> Listener:
     """Return a listener on the loopback."""
-    return Listener(IPv4Address("127.0.0.1"), port, "lb/rule", backends, 240, True, False, True, True)
+    return Listener(IPv4Address("127.0.0.1"), port, "lb/rule", backends, 240, True, True, True)
 
 
 async def test_the_balancer_serves_and_hides(monkeypatch: pytest.MonkeyPatch) -> None:

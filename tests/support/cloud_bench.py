@@ -63,12 +63,6 @@ class RememberedMachines(UmlDriver):
         self.calls.append(("shut_down", machine.name))
         self.running.pop(machine.name, None)
 
-    async def freeze(self, machine: Definition) -> None:
-        self.calls.append(("freeze", machine.name))
-
-    async def thaw(self, machine: Definition) -> None:
-        self.calls.append(("thaw", machine.name))
-
     async def attach(self, machine: Definition, lun: int, path: Path) -> None:
         self.calls.append((f"attach {lun} {path.name.rpartition('-')[0]}", machine.name))
 

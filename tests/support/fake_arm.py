@@ -4,7 +4,6 @@ The lab cloud is the one that behaves as Azure; this one is there so that the st
 with answers that the lab cloud never gives.
 """
 
-import base64
 import copy
 import json
 import threading
@@ -25,6 +24,7 @@ TENANT = "22222222-2222-2222-2222-222222222222"
 CLIENT = "33333333-3333-3333-3333-333333333333"
 OBJECT = "44444444-4444-4444-4444-444444444444"
 SECRET = "not-for-logs"  # a password that guards nothing
+_TOKEN = "token"
 
 Json = dict[str, Any]
 
@@ -121,9 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret."})
         else:
             self.arm.tokens += 1
-            claims = base64.urlsafe_b64encode(json.dumps({"oid": OBJECT, "tid": TENANT, "appid": CLIENT}).encode())
-            token = f"e30.{claims.decode().rstrip('=')}.sig"
-            self._send(200, {"token_type": "Bearer", "access_token": token, "expires_in": 3600})
+            self._send(200, {"token_type": "Bearer", "access_token": _TOKEN, "expires_in": 3600})
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
@@ -166,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _ordinary(self, path: str, body: Json) -> bool:
         """Note the request; send a canned answer if there is one."""
         arm = self.arm
-        if not self.headers.get("Authorization", "").startswith("Bearer e30."):
+        if self.headers.get("Authorization") != f"Bearer {_TOKEN}":
             self._send(401, {"error": {"code": "AuthenticationFailed", "message": "no token"}})
             return False
         with arm.lock:

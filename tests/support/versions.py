@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.azure_native.sdk import RESOURCE_TYPES
+from lab.azure_native.sdk import PATHS
 from tests.support.microsoft import MODELS
 
 # What a version is called in the SDK's names of modules: v20240601, v20241001preview.
@@ -34,14 +34,14 @@ def versions(types: Iterable[str]) -> dict[str, list[str]]:
 def _of_the_sdk() -> defaultdict[str, set[str]]:
     """Each class of the SDK names its version, and the former ones: as aliases, so that no resource is made again."""
     found = defaultdict[str, set[str]](set)
-    for name, known in RESOURCE_TYPES.items():
-        module, _, class_name = name.partition(":")
+    for token, path in PATHS.items():
+        _, module, class_name = token.split(":")
         resource = getattr(importlib.import_module(f"pulumi_azure_native.{module}"), class_name)
         text = Path(sys.modules[resource.__module__].__file__ or "").read_text(encoding="utf-8")
         former = {
             f"{year}-{month}-{day}{f'-{kind}' if kind else ''}" for year, month, day, kind in _MODULE.findall(text)
         }
-        found[_type_of(known.path)] |= {*_USED.findall(text), *former}
+        found[_type_of(path)] |= {*_USED.findall(text), *former}
     return found
 
 

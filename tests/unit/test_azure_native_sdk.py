@@ -16,7 +16,7 @@ import pytest
 
 from components.azure import tags
 from lab.azure_native.schema import ResourceType, Shape
-from lab.azure_native.sdk import RESOURCE_TYPES, resource_types
+from lab.azure_native.sdk import PATHS, resource_types
 from lab.cloud import resources
 
 pytestmark = pytest.mark.xdist_group("recorded")
@@ -44,7 +44,7 @@ def _text(token: str) -> str:
     return (Path(spec.origin).parent / module / f"{file}.py").read_text()
 
 
-@pytest.fixture(params=[f"azure-native:{name}" for name in sorted(RESOURCE_TYPES)])
+@pytest.fixture(params=sorted(PATHS))
 def token(request: pytest.FixtureRequest) -> str:
     """Each type token in turn."""
     return str(request.param)

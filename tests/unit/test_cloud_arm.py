@@ -278,6 +278,8 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
     ("probe's interval", LB, lb("probes/0/properties/intervalInSeconds", 4), "400 ProbeIntervalOutOfRange"),
     ("probe's threshold", LB, lb("probes/0/properties/probeThreshold", 0), "400 ProbeThresholdOutOfRange"),
     ("idle time-out", LB, mysql("idleTimeoutInMinutes", 3), "400 LoadBalancingRuleIdleTimeoutOutOfRange"),
+    ("distribution by the source", LB, mysql("loadDistribution", "SourceIP"), "400 LabNotSupported"),
+    ("SNAT by a rule", LB, mysql("disableOutboundSnat", False), "400 LabNotSupported"),
     (
         "pool with members dropped",
         LB,
@@ -368,6 +370,12 @@ REFUSALS: list[tuple[str, str, Any, str]] = [
     ("custom data too long", VM3, vm3("osProfile/customData", "QUFB" * 22000), "400 InvalidParameter"),
     ("host name", VM3, vm3("osProfile/computerName", "n" * 65), "400 InvalidParameter"),
     ("interface in use", VM3, vm3("networkProfile/networkInterfaces/0/id", NIC1), "400 NicInUse"),
+    (
+        "second interface",
+        VM3,
+        vm3("networkProfile/networkInterfaces", [{"id": NIC3}, {"id": NIC1}]),
+        "400 LabNotSupported",
+    ),
     ("disk in use", VM3, vm3("storageProfile/dataDisks/0/managedDisk/id", DATA1), "409 ConflictingUserInput"),
     (
         "equal LUNs",

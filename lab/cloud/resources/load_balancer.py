@@ -9,7 +9,6 @@ from lab.cloud.resources.addressing import chosen_address
 from lab.cloud.resources.base import NETWORK_NAME, Kind, checked_zones
 from lab.cloud.resources.load_balancer_rules import (
     OwnParts,
-    check_outbound,
     check_ports,
     checked_nat_rule,
     checked_outbound_rule,
@@ -69,7 +68,6 @@ class LoadBalancerKind(Kind):
         nat_rules = [checked_nat_rule(own, entry) for entry in items(given, "inboundNatRules")]
         outbound = [checked_outbound_rule(own, entry) for entry in items(given, "outboundRules")]
         check_ports(rules, nat_rules)
-        check_outbound(rules, outbound)
         # Azure returns loadBalancerBackendAddresses for pools of interfaces: what it returned may be sent back.
         pools: list[Json] = [{"name": entry["name"]} for entry in items(given, "backendAddressPools")]
         resource.properties.update(

@@ -118,10 +118,12 @@ def checked_rule(own: OwnParts, entry: Json) -> Json:
     if probe := reference(given, "probe"):
         own.require(probe, "probes", f"loadBalancingRules/{name}")
         checked["probe"] = {"id": probe}
-    checked["loadDistribution"] = choice(
-        given, "loadDistribution", ("Default", "SourceIP", "SourceIPProtocol"), "Default"
-    )
-    checked["disableOutboundSnat"] = flag(given, "disableOutboundSnat")
+    distribution = choice(given, "loadDistribution", ("Default", "SourceIP", "SourceIPProtocol"), "Default")
+    if distribution != "Default":
+        raise not_in_lab("Distribution by the source is not supported by the lab cloud.", "loadDistribution")
+    if not flag(given, "disableOutboundSnat"):
+        raise not_in_lab("SNAT by a balancing rule is not supported by the lab cloud.", "disableOutboundSnat")
+    checked |= {"loadDistribution": distribution, "disableOutboundSnat": True}
     return {"name": name, "properties": checked}
 
 
@@ -178,16 +180,3 @@ def check_ports(rules: list[Json], nat_rules: list[Json]) -> None:
                 f"port {details['backendPort']} and protocol with the same backend address pool.",
             )
         backs[back] = rule["name"]
-
-
-def check_outbound(rules: list[Json], outbound: list[Json]) -> None:
-    """Refuse rules that do SNAT on a frontend which an outbound rule has."""
-    fronts = {key_of(f) for rule in outbound for f in references(rule["properties"], "frontendIPConfigurations")}
-    for rule in rules:
-        details = rule["properties"]
-        if key_of(reference(details, "frontendIPConfiguration")) in fronts and not details["disableOutboundSnat"]:
-            raise bad_request(
-                "LoadBalancingRuleMustDisableSNATSinceSameFrontendIPConfigurationIsReferencedByOutboundRule",
-                f"Load balancing rule {rule['name']} must set disableOutboundSnat, since an outbound rule has the same "
-                "frontend.",
-            )

@@ -33,23 +33,13 @@ def define(site: Site, resource: Resource) -> Definition:
         memory_mib=size_of(resource).lab_memory_mib,
         interfaces=tuple((i.hidden["tap"], i.hidden["mac"]) for i in interfaces),
         data_disks=data_disks,
-        seed=_seed(site, resource, interfaces),
+        seed=_seed(site, resource, interfaces[0]),
     )
 
 
-def _seed(site: Site, resource: Resource, interfaces: list[Resource]) -> Seed:
+def _seed(site: Site, resource: Resource, interface: Resource) -> Seed:
     profile = resource.properties["osProfile"]
-    guests: list[GuestInterface] = []
-    for number, interface in enumerate(interfaces):
-        prefix = subnet_prefix(site.inventory.network_of(interface)[1])
-        guests.append(
-            GuestInterface(
-                interface.hidden["mac"],
-                site.inventory.private_address(interface),
-                prefix,
-                IPv4Address(gateway(prefix)) if number == 0 else None,
-            )
-        )
+    prefix = subnet_prefix(site.inventory.network_of(interface)[1])
     return seed(
         vm_id=resource.properties["vmId"],
         host_name=profile["computerName"],
@@ -57,5 +47,7 @@ def _seed(site: Site, resource: Resource, interfaces: list[Resource]) -> Seed:
         ssh_keys=tuple(key["keyData"].strip() for key in profile["linuxConfiguration"]["ssh"]["publicKeys"]),
         ca_certificate=site.ca_certificate,
         custom_data=decode(resource.hidden.get("customData", "")),
-        interfaces=tuple(guests),
+        interface=GuestInterface(
+            interface.hidden["mac"], site.inventory.private_address(interface), prefix, IPv4Address(gateway(prefix))
+        ),
     )
