@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def run() -> int:
-        from operations.azure_client import Azure  # takes a second to load
+        from operations.arm_client import Azure  # takes a second to load
 
         subscription = options.id.split("/")[2]
         Azure(subscription).act(f"{options.id}/{options.action}", _API_VERSION)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from operations.azure import Json, Reader, Refusal, items, section
+from operations.arm import Json, Reader, Refusal, items, section
 from operations.plan import UNKNOWN, Change, Plan
 
 _COMPUTE = "2024-07-01"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from operations import plan
-from operations.azure import Refusal
+from operations.arm import Refusal
 from operations.check.answer import Answer
 from operations.check.asked import Asked
 from operations.cli import Cli
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def run() -> int:
-        from operations.azure_client import Azure  # takes a second to load
+        from operations.arm_client import Azure  # takes a second to load
 
         planned = plan.of(cli_of(options))
         lines = ask(Asked(planned, Azure(planned.config.get("azure-native:subscriptionId", ""))))

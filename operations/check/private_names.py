@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from operations.azure import Json, Refusal
+from operations.arm import Json, Refusal
 from operations.check.answer import Answer
 from operations.check.asked import Asked
 from operations.check.questions.rights import existing_subnets, network_of

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from operations.azure import items, section
+from operations.arm import items, section
 from operations.plan import Inputs
 
 _SYSTEM_DISK_GIB = 30

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.cloud.tokens import SUBSCRIPTION
-from operations.azure import Json, Refusal
+from operations.arm import Json, Refusal
 from operations.check import check
 from operations.check.asked import Asked
 from operations.check.questions import ssh

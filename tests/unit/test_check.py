@@ -11,8 +11,8 @@ import pytest
 from lab.cloud import registration
 from lab.cloud.resources.virtual_machine import quota
 from lab.cloud.tokens import SUBSCRIPTION, TENANT, Principal
-from operations import azure_client, plan
-from operations.azure import Json
+from operations import arm_client, plan
+from operations.arm import Json
 from operations.check import check
 from operations.check.answer import Answer, Verdict
 from operations.check.asked import Asked
@@ -471,7 +471,7 @@ def test_the_exit_code(
         return [check.Line("sizes", Answer(verdict, "a", "b")) for verdict in verdicts]
 
     monkeypatch.setattr(plan, "of", planned)
-    monkeypatch.setattr(azure_client, "Azure", str)  # nobody asks it
+    monkeypatch.setattr(arm_client, "Azure", str)  # nobody asks it
     monkeypatch.setattr(check, "ask", lines)
     assert check.main(["--stack", "prod"]) == code
     assert "sizes  yes" in capsys.readouterr().out

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
-from operations.azure import Json, items
+from operations.arm import Json, items
 from operations.check.answer import Answer
 from operations.check.asked import Asked
 from operations.check.questions.rights import existing_subnets

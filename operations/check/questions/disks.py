@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from operations.azure import items
+from operations.arm import items
 from operations.check.answer import Answer, from_complaints
 from operations.check.asked import Asked, zones
 

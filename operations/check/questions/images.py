@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from operations.azure import items
+from operations.arm import items
 from operations.check.answer import Answer, from_complaints
 from operations.check.asked import Asked, controller_of, controllers_of, is_launched_with_trust
 from operations.plan import Change

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from operations.azure import Refusal, section
+from operations.arm import Refusal, section
 from operations.check import private_names
 from operations.check.answer import Answer
 from operations.check.asked import Asked

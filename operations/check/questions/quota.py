@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from operations.azure import Json
+from operations.arm import Json
 from operations.check.answer import Answer
 from operations.check.asked import Asked, capabilities
 from operations.plan import Inputs

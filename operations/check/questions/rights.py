@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from operations.azure import Json, items
+from operations.arm import Json, items
 from operations.check.answer import Answer
 from operations.check.asked import Asked
 from operations.plan import UNKNOWN, Change

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from operations.azure import items
+from operations.arm import items
 from operations.check.answer import Answer
 from operations.check.asked import Asked
 from operations.plan import Change

@@ -145,7 +145,11 @@ stop() {
     case $? in
       0)
         timeout 3 /usr/bin/mysql --no-defaults --user=root --socket=$socket --execute='SET GLOBAL offline_mode = ON' &>/dev/null
-        sleep 0.2 # in which it also ends this session
+        # It ends this session as well; and who is just logging in, and will be refused, would count too.
+        for _ in {1..5}; do
+          sleep 0.1
+          [[ $(ss --no-header --numeric --tcp state established "sport = :3306" 2>/dev/null) ]] || break
+        done
         ;;
       124) until=$SECONDS ;; # one that hangs would not end by itself either
     esac

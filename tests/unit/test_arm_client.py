@@ -11,8 +11,8 @@ from aiohttp.web import Application, Request, Response, json_response
 from lab.cloud import certificates, login, tokens
 from lab.cloud.arm import ResourceManager
 from operations import power
-from operations.azure import Refusal
-from operations.azure_client import Azure
+from operations.arm import Refusal
+from operations.arm_client import Azure
 from operations.error import OperationError
 from tests.support import cloud_bench
 from tests.support.cloud_bench import COMPUTE, GROUP, Bench

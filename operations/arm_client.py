@@ -13,7 +13,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from components.azure import cloud
 from components.azure.cloud import CloudNotReachedError
-from operations.azure import Json, Refusal, section
+from operations.arm import Json, Refusal, section
 from operations.error import OperationError
 
 # Azure says itself when to ask again; this is for an answer that does not.
