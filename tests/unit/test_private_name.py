@@ -10,7 +10,7 @@ from lab.azure_native.provider import Provider
 from lab.azure_native.sdk import resource_types
 from lab.cloud.tokens import SUBSCRIPTION
 from tests.support.recording import Resource, as_sent, record
-from tests.unit.test_azure import against
+from tests.unit.test_arm_client import against
 
 pytestmark = pytest.mark.xdist_group("recorded apart")
 
