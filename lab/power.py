@@ -1,25 +1,19 @@
 """The power of a lab's machines: it fails, and somebody switches a machine on again."""
 
-import os
-import signal
-from contextlib import suppress
-
-from lab import fabric, rest
+from lab import rest
 from lab.cloud import client as cloud
 from lab.lab import Lab, wait_until
+from lab.session import Session
 
 
 def kill(lab: Lab, machine: str) -> None:
-    """Kill -9 every process of a machine: its power fails.
+    """Kill -9 every process of a machine: its power fails. On return all are gone.
 
     Args:
         machine: its name; it is on.
     """
-    leader = int((lab.paths.machines / machine / "process").read_text().split()[0])
-    for pid in fabric.processes(lab.paths.namespace):
-        with suppress(ProcessLookupError):
-            if os.getsid(pid) == leader:
-                os.kill(pid, signal.SIGKILL)
+    leader, began = (lab.paths.machines / machine / "process").read_text().split()
+    Session(int(leader), int(began)).end()
 
 
 def is_on(lab: Lab, machine: str) -> bool:
