@@ -12,7 +12,7 @@ from types import FrameType
 from components.checkout import CHECKOUT
 from drills import scenario
 from drills.conductor import conduct
-from drills.drill import NotWellError
+from drills.drill import USUAL, Extent, NotWellError
 from drills.proof import record
 from drills.proof.record import Result
 from drills.scenario import Scenario
@@ -23,7 +23,6 @@ from lab.paths import LabPaths
 from lab.progress import Progress
 from lab.shell import CommandError
 from lab.toolchain import ToolchainError
-from lab.writer import PACE
 from operations.error import OperationError
 
 RUNS = CHECKOUT / "build" / "drills"
@@ -41,8 +40,13 @@ def main() -> int:
     )
     where.add_argument("--stack", help="a stack on Azure instead: its machines WILL be switched off")
     parser.add_argument("--repeat", type=_count, default=1, help="how many times each is run (default: 1)")
-    parser.add_argument("--pace", type=_rate, default=PACE, help=f"rows a second (default: {PACE:g})")
-    parser.add_argument("--moves", type=_count, default=10, help="moves of a drill `standby` or `move` (default: 10)")
+    parser.add_argument("--pace", type=_rate, default=USUAL.pace, help="rows a second (default: %(default)g)")
+    parser.add_argument(
+        "--moves", type=_count, default=USUAL.moves, help="moves of a drill `standby` or `move` (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=_count, default=USUAL.minutes, help="length of `quiet` (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     # A drill that is ended undoes its fault first.
     signal.signal(signal.SIGTERM, _end)
@@ -50,9 +54,8 @@ def main() -> int:
     try:
         chosen = scenario.choose(arguments.scenarios)
         target = azure_target(arguments.stack) if arguments.stack else lab_target(arguments.lab, progress)
-        results = run(
-            target, chosen, new_run(), progress, repeat=arguments.repeat, pace=arguments.pace, moves=arguments.moves
-        )
+        extent = Extent(arguments.pace, arguments.moves, arguments.minutes)
+        results = run(target, chosen, new_run(), progress, extent, repeat=arguments.repeat)
     except (
         OperationError, ToolchainError, CloudError, CommandError, NotWellError, ValueError,
         subprocess.SubprocessError,
@@ -109,16 +112,11 @@ def run(
     chosen: list[Scenario],
     folder: Path,
     progress: Progress,
+    extent: Extent = USUAL,
     *,
     repeat: int = 1,
-    pace: float = PACE,
-    moves: int = 10,
 ) -> list[Result]:
     """Run drills one after the other, and print the table of their results.
-
-    Args:
-        pace: rows a second.
-        moves: how often `standby` and `move` move the service.
 
     Raises:
         NotWellError: the cluster is not well before a drill; what ran before has its records.
@@ -136,7 +134,7 @@ def run(
                     times[one.name] += 1
                     number = times[one.name]
                     place = folder / f"{one.name}-{number}"
-                    results.append(conduct(one, number, target, place, progress, pace=pace, moves=moves).result)
+                    results.append(conduct(one, number, target, place, progress, extent).result)
                     record.save_results(results, folder)
     finally:
         record.save_results(results, folder)

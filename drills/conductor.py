@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pymysql
 
-from drills.drill import STATUS_SECONDS, Drill, NotWellError
+from drills.drill import STATUS_SECONDS, USUAL, Drill, Extent, NotWellError
 from drills.proof import checks, conclusion, evidence
 from drills.proof.record import Record
 from drills.scenario import Scenario
@@ -34,9 +34,7 @@ def conduct(
     target: Target,
     folder: Path,
     progress: Progress,
-    *,
-    pace: float = writer.PACE,
-    moves: int = 10,
+    extent: Extent = USUAL,
 ) -> Record:
     """Do a drill, and leave the cluster well if it can be.
 
@@ -49,7 +47,7 @@ def conduct(
     """
     title = f"{scenario.name} {number}"
     settle = scenario.settle_seconds
-    drill = Drill(title, target, folder, progress, settle_seconds=settle, pace=pace, moves=moves)
+    drill = Drill(title, target, folder, progress, settle_seconds=settle, extent=extent)
     drill.say(scenario.first_paragraph)
     log_sizes = _prepare(drill)
     strong_at: float | None = None

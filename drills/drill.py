@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from drills.observation import Observation
@@ -14,6 +15,7 @@ from drills.proof.record import Mark, MarkKind, first_fault
 from drills.target import LabTarget, Target
 from lab.progress import Progress
 from lab.prometheus import LOOK_SECONDS, Prometheus
+from lab.writer import PACE
 from operations.ssh import Node, by_name
 from operations.status.rules import HAPPENED
 
@@ -23,6 +25,9 @@ writes go well again and DRBD is whole."""
 
 _TELL_SECONDS = 10.0
 """Time between two lines of progress while something is awaited."""
+
+_PAUSE_TELL_SECONDS = 60.0
+"""Time between two lines of progress while nothing is awaited but time."""
 
 _LOGIN_SECONDS = 60.0
 """Longest wait for a busy node to let the one in that hurts it."""
@@ -43,6 +48,24 @@ class NotWellError(Exception):
     """A drill cannot begin; the text says why."""
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How much of it is asked for.
+
+    Attributes:
+        pace: rows a second.
+        moves: how often `standby` and `move` move the service.
+        minutes: how long `quiet` lasts.
+    """
+
+    pace: float = PACE
+    moves: int = 10
+    minutes: int = 2
+
+
+USUAL = Extent()
+
+
 class Drill:
     """A fault that is done to a cluster: ways to make it, to wait, and to note what is wrong.
 
@@ -59,11 +82,10 @@ class Drill:
         progress: Progress,
         *,
         settle_seconds: float,
-        pace: float,
-        moves: int,
+        extent: Extent,
     ) -> None:
         self.target = target
-        self.moves = moves
+        self.extent = extent
         self.nodes = list(target.nodes)
         self.serving = self.idle = self.nodes[0]
         self.marks: list[Mark] = []
@@ -71,7 +93,7 @@ class Drill:
         self.strong_at = 0.0
         """When the cluster was last seen at full strength, in seconds of the epoch."""
         folder.mkdir(parents=True)
-        self.seen = Observation(target, folder, pace)
+        self.seen = Observation(target, folder, extent.pace)
         self._title = title
         self._progress = progress
         self._settle_seconds = settle_seconds
@@ -141,9 +163,9 @@ class Drill:
     def pause(self, seconds: float, what: str) -> None:
         """Let some time pass, and tell so: for faults that last."""
         end = time.monotonic() + seconds
-        self.say(f"{what}: {seconds:.0f} s")
         while (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
+            self.say(f"{what}: {left:.0f} s")
+            time.sleep(min(left, _PAUSE_TELL_SECONDS))
 
     def fault_on(self, node: Node, text: str, command: str) -> float:
         """Make a fault by a shell line on a node, and note it with that node's time of just before.

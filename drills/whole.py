@@ -21,7 +21,7 @@ from components.checkout import CHECKOUT, schema
 from components.settings.failover import PRESETS
 from drills import backup
 from drills.conductor import conduct
-from drills.drill import Drill, NotWellError
+from drills.drill import Drill, Extent, NotWellError
 from drills.proof import record
 from drills.proof.audit import Expectation
 from drills.proof.record import Result
@@ -169,7 +169,7 @@ class Whole:
 
     def _drill(self, target: Target, scenario: Scenario) -> str:
         place = self.folder / f"{scenario.name}-1"
-        result = conduct(scenario, 1, target, place, self.progress, moves=_MOVES).result
+        result = conduct(scenario, 1, target, place, self.progress, Extent(moves=_MOVES)).result
         self.results.append(result)
         record.save_results(self.results, self.folder)
         if not result.passed:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import urllib.parse
+from collections import defaultdict
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ An exporter of a busy lab may take some seconds for its answer."""
 
 LOOK_SECONDS = 1
 """From one look at what it has told to the next: so exactly is known when an alert came and went."""
+
+_LOOKS = 10_000
+"""In one question; Prometheus answers none with more than 11,000."""
 
 _ADDRESS = "127.0.0.1:9090"
 _READY_SECONDS = 60.0
@@ -86,10 +90,19 @@ class Prometheus:
             begin, end: seconds of the epoch. It is looked at each LOOK_SECONDS, backwards from the end, so that what
                 has just ended is not seen there.
         """
-        query = 'ALERTS{alertstate="firing"}'
+        query, step = 'ALERTS{alertstate="firing"}', str(LOOK_SECONDS)
+        labels: dict[str, Mapping[str, str]] = {}
+        seen: defaultdict[str, list[float]] = defaultdict(list)
         start = end - (end - begin) // LOOK_SECONDS * LOOK_SECONDS
-        found = self.ask("query_range", query=query, start=f"{start:.3f}", end=f"{end:.3f}", step=str(LOOK_SECONDS))
-        return [(one["metric"], [float(at) for at, _ in one["values"]]) for one in found["result"]]
+        while start <= end:
+            last = min(end, start + (_LOOKS - 1) * LOOK_SECONDS)
+            found = self.ask("query_range", query=query, start=f"{start:.3f}", end=f"{last:.3f}", step=step)
+            for one in found["result"]:
+                name = json.dumps(one["metric"], sort_keys=True)
+                labels[name] = one["metric"]
+                seen[name] += [float(at) for at, _ in one["values"]]
+            start = last + LOOK_SECONDS
+        return [(labels[name], times) for name, times in seen.items()]
 
     def ask(self, path: str, **arguments: str) -> Any:
         """Ask its API.

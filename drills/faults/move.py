@@ -14,10 +14,10 @@ WITHOUT_FENCING = True
 
 
 def run(drill: Drill) -> None:
-    for number in range(1, drill.moves + 1):
+    for number in range(1, drill.extent.moves + 1):
         drill.find_serving()
         before, after = drill.serving, drill.idle
-        at = drill.fault(f"make move, {number} of {drill.moves}", before)
+        at = drill.fault(f"make move, {number} of {drill.extent.moves}", before)
         moved = move.move(drill.target.stack, drill.say)
         drill.event(f"moved within {moved.seconds:.1f} s", after)
         drill.wait_served(after, at)

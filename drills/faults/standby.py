@@ -14,10 +14,10 @@ WITHOUT_FENCING = True
 
 
 def run(drill: Drill) -> None:
-    for number in range(1, drill.moves + 1):
+    for number in range(1, drill.extent.moves + 1):
         drill.find_serving()
         before, after = drill.serving, drill.idle
-        at = drill.fault(f"standby, move {number} of {drill.moves}", before)
+        at = drill.fault(f"standby, move {number} of {drill.extent.moves}", before)
         before.run(f"crm node standby {before.name}", timeout=120)
         drill.wait_served(after, at)
         drill.fault_end("online again", before)

@@ -19,6 +19,7 @@ import pytest
 from components.checkout import CHECKOUT
 from drills import scenario
 from drills.conductor import conduct
+from drills.drill import Extent
 from drills.target import LabTarget
 from lab import application, fabric, leftovers, service
 from lab.cloud import client as cloud
@@ -409,7 +410,7 @@ def test_drill(cluster: Cluster, drills: Path, name: str) -> None:
     """No acknowledged write is lost, and nothing is served twice."""
     target = LabTarget(cluster.lab)
     [chosen], folder = scenario.choose([name]), drills / f"{name}-1"
-    result = conduct(chosen, 1, target, folder, cluster.lab.progress, moves=2).result
+    result = conduct(chosen, 1, target, folder, cluster.lab.progress, Extent(moves=2)).result
     print(result)
     assert result.verdict == "pass", f"see {folder}"
     assert (result.lost, result.promoted_max, result.servers_max) == (0, 1, 1)
