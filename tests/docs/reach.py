@@ -62,7 +62,7 @@ def reach(another: Another) -> Reach:
 
 def _named(changes: Mapping[str, Any], where: Mapping[str, Any]) -> dict[str, Resource]:
     """Return what is registered by type and name, whatever cluster and nodes are called."""
-    settings = configuration.stack_values(STACK) | dict(where) | dict(changes)
+    settings = configuration.stack_settings(STACK) | dict(where) | dict(changes)
     cluster = settings["clusterName"]
     nodes = settings.get("nodeNames") or [f"{cluster}-1", f"{cluster}-2"]
     called = {nodes[0]: "NODE1", nodes[1]: "NODE2", f"{cluster}-witness": "witness"}

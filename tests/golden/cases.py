@@ -35,10 +35,7 @@ class Case:
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """What is called otherwise in each case, and no difference: cluster, network, resource group, tag."""
-        settings = {key: each["default"] for key, each in configuration.schema().items()} | configuration.stack_values(
-            self.stack
-        )
-        settings |= self.changes
+        settings = configuration.stack_settings(self.stack) | self.changes
         network = settings["subnet"].rpartition(".")[0]
         group = settings["existingResourceGroup"] or f"rg-{settings['clusterName']}"
         return settings["clusterName"], f"{network}.", group, f"environment: {self.stack}"

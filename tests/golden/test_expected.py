@@ -59,6 +59,6 @@ def _without_secrets(value: Any) -> Any:
 
 
 def test_every_operating_system_is_in_a_case() -> None:
-    seen = {configuration.stack_values(case.stack)["operatingSystem"] for case in CASES.values()}
+    seen = {configuration.stack_settings(case.stack)["operatingSystem"] for case in CASES.values()}
     seen |= {case.changes["operatingSystem"] for case in CASES.values() if "operatingSystem" in case.changes}
     assert seen == {*operating_system.names()}

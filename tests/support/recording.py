@@ -5,7 +5,8 @@ import functools
 import gc
 import json
 import runpy
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 from unittest.mock import patch
@@ -207,16 +208,34 @@ def record(stack: str, changes: Mapping[str, Any] | None = None) -> list[Resourc
     Returns:
         The resources, sorted by type and name; not to be changed.
     """
-    return _record(stack, json.dumps(changes or {}, sort_keys=True))
+    settings = configuration.stack_settings(stack)
+    real = {key: value for key, value in (changes or {}).items() if key not in settings or settings[key] != value}
+    return _record(stack, json.dumps(real, sort_keys=True))
 
 
 @functools.cache
 def _record(stack: str, changes: str) -> list[Resource]:
-    try:
-        return record_anew(stack, json.loads(changes))
-    finally:
+    with _garbage_left_alone():
+        recorded = _run(stack, json.loads(changes))
         # What the program leaves is left alone from now on, which costs some 10 MiB for each that is recorded.
         gc.freeze()
+    return recorded
+
+
+def record_anew(stack: str, changes: Mapping[str, Any]) -> list[Resource]:
+    """Do the same, and keep nothing of it."""
+    with _garbage_left_alone():
+        return _run(stack, changes)
+
+
+@contextmanager
+def _garbage_left_alone() -> Generator[None]:
+    """The program's thousands of outputs all live until its end: to look for garbage among them doubles the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _without_aliases(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
@@ -225,9 +244,20 @@ def _without_aliases(args: pulumi.ResourceTransformationArgs) -> pulumi.Resource
     return pulumi.ResourceTransformationResult(args.props, args.opts)
 
 
-def record_anew(stack: str, changes: Mapping[str, Any]) -> list[Resource]:
-    """Do the same, and keep nothing of it."""
-    loop = asyncio.new_event_loop()
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that does at once what is meant for another thread: the recorder waits for nobody."""
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        done = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
+def _run(stack: str, changes: Mapping[str, Any]) -> list[Resource]:
+    loop = _Loop()
     asyncio.set_event_loop(loop)
     recorder = _Recorder()
     # What earlier runs have left belongs to event loops that have gone.
@@ -243,8 +273,6 @@ def record_anew(stack: str, changes: Mapping[str, Any]) -> list[Resource]:
         pulumi.runtime.register_stack_transformation(_without_aliases)
         runpy.run_path(str(CHECKOUT / "__main__.py"))
 
-    # The program's thousands of outputs all live until its end: to look for garbage among them doubles the time.
-    gc.disable()
     try:
         # What lies in a storage account is not asked of the provider, and none is here.
         with (
@@ -254,7 +282,6 @@ def record_anew(stack: str, changes: Mapping[str, Any]) -> list[Resource]:
         ):
             loop.run_until_complete(run_pulumi_func(program))
     finally:
-        gc.enable()
         loop.close()
     return sorted(recorder.recorded, key=lambda resource: (resource.type, resource.name))
 

@@ -39,8 +39,17 @@ def throw_away_secrets() -> dict[str, Any]:
     }
 
 
-def stack_values(stack: str) -> dict[str, Any]:
-    """Return the plain settings of Pulumi.STACK.yaml, keys without the project's name."""
+def stack_settings(stack: str) -> dict[str, Any]:
+    """Return the plain settings of a stack: those of Pulumi.STACK.yaml, over the project's defaults."""
+    return _defaults() | _stack_values(stack)
+
+
+def _defaults() -> dict[str, Any]:
+    return {key: declared["default"] for key, declared in schema().items()}
+
+
+@functools.cache
+def _stack_values(stack: str) -> dict[str, Any]:
     file = CHECKOUT / f"Pulumi.{stack}.yaml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
     return {key.removeprefix(f"{PROJECT}:"): value for key, value in content.items()}
@@ -54,7 +63,7 @@ def use(values: Mapping[str, Any], *, secret: bool = True) -> pulumi.Config:
         secret: whether the secrets among them count as encrypted.
     """
     _have_an_event_loop()
-    merged = {key: declared["default"] for key, declared in schema().items()} | dict(values)
+    merged = _defaults() | dict(values)
     present = {f"{PROJECT}:{key}": value for key, value in merged.items() if value is not None}
     hidden = [f"{PROJECT}:{key}" for key, declared in schema().items() if declared.get("secret")]
     pulumi.runtime.set_all_config(
@@ -76,7 +85,7 @@ def _have_an_event_loop() -> None:
 
 def use_stack(stack: str, changes: Mapping[str, Any] | None = None) -> pulumi.Config:
     """Make a tracked stack's settings the running program's, with throw-away secrets."""
-    return use(throw_away_secrets() | stack_values(stack) | dict(changes or {}))
+    return use(throw_away_secrets() | _stack_values(stack) | dict(changes or {}))
 
 
 def _as_the_engine_writes(value: object) -> str:

@@ -132,7 +132,7 @@ def imaged(**parts: str) -> Planned:
     ("plan", "arrange", "told"),
     [
         (prod, unregister, ["providers: Microsoft.Network: NotRegistered: az provider register --wait --namespace M"]),
-        (planned("prod", ALERTS), unregister_insights, ["providers: Microsoft.Insights: NotRegistered: az provider"]),
+        (planned("dev", ALERTS), unregister_insights, ["providers: Microsoft.Insights: NotRegistered: az provider"]),
         (imaged(sku="servre"), nothing, ["images: Canonical:ubuntu-26_04-lts:servre:latest: not in westeurope"]),
         (imaged(version="1.2.3"), nothing, ["images: Canonical:ubuntu-26_04-lts:server:1.2.3: not in westeurope"]),
         (sized("Standard_Z4s"), nothing, [f"sizes: {VM}: Standard_Z4s: is not offered in westeurope"]),
@@ -156,7 +156,7 @@ def imaged(**parts: str) -> Planned:
         (lambda: changed(first("dev"), "network:PublicIPAddress", "dnsSettings.domainNameLabel", "shop"), take_label,
             ["names: shop.westeurope.cloudapp.azure.com: taken"]),
         (prod, overlap, ["addresses: 10.34.0.0/16: overlaps 10.0.0.0/8 of hub: the two could never be peered"]),
-        (planned("prod", {"existingResourceGroup": "data"}), nothing, ["names: data: does not exist"]),
+        (planned("prod", {"existingResourceGroup": "rg"}), nothing, ["names: rg: does not exist"]),
     ],
 )  # fmt: skip
 def test_each_no(plan: Planned, arrange: Arrange, told: list[str], tmp_path: Path) -> None:
@@ -184,29 +184,30 @@ def test_a_public_endpoint_may_overlap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "properties", "told"),
+    ("controller", "properties", "told"),
     [
-        ("Standard_D4s_v5", {"plan": {"name": "paid"}}, "has terms: az vm image terms accept --urn "),
+        ("SCSI", {"plan": {"name": "paid"}}, "has terms: az vm image terms accept --urn "),
         (
-            "Standard_D4s_v5",
+            "SCSI",
             {"features": []},
             "does not support Trusted Launch: choose another operatingSystem or version",
         ),
         (
-            "Standard_D4s_v6",
+            "NVMe",
             {"features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}]},
             "supports only SCSI disks, but NVMe is needed: choose another vmSize",
         ),
     ],
 )
 def test_an_image_that_does_not_fit(
-    size: str, properties: Json, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    controller: str, properties: Json, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def image(self: Asked, machine: object) -> Json:
         return {"name": "1", "properties": {"hyperVGeneration": "V2", "architecture": "x64", **properties}}
 
     monkeypatch.setattr(Asked, "image", image)
-    found = [line for line in wrong(ask(tmp_path, first("prod", {"vmSize": size}))) if line.startswith("images")]
+    plan = changed(prod(), "compute:VirtualMachine", "storageProfile.diskControllerType", controller)
+    found = [line for line in wrong(ask(tmp_path, plan)) if line.startswith("images")]
     assert [line.startswith(f"images: Canonical:ubuntu-26_04-lts:server:latest: {told}") for line in found] == [True]
 
 
@@ -352,7 +353,6 @@ RECORDED_ZONES = ZONES.replace(SUBSCRIPTION, "00000000-0000-0000-0000-0000000000
             "names: corp.example: vnet is linked to a zone of that name already: set existingPrivateDnsZoneId to ",
         ),
         ("db.corp.example", "", ("hub",), "yes", "names: corp.example: vnet is linked to no zone of that name"),
-        ("db.other.example", "", ("vnet",), "yes", "names: other.example: vnet is linked to no zone of that name"),
     ],
 )
 def test_a_name_in_a_private_zone(
@@ -360,6 +360,11 @@ def test_a_name_in_a_private_zone(
 ) -> None:
     found = wrong(ask(tmp_path, named(name, zone), lambda bench: existing_network(bench, links=links)), verdict)
     assert any(line.startswith(told) for line in found), found
+
+
+def test_a_name_in_a_private_zone_beside_another(tmp_path: Path) -> None:
+    lines = ask(tmp_path, named("db.corp.example"), lambda bench: existing_network(bench, zone="other.example"))
+    assert "names: corp.example: vnet is linked to no zone of that name" in wrong(lines, "yes")
 
 
 def test_a_name_in_a_private_zone_is_taken(tmp_path: Path) -> None:
@@ -375,13 +380,16 @@ def test_a_name_in_a_private_zone_is_taken(tmp_path: Path) -> None:
 def test_rights_to_an_existing_zone(tmp_path: Path) -> None:
     """They are asked for where the zone is; and the network's, where it is to be linked."""
 
-    async def arrange(bench: Bench) -> None:
-        await existing_network(bench)
-        await granted(bench, READER)
+    def arrange(zone: str) -> Arrange:
+        async def arranged(bench: Bench) -> None:
+            await existing_network(bench, zone=zone)
+            await granted(bench, READER)
 
-    found = wrong(ask(tmp_path, named("db.corp.example", "corp.example"), arrange))
+        return arranged
+
+    found = wrong(ask(tmp_path, named("db.corp.example", "corp.example"), arrange("corp.example")))
     assert any("rights: /resourceGroups/rg: " in line and "privateDnsZones/A/write" in line for line in found), found
-    found = wrong(ask(tmp_path / "2", named("db.other.example"), arrange))
+    found = wrong(ask(tmp_path / "2", named("db.corp.example"), arrange("other.example")))
     assert any("/virtualNetworks/vnet: " in line and "virtualNetworks/join/action" in line for line in found), found
 
 

@@ -20,7 +20,6 @@ from drills.proof.alerts import Alert
 from drills.proof.audit import Evidence, Expectation, judge
 from drills.proof.record import Mark, Record, Result, Span
 from drills.proof.timeline import Power, Sample
-from drills.report import report
 from drills.scenario import Scenario
 from drills.target import LabTarget, Target
 from lab.progress import Progress
@@ -400,8 +399,8 @@ def test_a_drill_that_is_named_twice_has_two_folders(tmp_path: Path, monkeypatch
         return ""
 
     monkeypatch.setattr(drills_command, "conduct", conduct)
-    for module, name in ((record, "save_results"), (record, "table"), (report, "write")):
-        monkeypatch.setattr(module, name, nothing)
+    for name in ("proof.record.save_results", "proof.record.table", "report.report.write"):
+        monkeypatch.setattr(f"drills.{name}", nothing)
     known = scenario.catalogue()
     chosen = [known["freeze"], known["power-kill"], known["freeze"]]
     drills_command.run(Watched(), chosen, tmp_path, Progress(), repeat=2)

@@ -49,12 +49,12 @@ def test_a_machine(changes: dict[str, Any], changed: set[str], replaced: bool) -
     assert resource("mysql-dev-1-turn", {}).inputs != resource("mysql-dev-1-turn", changes).inputs
 
 
-@pytest.mark.parametrize("changes", [{"imageVersion": "26.04.202611010"}, {"osDiskSku": "Premium_LRS"}])
-def test_a_witness_is_not_rebuilt_with_the_nodes(changes: dict[str, Any]) -> None:
+def test_a_witness_is_not_rebuilt_with_the_nodes() -> None:
     """Their turns wait for its vote, which a new one has only after them."""
+    changes = {"imageVersion": "26.04.202611010", "osDiskSku": "Premium_LRS"}
     before, after = (resource("mysql-staging-witness", each, stack="staging") for each in ({}, changes))
     found = set(differing(before.inputs, after.inputs))
-    assert found
+    assert len(found) == 2
     assert all(any(path.startswith(each) for each in after.ignore_changes) for path in found)
 
 
