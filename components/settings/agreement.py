@@ -154,9 +154,9 @@ def _certificate_is_for_the_endpoint(settings: Settings) -> None:
 
 
 def _account_is_not_our_own(settings: Settings) -> None:
-    account, names = settings.backup.existing_backup_storage_account_id, settings.names
+    account = settings.backup.existing_backup_storage_account_id
     # Taken out of the program, the account that it has made would be deleted with all backups.
-    own = (names.own_resource_group, names.own_storage_account)
+    own = (settings.names.own_resource_group, settings.own_storage_account)
     if account and (account.group.lower(), account.names[0].lower()) == own:
         raise Mistake("is the storage account that this stack makes for itself; leave this setting out")
 

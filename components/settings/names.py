@@ -1,6 +1,5 @@
 """What the cluster is called in Azure, and where it is."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
@@ -92,13 +91,6 @@ class NamesSection(Section):
     @property
     def resource_group(self) -> str:
         return self.existing_resource_group or self.own_resource_group
-
-    @property
-    def own_storage_account(self) -> str:
-        """The storage account that the stack makes, unless its settings name another; at most 24 characters."""
-        # Of the whole world's accounts none has the name of another.
-        what = f"{self.cluster_name}/{self.resource_group.lower()}"
-        return f"st{self.cluster_name.replace('-', '')[:14]}{hashlib.sha256(what.encode()).hexdigest()[:8]}"
 
     def checks(self) -> Iterable[Check]:
         return (("nodeNames", self._witness_has_its_own), ("existingResourceGroup", self._group_is_not_our_own))

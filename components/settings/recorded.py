@@ -14,6 +14,7 @@ _DISK = f"{_AZURE}compute:Disk"
 _GROUP = f"{_AZURE}resources:ResourceGroup"
 _BALANCER = f"{_AZURE}network:LoadBalancer"
 _INTERFACE = f"{_AZURE}network:NetworkInterface"
+_ACCOUNT = f"{_AZURE}storage:StorageAccount"
 _STACK = "pulumi:pulumi:Stack"
 
 RESTORE = "azure-mysql-ha:index:Restore"
@@ -108,6 +109,7 @@ class Recorded:
         balancer: the endpoint's; None where there is none yet.
         resource_group: where they are; None where the record does not tell.
         own_group: whether this stack has made it.
+        storage_account: name of the one that this stack has made for its backups; None where it has made none.
         restored: the backup that the cluster has been made with, or was to be; None for none.
         has_data: whether its data has been made.
         has_watchdog: whether its nodes have watchdogs.
@@ -122,6 +124,7 @@ class Recorded:
     balancer: Balancer | None = None
     resource_group: str | None = None
     own_group: bool = False
+    storage_account: str | None = None
     restored: Restored | None = None
     has_data: bool = False
     has_watchdog: bool = False
@@ -173,6 +176,7 @@ def read() -> Recorded:
         balancer=_balancer(of_type.get(_BALANCER, {}).get(ENDPOINT_BALANCER)),
         resource_group=own_group or _group_of_balancer(of_type.get(_BALANCER, {})),
         own_group=own_group is not None,
+        storage_account=next((str(account["name"]) for account in of_type.get(_ACCOUNT, {}).values()), None),
         restored=next((Restored(each["source"], each["to"]) for each in of_type.get(RESTORE, {}).values()), None),
         has_data=any(urn.endswith(f"::{DATA_DIRECTORY}") for urn in found),
         has_watchdog=any(urn.endswith(f"-{WATCHDOG}") for urn in found),

@@ -130,9 +130,14 @@ class Settings:
         """What the domain name of a public endpoint begins with; None for an internal one."""
         if not self.endpoint.is_public:
             return None
-        # Of a region's labels none is another, whoever has them. A host key is the stack's alone, and never changes.
-        digest = hashlib.sha256(self.ssh.ssh_host_keys[0].public.encode()).hexdigest()[:8]
-        return self.endpoint.dns_label or f"{self.names.cluster_name}-{digest}"
+        # Of a region's labels none is another, whoever has them.
+        return self.endpoint.dns_label or f"{self.names.cluster_name}-{self._digits}"
+
+    @property
+    def _digits(self) -> str:
+        """Eight hexadecimal digits that tell this stack's names from those of others with a cluster of that name."""
+        # A host key is the stack's alone, and never changes.
+        return hashlib.sha256(self.ssh.ssh_host_keys[0].public.encode()).hexdigest()[:8]
 
     @property
     def domain_name(self) -> str | None:
@@ -181,7 +186,15 @@ class Settings:
     def backup_account(self) -> str:
         """The name of the storage account that backups are in."""
         existing = self.backup.existing_backup_storage_account_id
-        return existing.names[0] if existing else self.backup.backup_storage_account or self.names.own_storage_account
+        return existing.names[0] if existing else self.backup.backup_storage_account or self.own_storage_account
+
+    @property
+    def own_storage_account(self) -> str:
+        """The storage account that the stack has made or makes, unless its settings name one; at most 24 characters."""
+        # Of the whole world's accounts none has the name of another.
+        new = f"st{self.names.cluster_name.replace('-', '')[:14]}{self._digits}"
+        # With another name it would be another account, and this one deleted with all backups.
+        return self.before.storage_account or new
 
     @property
     def begins_with(self) -> AzureId | None:

@@ -82,6 +82,14 @@ def test_the_backup_that_a_cluster_was_made_with(monkeypatch: pytest.MonkeyPatch
     assert not found.has_data
 
 
+def test_the_storage_account_of_its_backups(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, OUTPUTS)
+    assert recorded.read().storage_account is None
+    account = {"type": "azure-native:storage:StorageAccount", "outputs": {"name": "stmade"}}
+    answer(monkeypatch, OUTPUTS | {f"{URN}backup$azure-native:storage:StorageAccount::backup-account": account})
+    assert recorded.read().storage_account == "stmade"
+
+
 def test_the_further_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """An update from before there were any has told of none."""
     outputs: dict[str, Any] = {"database": {"name": "app", "user": "app"}}

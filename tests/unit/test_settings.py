@@ -423,15 +423,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"existingBackupStorageAccountId": ACCOUNT_ID, "backupStorageAccount": "stother"},
         "existingBackupStorageAccountId: is set, and so is backupStorageAccount, which names an",
     ),
-    (
-        {
-            "clusterName": "a",
-            "existingBackupStorageAccountId": ACCOUNT_ID.replace("archive/", "rg-a/", 1).replace(
-                "starchive", "staff6d2041"
-            ),
-        },
-        "existingBackupStorageAccountId: is the storage account that this stack makes for itself; leave this setting",
-    ),
     wrong("restoreFrom", "prod", "'prod' is not of the form /subscriptions/ID/resourceGroups/NAME/providers"),
     (
         BACKUP | {"restoreFrom": ACCOUNT_ID, "backupStorageAccount": "starchive"},
@@ -861,14 +852,23 @@ def test_the_storage_account_of_the_backups() -> None:
         return load(use(throw_away_secrets() | DEV | changes)).backup_account
 
     assert re.fullmatch("stmysql[0-9a-f]{8}", account())
-    # Two clusters of one group, and two groups with a cluster of one name, have each their own.
-    names = {account(clusterName=name, existingResourceGroup=group) for name in ("a", "b") for group in ("x", "y")}
+    # Two clusters of one stack's secrets, and two stacks with a cluster of one name, have each their own.
+    keys = [ssh_key(number=number) for number in (7, 8, 9)]
+    names = {account(clusterName=name, **secrets) for name in ("a", "b") for secrets in ({}, {"sshHostKeys": keys})}
     assert len(names) == 4
-    assert account(existingResourceGroup="Data") == account(existingResourceGroup="data")
     longest = account(clusterName="the-longest-name-of-33-characters")
     assert re.fullmatch("stthelongestname[0-9a-f]{8}", longest)
     assert account(backupStorageAccount="stshop") == "stshop"
     assert account(existingBackupStorageAccountId=ACCOUNT_ID) == "starchive"
+
+
+def test_the_storage_account_that_a_stack_has_made_stays() -> None:
+    """With another name, or said to be an existing one, it would be deleted, and all backups with it."""
+    before, values = Recorded(storage_account="stmade"), throw_away_secrets() | DEV
+    assert load(use(values), before=before).backup_account == "stmade"
+    made = ACCOUNT_ID.replace("/archive/", "/rg-mysql/").replace("starchive", "stmade")
+    with pytest.raises(SettingsError, match="existingBackupStorageAccountId: is the storage account that this stack m"):
+        load(use(values | {"existingBackupStorageAccountId": made}), before=before)
 
 
 def test_an_address_space_around_the_subnet() -> None:

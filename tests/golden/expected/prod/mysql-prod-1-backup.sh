@@ -66,7 +66,7 @@ FILE
 FILE
   install_file /usr/local/lib/azure-mysql-ha/backup.json 0644 <<'FILE'
 {
-  "account": "stmysqlprod53eee073",
+  "account": "stmysqlprodOF-HOST-KEY-1",
   "check": "/usr/bin/mysqlcheck --no-defaults --all-databases",
   "client": "/usr/bin/mysql",
   "cluster": "mysql-prod",
