@@ -53,8 +53,9 @@ def read(account: str) -> StoredBackup:
 
 def of(blobs: Blobs) -> StoredBackup:
     """Read a backup from blobs; errors as of `read`."""
-    sizes = blobs.sizes(CONTAINER)
+    # In this order: what shipping has seen is in the store by then.
     seen, verified = (_text(blobs.content(STATE_CONTAINER, name)) for name in (SEEN, VERIFIED))
+    sizes = blobs.sizes(CONTAINER)
     try:
         return StoredBackup(
             blobs.account,

@@ -6,6 +6,7 @@ Usage: python3 -m backup.restore DIRECTORY: fills the empty directory with the d
 import contextlib
 import hashlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -245,7 +246,7 @@ class Restore:
             reader = f'{self._configuration.log_reader} --start-position={start} --stop-position={stop} "{path}"'
             # The client's end is noticed by the client's own exit code.
             run = subprocess.run(["bash", "-c", reader], stdout=client, stderr=subprocess.PIPE, text=True, check=False)
-            if run.returncode > 0:
+            if run.returncode not in (0, -signal.SIGPIPE):
                 raise Failed(f"log {log.number:06} cannot be read: {_last(run.stderr)}")
         path.unlink()
 

@@ -30,10 +30,17 @@ _KEPT = timedelta(hours=1)
 # Of the data disk: beyond that the oldest logs go although they are not in the store, before the disk is full.
 _SHARE = 0.2
 
+# Of the data disk: less room than that is left for the server only where there is no log any more that could go.
+_LEFT = 0.03
+
 _BASE_AFTER = timedelta(hours=25)
 # After a failure; after each further one twice as long.
 _BASE_AGAIN_AFTER = timedelta(minutes=10)
 _BASE_AGAIN_AT_LAST = timedelta(hours=2)
+
+
+class OtherHistory(Exception):
+    """The store has another log of the same number: these data are an older copy, and went on otherwise."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,11 @@ class File:
     def closed(self) -> datetime:
         """When it was last written to, by the machine's clock: what sessions say of the time does not matter."""
         return datetime.fromtimestamp(int(self.path.stat().st_mtime), UTC)
+
+    def digest(self) -> str:
+        """What its content is known by in the store."""
+        with self.path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
 def now() -> datetime:
@@ -72,18 +84,23 @@ def began_anew(known: State, present: list[File]) -> bool:
 
 
 def history(configuration: Configuration, known: State, present: list[File]) -> State:
-    """Return what is known of the history that the logs are of; a new one where their numbering began anew."""
+    """Return what is known of the history that the logs are of; a new one where numbering or account are others."""
     path = configuration.directory / state.HISTORY
     name = path.read_text(encoding="ascii").strip() if path.exists() else ""
     if name and name != known.history:
-        return State(history=name)
-    if name and not began_anew(known, present):
-        return known
+        return State(history=name, account=configuration.account)
+    if name and known.account in ("", configuration.account) and not began_anew(known, present):
+        return replace(known, account=configuration.account)
+    return begin_history(configuration, present)
+
+
+def begin_history(configuration: Configuration, present: list[File]) -> State:
+    """Begin a new history, which needs a base, and return what is known of it."""
     name = stamp(now())
-    write_whole(path, name + "\n")
+    write_whole(configuration.directory / state.HISTORY, name + "\n")
     print(f"history {name} begins")
     # What was before is of no use: no base is older.
-    return State(history=name, shipped=present[-1].number - 1)
+    return State(history=name, account=configuration.account, shipped=present[-1].number - 1)
 
 
 def from_store(store: Store, known: State) -> State:
@@ -100,12 +117,17 @@ def from_store(store: Store, known: State) -> State:
 
 
 def bring(store: Store, known: State, file: File) -> State:
-    """See that one log is in the store, and return what is known then."""
-    # A machine that lost its power just after the upload has forgotten it, and that of the file which the server writes
-    # last: that it is closed. With another content it would be there twice, and the chain ends at such a log.
+    """See that one log is in the store, and return what is known then.
+
+    Raises:
+        OtherHistory: another one is there with its number.
+    """
     there = [log for name in store.names(f"{LOGS}{known.history}/{file.number:06}_") if (log := log_of(name))]
     if not there:
         return upload(store, known, file)
+    # A machine that lost its power just after an upload has forgotten it.
+    if any(log.sha != file.digest() for log in there):
+        raise OtherHistory(f"the store has another log {file.number:06}: these data are an older copy")
     return replace(known, shipped=file.number, shipped_last=stamp(max(log.last for log in there)))
 
 
@@ -118,9 +140,10 @@ def upload(store: Store, known: State, file: File) -> State:
         # Not so where the server has started: the one before may be another machine's, whose clock differs.
         first = max(first, from_stamp(known.shipped_last))
     with file.path.open("rb") as source:
-        sha = hashlib.file_digest(source, "sha256").hexdigest()[:16]
-        source.seek(0)
-        log = Log(known.history, file.number, min(first, last), last, sha)
+        # What the server has written last, that the log is closed, may not be on the disk yet: after a power failure
+        # the log would be another one than that in the store.
+        os.fsync(source.fileno())
+        log = Log(known.history, file.number, min(first, last), last, file.digest())
         store.add(log.name, Packed(source))
     return replace(known, shipped=file.number, shipped_last=stamp(last))
 
@@ -129,9 +152,10 @@ def purge(configuration: Configuration, server: Server, known: State, present: l
     """Remove logs that have been in the store for long, and beyond the bound others too; return what is known then."""
     closed = present[:-1]
     disk = os.statvfs(configuration.mount_point)
-    bound = int(disk.f_blocks * disk.f_frsize * _SHARE)
+    size = disk.f_blocks * disk.f_frsize
     sizes = {file.number: file.path.stat().st_size for file in closed}
     total = sum(sizes.values())
+    bound = int(min(_SHARE * size, total + disk.f_bavail * disk.f_frsize - _LEFT * size))
     kept = list(closed)
     while kept and ((kept[0].number <= known.shipped and kept[0].closed < now() - _KEPT) or total > bound):
         total -= sizes[kept.pop(0).number]
@@ -190,6 +214,10 @@ def ship(configuration: Configuration, server: Server, store: Store) -> State:
         known = note_missing(known, current)
         store.write_state(SEEN, to_json(Seen(stamp(now()), known.history, current.number - 1, stamp(before))))
         known = replace(known, complete_to=stamp(before))
+    except OtherHistory as other:
+        # The base that is due with it has what these logs have.
+        begun = begin_history(configuration, present)
+        known, error = replace(begun, current=known.current, current_created=known.current_created), str(other)
     except (StoreError, Failed, binary_log.NoBinaryLog, OSError) as failure:
         error = str(failure)
     known = purge(configuration, server, known, present)

@@ -30,6 +30,7 @@ class State:
 
     Args:
         history: the one that all of it is of.
+        account: the storage account that it is in; empty where that is not known.
         shipped: number of the last log that is in the store; 0 for none, and -1 where that is not known.
         shipped_last: until when that log goes.
         current: number of the log that was being written when shipping has run last; 0 where that is not known.
@@ -47,6 +48,7 @@ class State:
     """
 
     history: str = ""
+    account: str = ""
     shipped: int = -1
     shipped_last: str = ""
     current: int = 0

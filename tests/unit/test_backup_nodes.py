@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from configs.backup import binary_log, packed, state
-from configs.backup.blobs import SEEN
+from configs.backup.blobs import SEEN, log_of
 from configs.backup.chain import Chain
 from configs.backup.documents import Seen, from_json
 from configs.backup.moments import from_said, stamp
@@ -181,7 +181,7 @@ def bench(ship: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(ship, "now", lambda: at(120))
     data = tmp_path / "data"
     data.mkdir()
-    configuration = SimpleNamespace(directory=data, mount_point=str(tmp_path))
+    configuration = SimpleNamespace(directory=data, mount_point=str(tmp_path), account="stone")
     server, store = Logs(data), Folder()
     return SimpleNamespace(
         configuration=configuration,
@@ -312,7 +312,7 @@ def test_brought_logs_are_removed_an_hour_later(bench: Any, ship: Any, monkeypat
 def test_beyond_the_bound_the_oldest_goes_unshipped_and_a_base_is_due(
     bench: Any, ship: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk = SimpleNamespace(f_blocks=5 * 500, f_frsize=1)  # a fifth of it: two of the three logs
+    disk = SimpleNamespace(f_blocks=5 * 500, f_bavail=5 * 500, f_frsize=1)  # a fifth of it: two of the three logs
 
     def statvfs(_: str) -> SimpleNamespace:
         return disk
@@ -332,20 +332,78 @@ def test_beyond_the_bound_the_oldest_goes_unshipped_and_a_base_is_due(
     assert (bench.ship().shipped, bench.numbers()) == (3, [2, 3])
 
 
-def test_log_that_is_there_is_not_brought_again_with_another_content(bench: Any) -> None:
-    """A power failure just after an upload: what shipping knew of it is lost, and so is the flag of the closed log."""
+@pytest.mark.parametrize("room", [74, 73])
+def test_little_room_ends_the_bound_earlier(bench: Any, ship: Any, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """The data have taken it. Three in a hundred of the disk are left for the server."""
+    bench.server.write(1)
+    bench.ship()
+    bench.store.is_away = True
+    bench.server.write(1, transaction(1), created=0)
+
+    def statvfs(_: str) -> SimpleNamespace:
+        return SimpleNamespace(f_blocks=100_000, f_bavail=3000 + room - 74, f_frsize=1)
+
+    monkeypatch.setattr(ship.os, "statvfs", statvfs)
+    assert [each.first for each in bench.ship().lost] == ([] if room == 74 else [1])
+
+
+def test_log_that_is_there_is_not_brought_again(bench: Any, ship: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power failure just after an upload: what shipping knew of it is lost, and not the log, which is on the disk."""
+    synced: list[int] = []
+    monkeypatch.setattr(ship.os, "fsync", synced.append)
     bench.begin()
     before = state.read(bench.configuration)
     bench.server.write(1, transaction(10))
     bench.ship()
+    assert synced
     state.change(bench.configuration, **vars(before))
-    content = bytearray((bench.configuration.directory / "binlog.000001").read_bytes())
-    content[4 + 17] |= 1  # LOG_EVENT_BINLOG_IN_USE_F
     bench.server.write(2, transaction(70), created=60, closed=90)
-    (bench.configuration.directory / "binlog.000001").write_bytes(content)
     known = bench.ship()
-    assert (known.shipped, known.waiting, bench.numbers()) == (2, 0, [1, 2])
+    assert (known.history, known.shipped, known.waiting, bench.numbers()) == (before.history, 2, 0, [1, 2])
     assert not Chain(bench.store.blobs).gaps()
+
+
+def test_older_copy_that_goes_on_begins_a_history(bench: Any, ship: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node that served is lost for good, and the other one's data lack what it had brought last."""
+    bench.begin()
+    older = state.read(bench.configuration)
+    for number in (1, 2, 3):
+        bench.server.write(number, transaction(number), created=0)
+    bench.ship()
+    state.change(bench.configuration, **vars(older))
+    for number in (2, 3, 4):
+        (bench.configuration.directory / f"binlog.{number:06}").unlink()
+    bench.server.write(2, transaction(30), created=0)
+    monkeypatch.setattr(ship, "now", lambda: at(180))
+    known = bench.ship()
+    assert (known.history, known.ship_error) == (
+        stamp(at(180)),
+        "the store has another log 000002: these data are an older copy",
+    )
+    assert ship.base_is_due(known), "what was written since is in no log of the store"
+    bench.server.write(3, transaction(70), created=60, closed=90)
+    assert bench.ship().ship_error == ""
+    assert [(log.history, log.number) for name in bench.store.blobs if (log := log_of(name))] == [
+        *((older.history, number) for number in (1, 2, 3)),
+        (known.history, 3),
+    ]
+
+
+def test_another_account_needs_a_base(bench: Any, ship: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.begin()
+    bench.server.write(1, transaction(10))
+    state.change(bench.configuration, base_ended=stamp(at(0)), base_log=1)
+    known = bench.ship()
+    assert not ship.base_is_due(known)
+    # What earlier programs have noted does not say which one it was.
+    state.change(bench.configuration, account="")
+    assert bench.ship().history == known.history
+    bench.configuration.account, bench.store.blobs = "stother", {}
+    bench.server.write(2, transaction(70), created=60, closed=90)
+    monkeypatch.setattr(ship, "now", lambda: at(180))
+    known = bench.ship()
+    assert (known.history, known.account) == (stamp(at(180)), "stother")
+    assert ship.base_is_due(known)
 
 
 def test_log_that_is_deleted_by_hand_stops_nothing(bench: Any, ship: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -291,6 +291,24 @@ def test_only_the_last_log_is_cut(bench: Any, monkeypatch: pytest.MonkeyPatch) -
     assert told == [(None, logs[0].last), (TEN, logs[1].last)]
 
 
+@pytest.mark.parametrize(("name", "fails"), [("PIPE", False), ("SEGV", True), ("KILL", True)])
+def test_log_whose_reader_dies_is_not_passed_over(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, name: str, fails: bool
+) -> None:
+    """By a signal too; but for that which it gets where the client has ended, whose own exit code tells."""
+
+    def end(*_: Any) -> int:
+        return 100
+
+    monkeypatch.setattr("configs.backup.binary_log.end", end)
+    bench.configuration.log_reader = f"bash -c 'kill -{name} $$' --"
+    log, base = bench.blobs.logs[1], bench.blobs.bases[0]
+    restore = bench.kind(bench.configuration, bench.blobs, bench.folder / "data")
+    (bench.folder / "data.restore").mkdir()
+    with pytest.raises(Failed, match="cannot be read") if fails else contextlib.nullcontext():
+        restore._replay_log(Plan(base, TEN, True, (log,)), log, None)
+
+
 def test_server_of_another_series_is_refused(bench: Any) -> None:
     bench.configuration.series = lambda: "11.8"
     with pytest.raises(Refusal, match=r"of mariadb 10\.11\.19-MariaDB, but the new cluster would have mariadb 11\.8"):

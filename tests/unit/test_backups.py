@@ -13,7 +13,9 @@ import pytest
 from components.azure import stored_backup
 from components.azure.blobs import UnreadableError
 from components.azure.stored_backup import StoredBackup
-from configs.backup.documents import Verified
+from configs.backup.blobs import CONTAINER, SEEN, STATE_CONTAINER
+from configs.backup.documents import Seen, Verified, to_json
+from configs.backup.moments import stamp
 from operations import backups, verify_backup
 from operations.backup import listing
 from operations.cli import Cli
@@ -22,7 +24,7 @@ from operations.ssh import Node
 from operations.ssh_agent import Agent
 from operations.stack import Stack
 from operations.status import asking, facts
-from tests.support.backups import VERIFIED_ONCE, details, stored
+from tests.support.backups import BASE, HISTORY, VERIFIED_ONCE, Remembered, details, logs, stored
 from tests.unit.test_status import Said, node, pacemaker, proved, said
 
 NOW = datetime(2026, 11, 27, 14, 0, 43, tzinfo=UTC)
@@ -41,6 +43,27 @@ def test_what_can_be_restored() -> None:
     written = json.loads(json.dumps(found.as_json()))
     assert written["windows"] == [["2026-11-27T02:10:00Z", "2026-11-27T13:59:59Z"]]
     assert written["bases"][0]["version"] == "8.4.6"
+
+
+def test_a_log_that_arrives_while_it_is_read_is_not_missing() -> None:
+    """Shipping adds it, and then says so."""
+    *before, last = logs()
+    blobs = {BASE.data: b"data", BASE.name: details().encode()} | {log.name: b"log." for log in before}
+    state: dict[str, bytes] = {}
+
+    class Arriving(Remembered):
+        def sizes(self, container: str) -> dict[str, int]:
+            return self._then_it_arrives(super().sizes(container))
+
+        def content(self, container: str, name: str) -> bytes | None:
+            return self._then_it_arrives(super().content(container, name))
+
+        def _then_it_arrives(self, answer: Any) -> Any:
+            blobs[last.name] = b"log."
+            state[SEEN] = to_json(Seen(stamp(last.last), HISTORY, last.number, stamp(last.last))).encode()
+            return answer
+
+    assert stored_backup.of(Arriving("stmysqlprod", {CONTAINER: blobs, STATE_CONTAINER: state})).chain.gaps() == []
 
 
 def test_what_the_last_base_warns_of() -> None:
