@@ -56,7 +56,7 @@ def test_a_verify_that_is_cut_has_found_nothing(lab: Lab) -> None:
     before = serving.run("cat /var/lib/azure-mysql-ha/verify.json 2>/dev/null", check=False)
     differing_blocks.begin_to_verify(serving, "verify-cut")
     wait_until("the verify", lambda: serving.run("drbdadm cstate r0").startswith("Verify"), 30)
-    idle.run("drbdadm disconnect r0; drbdadm connect r0")
+    _reconnect(idle)
     wait_until("its end", lambda: not _is_active(serving, "verify-cut"), 30)
     assert "did not finish" in serving.run("journalctl --unit=verify-cut --output=cat")
     assert serving.run("cat /var/lib/azure-mysql-ha/verify.json 2>/dev/null", check=False) == before
@@ -70,9 +70,19 @@ def _is_active(node: Node, unit: str) -> bool:
 
 def _take_the_way_back(serving: Node, idle: Node) -> None:
     """See docs/operations/blocks-differ.md."""
-    idle.run("drbdadm disconnect r0; drbdadm connect r0")
+    _reconnect(idle)
     wait_until("the copy", lambda: differing_blocks.known_kib(idle) == 0, 60)
     wait_until("the end of the bar", lambda: not _is_barred(serving), 60)
+
+
+def _reconnect(node: Node) -> None:
+    """Break DRBD's connection, and have it back: as long as the broken one is going, DRBD takes no new one."""
+    node.run("drbdadm disconnect r0")
+    wait_until("a new connection", lambda: _connects(node), 10)
+
+
+def _connects(node: Node) -> bool:
+    return not node.run("drbdadm connect r0; drbdadm cstate r0", check=False).startswith("StandAlone")
 
 
 def _is_barred(node: Node) -> bool:
