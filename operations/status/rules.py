@@ -59,7 +59,9 @@ class Rule:
             "labels": {"severity": str(self.severity)},
             "annotations": {
                 "summary": f"{{{{ $labels.cluster }}}}: {self.what}",
-                "description": "make status says it in full.",
+                "description": "make status does not show it; see docs/operations/monitoring.md."
+                if self.name in NOT_IN_STATUS
+                else "make status says it in full.",
                 "runbook": f"docs/operations/{self.page}.md",
             },
         }
@@ -171,7 +173,7 @@ FROM_OUTSIDE = (
     Rule(
         "MysqlExporterCannotQuery",
         "the exporter on {{ $labels.instance }} cannot query the server",
-        "cannot-ask",
+        "monitoring",
         WARNING,
         2,
         f"{PREFIX}serves == 1 and on (cluster, instance) mysql_up == 0",
@@ -206,6 +208,12 @@ FROM_OUTSIDE = (
 
 HAPPENED = ("MysqlNodeFenced", "MysqlResourceFailed", "MysqlServerStarted")
 """Those of what the cluster has repaired by itself: they go on for some minutes after that."""
+
+NOT_IN_STATUS = (
+    *HAPPENED,
+    *("MysqlExporterDown", "MysqlNodeNotChecked", "MysqlExporterCannotQuery", "MysqlRemoteWriteFails"),
+)
+"""Those of which `make status` says nothing."""
 
 RULES = (*(_of(kind) for kind in KINDS if kind.name not in OF_BOTH_NODES), *FROM_OUTSIDE)
 
