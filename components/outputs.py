@@ -20,7 +20,6 @@ def export(
     monitoring: pulumi.Output[dict[str, object]] | None,
 ) -> None:
     name, user = settings.database.database_name, settings.database.database_user
-    secret_hint = "pulumi config get azure-mysql-ha:"
     server = settings.machines.operating_system.database
     pulumi.export("endpoint", {"host": entrance.address, "name": entrance.name, "port": ports.MYSQL})
     client, verifies = server.client.rpartition("/")[2], f"--ssl-ca=ca.pem {server.client_verifies}"
@@ -36,7 +35,7 @@ def export(
     pulumi.export("witness", nodes.witness.name if nodes.witness else None)
     pulumi.export(
         "secrets",
-        {"database password": f"{secret_hint}databasePassword", "SSH private key": f"{secret_hint}sshPrivateKey"},
+        {"database password": _shown_by("databasePassword"), "SSH private key": _shown_by("sshPrivateKey")},
     )
     pulumi.export("protection", _protection(settings.disks))
     pulumi.export(
@@ -50,10 +49,14 @@ def export(
     pulumi.export("backup", backup_store.account_id if backup_store else "OFF (backup: false)")
 
 
+def _shown_by(secret: str) -> str:
+    return f"pulumi config get azure-mysql-ha:{secret} --stack {pulumi.get_stack()}"
+
+
 def _protection(disks: DisksSection) -> str:
     """Say how `pulumi destroy` is allowed: the engine's own refusal knows no setting of ours."""
     if not disks.protect_data:
         return "off: pulumi destroy deletes the data disks too"
     keys = ["deletionLock"] * disks.deletion_lock + ["protectData"]
-    commands = [f"pulumi config set azure-mysql-ha:{key} false" for key in keys]
+    commands = [f"pulumi config set azure-mysql-ha:{key} false --stack {pulumi.get_stack()}" for key in keys]
     return f"on: before pulumi destroy, {', '.join(commands)}, then pulumi up"
