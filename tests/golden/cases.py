@@ -156,7 +156,7 @@ def _names_of_keys() -> dict[str, str]:
     ends = read_tunnel(made["replicationKeys"]).ends
     names |= {end.public_key: f"TUNNEL-KEY-{number}" for number, end in enumerate(ends, 1)}
     return names | {
-        digest: "OF-HOST-KEY-1",
+        digest: "8-DIGITS",
         authority: "AUTHORITY",
         key_file(made["corosyncKey"]): "authkey-OF-THE-KEY",
     }

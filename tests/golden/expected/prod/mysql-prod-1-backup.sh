@@ -66,7 +66,7 @@ FILE
 FILE
   install_file /usr/local/lib/azure-mysql-ha/backup.json 0644 <<'FILE'
 {
-  "account": "stmysqlprodOF-HOST-KEY-1",
+  "account": "stmysqlprod8-DIGITS",
   "check": "/usr/bin/mysqlcheck --no-defaults --all-databases",
   "client": "/usr/bin/mysql",
   "cluster": "mysql-prod",
